@@ -1,0 +1,33 @@
+# Two commands: `make run` and `make test`. Each sets up what it needs.
+.PHONY: run test lint types pins bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+run: $(VENV)/.run
+	@FAILSOFT_ENV=$${FAILSOFT_ENV:-dev} $(BIN)/failsoft demo
+
+test: $(VENV)/.dev
+	@sh scripts/check.sh
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
+# Write the pins anew from pyproject.toml.
+pins: $(VENV)/.dev
+	@sh scripts/pins.sh
+
+$(VENV)/.run: requirements/run.txt requirements/uv.txt pyproject.toml
+	@sh scripts/setup.sh run
+
+$(VENV)/.dev: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@sh scripts/setup.sh dev
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

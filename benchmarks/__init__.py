@@ -1,0 +1,1 @@
+"""Benchmarks: figures are medians and ratios of interleaved runs on one machine."""

@@ -1,0 +1,10 @@
+"""Run every benchmark of the core, one after another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for name in ("core", "failure"):
+    print(f"\n## {name}\n", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)  # noqa: S603 - our own

@@ -1,0 +1,314 @@
+"""How requests fare when their models do not: the real plan in virtual time, 20 seeds.
+
+    .venv/bin/python -m benchmarks.failure [--seeds 20] [--requests 100000]
+
+Upstream: a healthy call begins to answer after 20-40 ms and ends after 40-60 ms; a 529 takes
+10-20 ms. Times are of whole requests, to their end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from random import Random
+
+from failsoft.classify import verdict_for
+from failsoft.engine.virtual import Reply, Result, VirtualDriver
+from failsoft.policy.target import Target
+
+CHAIN = tuple(
+    Target(
+        provider="anthropic",
+        model=f"claude-{family}-5-5",
+        family=family,
+        account="anthropic",
+        host="api.anthropic.com",
+    )
+    for family in ("opus", "sonnet", "haiku")
+)
+OVERLOADED = verdict_for("overloaded")
+CUT = verdict_for("stream_cut")
+RATES = {"1/min": 1 / 60, "10/min": 1 / 6, "1/s": 1.0, "20/s": 20.0, "1,000/s": 1000.0}
+
+
+class Healthy:
+    """Answers everything."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(f"upstream {seed}")
+        self.calls: list[float] = []
+
+    def reply(self, target: Target, now: float) -> Reply:
+        """Note the call and answer it."""
+        self.calls.append(now)
+        return self.trouble(target, now) or self.well()
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        """What is wrong with this call, if anything."""
+
+    def well(self) -> Reply:
+        """A whole answer."""
+        return Reply((self.rng.uniform(0.02, 0.04),), self.rng.uniform(0.04, 0.06))
+
+    def overloaded(self) -> Reply:
+        """A 529."""
+        return Reply((), self.rng.uniform(0.01, 0.02), OVERLOADED)
+
+
+class Brownout(Healthy):
+    """A fifth of the calls of every model is refused with a 529."""
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        return self.overloaded() if self.rng.random() < 0.2 else None
+
+
+class Down(Healthy):
+    """Some models answer 529 for a time."""
+
+    def __init__(self, seed: int, models: tuple[Target, ...], since: float, until: float) -> None:
+        super().__init__(seed)
+        self.models, self.since, self.until = models, since, until
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        down = target in self.models and self.since <= now < self.until
+        return self.overloaded() if down else None
+
+
+class Limited(Healthy):
+    """The primary enforces a token bucket: 10 a second, 20 at once."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.tokens, self.at, self.used = 20.0, 0.0, 0
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        if target != CHAIN[0]:
+            return None
+        self.tokens = min(20.0, self.tokens + (now - self.at) * 10.0)
+        self.at = now
+        if self.tokens >= 1.0:
+            self.tokens -= 1.0
+            self.used += 1
+            return None
+        # The header has whole seconds: a token is due in a tenth of one.
+        return Reply((), self.rng.uniform(0.01, 0.02), verdict_for("requests", wait_seconds=1.0))
+
+
+class Hanging(Healthy):
+    """The primary takes requests and never answers, for a time."""
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        hangs = target == CHAIN[0] and 30.0 <= now < 120.0
+        return Reply((), float("inf")) if hangs else None
+
+
+class Cutting(Healthy):
+    """A fifth of the streams breaks off, or ends without the last event, anywhere."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.cut_after: list[int] = []
+
+    def reply(self, target: Target, now: float) -> Reply:
+        """Twenty contents, or fewer and a cut."""
+        self.calls.append(now)
+        cut = self.rng.random() < 0.2
+        contents = self.rng.randrange(20) if cut else 20
+        times = tuple(0.02 + 0.01 * number for number in range(contents))
+        self.cut_after.append(contents if cut else -1)
+        return Reply(times, 0.03 + 0.01 * contents, CUT if cut else None)
+
+
+def poisson(
+    rate: float, rng: Random, *, count: int = sys.maxsize, until: float = float("inf")
+) -> Iterator[float]:
+    """Arrivals at ``rate`` a second."""
+    at = 0.0
+    for _ in range(count):
+        at += rng.expovariate(rate)
+        if at > until:
+            return
+        yield at
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The nearest-rank percentile; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def peak_per_second(times: list[float], since: float, until: float) -> int:
+    """The most arrivals in any second between two moments; ``times`` rise."""
+    first, last = bisect_left(times, since), bisect_left(times, until)
+    best, end = 0, first
+    for begin in range(first, last):
+        while end < last and times[end] < times[begin] + 1.0:
+            end += 1
+        best = max(best, end - begin)
+    return best
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure and its bar; ``low`` bars are least values, else most."""
+
+    name: str
+    value: float
+    bar: float
+    low: bool = False
+    total: bool = False
+
+
+def usual(
+    results: list[Result], calls: int, *, answered: float, p99: float, most_calls: float
+) -> list[Figure]:
+    """Answered share, p99 and calls a request."""
+    done = sum(result.answered for result in results) / len(results)
+    return [
+        Figure("answered", done, answered, low=True),
+        Figure("p99 s", percentile([r.seconds for r in results], 0.99), p99),
+        Figure("calls a request", calls / len(results), most_calls),
+    ]
+
+
+def brownout(seed: int, requests: int, rate: float) -> list[Figure]:
+    """20 % of all calls answer 529."""
+    upstream = Brownout(seed)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
+    results = driver.run(poisson(rate, Random(f"arrivals {seed}"), count=requests))
+    figures = usual(results, len(upstream.calls), answered=0.999, p99=1.0, most_calls=1.28)
+    return [*figures, Figure("runs in which a breaker opened", bool(driver.opened), 3, total=True)]
+
+
+def primary_down(seed: int) -> list[Figure]:
+    """The primary answers 529 throughout, 20/s for ten minutes."""
+    upstream = Down(seed, CHAIN[:1], 0.0, float("inf"))
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
+    results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=600.0))
+    return usual(results, len(upstream.calls), answered=1.0, p99=0.5, most_calls=1.05)
+
+
+def outage(seed: int, seconds: float) -> list[Figure]:
+    """Everything answers 529 for a time, 200/s; then it is well again."""
+    since, until = 30.0, 30.0 + seconds
+    upstream = Down(seed, CHAIN, since, until)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
+    results = driver.run(poisson(200.0, Random(f"arrivals {seed}"), until=until + 60.0))
+    during = [r for r in results if since <= r.started_at < until]
+    opened = next(at for at, target in driver.opened if target == CHAIN[-1])
+    once_open = [r.seconds for r in during if r.started_at >= opened]
+    calls = sum(r.calls for r in during)
+    ended = sum(r.answered or r.gave_up is not None for r in results) / len(results)
+    back = min(r.ended_at for r in results if r.answered and r.ended_at > until)
+    recovery = peak_per_second(upstream.calls, until, until + 60.0)
+    return [
+        Figure("ended with an answer or a notice", ended, 1.0, low=True),
+        Figure("p99 s once open", percentile(once_open, 0.99), 0.1),
+        Figure("calls a request in the outage", calls / len(during), 0.1),
+        Figure("s from recovery to first success", back - until, 17.0),
+        Figure("peak arrivals of the recovery, x steady", recovery / 200.0, 2.0),
+    ]
+
+
+def limited(seed: int) -> list[Figure]:
+    """The primary allows 10/s, 20/s are asked of it, for ten minutes."""
+    upstream = Limited(seed)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
+    results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=600.0))
+    figures = usual(results, len(upstream.calls), answered=1.0, p99=1.0, most_calls=1.3)
+    return [*figures, Figure("allowance used", upstream.used / (20 + 10 * 600), 0.9, low=True)]
+
+
+def hanging(seed: int) -> list[Figure]:
+    """The primary hangs for 90 s, 20/s."""
+    driver = VirtualDriver(CHAIN, Hanging(seed), seed=seed)
+    results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=180.0))
+    during = [r for r in results if 30.0 <= r.started_at < 120.0]
+    return [
+        Figure("answered", sum(r.answered for r in results) / len(results), 1.0, low=True),
+        Figure("p50 s", percentile([r.seconds for r in during], 0.5), 0.1),
+        Figure("longest s", max(r.seconds for r in results), 16.0),
+    ]
+
+
+def cut_streams(seed: int, requests: int) -> list[Figure]:
+    """20 % of the streams are cut, or end without their last event."""
+    upstream = Cutting(seed)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed, stream=True)
+    results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), count=requests))
+    cut = [r for r in results if r.gave_up is not None]
+    told = sum(
+        bool(r.shown) and r.gave_up is not None and r.gave_up.reason == "interrupted" for r in cut
+    )
+    repeated = sum(
+        len(set(r.shown)) < len(r.shown) or len({c for c, _ in r.shown}) > 1 for r in results
+    )
+    complete = sum(r.answered and len(r.shown) < 20 for r in results)
+    return [
+        Figure("cut after text: kept and told", told / max(1, len(cut)), 1.0, low=True),
+        Figure("text repeated", repeated, 0, total=True),
+        Figure("cut taken for complete", complete, 0, total=True),
+    ]
+
+
+def scenarios(requests: int) -> dict[str, tuple[Callable[..., list[Figure]], tuple[float, ...]]]:
+    """Every row of the table: its name, what runs it, and with which arguments after the seed."""
+    rows: dict[str, tuple[Callable[..., list[Figure]], tuple[float, ...]]] = {}
+    for name, rate in RATES.items():
+        rows[f"20 % answer 529, {name}"] = (brownout, (requests, rate))
+    rows["primary down, 20/s"] = (primary_down, ())
+    for seconds in (20, 45, 60, 300):
+        rows[f"all down for {seconds} s, 200/s"] = (outage, (seconds,))
+    rows["primary allows 10/s, 20/s asked"] = (limited, ())
+    rows["primary hangs 90 s, 20/s"] = (hanging, ())
+    rows["20 % of streams cut, 20/s"] = (cut_streams, (requests // 10,))
+    return rows
+
+
+def line(trouble: str, runs: list[list[Figure]]) -> list[str]:
+    """The rows of one trouble: median and worst over the seeds, the bar, and whether it holds."""
+    lines = []
+    for figures in zip(*runs, strict=True):
+        first = figures[0]
+        values = sorted(figure.value for figure in figures)
+        worst = sum(values) if first.total else values[0] if first.low else values[-1]
+        holds = worst >= first.bar if first.low else worst <= first.bar
+        sign = "≥" if first.low else "≤"
+        median = "" if first.total else f"{values[len(values) // 2]:.4g}"
+        lines.append(
+            f"| {trouble} | {first.name} | {median} | {worst:.4g} | {sign} {first.bar:g} "
+            f"| {'yes' if holds else 'NO'} |"
+        )
+    return lines
+
+
+def main() -> int:
+    """Print the table; exit 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--requests", type=int, default=100_000)
+    options = parser.parse_args()
+    print("| trouble | figure | median | worst | bar | holds |\n|---|---|---|---|---|---|")
+    missed = False
+    openings: list[list[Figure]] = []
+    with ProcessPoolExecutor() as pool:
+        for name, (run, arguments) in scenarios(options.requests).items():
+            jobs = [pool.submit(run, seed, *arguments) for seed in range(options.seeds)]
+            runs = [job.result() for job in jobs]
+            if run is brownout:
+                openings += [[figures.pop()] for figures in runs]
+            rows = line(name, runs)
+            if len(openings) == options.seeds * len(RATES):
+                rows += line("20 % answer 529, all runs", openings)
+                openings = []
+            missed = missed or any(row.endswith("NO |") for row in rows)
+            print("\n".join(rows), flush=True)
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Write requirements/*.txt anew from pyproject.toml: exact versions with hashes, no index named.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+compile() {
+    env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL \
+        "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --no-annotate "$@"
+}
+echo "uv" | compile - -o requirements/uv.txt
+compile pyproject.toml requirements/build.in requirements/uv.in -o requirements/run.txt
+compile pyproject.toml requirements/build.in requirements/uv.in --group dev -o requirements/dev.txt

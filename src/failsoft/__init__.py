@@ -1,0 +1,65 @@
+"""failsoft: calls to AI models that fail soft."""
+
+from __future__ import annotations
+
+from failsoft.classify import ErrorCategory, Verdict, classify
+from failsoft.config.settings import Settings
+from failsoft.engine.answer import (
+    Answer,
+    DegradationLevel,
+    StreamDone,
+    StreamError,
+    StreamEvent,
+    StreamInterrupted,
+    StreamRestart,
+    StreamStart,
+    StreamStatus,
+    StreamText,
+)
+from failsoft.engine.blocking import BlockingFailsoft
+from failsoft.engine.client import Failsoft
+from failsoft.engine.deadline import deadline
+from failsoft.engine.ledger import Attempt
+from failsoft.errors import (
+    AIBadRequest,
+    AIError,
+    AIMisconfigured,
+    AIRefused,
+    AIUnavailable,
+    FailsoftError,
+    SettingError,
+)
+from failsoft.notices import Catalogue, Notice, notice_for
+from failsoft.policy.breaker import CircuitState
+
+__all__ = [
+    "AIBadRequest",
+    "AIError",
+    "AIMisconfigured",
+    "AIRefused",
+    "AIUnavailable",
+    "Answer",
+    "Attempt",
+    "BlockingFailsoft",
+    "Catalogue",
+    "CircuitState",
+    "DegradationLevel",
+    "ErrorCategory",
+    "Failsoft",
+    "FailsoftError",
+    "Notice",
+    "SettingError",
+    "Settings",
+    "StreamDone",
+    "StreamError",
+    "StreamEvent",
+    "StreamInterrupted",
+    "StreamRestart",
+    "StreamStart",
+    "StreamStatus",
+    "StreamText",
+    "Verdict",
+    "classify",
+    "deadline",
+    "notice_for",
+]

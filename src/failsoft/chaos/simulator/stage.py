@@ -1,0 +1,103 @@
+"""An answer on its way to a client: whole or in part, as fast as its fate allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Never
+
+from aiohttp import web
+
+from failsoft.chaos.simulator.answer import Answer
+from failsoft.chaos.simulator.board import Fate
+from failsoft.chaos.simulator.clock import Clock
+from failsoft.chaos.simulator.line import Line
+from failsoft.chaos.simulator.wire import Frame, Reply, encode, frames, message_body
+
+__all__ = ["Stage"]
+
+_EVENTS: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+_JSON: Final = {"content-type": "application/json"}
+
+
+class Stage(Line):
+    """The line of a request that has a fate: ``answer`` is what a healthy call would get."""
+
+    def __init__(
+        self, request: web.Request, *, clock: Clock, fate: Fate, answer: Answer, stream: bool
+    ) -> None:
+        super().__init__(request, clock=clock, headers=fate.headers)
+        self._fate = fate
+        self.answer = answer
+        self.stream = stream
+
+    async def ready(self) -> None:
+        """Wait as long as the fate's latency wants before anything is sent."""
+        if self._fate.latency:
+            await self.clock.sleep(self._fate.latency.first_content_ms.draw(self._fate.rng))
+
+    async def open(self) -> web.StreamResponse:
+        """Begin a chunked reply with status 200: events, or JSON for a plain request."""
+        kind = _EVENTS if self.stream else _JSON
+        response = web.StreamResponse(headers={**self.headers, **kind})
+        response.enable_chunked_encoding()
+        await self.begin(response)
+        return response
+
+    async def play(self, answer: Answer | None = None) -> web.StreamResponse:
+        """Send the answer (or another one) from beginning to end."""
+        answer = answer or self.answer
+        if not self.stream:
+            await self._pace(answer.contents - 1)
+            return self.whole(Reply(status=200, body=encode(message_body(answer))))
+        response = await self.open()
+        await self.write(response, frames(answer))
+        return response
+
+    async def play_part(self, contents: int) -> web.StreamResponse:
+        """Send the answer as far as its first ``contents``; of a plain reply, half the JSON."""
+        contents = min(contents, self.answer.contents)
+        if not self.stream:
+            await self._pace(contents - 1)
+            response = await self.open()
+            body = encode(message_body(self.answer))
+            await response.write(body[: len(body) // 2])
+            return response
+        response = await self.open()
+        await self.write(response, _until(frames(self.answer), contents))
+        return response
+
+    async def write(self, response: web.StreamResponse, events: Iterable[Frame]) -> None:
+        """Send events at the pace that the fate's latency sets."""
+        for event in events:
+            if event.content:
+                await self._pace(1 if self.record.contents else 0)
+                self.record.contents += 1
+            await response.write(event.data)
+
+    async def drip(self, data: bytes, *, size: int, every: float) -> web.StreamResponse:
+        """Send ``size`` bytes at a time, ``every`` so many seconds."""
+        response = await self.open()
+        for start in range(0, len(data), size):
+            await self.clock.sleep(every if start else 0)
+            await response.write(data[start : start + size])
+        return response
+
+    async def beat(self, response: web.StreamResponse, event: Frame, *, every: float) -> Never:
+        """Send one event again and again until the client has gone."""
+        while True:
+            await self.clock.sleep(every)
+            await response.write(event.data)
+
+    async def _pace(self, contents: int) -> None:
+        if self._fate.latency:
+            between, rng = self._fate.latency.between_events_ms, self._fate.rng
+            await self.clock.sleep(sum(between.draw(rng) for _ in range(contents)))
+
+
+def _until(events: Iterable[Frame], contents: int) -> Iterator[Frame]:
+    seen = 0
+    for event in events:
+        if seen == contents and (seen or event.content):
+            return
+        seen += event.content
+        yield event

@@ -1,0 +1,140 @@
+"""One failure in, one verdict out."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Final
+
+from failsoft.classify.causes import words_of
+from failsoft.classify.decide import decide, table_for
+from failsoft.classify.evidence import Evidence, gather
+from failsoft.classify.foreign import HOSTILE, attribute
+from failsoft.classify.redact import redact
+from failsoft.classify.rows import ROWS, Row, WaitSource, verdict_for
+from failsoft.classify.verdict import Sent, Verdict
+from failsoft.classify.waits import exhausted_limits, exhausted_wait, header_wait, message_wait
+
+__all__ = ["classify", "is_cancellation"]
+
+_CANCELLED = (
+    asyncio.CancelledError,
+    concurrent.futures.CancelledError,
+    GeneratorExit,
+    KeyboardInterrupt,
+    SystemExit,
+)
+_CANCELLED_NAMES = frozenset({"Cancelled", "ClientDisconnect", "ClientDisconnected"})
+_DETAIL_LIMIT: Final = 500
+_WORDS_LIMIT: Final = 1_000
+_INVISIBLE = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
+)
+
+
+def classify(failure: object, *, provider: str, now: float) -> Verdict:
+    """Say what a failure is and what may be done about it.
+
+    ``failure`` may be anything: a :class:`~failsoft.classify.failures.WireFailure`, an exception of
+    an SDK, of a transport or of Python, a reply, a body, a message, a text. ``provider`` selects
+    the vocabulary (``"anthropic"``; any other name is read as raw HTTP). ``now`` is in seconds
+    since the epoch and serves for dates in a reply that has no ``Date`` of its own.
+
+    Pure, and total: it raises nothing, whatever it is given. What is no failure (a cancellation, a
+    complete message) gets the reason ``cancelled`` or ``success``, and nothing is allowed.
+    An error of failsoft's own that carries a verdict is given that verdict back.
+
+    >>> body = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+    >>> str(classify(body, provider="anthropic", now=0.0))
+    'transient · overloaded'
+    """
+    try:
+        return _verdict(failure, provider, now if isfinite(now) else 0.0)
+    except HOSTILE:
+        return verdict_for("unknown", internal_detail=_named(failure))
+
+
+def is_cancellation(failure: object) -> bool:
+    """Whether this is no failure at all but somebody's wish to stop: it must be let through.
+
+    >>> is_cancellation(KeyboardInterrupt()), is_cancellation(TimeoutError())
+    (True, False)
+    """
+    return classify(failure, provider="http", now=0.0).reason == "cancelled"
+
+
+def _verdict(failure: object, provider: str, now: float) -> Verdict:
+    if isinstance(failure, BaseException):
+        if _cancelled(failure):
+            return verdict_for("cancelled", internal_detail=_named(failure))
+        carried = attribute(failure, "verdict")
+        if isinstance(carried, Verdict):
+            return carried
+    evidence = gather(failure)
+    found = decide(evidence, table_for(provider))
+    row = ROWS[_limit(evidence, now) if found.row == "rate_limited" else found.row]
+    return verdict_for(
+        row.name,
+        wait_seconds=_wait(row, evidence, now),
+        sent=Sent.NO if found.unsent or _rejected(row, evidence) else Sent.MAYBE,
+        http_status=evidence.status,
+        provider_request_id=evidence.request_id,
+        internal_detail=_detail(evidence),
+    )
+
+
+def _cancelled(failure: BaseException) -> bool:
+    if isinstance(failure, BaseExceptionGroup):
+        return all(_cancelled(member) for member in failure.exceptions)
+    return isinstance(failure, _CANCELLED) or type(failure).__name__ in _CANCELLED_NAMES
+
+
+def _limit(evidence: Evidence, now: float) -> str:
+    """Which limit it was; the plain row where the provider named no wait."""
+    if _stated(evidence, now) is None:
+        return "rate_limited"
+    names = (*exhausted_limits(evidence.headers), *evidence.body.types)
+    return "tokens" if any("tokens" in name for name in names) else "requests"
+
+
+def _stated(evidence: Evidence, now: float) -> float | None:
+    wait = header_wait(evidence.headers, now=now)
+    if wait is None and evidence.error_status is not None:  # a 200's limits are not the error's
+        return exhausted_wait(evidence.headers, now=now)
+    return wait
+
+
+def _wait(row: Row, evidence: Evidence, now: float) -> float | None:
+    headers: Mapping[str, str] = evidence.headers
+    match row.wait:
+        case WaitSource.HEADER:
+            return header_wait(headers, now=now)
+        case WaitSource.LIMIT:
+            return _stated(evidence, now)
+        case WaitSource.MESSAGE:
+            return message_wait(evidence.body.message, headers, now=now)
+        case WaitSource.NONE:
+            return None
+
+
+def _rejected(row: Row, evidence: Evidence) -> bool:
+    """Whether the reply began with a rejection, so that no work was begun. A 200 proves nothing."""
+    status = evidence.status
+    return row.sent is Sent.NO and status is not None and status >= 400  # noqa: PLR2004 - errors
+
+
+def _detail(evidence: Evidence) -> str:
+    status = "" if evidence.status is None else str(evidence.status)
+    names = (*evidence.body.codes, *evidence.body.types, evidence.body.stop or "")
+    words = evidence.body.message or " < ".join(map(words_of, evidence.links))
+    if len(words) > _WORDS_LIMIT:  # at a space: half a secret would not be known as one
+        words = words[:_WORDS_LIMIT].rsplit(None, 1)[0]
+    text = " ".join(filter(None, (evidence.source, status, *names, words)))
+    return _INVISIBLE.sub(" ", redact(text))[:_DETAIL_LIMIT]
+
+
+def _named(failure: object) -> str:
+    return redact(type(failure).__name__[:_DETAIL_LIMIT])

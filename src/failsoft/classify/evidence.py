@@ -1,0 +1,181 @@
+"""Everything that is known of one failure, read once from whatever it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from failsoft.classify.bodies import Body, Shape, read_body
+from failsoft.classify.causes import chain_of, words_of
+from failsoft.classify.failures import StreamFailed, WireFailure
+from failsoft.classify.foreign import attribute, clip, status_number
+from failsoft.classify.headers import read_headers
+
+__all__ = ["Evidence", "gather"]
+
+_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_ID_HEADERS: Final = ("request-id", "x-request-id", "x-amzn-requestid")
+_SAID_STATUS = re.compile(r"(?i)\b(?:error code|status code|status|http|api error)\W{1,3}(\d{3})\b")
+_TEXT_LIMIT: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """``status`` is the wire's. ``replied`` means a whole reply was seen, not a stream's event.
+
+    ``links`` are an exception and its causes, outermost first; ``source`` names what it was.
+    """
+
+    source: str
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body
+    replied: bool = False
+    links: tuple[BaseException, ...] = ()
+    request_id: str | None = None
+
+    @property
+    def error_status(self) -> int | None:
+        """The status where it says anything; under a 200 the number that the body gives."""
+        for status in (self.status, self.body.number):
+            if status is not None and status >= 400:  # noqa: PLR2004 - where errors begin
+                return status
+        return None
+
+
+def gather(failure: object) -> Evidence:
+    """Read the evidence of a failure. Pure; what cannot be read is left out."""
+    if isinstance(failure, BaseException):
+        return _of_exception(failure)
+    if isinstance(failure, str | bytes | bytearray):
+        return _of_text(clip(failure, _TEXT_LIMIT))
+    if not isinstance(failure, Mapping | list | tuple):
+        status = _status(failure)
+        if status is not None:
+            return _of_reply(failure, status)
+    body = read_body(failure)
+    return Evidence(
+        source=type(failure).__name__, body=body, request_id=_request_id(failure, body, {})
+    )
+
+
+def _of_exception(failure: BaseException) -> Evidence:
+    links = chain_of(failure)
+    speaker = next((link for link in links if _speaks(link)), failure)
+    wire = isinstance(speaker, WireFailure)
+    response = None if wire else attribute(speaker, "response")
+    headers = read_headers(attribute(speaker, "headers") or attribute(response, "headers"))
+    body = read_body(attribute(speaker, "body")) if wire else _body_of(speaker, response)
+    return Evidence(
+        source=" < ".join(type(link).__name__ for link in links),
+        status=status_number(attribute(speaker, "status")) if wire else _status(speaker),
+        headers=headers,
+        body=body,
+        replied=wire and not isinstance(speaker, StreamFailed),
+        links=links,
+        request_id=_request_id(speaker, body, headers),
+    )
+
+
+def _speaks(link: BaseException) -> bool:
+    """Whether the exception carries a reply, rather than being about the lack of one."""
+    if isinstance(link, WireFailure):
+        return True
+    if type(attribute(link, "__cause__")).__module__ == "aiohttp.http_exceptions":
+        return False  # what came was not HTTP: aiohttp makes up a status of 400
+    return _status(link) is not None or attribute(link, "body") is not None
+
+
+def _body_of(speaker: BaseException, response: object) -> Body:
+    body = read_body(attribute(speaker, "body"))
+    if body.shape is Shape.ABSENT and response is not None:
+        body = _content(response)
+    if body.codes or body.types or body.shape is Shape.MESSAGE:
+        return body
+    return _with_attributes(body, speaker)
+
+
+def _with_attributes(body: Body, speaker: BaseException) -> Body:
+    """What an SDK's exception tells by its attributes, where its body is gone or unreadable."""
+    names = {name: attribute(speaker, name) for name in ("type", "code", "error_code")}
+    if not any(isinstance(value, str) for value in names.values()):
+        return body
+    told = read_body({"error": {**names, "message": body.message or words_of(speaker)}})
+    return told if told.codes or told.types else body
+
+
+def _of_reply(reply: object, status: int) -> Evidence:
+    body = _content(reply)
+    headers = read_headers(attribute(reply, "headers"))
+    return Evidence(
+        source=type(reply).__name__,
+        status=status,
+        headers=headers,
+        body=body,
+        replied=True,
+        request_id=_request_id(reply, body, headers),
+    )
+
+
+def _of_text(text: str) -> Evidence:
+    """An HTML page that an SDK gave as its result, an error body, or an error's printed text."""
+    body = read_body(text)
+    said = _SAID_STATUS.search(text)
+    if body.shape is Shape.OTHER:
+        body = _embedded(text) or body
+    status = int(said[1]) if said and body.shape is not Shape.HTML else None
+    return Evidence(
+        source="text",
+        status=status,
+        body=body,
+        replied=body.shape is Shape.HTML,
+        request_id=_request_id(None, body, {}),
+    )
+
+
+def _embedded(text: str) -> Body | None:
+    """The error body inside a line such as ``API Error: 529 {"type":"error", …}``."""
+    start = text.find("{")
+    if start < 0:
+        return None
+    try:
+        value = json.JSONDecoder().raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+    return read_body(value)
+
+
+def _content(reply: object) -> Body:
+    for name in ("body", "content", "text"):
+        raw = attribute(reply, name)
+        if isinstance(raw, str | bytes | bytearray | Mapping):
+            return read_body(raw)
+    return read_body(None)
+
+
+def _status(thing: object) -> int | None:
+    for name in ("status_code", "status"):
+        status = status_number(attribute(thing, name))
+        if status is not None:
+            return status
+    response = attribute(thing, "response")
+    for value in (
+        attribute(response, "status_code"),
+        attribute(response, "status"),
+        attribute(thing, "code"),
+    ):
+        status = status_number(value)
+        if status is not None:
+            return status
+    return None
+
+
+def _request_id(thing: Any, body: Body, headers: Mapping[str, str]) -> str | None:
+    known = (attribute(thing, "request_id"), body.request_id)
+    for value in (*(headers.get(name) for name in _ID_HEADERS), *known):
+        if isinstance(value, str) and _ID.fullmatch(value):
+            return value
+    return None

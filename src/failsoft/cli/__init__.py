@@ -1,0 +1,5 @@
+"""The command line: ``failsoft``."""
+
+from failsoft.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,45 @@
+"""What may be written to a terminal, and how figures are written there."""
+
+from __future__ import annotations
+
+import re
+
+from rich.console import Console
+
+__all__ = ["duration", "errors", "model_of", "output", "printable"]
+
+# Escape sequences in a model's answer could move the cursor, change colours or retitle windows.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def output() -> Console:
+    """Standard output. Lines are not broken where nobody looks at them."""
+    return _console(stderr=False)
+
+
+def errors() -> Console:
+    """Standard error, for all that is not the answer itself."""
+    return _console(stderr=True)
+
+
+def printable(text: str) -> str:
+    """Take out what could command a terminal; line ends and tabs stay."""
+    return _CONTROL.sub("", text)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a person reads them: 12 ms, 4.1 s, 2 min."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - a minute
+
+
+def model_of(target: str) -> str:
+    """The part of a target's name that people know it by."""
+    return target.rpartition("/")[2]
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console.soft_wrap = not console.is_terminal
+    return console

@@ -1,0 +1,103 @@
+"""Collects what every source says, the later over the earlier, and all that is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from failsoft.config.kinds import valid_target
+from failsoft.config.names import SECTIONS, Known, Place, full_name, known_settings, lookup
+from failsoft.config.settings import Settings, TargetSettings
+from failsoft.errors import SettingError
+
+__all__ = ["Gathered", "did_you_mean"]
+
+
+@dataclass
+class Gathered:
+    """What was found so far, and ``origins``: where each value is from."""
+
+    values: dict[Place, Any] = field(default_factory=dict)
+    origins: dict[Place, str] = field(default_factory=dict)
+    problems: list[SettingError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def put(self, place: Place, value: object, origin: str) -> None:
+        """Check a value and keep it, or note what is wrong with it."""
+        known = lookup(place)
+        if known is None:
+            if not (_is_section(place) and value == {}):
+                self.wrong(full_name(place), _unknown(place), origin)
+            return
+        try:
+            self.values[place] = known.spec.check(known.name, value)
+            self.origins[place] = origin
+        except SettingError as error:
+            self.wrong(error.setting, error.problem, origin)
+
+    def wrong(self, setting: str, problem: str, origin: str) -> None:
+        """Note a problem and where it came from."""
+        self.problems.append(SettingError(setting, f"{problem} ({origin})"))
+
+    def check_together(self) -> None:
+        """Note what is wrong only between settings that are right by themselves."""
+        refused = {problem.setting for problem in self.problems}
+        known = {one.place: one for one in known_settings()}
+        for lower in known.values():
+            if lower.spec.at_most:
+                upper = known[*lower.place[:-1], lower.spec.at_most]
+                if refused.isdisjoint((lower.name, upper.name)):
+                    self._check_order(lower, upper)
+        for target in self._targets():
+            if not valid_target(target):
+                origin = next(
+                    self.origins[place] for place in self.values if place[1:2] == (target,)
+                )
+                name = full_name(("targets", target))
+                self.wrong(name, 'must be named as in [targets."provider/model"]', origin)
+
+    def settings(self) -> Settings:
+        """Put the tree together; for when there are no problems."""
+        sections = {name: kind(**self._below(name)) for name, kind in SECTIONS.items()}
+        targets = {name: TargetSettings(**self._below("targets", name)) for name in self._targets()}
+        return Settings(**self._below(), **sections, targets=targets)
+
+    def _below(self, *section: str) -> dict[str, Any]:
+        return {place[-1]: value for place, value in self.values.items() if place[:-1] == section}
+
+    def _targets(self) -> list[str]:
+        return list(dict.fromkeys(place[1] for place in self.values if place[0] == "targets"))
+
+    def _check_order(self, lower: Known, upper: Known) -> None:
+        value, limit = (self.values.get(one.place, one.default) for one in (lower, upper))
+        if value > limit:
+            set_in = [
+                self.origins[one.place] for one in (lower, upper) if one.place in self.origins
+            ]
+            problem = f"must be at most {upper.name}, {limit:.10g}; it is {value:.10g}"
+            self.wrong(lower.name, problem, ", ".join(dict.fromkeys(set_in)))
+
+
+def did_you_mean(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Give the end of a sentence that names the closest option, if its likeness is enough."""
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=cutoff)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _is_section(place: Place) -> bool:
+    is_target = place[0] == "targets" and len(place) == 2  # noqa: PLR2004 - "targets" and its name
+    return is_target or place == ("targets",) or (len(place) == 1 and place[0] in SECTIONS)
+
+
+def _unknown(place: Place) -> str:
+    if _is_section(place):
+        return f"is a section: write [{full_name(place)}] and its settings below it"
+    if place[0] == "targets":
+        options = [full_name((*place[:2], one.name)) for one in fields(TargetSettings)]
+    else:
+        options = [known.name for known in known_settings()] + list(SECTIONS)
+    misplaced = [name for name in options if name.rpartition(".")[2] == place[-1]]
+    cutoff = 0.0 if misplaced else 0.6
+    return f"is not a setting{did_you_mean(full_name(place), misplaced or options, cutoff=cutoff)}"

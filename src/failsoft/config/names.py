@@ -1,0 +1,75 @@
+"""Every setting by its name: ``breaker.probes``, and ``FAILSOFT_BREAKER_PROBES`` outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, fields
+from typing import Any, TypeAlias
+
+from failsoft.config.settings import Settings, TargetSettings
+from failsoft.config.spec import Spec
+
+__all__ = ["SECTIONS", "Known", "Place", "full_name", "known_settings", "lookup"]
+
+Place: TypeAlias = tuple[str, ...]
+"""``("chain",)``, ``("breaker", "probes")`` or ``("targets", "anthropic/…", "account")``."""
+
+SECTIONS: dict[str, type] = {
+    one.name: type(one.default)
+    for one in fields(Settings)
+    if "spec" not in one.metadata and one.name != "targets"
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A setting that exists."""
+
+    place: Place
+    spec: Spec
+    default: Any
+
+    @property
+    def name(self) -> str:
+        """Give the full name, as in the file."""
+        return full_name(self.place)
+
+    @property
+    def variable(self) -> str:
+        """Give the environment variable that sets it."""
+        return f"FAILSOFT_{'_'.join(self.place).upper()}"
+
+
+def known_settings() -> Iterator[Known]:
+    """Give every setting in the order of the tree, but for those of single targets."""
+    for one in fields(Settings):
+        if "spec" in one.metadata:
+            yield _known((one.name,), one)
+    for section, kind in SECTIONS.items():
+        yield from (_known((section, one.name), one) for one in fields(kind))
+
+
+def lookup(place: Place) -> Known | None:
+    """Find the setting at this place, also one of a target."""
+    match place:
+        case ("targets", _, name):
+            kind: type = TargetSettings
+        case (section, name) if section in SECTIONS:
+            kind = SECTIONS[section]
+        case (name,):
+            kind = Settings
+        case _:
+            return None
+    found = [one for one in fields(kind) if one.name == name and "spec" in one.metadata]
+    return _known(place, found[0]) if found else None
+
+
+def full_name(place: Place) -> str:
+    """Write a place as TOML does: ``targets."anthropic/claude-opus-5-5".account``."""
+    return ".".join(part if re.fullmatch(r"[\w-]+", part) else json.dumps(part) for part in place)
+
+
+def _known(place: Place, one: Field[Any]) -> Known:
+    return Known(place=place, spec=one.metadata["spec"], default=one.default)

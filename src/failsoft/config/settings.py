@@ -1,0 +1,280 @@
+"""One frozen tree of settings, checked where it is made.
+
+Every setting is a field with its default, its unit in its name, its range and one line of
+documentation. A value that is not allowed raises :class:`~failsoft.errors.SettingError` naming the
+setting and what is allowed. Nothing here reads a file or the environment; see
+:mod:`failsoft.config.load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from failsoft.config.kinds import (
+    address,
+    choice,
+    key_list,
+    number,
+    switch,
+    target_list,
+    text,
+    told,
+    valid_target,
+    whole,
+)
+from failsoft.config.spec import Section, setting
+from failsoft.errors import SettingError
+
+__all__ = [
+    "BreakerSettings",
+    "BulkheadSettings",
+    "LinkSettings",
+    "ProviderSettings",
+    "RetrySettings",
+    "ServerSettings",
+    "Settings",
+    "TargetSettings",
+    "TimerSettings",
+]
+
+DEFAULT_CHAIN = (
+    "anthropic/claude-opus-5-5",
+    "anthropic/claude-sonnet-5-5",
+    "anthropic/claude-haiku-5-5",
+)
+
+# Upper ends that no sensible value reaches: they keep out infinity, overflow and slips of the pen.
+DAY = 86_400.0
+MANY = 1_000_000
+
+WORD = text("printable ASCII without spaces", r"[!-~]+")
+HOST = text("a host name or an IP address, without a port", r"[\w.:%-]+")
+FOLDER = text("the path of a folder", r"[^\x00-\x1f]+")
+LABEL = text("text on one line", r"[^\x00-\x1f]*")
+LOCALE = text("a language tag such as en or de-AT", r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimerSettings(Section):
+    """When an attempt has gone on too long. Timers run on content, never on pings or bytes."""
+
+    _section = "timers."
+
+    first_content_seconds: float = setting(
+        15.0,
+        "wait for the first content of the first target; halved for each later one",
+        number(0.05, DAY),
+    )
+    first_content_min_seconds: float = setting(
+        5.0,
+        "the least a later target is given to its first content",
+        number(0.05, DAY),
+        at_most="first_content_seconds",
+    )
+    input_tokens_per_second: float = setting(
+        8000.0,
+        "a second more to the first content for this many input tokens",
+        number(1, 1_000_000_000),
+    )
+    idle_seconds: float = setting(
+        20.0, "the longest silence between two contents", number(0.05, DAY)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrySettings(Section):
+    """How often and how soon to try again."""
+
+    _section = "retry."
+
+    max_attempts: int = setting(6, "attempts of a request over all its targets", whole(1, 100))
+    base_delay_seconds: float = setting(
+        1.0, "backoff before the first retry", number(0, DAY), at_most="max_delay_seconds"
+    )
+    max_delay_seconds: float = setting(60.0, "the longest backoff", number(0, DAY))
+    overloaded_min_seconds: float = setting(
+        1.0, "the least wait before an overloaded target is called again", number(0, DAY)
+    )
+    strategy: Literal["fallback_first", "retry_first"] = setting(
+        "fallback_first",
+        "where a transient failure goes: the next target, or the same once more",
+        choice("fallback_first", "retry_first"),
+    )
+    jitter: Literal["full", "quarter"] = setting(
+        "full",
+        "full: from 0 to the backoff; quarter: the backoff ± 25 %",
+        choice("full", "quarter"),
+    )
+    rate_limit_default_seconds: float = setting(
+        30.0, "bench after a 429 that names no wait", number(0, 900), at_most="bench_max_seconds"
+    )
+    budget_ratio: float = setting(0.5, "retries as a share of requests", number(0, 1))
+    budget_window_seconds: int = setting(10, "window of the retry budget", whole(1, 600))
+    budget_floor_per_second: float = setting(
+        3.0, "retries always allowed, a second", number(0, MANY)
+    )
+    bench_max_seconds: float = setting(900.0, "the longest bench before one probe", number(1, DAY))
+    park_seconds: float = setting(
+        300.0,
+        "first park of a dead account or missing model",
+        number(1, DAY),
+        at_most="park_max_seconds",
+    )
+    park_max_seconds: float = setting(3600.0, "the longest park before one probe", number(1, DAY))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerSettings(Section):
+    """When a target is taken out, and how it comes back."""
+
+    _section = "breaker."
+
+    failure_threshold: int = setting(10, "failures in a row that open it", whole(1, MANY))
+    failure_span_seconds: float = setting(
+        0.25, "the least time those failures span", number(0, DAY)
+    )
+    timeout_weight: int = setting(3, "failures that one timeout counts as", whole(1, MANY))
+    failure_ratio: float = setting(0.75, "share of failed calls that opens it", number(0.01, 1))
+    min_calls: int = setting(30, "calls in the window before the ratio counts", whole(1, MANY))
+    window_seconds: float = setting(60.0, "length of the window", number(1, DAY))
+    window_buckets: int = setting(10, "buckets of the window", whole(1, 600))
+    open_seconds: float = setting(
+        5.0, "first time open", number(0.01, DAY), at_most="recovery_timeout_seconds"
+    )
+    open_multiplier: float = setting(1.5, "growth at each failed probe", number(1, 10))
+    recovery_timeout_seconds: float = setting(15.0, "the longest time open", number(0.01, DAY))
+    open_jitter: float = setting(0.1, "share added at random to the time open", number(0, 1))
+    probes: int = setting(1, "probes at a time while half open", whole(1, MANY))
+    success_threshold: int = setting(2, "probes that close it", whole(1, MANY))
+    ramp_seconds: float = setting(10.0, "slow start after closing", number(0, DAY))
+    metrics_only: bool = setting(
+        default=False, doc="count and report, but never reject", kind=switch()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkheadSettings(Section):
+    """How much may be in flight."""
+
+    _section = "bulkhead."
+
+    route_limit: int = setting(1000, "requests in flight on a route", whole(1, MANY))
+    route_queue: int = setting(1000, "requests waiting for a place on a route", whole(0, MANY))
+    target_limit: int = setting(1000, "attempts in flight on a target", whole(1, MANY))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSettings(Section):
+    """What one target can do, where it differs from the built-in table. Limits in tokens."""
+
+    _section = "targets."
+
+    context_window: int | None = setting(
+        None, "tokens in and out together", whole(1, 1_000_000_000)
+    )
+    max_output_tokens: int | None = setting(
+        None, "tokens out; max_tokens is clamped to it", whole(1, 1_000_000_000)
+    )
+    limit_group: str = setting("", "targets of one group share a rate limit", LABEL)
+    account: str = setting("", "targets of one account share a key and a bill", LABEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderSettings(Section):
+    """Where a provider is and how to be let in."""
+
+    _section = "anthropic."
+
+    api_key: str | None = setting(None, "the provider's key", WORD, secret=True)
+    auth_token: str | None = setting(None, "a bearer token in place of the key", WORD, secret=True)
+    base_url: str = setting("https://api.anthropic.com", "the provider's address", address())
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkSettings(Section):
+    """Where a person is sent."""
+
+    _section = "links."
+
+    status_page: str | None = setting(None, "address of the status page", address())
+    support: str | None = setting(None, "address or mailto: of support", address(mail=True))
+    help: str | None = setting(None, "address of the help centre", address())
+    history: str | None = setting(None, "address of the person's own history", address())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings(Section):
+    """The HTTP service."""
+
+    _section = "server."
+
+    host: str = setting("127.0.0.1", "address to listen on", HOST)
+    port: int = setting(8787, "port to listen on; 0 takes a free one", whole(0, 65535))
+    workers: int = setting(1, "processes", whole(1, 256))
+    insecure: bool = setting(
+        default=False, doc="serve without API keys on any address", kind=switch()
+    )
+    expose_model: bool = setting(
+        default=False, doc="show the model's name in answers", kind=switch()
+    )
+    body_limit_bytes: int = setting(
+        32 * 1024 * 1024, "largest request body", whole(1024, 1024 * 1024 * 1024)
+    )
+    body_timeout_seconds: float = setting(
+        30.0, "a whole request body must be in by then", number(0.1, DAY)
+    )
+    history_limit: int = setting(1000, "messages of history in a request", whole(0, MANY))
+    heartbeat_seconds: float = setting(15.0, "a comment on a silent stream", number(0.05, DAY))
+    drain_seconds: float = setting(30.0, "open requests may finish after SIGTERM", number(0, DAY))
+    requests_per_tenant: int = setting(1000, "requests of one tenant at a time", whole(1, MANY))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Section):
+    """Everything that can be set."""
+
+    env: Literal["production", "dev"] = setting(
+        "production", "where this runs", choice("production", "dev")
+    )
+    chain: tuple[str, ...] = setting(
+        DEFAULT_CHAIN, "targets as provider/model, best first", target_list()
+    )
+    deadline_seconds: float = setting(
+        60.0, "a request must have ended, or begun to answer, by then", number(0.05, DAY)
+    )
+    stream_deadline_seconds: float = setting(
+        30.0, "the same for a stream; never more than deadline_seconds", number(0.05, DAY)
+    )
+    answer_timeout_seconds: float = setting(
+        600.0, "the longest a living answer may take", number(0.05, DAY)
+    )
+    locale: str = setting("en", "language of notices where a call names none", LOCALE)
+    notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)
+    api_keys: tuple[str, ...] = setting(
+        (), "keys of the service, tenant:key or key", key_list(), secret=True
+    )
+
+    timers: TimerSettings = TimerSettings()
+    retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
+    bulkhead: BulkheadSettings = BulkheadSettings()
+    anthropic: ProviderSettings = ProviderSettings()
+    links: LinkSettings = LinkSettings()
+    server: ServerSettings = ServerSettings()
+    targets: Mapping[str, TargetSettings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check this level; every section has checked itself."""
+        super().__post_init__()
+        for target in self.targets:
+            if not valid_target(target):
+                raise SettingError(
+                    "targets", f"must be named provider/model; {told(target)} is not"
+                )
+
+    @property
+    def effective_stream_deadline_seconds(self) -> float:
+        """By when a stream must have begun: ``deadline_seconds`` caps it too."""
+        return min(self.stream_deadline_seconds, self.deadline_seconds)

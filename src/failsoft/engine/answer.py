@@ -1,0 +1,144 @@
+"""What a request ends in, and the events a stream of one is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from failsoft.classify.verdict import ErrorCategory, Verdict
+from failsoft.engine.ledger import Attempt
+from failsoft.notices.notice import Notice
+from failsoft.policy.breaker import CircuitState
+
+__all__ = [
+    "Answer",
+    "DegradationLevel",
+    "Phase",
+    "StreamDone",
+    "StreamError",
+    "StreamEvent",
+    "StreamInterrupted",
+    "StreamRestart",
+    "StreamStart",
+    "StreamStatus",
+    "StreamText",
+]
+
+Phase = Literal["retrying", "switching", "waiting", "degraded", "resuming"]
+
+
+class DegradationLevel(StrEnum):
+    """How a request was served, best first."""
+
+    FULL = "full"
+    CACHED = "cached"
+    RULE = "rule"
+    MINIMAL = "minimal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The one ending of a request.
+
+    ``status`` is ``success`` (levels full, cached, rule) or ``error`` (minimal: the ``notice``
+    speaks). ``text`` is what a model said, also where it was cut short (``finish`` is then
+    ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
+    none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
+    is known. ``wasted_tokens`` were paid for, as far as the provider told, and not used.
+    """
+
+    status: Literal["success", "error"]
+    level: DegradationLevel
+    text: str
+    request_id: str
+    notice: Notice | None = None
+    message: dict[str, Any] | None = None
+    finish: Literal["complete", "length", "interrupted"] | None = None
+    model: str | None = None
+    target: str | None = None
+    position: int | None = None
+    hops: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    wasted_tokens: Mapping[str, int] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    retryable: bool = False
+    error_category: ErrorCategory | None = None
+    circuit_state: CircuitState = CircuitState.CLOSED
+    suggested_actions: tuple[str, ...] = ()
+    retry_in_seconds: float | None = None
+    cache_age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    """The first event."""
+
+    type: ClassVar[str] = "start"
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """Something a waiting person should know."""
+
+    type: ClassVar[str] = "status"
+    phase: Phase
+    notice: Notice
+    retry_in_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamText:
+    """Some text of the answer."""
+
+    type: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRestart:
+    """What was shown before belongs to a segment that is being replaced."""
+
+    type: ClassVar[str] = "restart"
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDone:
+    """The answer is whole; ``answer.text`` is all of it, ``tokens`` the text events sent."""
+
+    type: ClassVar[str] = "done"
+    answer: Answer
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInterrupted:
+    """Something was shown and the answer was cut short; what was shown stays."""
+
+    type: ClassVar[str] = "stream_interrupted"
+    answer: Answer
+    tokens_before_error: int
+    chars_before_error: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamError:
+    """Nothing was shown and no level could answer; ``answer.notice`` speaks."""
+
+    type: ClassVar[str] = "error"
+    answer: Answer
+
+
+StreamEvent = (
+    StreamStart
+    | StreamStatus
+    | StreamText
+    | StreamRestart
+    | StreamDone
+    | StreamInterrupted
+    | StreamError
+)

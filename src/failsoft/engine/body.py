@@ -1,0 +1,83 @@
+"""The request to a model: built once, and fitted anew to every target from the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from failsoft.policy.target import Target
+
+__all__ = ["Fitted", "estimated_tokens", "fit", "may_have_effects", "message_body"]
+
+# English prose is about four characters a token; only the first-content timer is fed by it.
+_CHARS_PER_TOKEN = 4
+
+# Tools of these types are run by the client, whatever their name; every other typed tool is run
+# by the provider.
+_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A body as one target takes it; ``unfit`` says why it cannot take it at all."""
+
+    body: Mapping[str, Any]
+    changes: tuple[str, ...] = ()
+    unfit: str | None = None
+
+
+def message_body(
+    message: str | Sequence[Mapping[str, Any]],
+    *,
+    history: Iterable[Mapping[str, Any]],
+    system: str | None,
+    max_tokens: int,
+) -> dict[str, Any]:
+    """The provider's own fields for one user message after ``history``."""
+    content = message if isinstance(message, str) else list(message)
+    body: dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "messages": [*history, {"role": "user", "content": content}],
+    }
+    if system is not None:
+        body["system"] = system
+    return body
+
+
+def fit(body: Mapping[str, Any], target: Target) -> Fitted:
+    """Rebuild the original ``body`` for ``target``; the original is never changed."""
+    messages = body.get("messages") or ()
+    last = messages[-1] if messages else {}
+    if not target.accepts_prefill and isinstance(last, Mapping) and last.get("role") == "assistant":
+        return Fitted(body, unfit="it does not continue an assistant's message")
+    wanted, limit = body.get("max_tokens"), target.max_output_tokens
+    if limit is not None and isinstance(wanted, int) and wanted > limit:
+        change = f"max_tokens {wanted} → {limit}"
+        return Fitted({**body, "max_tokens": limit}, (change,))
+    return Fitted(body)
+
+
+def may_have_effects(body: Mapping[str, Any]) -> bool:
+    """Whether the provider runs tools for this request, so that sending it twice may do twice."""
+    if body.get("mcp_servers"):
+        return True
+    tools = body.get("tools") or ()
+    kinds = (tool.get("type") for tool in tools if isinstance(tool, Mapping))
+    return any(isinstance(kind, str) and not kind.startswith(_CLIENT_TOOLS) for kind in kinds)
+
+
+def estimated_tokens(body: Mapping[str, Any]) -> int:
+    """A rough count of the input tokens in the text of ``body``."""
+    return (_chars(body.get("system")) + _chars(body.get("messages"))) // _CHARS_PER_TOKEN
+
+
+def _chars(part: Any) -> int:
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, Mapping):
+        # Images and documents are base64: their length says nothing about tokens.
+        return _chars(part.get("content")) + _chars(part.get("text"))
+    if isinstance(part, list | tuple):
+        return sum(map(_chars, part))
+    return 0

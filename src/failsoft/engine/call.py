@@ -1,0 +1,77 @@
+"""One request, admitted: who asks, for what, until when, of which targets."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from failsoft.engine.body import estimated_tokens, fit, may_have_effects
+from failsoft.engine.core import Core
+from failsoft.errors import SettingError
+from failsoft.policy.plan import Plan
+from failsoft.policy.target import Target
+from failsoft.policy.timers import RequestTimes
+
+__all__ = ["Request", "new_request_id"]
+
+# 128 random bits: a request id is a capability.
+_ID_BYTES = 16
+_ID = re.compile(r"[A-Za-z0-9_-]{22,128}")
+
+# Countdowns are spread over at least this long, so that a thousand of them do not end at once.
+_SHARE_SECONDS = 5.0
+
+
+def new_request_id() -> str:
+    """A fresh request id of 128 random bits, safe in addresses."""
+    return "req_" + secrets.token_urlsafe(_ID_BYTES)
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support."""
+
+    body: Mapping[str, Any]
+    times: RequestTimes
+    route: str = "chat"
+    model: str | None = None
+    locale: str = "en"
+    principal: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(default_factory=new_request_id)
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise SettingError(
+                "request_id", "must be 22 to 128 letters, digits, - or _; leave it out to get one"
+            )
+
+    def chain(self, core: Core) -> tuple[Target, ...]:
+        """The targets in the order to try: the model asked for first, then the chain."""
+        if self.model is None:
+            return core.chain
+        first = core.target(self.model)
+        return (first, *(target for target in core.chain if target != first))
+
+    def plan(self, core: Core) -> Plan:
+        """The plan of this request; targets that cannot take it are left out."""
+        chain = self.chain(core)
+        able = [target for target in chain if fit(self.body, target).unfit is None]
+        return Plan(
+            able or chain[:1],
+            self.times,
+            retry=core.settings.retry,
+            timers=core.settings.timers,
+            budget=core.budget,
+            peek=lambda target, now: core.gates.of(target).peek(now),
+            rng=core.rng,
+            input_tokens=estimated_tokens(self.body),
+            may_have_effects=may_have_effects(self.body),
+        )
+
+    def share(self, core: Core) -> float:
+        """This request's own share of seconds on top of a common time to come back."""
+        return core.rng.uniform(0.0, max(_SHARE_SECONDS, core.settings.breaker.ramp_seconds))

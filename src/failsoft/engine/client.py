@@ -1,0 +1,237 @@
+"""``Failsoft``: ask a model and always get an answer or a designed failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+from failsoft.config.load import load_settings
+from failsoft.config.settings import Settings
+from failsoft.engine.admission import RouteFullError
+from failsoft.engine.answer import Answer
+from failsoft.engine.answering import answer_for, error_for, saturated
+from failsoft.engine.body import message_body
+from failsoft.engine.call import Request, new_request_id
+from failsoft.engine.clock import monotonic
+from failsoft.engine.core import Core
+from failsoft.engine.deadline import request_times
+from failsoft.engine.driver import Driver
+from failsoft.engine.health import health
+from failsoft.engine.report import Reporter
+from failsoft.engine.streams import AnswerStream
+from failsoft.notices import Catalogue
+from failsoft.providers.protocol import Provider
+from failsoft.telemetry.events import Event
+
+__all__ = ["Failsoft"]
+
+Message = str | Sequence[Mapping[str, Any]]
+
+
+class Failsoft:
+    """Calls to AI models that fail soft. An asynchronous context manager; closing drains.
+
+        async with Failsoft() as ai:
+            answer = await ai.ask("What documents do I need for a home loan?")
+            print(answer.text if answer.status == "success" else answer.notice.body)
+
+    ``settings`` default to ``failsoft.toml`` and the environment. ``chain`` names the targets as
+    ``provider/model``, best first. ``providers`` adds or replaces providers by name (a mock, say).
+    ``on_event`` hears every :class:`~failsoft.telemetry.events.Event`. ``rng`` is the randomness of
+    jitter and ramps. Raises :class:`~failsoft.errors.SettingError` for settings that cannot hold.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        chain: Sequence[str] | None = None,
+        providers: Mapping[str, Provider] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self.settings = settings if settings is not None else load_settings().settings
+        self.notices = Catalogue.load(self.settings.notices_dir)
+        self._core = Core(
+            self.settings,
+            chain=chain,
+            providers=providers,
+            subscribers=() if on_event is None else (on_event,),
+            rng=rng or Random(),  # noqa: S311 - jitter, not a secret
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        await self._core.aclose()
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+        """Hear every event from now on; called in the request's own thread, so be quick."""
+        self._core.publisher.subscribe(subscriber)
+
+    def health(self) -> dict[str, Any]:
+        """Breakers, targets and level, from real traffic alone: no model is called."""
+        return health(self._core)
+
+    async def ask(
+        self,
+        message: Message,
+        *,
+        history: Iterable[Mapping[str, Any]] = (),
+        system: str | None = None,
+        model: str | None = None,
+        max_tokens: int = 2048,
+        route: str = "chat",
+        timeout: float | None = None,  # noqa: ASYNC109 - inherited by nested calls, see deadline
+        principal: str | None = None,
+        locale: str | None = None,
+        request_id: str | None = None,
+    ) -> Answer:
+        """Ask one question; never raises for trouble with a model.
+
+        ``message`` is text or the provider's content blocks, ``history`` earlier messages in the
+        provider's shape. ``model`` goes first, then the chain. ``timeout`` (seconds) caps
+        everything. ``principal`` is who asks. Raises :class:`~failsoft.errors.SettingError` for
+        arguments that cannot hold.
+        """
+        body = message_body(message, history=history, system=system, max_tokens=max_tokens)
+        answer, _ = await self._run(
+            self._request(
+                body,
+                stream=False,
+                timeout=timeout,
+                route=route,
+                model=model,
+                locale=locale,
+                principal=principal,
+                request_id=request_id,
+            )
+        )
+        return answer
+
+    async def complete(
+        self,
+        *,
+        messages: Iterable[Mapping[str, Any]],
+        model: str | None = None,
+        max_tokens: int = 2048,
+        route: str = "chat",
+        timeout: float | None = None,  # noqa: ASYNC109 - inherited by nested calls, see deadline
+        principal: str | None = None,
+        locale: str | None = None,
+        request_id: str | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        **provider_fields: Any,
+    ) -> Answer:
+        """Send the provider's own fields; strict.
+
+        Raises an :class:`~failsoft.errors.AIError` where :meth:`ask` would answer with a notice;
+        the provider's exception is its ``__cause__``.
+        """
+        body = {"max_tokens": max_tokens, "messages": list(messages), **provider_fields}
+        request = self._request(
+            body,
+            stream=False,
+            timeout=timeout,
+            route=route,
+            model=model,
+            locale=locale,
+            principal=principal,
+            request_id=request_id,
+            headers=extra_headers,
+        )
+        answer, cause = await self._run(request)
+        if answer.status == "error":
+            raise error_for(answer, cause)
+        return answer
+
+    def stream(
+        self,
+        message: Message,
+        *,
+        history: Iterable[Mapping[str, Any]] = (),
+        system: str | None = None,
+        model: str | None = None,
+        max_tokens: int = 4096,
+        route: str = "chat",
+        timeout: float | None = None,
+        principal: str | None = None,
+        locale: str | None = None,
+        request_id: str | None = None,
+    ) -> AnswerStream:
+        """Ask one question and read the answer as typed events while it comes.
+
+            async with ai.stream("Explain an escrow account.") as events:
+                async for event in events:
+                    ...
+
+        Exactly one terminal event (``done``, ``stream_interrupted``, ``error``) ends it. Leaving
+        early cancels the request at the provider.
+        """
+        body = message_body(message, history=history, system=system, max_tokens=max_tokens)
+        request = self._request(
+            body,
+            stream=True,
+            timeout=timeout,
+            route=route,
+            model=model,
+            locale=locale,
+            principal=principal,
+            request_id=request_id,
+        )
+        return AnswerStream(self._core, request, self.notices)
+
+    def _request(
+        self,
+        body: Mapping[str, Any],
+        *,
+        stream: bool,
+        timeout: float | None,
+        route: str,
+        model: str | None,
+        locale: str | None,
+        principal: str | None,
+        request_id: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Request:
+        return Request(
+            body=body,
+            times=request_times(self.settings, monotonic(), timeout=timeout, stream=stream),
+            route=route,
+            model=model,
+            locale=locale or self.settings.locale,
+            principal=principal,
+            headers=headers or {},
+            id=request_id or new_request_id(),
+        )
+
+    async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
+        core = self._core
+        report = Reporter(core.publisher, request.id, request.route)
+        driver = Driver(core, request, report)
+        try:
+            async with core.route(request.route).place(request.times.useful_until):
+                report.started(stream=False)
+                ending = await driver.run()
+        except RouteFullError:
+            answer = saturated(core, request, self.notices)
+            report.finished(answer)
+            return answer, None
+        except BaseException:
+            report.cancelled()
+            raise
+        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=monotonic())
+        report.finished(answer)
+        return answer, ending.cause(answer.verdict)

@@ -1,0 +1,133 @@
+"""What all requests of one :class:`~failsoft.engine.client.Failsoft` share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from random import Random
+
+from failsoft.classify import verdict_for
+from failsoft.classify.waits import exhausted_wait
+from failsoft.config.settings import Settings
+from failsoft.engine.admission import Route
+from failsoft.engine.clock import monotonic
+from failsoft.engine.openings import Openings
+from failsoft.engine.report import Publisher
+from failsoft.errors import SettingError
+from failsoft.policy.breaker import CircuitState, Transition
+from failsoft.policy.budget import RetryBudget
+from failsoft.policy.gate import Gates, Held
+from failsoft.policy.target import Target
+from failsoft.providers.anthropic import AnthropicWire
+from failsoft.providers.models import target_for
+from failsoft.providers.protocol import Provider
+from failsoft.telemetry.events import Benched, BreakerChanged, Event
+from failsoft.telemetry.tally import Tally
+
+__all__ = ["Core"]
+
+
+class Core:
+    """Settings, gates, budget, routes and providers. Opens nothing until it is used."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        chain: Sequence[str] | None,
+        providers: Mapping[str, Provider] | None,
+        subscribers: Sequence[Callable[[Event], None]],
+        rng: Random,
+    ) -> None:
+        self.settings = settings
+        self.rng = rng
+        self.tally = Tally()
+        self.publisher = Publisher((self.tally, *subscribers))
+        self.openings = Openings()
+        self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
+        self.budget = RetryBudget(settings.retry)
+        self._routes: dict[str, Route] = {}
+        self._providers = dict(providers or {})
+        self._providers.setdefault("anthropic", AnthropicWire(settings.anthropic))
+        specs = tuple(chain) if chain is not None else settings.chain
+        if not specs:
+            raise SettingError("chain", "must name at least one target, such as anthropic/…")
+        self.chain = tuple(self.target(spec) for spec in specs)
+        for target in self.chain:
+            self.gates.of(target)
+
+    def target(self, spec: str) -> Target:
+        """The target of ``provider/model``; a bare model is of the first target's provider."""
+        if "/" not in spec:
+            spec = f"{self.chain[0].provider}/{spec}"
+        target = target_for(spec, self.settings)
+        self.provider(target.provider)
+        return target
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name; raises :class:`~failsoft.errors.SettingError`."""
+        provider = self._providers.get(name)
+        if provider is None:
+            known = ", ".join(sorted(self._providers))
+            raise SettingError("chain", f"no provider is called {name!r}; there is {known}")
+        return provider
+
+    def route(self, name: str) -> Route:
+        """The route of that name, made at its first use."""
+        route = self._routes.get(name)
+        if route is None:
+            limits = self.settings.bulkhead
+            route = Route(name, limits.route_limit, limits.route_queue)
+            route = self._routes.setdefault(name, route)
+        return route
+
+    def learn(self, target: Target, headers: Mapping[str, str]) -> None:
+        """Bench before the first 429: a reply may say that nothing remains of a limit."""
+        wait = exhausted_wait(headers, now=time.time())
+        if wait is not None:
+            verdict = verdict_for("requests", wait_seconds=wait)
+            self.gates.bench(target, wait, verdict, monotonic())
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The names of the links this deployment has."""
+        links = asdict(self.settings.links)
+        return frozenset(name for name, address in links.items() if address)
+
+    def circuit_state(self) -> CircuitState:
+        """The default route's state: open only when all its targets are."""
+        states = [self.gates.of(target).breaker.state for target in self.chain]
+        if CircuitState.CLOSED in states:
+            return CircuitState.CLOSED
+        return CircuitState.HALF_OPEN if CircuitState.HALF_OPEN in states else CircuitState.OPEN
+
+    async def aclose(self) -> None:
+        """Close every provider."""
+        for provider in self._providers.values():
+            await provider.aclose()
+
+    def _changed(self, target: Target, change: Transition) -> None:
+        if change.after is CircuitState.OPEN:
+            self.openings.opened()
+        if self.publisher:
+            event = BreakerChanged(
+                at=time.time(),
+                target=target.id,
+                from_state=change.before,
+                to_state=change.after,
+                reason=change.reason,
+                open_seconds=change.open_seconds,
+            )
+            self.publisher.publish(event)
+
+    def _held(self, held: Held) -> None:
+        if self.publisher:
+            event = Benched(
+                at=time.time(),
+                scope=held.scope,
+                kind=held.kind,
+                seconds=held.seconds,
+                reason=held.reason,
+            )
+            self.publisher.publish(event)

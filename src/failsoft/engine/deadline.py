@@ -1,0 +1,65 @@
+"""One deadline for all the calls of a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from failsoft.config.settings import Settings
+from failsoft.engine.clock import monotonic
+from failsoft.errors import SettingError
+from failsoft.policy.timers import RequestTimes
+
+__all__ = ["deadline", "request_times"]
+
+_inherited: ContextVar[float | None] = ContextVar("failsoft_deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[float]:
+    """Give every call made inside the block one common deadline.
+
+    ``seconds`` from now; an outer deadline that is nearer stays in force. Yields the seconds that
+    are left at the start. Raises :class:`~failsoft.errors.SettingError` unless ``seconds`` is
+    above 0.
+
+        with failsoft.deadline(20):
+            plan = await ai.ask("What is missing in this application?")
+            letter = await ai.ask("Write the letter.", history=[...])
+    """
+    if not seconds > 0:
+        raise SettingError("deadline", f"must be seconds above 0; it is {seconds!r}")
+    outer = _inherited.get()
+    at = monotonic() + seconds
+    if outer is not None:
+        at = min(at, outer)
+    token = _inherited.set(at)
+    try:
+        yield at - monotonic()
+    finally:
+        _inherited.reset(token)
+
+
+def request_times(
+    settings: Settings, now: float, *, timeout: float | None, stream: bool
+) -> RequestTimes:
+    """The moments of a request that starts at ``now`` (monotonic seconds).
+
+    ``timeout`` (seconds) is the caller's and caps everything, as does an inherited deadline.
+    """
+    if timeout is not None and not timeout > 0:
+        raise SettingError("timeout", f"must be seconds above 0; it is {timeout!r}")
+    own = settings.deadline_seconds
+    if stream:
+        own = min(own, settings.stream_deadline_seconds)
+    caller = min(
+        float("inf") if timeout is None else now + timeout,
+        _inherited.get() or float("inf"),
+    )
+    return RequestTimes(
+        started_at=now,
+        deadline_at=min(now + own, caller),
+        own_deadline_at=now + own,
+        answer_at=min(now + max(own, settings.answer_timeout_seconds), caller),
+    )

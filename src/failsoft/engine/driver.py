@@ -1,0 +1,187 @@
+"""The asyncio driver: carries a plan out. It owns the task, the permits and the timers.
+
+Order, outside in: ladder( deadline( chain( retry( breaker( bulkhead( timers( wire call ))))))).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from failsoft.classify import classify
+from failsoft.classify.verdict import Verdict
+from failsoft.engine.attempt import LiveAttempt
+from failsoft.engine.call import Request
+from failsoft.engine.clock import monotonic
+from failsoft.engine.core import Core
+from failsoft.engine.ledger import Attempt, AttemptOutcome
+from failsoft.engine.report import Reporter
+from failsoft.engine.watchdog import Watchdog
+from failsoft.policy.breaker import Outcome
+from failsoft.policy.hold import Refusal
+from failsoft.policy.plan import (
+    BreakerOpened,
+    Call,
+    Cancelled,
+    Failed,
+    Finished,
+    FirstContent,
+    GiveUp,
+    PlanEvent,
+    Refused,
+    Started,
+    TimerFired,
+    Wait,
+)
+
+__all__ = ["Driver", "Ending", "Reader"]
+
+
+class Reader(Protocol):
+    """Who an answer is given out to while it comes. A plain answer has none."""
+
+    @property
+    def full(self) -> bool:
+        """Whether giving out more would wait for the reader."""
+        ...
+
+    async def text(self, text: str) -> None:
+        """Give out some text; waits while the reader is behind."""
+        ...
+
+    def hopping(self, verdict: Verdict) -> None:
+        """Another target is being tried."""
+        ...
+
+    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
+        """The request waits before its next call."""
+        ...
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a request ended: with a call that gave an answer, or with the plan giving up."""
+
+    call: Call | None = None
+    gave_up: GiveUp | None = None
+    message: dict[str, Any] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    failures: list[tuple[Verdict, Exception]] = field(default_factory=list)
+
+    def cause(self, verdict: Verdict | None) -> Exception | None:
+        """What the provider raised that led to ``verdict``."""
+        return next((error for known, error in self.failures if known is verdict), None)
+
+
+class Driver:
+    """One request under way. :meth:`run` may be called once."""
+
+    def __init__(
+        self, core: Core, request: Request, report: Reporter, reader: Reader | None = None
+    ) -> None:
+        self._core = core
+        self._request = request
+        self._plan = request.plan(core)
+        self._report = report
+        self._reader = reader
+        self._began = monotonic()
+        self._waited = 0.0
+        self._previous: Call | None = None
+        self._last_verdict: Verdict | None = None
+        self.ending = Ending()
+
+    async def run(self) -> Ending:
+        """Carry the plan out to its end. Cancellation passes straight through."""
+        event: PlanEvent = Started()
+        while True:
+            command = self._plan.next(event, monotonic())
+            if isinstance(command, Call):
+                event = await self._call(command)
+            elif isinstance(command, Wait):
+                event = await self._wait(command)
+            else:
+                if isinstance(command, GiveUp):
+                    self.ending.gave_up = command
+                return self.ending
+
+    async def _wait(self, wait: Wait) -> PlanEvent:
+        seconds = max(0.0, wait.until - monotonic())
+        self._report.waiting(wait.why, seconds)
+        if self._reader is not None:
+            self._reader.waiting(wait.why, seconds, self._last_verdict)
+        began = monotonic()
+        opened = await self._core.openings.sleep(seconds)
+        self._waited += monotonic() - began
+        return BreakerOpened() if opened else TimerFired()
+
+    async def _call(self, call: Call) -> PlanEvent:
+        gate = self._core.gates.of(call.target)
+        permit = gate.admit(monotonic(), lease_seconds=call.limits.lease_seconds)
+        if isinstance(permit, Refusal):
+            return Refused(permit)
+        self._announce(call)
+        attempt = LiveAttempt(self._core, self._request, call, permit)
+        try:
+            await attempt.exchange(self._give_out if self._reader is not None else None)
+        except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
+            return Failed(self._failed(attempt, error))
+        except BaseException:
+            # The caller left, or the process is ending: not a failure, and nobody's fault.
+            began = attempt.first_content_at is not None
+            permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, monotonic())
+            self._record(attempt, "cancelled", None)
+            self._plan.next(Cancelled(), monotonic())
+            raise
+        permit.finish(Outcome.SUCCESS, monotonic())
+        self._record(attempt, "success", None)
+        self.ending.call, self.ending.message = call, attempt.message
+        return Finished()
+
+    def _announce(self, call: Call) -> None:
+        before, self._previous = self._previous, call
+        if before is not None and before.target != call.target and self._last_verdict is not None:
+            self._report.fell_back(before.target.id, call.target.id, self._last_verdict)
+            if self._reader is not None:
+                self._reader.hopping(self._last_verdict)
+        self._report.attempt_started(call)
+
+    def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
+        verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
+        self._core.gates.finish(attempt.permit, verdict, monotonic())
+        self.ending.failures.append((verdict, error))
+        self.ending.message = attempt.message
+        self._last_verdict = verdict
+        self._record(attempt, "failure", verdict)
+        return verdict
+
+    async def _give_out(self, text: str, watch: Watchdog) -> None:
+        reader, shown = self._reader, self.ending.shown
+        if reader is None:
+            return
+        if not shown:
+            self._plan.next(FirstContent(), monotonic())
+        shown.append(text)
+        if not reader.full:
+            await reader.text(text)
+            return
+        watch.pause()
+        try:
+            await reader.text(text)
+        finally:
+            watch.resume()
+
+    def _record(
+        self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None
+    ) -> None:
+        entry = attempt.entry(
+            outcome,
+            verdict,
+            started_seconds=attempt.began - self._began,
+            wait_seconds=self._waited,
+            shown_chars=sum(map(len, self.ending.shown)),
+        )
+        self._waited = 0.0
+        self.ending.attempts.append(entry)
+        self._report.attempt_finished(entry)

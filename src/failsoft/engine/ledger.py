@@ -1,0 +1,38 @@
+"""The record of what a request tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from failsoft.classify.verdict import Sent, Verdict
+
+__all__ = ["Attempt", "AttemptOutcome"]
+
+AttemptOutcome = Literal["success", "failure", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call to one target, as it ended.
+
+    ``started_seconds`` is counted from the request's start, ``wait_seconds`` is what the request
+    waited just before; ``verdict`` is ``None`` on success; ``shown_chars`` is the text a person had
+    already been given; ``usage`` the provider's own figures, as far as they arrived; ``changes``
+    what was altered in the request to suit the target.
+    """
+
+    number: int
+    target: str
+    outcome: AttemptOutcome
+    verdict: Verdict | None
+    started_seconds: float
+    duration_seconds: float
+    wait_seconds: float
+    first_content_seconds: float | None
+    shown_chars: int
+    sent: Sent
+    usage: Mapping[str, Any]
+    provider_request_id: str | None
+    changes: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""What failsoft raises.
+
+    FailsoftError
+     ├── SettingError            a setting is wrong; the line names it and what is allowed
+     ├── NoticeFileError         a file of notices is wrong; the line names the file and the place
+     └── AIError                 a request to a model ended without an answer
+          ├── AIUnavailable      attempts exhausted, deadline, all targets open, retry budget
+          ├── AIRefused          content_policy
+          ├── AIMisconfigured    auth_error: a key, a bill, a permission
+          └── AIBadRequest       permanent: this request can never succeed as it is
+
+Only the strict API raises an :class:`AIError`; ``ask`` never does. Each carries the ``verdict``,
+the ``notice`` for a person, the ledger of ``attempts``, the ``request_id`` and ``retry_after`` in
+seconds; the provider's exception is its ``__cause__``. All of them can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from failsoft.classify.verdict import Verdict
+    from failsoft.engine.ledger import Attempt
+    from failsoft.notices.notice import Notice
+
+__all__ = [
+    "AIBadRequest",
+    "AIError",
+    "AIMisconfigured",
+    "AIRefused",
+    "AIUnavailable",
+    "FailsoftError",
+    "NoticeFileError",
+    "SettingError",
+]
+
+
+class FailsoftError(Exception):
+    """The root of everything failsoft raises."""
+
+
+class SettingError(FailsoftError, ValueError):
+    """A setting is wrong. ``setting`` is its full name, ``problem`` what is wrong and allowed."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(setting, problem)
+        self.setting = setting
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}"
+
+
+class NoticeFileError(FailsoftError, ValueError):
+    """A file of notices cannot be used; the message names the file, the place and the remedy."""
+
+
+class AIError(FailsoftError):
+    """A request to a model ended without an answer; see the module for its kinds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        verdict: Verdict,
+        notice: Notice,
+        attempts: tuple[Attempt, ...] = (),
+        request_id: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+        self.notice = notice
+        self.attempts = attempts
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = dict(self.__dict__)
+        return _rebuild, (type(self), str(self), state)
+
+
+def _rebuild(kind: type[AIError], message: str, state: dict[str, Any]) -> AIError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class AIUnavailable(AIError):
+    """No model answered: attempts exhausted, deadline passed, all targets open, budget spent."""
+
+
+class AIRefused(AIError):
+    """The content was refused; the person may rephrase."""
+
+
+class AIMisconfigured(AIError):
+    """The account is not set up: key, bill or permission."""
+
+
+class AIBadRequest(AIError):
+    """The request can never succeed as it is."""

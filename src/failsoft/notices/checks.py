@@ -1,0 +1,190 @@
+"""What must hold of every notice in every language: ``failsoft notices check``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from failsoft.notices.catalogue import Catalogue
+from failsoft.notices.grade import load_grader
+from failsoft.notices.jargon import unfit_words
+from failsoft.notices.language import FACTS, Entry, Language
+from failsoft.notices.layers import bundled_layers
+from failsoft.notices.section import placeholders
+
+__all__ = ["Problem", "check"]
+
+_BODY_LIMIT = 200
+_GRADE_LIMIT = 8.0
+# The longest words of each unit: one step less than where the next unit takes over.
+_LONG_WAITS = (0, 119, 119 * 60, 47 * 3600, 99 * 86_400)
+_AGES = ("none", "recent", "past", "unknown")
+_STILL_TRYING = re.compile(
+    r"\b(is|are|being) (still )?(trying|tried)\b|\bwill try\b", re.IGNORECASE
+)
+_QUESTIONS = {
+    "title": "in a few words what this is",
+    "happened": "what happened",
+    "you": "whether it is the person's fault or they need to act",
+    "next": "what to do now",
+    "action_label": "what its button does",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with the words, where it stands and what to do about it.
+
+    ``skipped`` marks a check that could not be made here; the words may be right.
+    """
+
+    locale: str
+    key: str
+    field: str
+    what: str
+    remedy: str
+    skipped: bool = False
+
+    def __str__(self) -> str:
+        place = ".".join(part for part in (self.key, self.field) if part)
+        return f"{self.locale}: {place}: {self.what}; {self.remedy}"
+
+
+_UNMEASURED = Problem(
+    locale="en",
+    key="",
+    field="body",
+    what="the reading grade was not measured",
+    remedy="install what measures it: pip install 'failsoft[notices]'",
+    skipped=True,
+)
+
+
+def check(catalogue: Catalogue) -> list[Problem]:
+    """Every problem of every language; empty when the words are fit to be read by anybody."""
+    languages = [catalogue.language(tag) for tag in catalogue.locales]
+    english = catalogue.language("en")
+    problems = [
+        problem
+        for language in languages
+        for problem in (
+            *_missing_and_extra(language),
+            *_other_placeholders(language, english),
+            *_unfit(language),
+            *_unanswered(language),
+            *_too_long(language),
+            *_untrue(language),
+        )
+    ]
+    return [*problems, *_hard_to_read([each for each in languages if each.english])]
+
+
+def _missing_and_extra(language: Language) -> Iterator[Problem]:
+    bundled = _paths(bundled_layers()["en"].tree)
+    words = {path for path in bundled if path.rpartition(".")[2] not in (*FACTS, "link")}
+    own = _paths(language.own)
+    for path in sorted(words - own):
+        yield _at(language, path, "is missing", "write it in this language")
+    for path in sorted(own - (bundled if language.english else words)):
+        fact = path in bundled
+        what = "is a fact that en.toml states for all" if fact else "is not a key that is used"
+        yield _at(language, path, what, "remove it" if fact else "correct its name or remove it")
+
+
+def _other_placeholders(language: Language, english: Language) -> Iterator[Problem]:
+    texts, expected = _texts(language), _texts(english)
+    for place in texts.keys() & expected.keys():
+        found, wanted = placeholders(texts[place]), placeholders(expected[place])
+        for name in sorted(found - wanted):
+            yield _problem(language, place, f"has {{{name}}}, which English has not", "take it out")
+        for name in sorted(wanted - found):
+            yield _problem(language, place, f"lacks {{{name}}}, which English has", "put it in")
+
+
+def _unfit(language: Language) -> Iterator[Problem]:
+    labels = {(key, "action_label"): e.action_label for key, e in language.entries.items()}
+    for place, text in {**_texts(language), **labels}.items():
+        for kind, words in unfit_words(text, english=language.english):
+            yield _problem(language, place, f"has {kind}: {words!r}", "say it in everyday words")
+
+
+def _unanswered(language: Language) -> Iterator[Problem]:
+    for key, entry in language.entries.items():
+        for field, question in _QUESTIONS.items():
+            if not str(getattr(entry, field)).strip():
+                yield _problem(language, (key, field), f"does not say {question}", "write it")
+
+
+def _too_long(language: Language) -> Iterator[Problem]:
+    for key in language.entries:
+        length = max(map(len, _bodies(language, key)))
+        if length > _BODY_LIMIT:
+            what = f"can be {length} characters long, more than {_BODY_LIMIT}"
+            yield _problem(language, (key, "body"), what, "shorten it")
+
+
+def _untrue(language: Language) -> Iterator[Problem]:
+    for key, entry in language.entries.items():
+        found = _STILL_TRYING.search(_body(entry))
+        if found and key.endswith(".given_up") and language.english:
+            what = f"says {found[0]!r} when nothing is being tried"
+            yield _problem(language, (key, "body"), what, "say what the person can do")
+
+
+def _hard_to_read(languages: list[Language]) -> Iterator[Problem]:
+    grade = load_grader()
+    if grade is None:
+        yield _UNMEASURED
+        return
+    for language in languages:
+        for key in language.entries:
+            found = max(map(grade, _bodies(language, key)))
+            if found > _GRADE_LIMIT:
+                what = f"has reading grade {found:.1f}, above {_GRADE_LIMIT:g}"
+                yield _problem(language, (key, "body"), what, "use shorter sentences and words")
+
+
+def _bodies(language: Language, key: str) -> list[str]:
+    return [
+        language.notice(key, reference="", seconds=wait, age_seconds=wait).body
+        for wait in _LONG_WAITS
+    ]
+
+
+def _body(entry: Entry) -> str:
+    return f"{entry.happened} {entry.you} {entry.next}"
+
+
+def _texts(language: Language) -> dict[tuple[str, str], str]:
+    """Every text by its place. A body is one: languages share out its parts differently."""
+    entries = language.entries.items()
+    return {
+        **{(key, "title"): entry.title for key, entry in entries},
+        **{(key, "body"): _body(entry) for key, entry in entries},
+        **{("durations", name): getattr(language.durations, name) for name in _AGES},
+        **{(f"actions.{name}", "text"): each.text for name, each in language.suggestions.items()},
+    }
+
+
+def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Every key with the tables it is in; plural forms differ by language, so a unit is one key."""
+    paths: set[str] = set()
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and not path.startswith("durations."):
+            paths |= _paths(value, f"{path}.")
+        elif path != "durations.plurals":
+            paths.add(path)
+    return paths
+
+
+def _at(language: Language, path: str, what: str, remedy: str) -> Problem:
+    key, _, field = path.rpartition(".")
+    return _problem(language, (key.removeprefix("notices."), field), what, remedy)
+
+
+def _problem(language: Language, place: tuple[str, str], what: str, remedy: str) -> Problem:
+    key, field = place
+    return Problem(locale=language.tag, key=key, field=field, what=what, remedy=remedy)

@@ -1,0 +1,68 @@
+"""The sheet to read notices aloud from: ``failsoft notices review``."""
+
+from __future__ import annotations
+
+from failsoft.notices.catalogue import Catalogue
+from failsoft.notices.notice import Notice
+
+__all__ = ["review"]
+
+# A wait and an age to read aloud; any that are a minute or more would do.
+_SECONDS = 120.0
+_AGE_SECONDS = 3 * 3600.0
+
+_HEAD = """\
+# Notices to read aloud: {name} ({locale})
+
+Read each notice to a colleague who is not technical, once, without explaining it. Ask the three
+questions. Tick a box only when the answer came at once and in their own words. Write down every
+word they stumbled over.
+
+Read by: ____________________  To: ____________________  Date: ____________
+"""
+
+_NOTICE = """
+## {key}
+
+> **{title}**
+> {body}
+> [ {label} ]{actions}
+
+({facts})
+
+- [ ] What happened?
+- [ ] Is it your fault, do you need to do anything?
+- [ ] What do you do now?
+
+Words to change: ________________________________________
+"""
+
+
+def review(catalogue: Catalogue, locale: str) -> str:
+    """Every notice of a language as a Markdown sheet with empty boxes to tick by hand."""
+    language = catalogue.language(locale)
+    sheets = (_sheet(catalogue, key, language.tag) for key in catalogue.keys)
+    return _HEAD.format(name=language.name, locale=language.tag) + "".join(sheets)
+
+
+def _sheet(catalogue: Catalogue, key: str, locale: str) -> str:
+    notice = catalogue.notice(key, locale=locale, seconds=_SECONDS, age_seconds=_AGE_SECONDS)
+    links = ("help", "history", "status_page")
+    actions = catalogue.actions(key, locale=locale, seconds=_SECONDS, links=links)
+    return _NOTICE.format(
+        key=key,
+        title=notice.title,
+        body=notice.body,
+        label=notice.primary_action_label,
+        actions="".join(f"\n> • {action}" for action in actions),
+        facts=_facts(notice),
+    )
+
+
+def _facts(notice: Notice) -> str:
+    facts = [notice.severity, f"button: {notice.primary_action_type}"]
+    if notice.retry_countdown_seconds is not None:
+        facts.append("counts down")
+    if notice.show_status_page_link:
+        facts.append("links to the status page")
+    return ", ".join(facts)

@@ -1,0 +1,299 @@
+"""The circuit breaker of one target: a pure state machine, the clock and the dice passed in.
+
+    closed ──── failures in a row, or their share ────▶ open ◀───────────────┐
+       ▲                                                 │ its time is over  │ a probe fails
+       │                                                 ▼                   │
+       └──────────── success_threshold probes ─────── half_open ─────────────┘
+
+Use is in two steps: ``allow`` gives a ticket or a rejection, ``done`` brings the ticket back with
+its outcome. A ticket belongs to a generation, which every transition ends, so that what began
+before it is never counted after it. A probe is a leased ticket: a probe that hangs loses its
+lease and never holds the breaker half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from random import Random
+from threading import Lock
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.window import Window
+
+__all__ = [
+    "RAMP_FLOOR_SECONDS",
+    "Breaker",
+    "BreakerStatus",
+    "CircuitState",
+    "Outcome",
+    "Rejection",
+    "Ticket",
+    "Transition",
+]
+
+# While the slow start lasts, one call a second is let through whatever the dice say: a quiet
+# service is never kept waiting for a stampede that is not there.
+RAMP_FLOOR_SECONDS = 1.0
+
+
+class CircuitState(StrEnum):
+    """The state of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Outcome(Enum):
+    """What a finished call says of its target."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``."""
+
+    generation: int
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``) and until when."""
+
+    why: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state; ``open_seconds`` is how long it stays open, where it opened."""
+
+    before: CircuitState
+    after: CircuitState
+    reason: str
+    open_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerStatus:
+    """A snapshot; counts are of the window, ``recovery_in_seconds`` runs to the next probe."""
+
+    state: CircuitState
+    calls: int
+    failures: int
+    failures_in_row: int
+    recovery_in_seconds: float | None
+    isolated: bool
+
+
+class Breaker:
+    """Safe under threads. Times are monotonic seconds given by the caller."""
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        *,
+        rng: Random,
+        on_change: Callable[[Transition], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._on_change = on_change
+        self._lock = Lock()
+        self._window = Window(settings.window_seconds, settings.window_buckets)
+        self._state = CircuitState.CLOSED
+        self._isolated = False
+        self._generation = 0
+        self._in_row = 0
+        self._row_began = 0.0
+        self._open_until = 0.0
+        self._reopened = 0
+        self._leases: list[Ticket] = []
+        self._probes_passed = 0
+        self._ramp_began: float | None = None
+        self._ramp_last = 0.0
+
+    @property
+    def state(self) -> CircuitState:
+        """The state as last decided; an open breaker turns half open at the next ``allow``."""
+        return self._state
+
+    def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
+        """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
+        with self._lock:
+            answer, change = self._allow(now, lease_seconds)
+        self._tell(change)
+        if isinstance(answer, Rejection) and self._settings.metrics_only:
+            return Ticket(self._generation)
+        return answer
+
+    def peek(self, now: float) -> Rejection | None:
+        """What ``allow`` would reject right now, without taking anything or rolling dice."""
+        if self._settings.metrics_only:
+            return None
+        with self._lock:
+            if self._isolated:
+                return Rejection("isolated", float("inf"))
+            if self._state is CircuitState.OPEN and now < self._open_until:
+                return Rejection("open", self._open_until)
+            if self._state is CircuitState.HALF_OPEN:
+                return self._lease_taken(now)
+            return None
+
+    def first_content(self, ticket: Ticket, now: float) -> None:
+        """The call has begun to answer; a probe has then succeeded."""
+        if ticket.expires_at is not None:
+            self.done(ticket, Outcome.SUCCESS, now)
+
+    def done(self, ticket: Ticket, outcome: Outcome, now: float, *, weight: int = 1) -> None:
+        """Bring a ticket back, once or more; only the first time counts.
+
+        ``weight`` is how many failures in a row a failure stands for.
+        """
+        with self._lock:
+            change = self._done(ticket, outcome, now, weight)
+        self._tell(change)
+
+    def count_failure(self, now: float, *, weight: int = 1) -> None:
+        """Count a failure seen elsewhere that concerns this target too (a host that is down)."""
+        self.done(Ticket(self._generation), Outcome.FAILURE, now, weight=weight)
+
+    def isolate(self) -> None:
+        """Open by hand, until :meth:`restore`."""
+        with self._lock:
+            self._isolated = True
+            change = self._move(CircuitState.OPEN, "isolated", float("inf"))
+        self._tell(change)
+
+    def restore(self) -> None:
+        """Close by hand."""
+        with self._lock:
+            self._isolated = False
+            change = self._move(CircuitState.CLOSED, "restored")
+        self._tell(change)
+
+    def status(self, now: float) -> BreakerStatus:
+        """A snapshot at ``now``."""
+        with self._lock:
+            calls, failures = self._window.totals(now)
+            waiting = self._state is CircuitState.OPEN and not self._isolated
+            return BreakerStatus(
+                state=self._state,
+                calls=calls,
+                failures=failures,
+                failures_in_row=self._in_row,
+                recovery_in_seconds=max(0.0, self._open_until - now) if waiting else None,
+                isolated=self._isolated,
+            )
+
+    def _allow(self, now: float, lease: float) -> tuple[Ticket | Rejection, Transition | None]:
+        if self._state is CircuitState.CLOSED:
+            if self._ramp_began is not None and (held := self._hold_back(now)):
+                return held, None
+            return Ticket(self._generation), None
+        if self._isolated:
+            return Rejection("isolated", float("inf")), None
+        change = None
+        if self._state is CircuitState.OPEN:
+            if now < self._open_until:
+                return Rejection("open", self._open_until), None
+            change = self._move(CircuitState.HALF_OPEN, "open time over")
+        if taken := self._lease_taken(now):
+            return taken, change
+        ticket = Ticket(self._generation, now + lease)
+        self._leases.append(ticket)
+        return ticket, change
+
+    def _lease_taken(self, now: float) -> Rejection | None:
+        self._leases = [t for t in self._leases if t.expires_at is not None and t.expires_at > now]
+        if len(self._leases) < self._settings.probes:
+            return None
+        return Rejection("half_open", min(t.expires_at or now for t in self._leases))
+
+    def _hold_back(self, now: float) -> Rejection | None:
+        ramp = self._settings.ramp_seconds
+        elapsed = now - (self._ramp_began or now)
+        if elapsed >= ramp:
+            self._ramp_began = None
+            return None
+        due = now - self._ramp_last >= RAMP_FLOOR_SECONDS
+        if due or self._rng.random() * ramp < elapsed:
+            self._ramp_last = now
+            return None
+        # Spread over a whole ramp, so that those held back do not arrive together at its end.
+        return Rejection("ramp", now + self._rng.uniform(0.0, ramp))
+
+    def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
+        if ticket.generation != self._generation:
+            return None
+        if ticket.expires_at is not None:
+            return self._probe_done(ticket, outcome, now)
+        if self._state is not CircuitState.CLOSED or outcome is Outcome.NEUTRAL:
+            return None
+        failed = outcome is Outcome.FAILURE
+        self._window.add(now, marked=failed)
+        if not failed:
+            self._in_row = 0
+            return None
+        return self._count(now, weight)
+
+    def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
+        if ticket not in self._leases:
+            return None
+        self._leases.remove(ticket)
+        if outcome is Outcome.FAILURE:
+            self._reopened += 1
+            return self._open(now, "probe failed")
+        if outcome is Outcome.SUCCESS:
+            self._probes_passed += 1
+            if self._probes_passed >= self._settings.success_threshold:
+                self._reopened = 0
+                self._ramp_began = self._ramp_last = now
+                return self._move(CircuitState.CLOSED, "probes succeeded")
+        return None
+
+    def _count(self, now: float, weight: int) -> Transition | None:
+        rules = self._settings
+        if not self._in_row:
+            self._row_began = now
+        self._in_row += weight
+        spanned = now - self._row_began >= rules.failure_span_seconds
+        if self._in_row >= rules.failure_threshold and spanned:
+            return self._open(now, "failures in a row")
+        calls, failures = self._window.totals(now)
+        if calls >= rules.min_calls and failures >= rules.failure_ratio * calls:
+            return self._open(now, "share of failures")
+        return None
+
+    def _open(self, now: float, reason: str) -> Transition:
+        rules = self._settings
+        longest = max(rules.open_seconds, rules.recovery_timeout_seconds)
+        grown = rules.open_seconds * rules.open_multiplier ** min(self._reopened, 60)
+        # Jittered upward after the cap, so that processes do not probe in step.
+        seconds = min(longest, grown) * (1.0 + self._rng.uniform(0.0, rules.open_jitter))
+        self._open_until = now + seconds
+        return self._move(CircuitState.OPEN, reason, seconds)
+
+    def _move(
+        self, after: CircuitState, reason: str, open_seconds: float | None = None
+    ) -> Transition:
+        change = Transition(self._state, after, reason, open_seconds)
+        self._state = after
+        self._generation += 1
+        self._leases.clear()
+        self._probes_passed = 0
+        self._in_row = 0
+        self._window.clear()
+        if after is not CircuitState.CLOSED:
+            self._ramp_began = None
+        return change
+
+    def _tell(self, change: Transition | None) -> None:
+        if change is not None and self._on_change is not None:
+            self._on_change(change)

@@ -1,0 +1,221 @@
+"""May this target be called now? Its breaker, its holds and its bulkhead, asked in one place.
+
+A gate composes the policies of one target; :class:`Gates` keeps them all and carries a verdict to
+everything it concerns: the other models on a dead host, the family that shares a rate limit, the
+account that shares a bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
+from failsoft.config.settings import Settings
+from failsoft.policy.breaker import Breaker, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.hold import Hold, Lease, Refusal
+from failsoft.policy.target import Target
+
+__all__ = ["Gate", "Gates", "Held", "Permit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A scope was benched or parked for ``seconds``."""
+
+    scope: str
+    kind: BreakerEffect
+    seconds: float
+    reason: str
+
+
+class Permit:
+    """Leave to make one call. Must be given back with :meth:`Gates.finish`, exactly once counts."""
+
+    __slots__ = ("gate", "leases", "place", "ticket")
+
+    def __init__(
+        self, gate: Gate, ticket: Ticket, place: Place, leases: list[tuple[Hold, Lease]]
+    ) -> None:
+        self.gate = gate
+        self.ticket = ticket
+        self.place = place
+        self.leases = leases
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether this call tests a target that has been out."""
+        return self.ticket.expires_at is not None or bool(self.leases)
+
+    def first_content(self, now: float) -> None:
+        """The target has begun to answer: a probe has done its work."""
+        self.gate.breaker.first_content(self.ticket, now)
+        self._settle(well=True)
+
+    def _settle(self, *, well: bool | None) -> None:
+        for hold, lease in self.leases:
+            hold.done(lease, well=well)
+        self.leases = []
+
+    def finish(self, outcome: Outcome, now: float, *, weight: int = 1) -> None:
+        """Give back everything the permit holds."""
+        self.gate.breaker.done(self.ticket, outcome, now, weight=weight)
+        self._settle(well=True if outcome is Outcome.SUCCESS else None)
+        self.gate.bulkhead.leave(self.place)
+
+
+class Gate:
+    """Everything that decides whether one target may be called."""
+
+    __slots__ = ("breaker", "bulkhead", "holds", "last_failure", "target")
+
+    def __init__(
+        self, target: Target, breaker: Breaker, holds: list[Hold], bulkhead: Bulkhead
+    ) -> None:
+        self.target = target
+        self.breaker = breaker
+        self.holds = holds
+        self.bulkhead = bulkhead
+        self.last_failure: Verdict | None = None
+
+    def admit(self, now: float, *, lease_seconds: float) -> Permit | Refusal:
+        """A permit, or why not and until when. Nothing is held after a refusal."""
+        place = self.bulkhead.enter()
+        if place is None:
+            return Refusal("full", now, None)
+        leases: list[tuple[Hold, Lease]] = []
+        refusal = self._pass_holds(now, lease_seconds, leases)
+        if refusal is None:
+            ticket = self.breaker.allow(now, lease_seconds=lease_seconds)
+            if isinstance(ticket, Ticket):
+                return Permit(self, ticket, place, leases)
+            refusal = self._refusal(ticket)
+        for hold, lease in leases:
+            hold.done(lease, well=None)
+        self.bulkhead.leave(place)
+        return refusal
+
+    def peek(self, now: float) -> Refusal | None:
+        """Why ``admit`` would refuse right now, taking nothing."""
+        for hold in self.holds:
+            if hold.active and (refusal := hold.peek(now)):
+                return refusal
+        if rejection := self.breaker.peek(now):
+            return self._refusal(rejection)
+        return Refusal("full", now, None) if self.bulkhead.full else None
+
+    def _pass_holds(
+        self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
+    ) -> Refusal | None:
+        for hold in self.holds:
+            if not hold.active:
+                continue
+            answer = hold.admit(now, lease_seconds=lease_seconds)
+            if isinstance(answer, Refusal):
+                return answer
+            if answer is not None:
+                leases.append((hold, answer))
+        return None
+
+    def _refusal(self, rejection: Rejection) -> Refusal:
+        why = rejection.why
+        return Refusal(why, rejection.until, self.last_failure)  # type: ignore[arg-type]  # same words
+
+
+class Gates:
+    """The gates of all targets. Pure: time and randomness are passed in; safe under threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rng: Random,
+        on_change: Callable[[Target, Transition], None] | None = None,
+        on_held: Callable[[Held], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._on_change = on_change
+        self._on_held = on_held
+        self._gates: dict[Target, Gate] = {}
+        self._holds: dict[str, Hold] = {}
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter(list(self._gates.values()))
+
+    def of(self, target: Target) -> Gate:
+        """The gate of a target, made at its first use."""
+        return self._gates.get(target) or self._gates.setdefault(target, self._make(target))
+
+    def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Give a permit back after a failure and carry the verdict to all it concerns."""
+        counts = verdict.breaker is BreakerEffect.COUNTS
+        weight = 1
+        if counts:
+            permit.gate.last_failure = verdict
+            if verdict.category is ErrorCategory.TIMEOUT:
+                weight = self._settings.breaker.timeout_weight
+        permit.finish(Outcome.FAILURE if counts else Outcome.NEUTRAL, now, weight=weight)
+        if counts and verdict.bench_scope is BenchScope.HOST:
+            self._count_on_host(permit.gate, verdict, now, weight)
+        self._hold(permit.gate.target, verdict, now)
+
+    def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
+        """Bench the verdict's scope of ``target`` for ``seconds``."""
+        hold = self._scope(target, verdict.bench_scope)
+        granted = hold.bench(now, seconds, verdict)
+        self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
+
+    def _hold(self, target: Target, verdict: Verdict, now: float) -> None:
+        if verdict.breaker is BreakerEffect.BENCH:
+            default = self._settings.retry.rate_limit_default_seconds
+            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
+            self.bench(target, wait, verdict, now)
+        elif verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
+            hold = self._scope(target, verdict.bench_scope)
+            granted = hold.park(now, verdict)
+            self._tell_held(hold, verdict.breaker, granted, verdict)
+
+    def _tell_held(
+        self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
+    ) -> None:
+        if seconds is not None and self._on_held is not None:
+            self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
+
+    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float, weight: int) -> None:
+        host = gate.target.host
+        for other in list(self._gates.values()):
+            if other is not gate and host and other.target.host == host:
+                other.last_failure = verdict
+                other.breaker.count_failure(now, weight=weight)
+
+    def _make(self, target: Target) -> Gate:
+        def changed(change: Transition) -> None:
+            if self._on_change is not None:
+                self._on_change(target, change)
+
+        breaker = Breaker(self._settings.breaker, rng=self._rng, on_change=changed)
+        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
+        return Gate(target, breaker, holds, Bulkhead(self._settings.bulkhead.target_limit))
+
+    def _scope(self, target: Target, scope: BenchScope) -> Hold:
+        key = _scope_key(target, scope)
+        hold = self._holds.get(key)
+        if hold is None:
+            ramp = self._settings.breaker.ramp_seconds
+            hold = Hold(key, self._settings.retry, ramp_seconds=ramp, rng=self._rng)
+            hold = self._holds.setdefault(key, hold)
+        return hold
+
+
+def _scope_key(target: Target, scope: BenchScope) -> str:
+    account = target.account or target.provider
+    if scope is BenchScope.FAMILY and target.family:
+        return f"family {account}/{target.family}"
+    if scope is BenchScope.ACCOUNT:
+        return f"account {account}"
+    if scope is BenchScope.HOST and target.host:
+        return f"host {target.host}"
+    return f"target {target.id}"

@@ -1,0 +1,93 @@
+"""The targets of a chain as one request sees them, and what a failure rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from failsoft.classify.verdict import (
+    ErrorCategory,
+    NextModel,
+    OtherProvider,
+    RetrySame,
+    Verdict,
+)
+from failsoft.policy.hold import Refusal
+from failsoft.policy.target import Target
+
+__all__ = ["Leg", "restrict"]
+
+
+class Leg:
+    """One target within one request."""
+
+    __slots__ = ("calls", "position", "ready_at", "refusal", "target", "unfit")
+
+    def __init__(self, target: Target, position: int) -> None:
+        self.target = target
+        self.position = position
+        self.calls = 0
+        self.unfit = False
+        self.ready_at = 0.0
+        self.refusal: Refusal | None = None
+
+    def ready(self, now: float) -> bool:
+        """Whether it may be asked for at ``now``."""
+        return not self.unfit and self.refusal is None and self.ready_at <= now
+
+    def order(self) -> tuple[int, int]:
+        """Those called least come first, then the best."""
+        return self.calls, self.position
+
+
+def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
+    """Mark what the verdict rules out for the rest of the request.
+
+    ``hopped`` tells that the failed target was not the first: a permanent verdict, or one on our
+    own set-up, then speaks of that target alone, since the first choice did take the request.
+    """
+    once = verdict.retry_same is RetrySame.ONCE
+    if verdict.retry_same is RetrySame.NEVER or (once and failed.calls > 1):
+        failed.unfit = True
+    if hopped and verdict.category in _OF_THE_TARGET and not _wants_larger(verdict):
+        return
+    for other in legs:
+        if other is not failed and not _allowed(verdict, failed.target, other):
+            other.unfit = True
+
+
+_OF_THE_TARGET = (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
+
+
+def _wants_larger(verdict: Verdict) -> bool:
+    return verdict.try_next_model is NextModel.LARGER_WINDOW
+
+
+def _allows_nothing(verdict: Verdict) -> bool:
+    return (
+        verdict.retry_same is RetrySame.NEVER
+        and verdict.try_next_model in (NextModel.NO, NextModel.OPT_IN)
+        and verdict.try_other_provider is OtherProvider.NO
+    )
+
+
+def _allowed(verdict: Verdict, failed: Target, leg: Leg) -> bool:
+    other = leg.target
+    if _same_service(failed, other):
+        rule = verdict.try_next_model
+        if rule is NextModel.LARGER_WINDOW:
+            return _larger(failed, other)
+        # OTHER_FAMILY needs nothing here: the family is benched, and its targets refuse.
+        return rule not in (NextModel.NO, NextModel.OPT_IN)
+    if verdict.try_other_provider is OtherProvider.LARGER_WINDOW:
+        return _larger(failed, other)
+    return verdict.try_other_provider is not OtherProvider.NO
+
+
+def _same_service(one: Target, other: Target) -> bool:
+    return (one.provider, one.account, one.host) == (other.provider, other.account, other.host)
+
+
+def _larger(failed: Target, other: Target) -> bool:
+    if failed.context_window is None or other.context_window is None:
+        return False
+    return other.context_window > failed.context_window

@@ -1,0 +1,346 @@
+"""The plan of one request: told what happened, it says what to do next.
+
+``next(event, now) -> command``. Pure: no I/O, no clock and no dice of its own, so that the same
+plan is carried out by the asyncio driver and in virtual time. It holds no ticket and no task; a
+target that may not be called is told to it as :class:`Refused`, and costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from failsoft.classify.verdict import ErrorCategory, RetrySame, Sent, Verdict
+from failsoft.config.settings import RetrySettings, TimerSettings
+from failsoft.policy.backoff import backoff_seconds, with_upward_jitter
+from failsoft.policy.budget import RetryBudget
+from failsoft.policy.hold import Refusal
+from failsoft.policy.legs import Leg, restrict
+from failsoft.policy.target import Target
+from failsoft.policy.timers import Limits, RequestTimes, limits_for
+
+__all__ = [
+    "BreakerOpened",
+    "Call",
+    "Cancelled",
+    "Command",
+    "Failed",
+    "Finished",
+    "FirstContent",
+    "Give",
+    "GiveUp",
+    "Plan",
+    "PlanEvent",
+    "Refused",
+    "Started",
+    "TimerFired",
+    "Wait",
+]
+
+# Passes over the chain that end in refusals alone; a bound on a loop, far above what the waits
+# of one deadline allow.
+_MAX_PASSES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request was admitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstContent:
+    """Something was given out: from here on nothing is replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call that was under way failed."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The target asked for may not be called now."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The call that was under way gave a whole answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The wait is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOpened:
+    """A breaker opened while the request was waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller left."""
+
+
+PlanEvent = (
+    Started | FirstContent | Failed | Refused | Finished | TimerFired | BreakerOpened | Cancelled
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call this target. ``position`` is its place in the chain, ``number`` counts from 1."""
+
+    target: Target
+    position: int
+    number: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until ``until`` (monotonic seconds) for ``target``; ``why`` is backoff, bench, ramp."""
+
+    until: float
+    why: str
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Give what there is: content as it comes, and in the end the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No answer will come: why, the verdict to report, and when a target may be back.
+
+    ``reason``: ``attempts``, ``deadline``, ``budget``, ``unavailable`` (everything open, benched or
+    parked), ``saturated``, ``not_retryable``, ``effects``, ``interrupted``, ``cancelled``. The
+    verdict is ``None`` only where nothing was tried and nothing is known.
+    """
+
+    reason: str
+    verdict: Verdict | None
+    back_at: float | None
+
+
+Command = Call | Wait | Give | GiveUp
+
+
+class Plan:
+    """Decides one request.
+
+    ``peek`` tells why a target could not be called right now (or ``None``), without taking
+    anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
+    sent a second time by itself once the first may have arrived.
+    """
+
+    def __init__(
+        self,
+        chain: Sequence[Target],
+        times: RequestTimes,
+        *,
+        retry: RetrySettings,
+        timers: TimerSettings,
+        budget: RetryBudget,
+        peek: Callable[[Target, float], Refusal | None],
+        rng: Random,
+        input_tokens: int = 0,
+        may_have_effects: bool = False,
+    ) -> None:
+        self._legs = [Leg(target, place) for place, target in enumerate(chain)]
+        self._times = times
+        self._retry = retry
+        self._timers = timers
+        self._budget = budget
+        self._peek = peek
+        self._rng = rng
+        self._input_tokens = input_tokens
+        self._may_have_effects = may_have_effects
+        self._at: Leg | None = None
+        self._first_leg: Leg | None = None
+        self._again: Leg | None = None
+        self._failures: list[tuple[Leg, Verdict]] = []
+        self._calls = 0
+        self._passes = 0
+        self._given_out = False
+
+    def next(self, event: PlanEvent, now: float) -> Command:
+        """What to do after ``event`` at ``now`` (monotonic seconds)."""
+        if isinstance(event, Started):
+            self._budget.request(now)
+            return self._choose(now)
+        if isinstance(event, Failed):
+            return self._failed(event.verdict, now)
+        if isinstance(event, Refused):
+            return self._refused(event.refusal, now)
+        if isinstance(event, TimerFired | BreakerOpened):
+            return self._new_pass(now)
+        if isinstance(event, Cancelled):
+            return GiveUp("cancelled", None, None)
+        if isinstance(event, FirstContent):
+            self._given_out = True
+        return Give()
+
+    def _failed(self, verdict: Verdict, now: float) -> Command:
+        leg = self._under_way()
+        hopped = leg is not self._first_leg
+        self._failures.append((leg, verdict))
+        if self._given_out:
+            return self._give_up("interrupted", now)
+        if self._may_have_effects and verdict.sent is Sent.MAYBE:
+            return self._give_up("effects", now)
+        leg.ready_at = now + self._wait_for(leg, verdict)
+        restrict(self._legs, leg, verdict, hopped=hopped)
+        if self._calls >= self._retry.max_attempts:
+            return self._give_up("attempts", now)
+        once_more = self._retry.strategy == "retry_first" and leg.calls == 1 and not leg.unfit
+        if once_more and verdict.category is ErrorCategory.TRANSIENT:
+            self._again = leg
+            return self._wait(leg.ready_at, "backoff", leg, now)
+        return self._choose(now)
+
+    def _refused(self, refusal: Refusal, now: float) -> Command:
+        leg = self._under_way()
+        leg.refusal = refusal
+        leg.calls -= 1
+        self._calls -= 1
+        if self._first_leg is leg and not leg.calls:
+            self._first_leg = None
+        return self._choose(now)
+
+    def _new_pass(self, now: float) -> Command:
+        for leg in self._legs:
+            leg.refusal = None
+        self._passes += 1
+        again, self._again = self._again, None
+        if again is not None and again.ready_at <= now:
+            return self._call(again, now)
+        return self._choose(now)
+
+    def _choose(self, now: float) -> Command:
+        """The ready target that was called least, the best of them; else wait, else give up."""
+        ready = [leg for leg in self._legs if leg.ready(now) and self._affordable(leg, now)]
+        if not ready:
+            return self._pause(now)
+        if self._calls and now > self._times.useful_until:
+            return self._give_up("deadline", now)
+        return self._call(min(ready, key=Leg.order), now)
+
+    def _call(self, leg: Leg, now: float) -> Command:
+        if leg.calls:
+            self._budget.spend(now)
+        hop = sum(1 for other in self._legs if other.calls and other is not leg)
+        limits = limits_for(
+            self._timers,
+            self._times,
+            now=now,
+            hop=hop,
+            last=not self._others_usable(leg, now),
+            input_tokens=self._input_tokens,
+        )
+        leg.calls += 1
+        self._calls += 1
+        self._at = leg
+        self._first_leg = self._first_leg or leg
+        return Call(leg.target, leg.position, self._calls, limits)
+
+    def _others_usable(self, leg: Leg, now: float) -> bool:
+        if self._calls + 1 >= self._retry.max_attempts:
+            return False
+        return any(
+            other is not leg
+            and not other.unfit
+            and not other.calls
+            and other.refusal is None
+            and self._peek(other.target, now) is None
+            for other in self._legs
+        )
+
+    def _affordable(self, leg: Leg, now: float) -> bool:
+        return not leg.calls or self._budget.available(now)
+
+    def _pause(self, now: float) -> Command:
+        waits = [
+            (until, why, leg)
+            for leg in self._legs
+            if not leg.unfit and self._affordable(leg, now)
+            for until, why in [self._back_at(leg, now)]
+            if until is not None
+        ]
+        if not waits or self._passes >= _MAX_PASSES:
+            return self._give_up(self._why_nothing(now), now)
+        until, why, leg = min(waits, key=lambda wait: wait[0])
+        return self._wait(until, why, leg, now)
+
+    def _back_at(self, leg: Leg, now: float) -> tuple[float | None, str]:
+        """When a target that is not ready may be called, ``None`` where waiting is no use."""
+        refusal = leg.refusal or self._peek(leg.target, now)
+        if refusal is None:
+            return leg.ready_at, "backoff"
+        leg.refusal = refusal
+        if not refusal.passes_soon:
+            return None, refusal.why
+        until = refusal.until
+        if refusal.why == "bench":
+            until = now + with_upward_jitter(max(0.0, until - now), self._rng)
+        return max(until, leg.ready_at), refusal.why
+
+    def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
+        if until > self._times.useful_until:
+            return self._give_up("deadline" if self._calls else "unavailable", now)
+        return Wait(max(until, now), why, leg.target)
+
+    def _wait_for(self, leg: Leg, verdict: Verdict) -> float:
+        if verdict.wait_seconds is not None:
+            return with_upward_jitter(verdict.wait_seconds, self._rng)
+        if verdict.retry_same is RetrySame.AFTER_WAIT:
+            return with_upward_jitter(self._retry.rate_limit_default_seconds, self._rng)
+        wait = backoff_seconds(
+            leg.calls - 1,
+            base=self._retry.base_delay_seconds,
+            cap=self._retry.max_delay_seconds,
+            rng=self._rng,
+            jitter=self._retry.jitter,
+        )
+        return max(wait, self._retry.overloaded_min_seconds) if _overloaded(verdict) else wait
+
+    def _why_nothing(self, now: float) -> str:
+        if any(not leg.unfit and not self._affordable(leg, now) for leg in self._legs):
+            return "budget"
+        refusals = [leg.refusal for leg in self._legs if leg.refusal is not None]
+        if not refusals:
+            return "not_retryable"
+        return "saturated" if all(r.why == "full" for r in refusals) else "unavailable"
+
+    def _give_up(self, reason: str, now: float) -> GiveUp:
+        refusals = [leg.refusal or self._peek(leg.target, now) for leg in self._legs]
+        known = [refusal for refusal in refusals if refusal is not None]
+        back_at = None
+        if len(known) == len(self._legs):
+            back_at = min((r.until for r in known if r.until < float("inf")), default=None)
+        return GiveUp(reason, self._verdict(known), back_at)
+
+    def _verdict(self, refusals: list[Refusal]) -> Verdict | None:
+        if not self._failures:
+            return next((r.verdict for r in refusals if r.verdict is not None), None)
+        first_leg, first = self._failures[0]
+        last_leg, last = self._failures[-1]
+        hopped = last_leg is not first_leg
+        setup = last.category in (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
+        return first if hopped and setup else last
+
+    def _under_way(self) -> Leg:
+        if self._at is None:
+            raise RuntimeError("the plan was told how a call ended before it asked for one")
+        return self._at
+
+
+def _overloaded(verdict: Verdict) -> bool:
+    return verdict.reason == "overloaded"

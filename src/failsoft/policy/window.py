@@ -1,0 +1,47 @@
+"""Counts over a sliding window of buckets keyed by epoch."""
+
+from __future__ import annotations
+
+__all__ = ["Window"]
+
+
+class Window:
+    """Two counts (all, marked) over the last ``seconds``, in ``buckets`` steps.
+
+    A bucket belongs to an epoch, ``int(now / width)``, and is emptied when its place is taken by a
+    later one: after an idle hour nothing stale is left, however few calls came since.
+    """
+
+    __slots__ = ("_all", "_epochs", "_marked", "_size", "_width")
+
+    def __init__(self, seconds: float, buckets: int) -> None:
+        self._width = seconds / buckets
+        self._size = buckets
+        self._epochs = [-1] * buckets
+        self._all = [0] * buckets
+        self._marked = [0] * buckets
+
+    def add(self, now: float, *, marked: bool = False) -> None:
+        """Count one at ``now`` (seconds), marked or not."""
+        epoch = int(now / self._width)
+        place = epoch % self._size
+        if self._epochs[place] != epoch:
+            self._epochs[place] = epoch
+            self._all[place] = self._marked[place] = 0
+        self._all[place] += 1
+        if marked:
+            self._marked[place] += 1
+
+    def totals(self, now: float) -> tuple[int, int]:
+        """``(all, marked)`` over the window that ends at ``now``."""
+        oldest = int(now / self._width) - self._size
+        every = marked = 0
+        for place, epoch in enumerate(self._epochs):
+            if epoch > oldest:
+                every += self._all[place]
+                marked += self._marked[place]
+        return every, marked
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._epochs = [-1] * self._size

@@ -1,0 +1,1 @@
+"""One file a wire protocol, all behind :class:`failsoft.providers.protocol.Provider`."""

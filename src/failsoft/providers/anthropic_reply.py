@@ -1,0 +1,229 @@
+"""One reply of Anthropic's Messages API, read as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from failsoft.classify.failures import (
+    BadReply,
+    ReplyFailed,
+    Stopped,
+    StreamCut,
+    StreamFailed,
+    WireFailure,
+)
+from failsoft.providers import payload
+from failsoft.providers.assemble import MessageAssembler
+from failsoft.providers.protocol import WireEvent
+from failsoft.providers.sse import DEFAULT_EVENT_LIMIT, ServerSentEvent, SSEReader
+
+__all__ = ["AnthropicExchange"]
+
+_ERROR_BODY_LIMIT = 64 * 1024  # bytes; real error bodies have a few hundred
+_LINGER_SECONDS = 0.05  # how long a body may take to end after its last event
+_READ_ERRORS = (aiohttp.ClientError, OSError)
+_STOPPED = ("refusal", "model_context_window_exceeded")
+_CONTENT = frozenset({"content_block_delta", "message"})
+_PING = WireEvent("ping", {"type": "ping"}, content=False, text="")
+
+
+class AnthropicExchange:
+    """An :class:`~failsoft.providers.protocol.Exchange`, to be entered once.
+
+    Entering raises the transport's own exception, :class:`ReplyFailed` for an error (by its status
+    or, under a 200, by its body) and :class:`BadReply` for a 200 that is neither a stream nor a
+    message. Iterating raises :class:`StreamFailed`, :class:`StreamCut`, :class:`Stopped`, and
+    :class:`BadReply` while not one event has come; what came before is always given out first.
+    A plain message, from an upstream that does not stream, comes as one event ``message``.
+    """
+
+    def __init__(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+        self._send = send
+        self._reader = SSEReader()
+        self._waiting: deque[ServerSentEvent] = deque()
+        self._assembler = MessageAssembler()
+        self._begun = False  # an event was given out
+        self._complete = False  # the terminal event was given out
+        self._end: Exception | None = None
+        self.headers: Mapping[str, str] = {}
+
+    @property
+    def request_id(self) -> str | None:
+        """The ``request-id`` header."""
+        return self.headers.get("request-id")
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The message put together from the events given out so far."""
+        return self._assembler.message
+
+    async def __aenter__(self) -> Self:
+        self._response = await self._send()
+        self._body = self._response.content
+        self.headers = {name.lower(): value for name, value in self._response.headers.items()}
+        try:
+            await self._open()
+        except BaseException:
+            self._free()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._free()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WireEvent:
+        while self._end is None:
+            if self._waiting:
+                event = self._take(self._waiting.popleft())
+                if event is not None:
+                    return event
+            elif self._complete:
+                self._end = await self._finish()
+            else:
+                self._end = await self._receive()
+        raise self._end
+
+    def _free(self) -> None:
+        connection = self._response.connection  # None once the body has ended
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()  # close() would wait for the other side of TLS
+        self._response.close()
+
+    async def _open(self) -> None:
+        if self._response.status != HTTPStatus.OK:
+            body = await self._read_error_body()
+            raise self._failure(ReplyFailed, f"HTTP {self._response.status}", body)
+        content_type = self.headers.get("content-type", "")
+        if "text/event-stream" not in content_type.lower():
+            await self._read_plain(content_type)
+
+    async def _read_error_body(self) -> bytes:
+        body = bytearray()
+        with suppress(*_READ_ERRORS):  # the status is known, and says enough
+            while len(body) < _ERROR_BODY_LIMIT and (chunk := await self._body.readany()):
+                body += chunk
+        return bytes(body[:_ERROR_BODY_LIMIT])
+
+    async def _read_plain(self, content_type: str) -> None:
+        body = await self._read_body()
+        text = body.decode(errors="replace")
+        message = _parsed(text)
+        kind = message.get("type") if isinstance(message, dict) else None
+        if kind == "error":
+            raise self._failure(ReplyFailed, "an error in the body of a 200", message)
+        if kind != "message":
+            what = f"neither a stream nor a message came (content-type {content_type!r})"
+            raise self._failure(BadReply, what, body[:_ERROR_BODY_LIMIT])
+        self._waiting.append(ServerSentEvent("message", text))
+        self._complete = True
+
+    async def _read_body(self) -> bytes:
+        body = bytearray()
+        try:
+            while chunk := await self._body.readany():
+                body += chunk
+                if len(body) > DEFAULT_EVENT_LIMIT:
+                    raise self._failure(BadReply, "the message is too large", bytes(body[:1000]))
+        except _READ_ERRORS as error:
+            raise self._failure(StreamCut, f"the message was cut short: {error!r}") from error
+        return bytes(body)
+
+    async def _receive(self) -> Exception | None:
+        try:
+            chunk = await self._body.readany()
+        except _READ_ERRORS as error:
+            return self._failure(StreamCut, f"the connection broke: {error!r}", cause=error)
+        if not chunk:
+            return self._broken("the stream ended before message_stop")
+        try:
+            self._waiting.extend(self._reader.feed(chunk))
+        except BadReply as error:
+            return self._broken(error.detail, cause=error)
+        return None
+
+    def _take(self, sse: ServerSentEvent) -> WireEvent | None:
+        if sse.name == "ping":  # its data means nothing
+            self._begun = True
+            return _PING
+        data = _parsed(sse.data)
+        kind = data.get("type") if isinstance(data, dict) else None
+        kind = kind if isinstance(kind, str) else sse.name
+        if kind == "error" or sse.name == "error":
+            body = data if isinstance(data, dict) else sse.data
+            self._end = self._failure(StreamFailed, "an error event came in the stream", body)
+            return None
+        if not isinstance(data, dict):
+            self._end = self._broken(f"the data of an event is no JSON object: {sse.data[:200]!r}")
+            return None
+        self._begun = True
+        if kind == "message_stop":
+            self._complete = True
+            self._waiting.clear()
+        text = self._assembler.add(kind, data)
+        return WireEvent(kind, data, _is_content(kind, data), text)
+
+    async def _finish(self) -> Exception:
+        if not self._body.at_eof():
+            await self._linger()
+        message = self.message
+        reason = message.get("stop_reason")
+        if reason in _STOPPED:
+            return self._failure(Stopped, f"stop_reason is {reason}", message)
+        return StopAsyncIteration()
+
+    async def _linger(self) -> None:
+        """Wait for the end of the body: only then can the connection be used again."""
+        with suppress(TimeoutError, *_READ_ERRORS):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await self._body.readany():
+                    pass
+
+    def _broken(self, detail: str, cause: Exception | None = None) -> WireFailure:
+        if self._begun:
+            return self._failure(StreamCut, detail, cause=cause)
+        return self._failure(BadReply, f"no event came: {detail}", cause=cause)
+
+    def _failure(
+        self,
+        kind: type[WireFailure],
+        detail: str,
+        body: bytes | str | Mapping[str, Any] | None = None,
+        cause: Exception | None = None,
+    ) -> WireFailure:
+        status = self._response.status
+        failure = kind(detail, status=status, headers=self.headers, body=body)
+        failure.__cause__ = cause
+        return failure
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return payload.parse(text)
+    except ValueError:
+        return None
+
+
+def _is_content(kind: str, data: Mapping[str, Any]) -> bool:
+    if kind != "content_block_start":
+        return kind in _CONTENT
+    block = data.get("content_block")
+    if not isinstance(block, dict):
+        return False
+    name = block.get("type")
+    return name not in ("text", "thinking") or bool(block.get(name))

@@ -1,0 +1,84 @@
+"""What a provider is: one exchange with one target, as a stream of events.
+
+Every provider streams, also for a plain answer, so that liveness, truncation and partial text are
+the same code for all calls. Contract:
+
+- ``exchange(call)`` is an asynchronous context manager. Entering it sends the request and returns
+  once the reply's headers are in and say that a stream begins; leaving it frees the connection at
+  once, whatever happened (also under cancellation). It raises a
+  :class:`~failsoft.classify.failures.WireFailure` or the transport's own exception, nothing else.
+- Iterating the exchange yields :class:`WireEvent`. It ends only after the provider's terminal
+  event; a stream that ends without it raises :class:`~failsoft.classify.failures.StreamCut`, an
+  ``error`` event :class:`~failsoft.classify.failures.StreamFailed`, a refusal
+  :class:`~failsoft.classify.failures.Stopped`.
+- The provider keeps no time: it never times out and never retries. The engine does both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from failsoft.policy.target import Target
+
+__all__ = ["Exchange", "Provider", "ProviderCall", "WireEvent"]
+
+
+class WireEvent(NamedTuple):
+    """One event of a provider's stream.
+
+    ``content`` is true for any block content (text, thinking, tool input): what keeps the timers
+    alive. Pings, roles and metadata are not content. ``text`` is the text it adds to the answer.
+    """
+
+    type: str
+    data: Mapping[str, Any]
+    content: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderCall:
+    """One attempt's request: the provider's own fields, ``model`` and ``stream`` left out.
+
+    ``headers`` are extra request headers of the caller (betas and the like).
+    """
+
+    target: Target
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Exchange(Protocol):
+    """One reply as it comes in."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The reply's headers, keys in lower case."""
+        ...
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own id of the request."""
+        ...
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The message put together so far, in the provider's own shape."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[WireEvent]: ...
+
+
+class Provider(Protocol):
+    """One wire protocol (or one mock of it)."""
+
+    def exchange(self, call: ProviderCall) -> AbstractAsyncContextManager[Exchange]:
+        """Send one request; see the module's contract."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        ...

@@ -1,0 +1,62 @@
+"""One connection pool for each event loop that uses a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+__all__ = ["SessionPerLoop"]
+
+
+class SessionPerLoop:
+    """Makes an :class:`aiohttp.ClientSession` where it is first needed, one an event loop.
+
+    Proxy and certificates come from the environment as they do for the provider's SDK:
+    ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` (also in lower case),
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, read when a session is made. There is no limit on
+    connections and no timeout of any kind: the caller governs both. Cookies are not kept, so that
+    no two requests can be linked by one.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+    def get(self) -> aiohttp.ClientSession:
+        """The session of the running event loop."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            for other in [other for other in self._sessions if other.is_closed()]:
+                del self._sessions[other]
+            session = self._sessions[loop] = self._make()
+        return session
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Idempotent."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    def _make(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context()),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Not trust_env: it would read .netrc, and refuse the request for what it finds there.
+            proxy=_proxy_for(self._url),
+        )
+
+
+def _proxy_for(url: str) -> str | None:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    hosts = (parts.netloc.rpartition("@")[2], parts.hostname or "")
+    if not proxy or any(proxy_bypass(host) for host in hosts):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

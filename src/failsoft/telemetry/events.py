@@ -1,0 +1,127 @@
+"""What happened, as typed events; metrics, logs and the terminal are their subscribers.
+
+Times are seconds; ``at`` is the wall clock (seconds since the epoch), for people and logs. A
+subscriber that fails never breaks a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "AttemptFinished",
+    "AttemptStarted",
+    "Benched",
+    "BreakerChanged",
+    "Degraded",
+    "Event",
+    "FellBack",
+    "RequestFinished",
+    "RequestStarted",
+    "RetryScheduled",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. ``request_id`` is empty where no request is concerned."""
+
+    at: float
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStarted(Event):
+    """A request was admitted."""
+
+    route: str
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(Event):
+    """A target is being called; ``number`` counts from 1 within the request."""
+
+    target: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFinished(Event):
+    """A call ended; ``outcome`` is success, failure or cancelled, ``category`` empty on success."""
+
+    target: str
+    number: int
+    outcome: str
+    category: str
+    reason: str
+    fault: str
+    duration_seconds: float
+    first_content_seconds: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(Event):
+    """The request waits before its next call."""
+
+    route: str
+    wait_seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FellBack(Event):
+    """The request went on to another target."""
+
+    route: str
+    from_target: str
+    to_target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Event):
+    """A breaker changed its state (closed, open, half_open)."""
+
+    target: str
+    from_state: str
+    to_state: str
+    reason: str
+    open_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benched(Event):
+    """A scope is out until a time its provider named (bench), or for a set time (park)."""
+
+    scope: str
+    kind: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degraded(Event):
+    """A request is served below ``full``."""
+
+    route: str
+    level: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFinished(Event):
+    """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success."""
+
+    route: str
+    level: str
+    outcome: str
+    category: str
+    reason: str
+    fault: str
+    target: str
+    position: int | None
+    attempts: int
+    hops: int
+    duration_seconds: float

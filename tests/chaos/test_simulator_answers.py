@@ -1,0 +1,280 @@
+"""What a healthy simulator answers: real shapes, plain and streamed, and the checks before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import anthropic
+import pytest
+from anthropic import AsyncAnthropic
+
+from failsoft.chaos.simulator import Simulator
+
+TOOL = {
+    "name": "get_weather",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "unit": {"enum": ["celsius", "fahrenheit"]},
+            "days": {"type": "integer"},
+            "exact": {"type": "boolean"},
+            "hours": {"type": "array", "items": {"type": ["number", "null"]}},
+            "where": {"type": "object", "properties": {"lat": {"type": "number"}}},
+        },
+    },
+}
+HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+BODY = {"model": "m", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello you"}]}
+
+
+async def test_a_stream_adds_up_to_the_plain_answer(ask: Any) -> None:
+    plain, streamed = await ask(), await ask(stream=True)
+    assert streamed.content[0].text == plain.content[0].text
+    assert streamed.usage.output_tokens == plain.usage.output_tokens
+    assert streamed.usage.input_tokens == plain.usage.input_tokens > 1
+    assert (plain.stop_reason, streamed.stop_reason) == ("end_turn", "end_turn")
+    text = plain.content[0].text
+    assert text.startswith("You asked: “What is a soft failure?”.")
+    assert 30 <= len(text.split()) <= 60
+
+
+async def test_answers_depend_on_the_seed_and_the_prompt_only(ask: Any) -> None:
+    async def text(seed: int, question: str) -> str:
+        async with (
+            Simulator(seed=seed) as sim,
+            AsyncAnthropic(base_url=sim.url, api_key="k", max_retries=0) as client,
+        ):
+            message = await client.messages.create(
+                model="m", max_tokens=99, messages=[{"role": "user", "content": question}]
+            )
+            return str(message.content[0].model_dump()["text"])
+
+    assert await text(1, "Why?") == await text(1, "Why?")
+    assert await text(1, "Why?") != await text(2, "Why?")
+    assert await text(1, "Why?") != await text(1, "How?")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_max_tokens_is_kept_to(ask: Any, stream: bool) -> None:
+    message = await ask(max_tokens=5, stream=stream)
+    assert message.stop_reason == "max_tokens"
+    assert message.usage.output_tokens == 5
+    assert len(message.content[0].text.split()) == 5
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}])
+async def test_a_forced_tool_is_used(ask: Any, stream: bool, choice: dict[str, str]) -> None:
+    message = await ask("Oslo", tools=[TOOL], tool_choice=choice, stream=stream)
+    assert message.stop_reason == "tool_use"
+    block = message.content[0]
+    assert (block.type, block.name) == ("tool_use", "get_weather")
+    assert block.input == {
+        "city": "Oslo",
+        "unit": "celsius",
+        "days": 1,
+        "exact": True,
+        "hours": ["Oslo"],
+        "where": {"lat": 1},
+    }
+
+
+async def test_a_tool_that_is_not_forced_is_not_used(ask: Any) -> None:
+    assert (await ask(tools=[TOOL])).content[0].type == "text"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thinking_comes_first_and_is_signed(ask: Any, stream: bool) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    message = await ask(thinking=thinking, stream=stream, max_tokens=2000)
+    assert [block.type for block in message.content] == ["thinking", "text"]
+    assert message.content[0].thinking.endswith("will do.")
+    assert message.content[0].signature
+    assert message.stop_reason == "end_turn"
+
+
+async def test_the_events_come_in_the_apis_order(client: AsyncAnthropic) -> None:
+    body: Any = {**BODY, "max_tokens": 3, "thinking": {"type": "adaptive"}}
+    events = await client.messages.create(stream=True, **body)
+    seen = [event.type async for event in events]
+    assert seen[:2] == ["message_start", "content_block_start"]
+    assert seen[-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert seen.count("content_block_start") == seen.count("content_block_stop") == 2
+
+
+async def test_the_bytes_of_a_stream(sim: Simulator) -> None:
+    async with aiohttp.ClientSession() as session:
+        reply = await session.post(
+            f"{sim.url}/v1/messages", json={**BODY, "max_tokens": 2, "stream": True}, headers=HEADERS
+        )
+        frames = (await reply.text()).split("\n\n")
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["request-id"] == sim.requests[0].request_id
+    assert [frame.split("\n")[0].removeprefix("event: ") for frame in frames] == [
+        "message_start",
+        "content_block_start",
+        "ping",
+        "content_block_delta",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "",
+    ]
+    assert frames[2] == 'event: ping\ndata: {"type":"ping"}'
+    assert frames[3] == (
+        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        '"delta":{"type":"text_delta","text":"You "}}'
+    )
+    assert frames[6].startswith(
+        'event: message_delta\ndata: {"type":"message_delta","delta":'
+        '{"stop_reason":"max_tokens","stop_sequence":null},"usage":{"input_tokens":'
+    )
+
+
+async def test_latency_is_waited_out_before_and_between_contents(
+    sim: Simulator, clock: Any, ask: Any
+) -> None:
+    sim.set("*", faults=["latency;first_content_ms=800;between_events_ms=50"])
+    await ask(stream=True, max_tokens=4)
+    assert clock.slept == [0.8, 0.05, 0.05, 0.05]
+    clock.slept.clear()
+    await ask(max_tokens=4)
+    assert clock.slept == [0.8, pytest.approx(0.15)]
+    assert sim.requests[1].first_byte_s == pytest.approx(sim.requests[1].arrived_s + 0.95)
+
+
+async def test_latency_slows_down_an_error_too(sim: Simulator, clock: Any, ask: Any) -> None:
+    sim.set("*", faults=["529", "latency;first_content_ms=800"])
+    with pytest.raises(anthropic.OverloadedError):
+        await ask()
+    assert clock.slept == [0.8]
+
+
+async def test_a_drawn_latency_repeats_with_the_seed(sim: Simulator, clock: Any, ask: Any) -> None:
+    waits = []
+    for seed in (3, 3, 4):
+        clock.slept.clear()
+        async with (
+            Simulator(seed=seed, clock=clock, faults=["*=latency;first_content_ms=uniform(1,900)"]) as other,
+            AsyncAnthropic(base_url=other.url, api_key="k", max_retries=0) as client,
+        ):
+            for _ in range(3):
+                await client.messages.create(**BODY)  # type: ignore[call-overload]
+        waits.append(list(clock.slept))
+    assert len(set(waits[0])) == 3
+    assert waits[0] == waits[1] != waits[2]
+
+
+async def test_tokens_are_counted_as_an_answer_reports_them(
+    sim: Simulator, client: AsyncAnthropic, ask: Any
+) -> None:
+    sim.set("*", faults=["529"])
+    counted = await client.messages.count_tokens(
+        model="claude-opus-5-5",
+        system="Be brief.",
+        messages=[{"role": "user", "content": "What is a soft failure?"}],
+    )
+    sim.set("*", faults=[])
+    assert (await ask(system="Be brief.")).usage.input_tokens == counted.input_tokens
+
+
+async def test_models_are_listed_with_those_that_have_faults(
+    sim: Simulator, client: AsyncAnthropic
+) -> None:
+    sim.set("my-model", faults=[])
+    sim.set("*", faults=[])
+    listed = [model.id async for model in client.models.list()]
+    assert listed == ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "my-model"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "The answer is ("}],
+        [{"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image"}]}],
+        [{"role": "user", "content": []}],
+    ],
+)
+async def test_what_the_simulator_does_not_know_is_welcome(
+    sim: Simulator, messages: list[Any]
+) -> None:
+    async with aiohttp.ClientSession(headers={**HEADERS, "anthropic-beta": "x-2026"}) as session:
+        body = {**BODY, "messages": messages, "future_field": {"a": 1}}
+        reply = await session.post(f"{sim.url}/v1/messages?beta=true", json=body)
+        assert (reply.status, (await reply.json())["type"]) == (200, "message")
+
+
+@pytest.mark.parametrize(
+    ("headers", "raw", "status", "type_", "message"),
+    [
+        ({"x-api-key": ""}, None, 401, "authentication_error", "x-api-key header is required"),
+        ({"x-api-key": "", "authorization": "Basic abc"}, None, 401, "authentication_error",
+         "x-api-key header is required"),
+        ({"anthropic-version": ""}, None, 400, "invalid_request_error",
+         "anthropic-version: header is required"),
+        ({}, b"{", 400, "invalid_request_error", "The request body is not valid JSON"),
+        ({}, b"\xff", 400, "invalid_request_error", "The request body is not valid JSON"),
+        ({}, b"[" * 100_000, 400, "invalid_request_error", "The request body is not valid JSON"),
+        ({}, b"[]", 400, "invalid_request_error", "Input should be a valid dictionary"),
+        ({}, b"{}", 400, "invalid_request_error", "model: Field required"),
+        ({}, b'{"model":3}', 400, "invalid_request_error", "model: Input should be a valid string"),
+        ({}, b'{"model":"m"}', 400, "invalid_request_error", "max_tokens: Field required"),
+        ({}, b'{"model":"m","max_tokens":true}', 400, "invalid_request_error",
+         "max_tokens: Input should be a valid integer"),
+        ({}, b'{"model":"m","max_tokens":0}', 400, "invalid_request_error",
+         "max_tokens: Input should be greater than or equal to 1"),
+        ({}, b'{"model":"m","max_tokens":1}', 400, "invalid_request_error",
+         "messages: Field required"),
+        ({}, b'{"model":"m","max_tokens":1,"messages":[]}', 400, "invalid_request_error",
+         "messages: at least one message is required"),
+        ({}, b'{"model":"m","max_tokens":1,"messages":["hi"]}', 400, "invalid_request_error",
+         "messages.0: Input should be a valid dictionary"),
+        ({}, b'{"model":"m","max_tokens":1,"messages":[{"role":"user"}]}', 400,
+         "invalid_request_error", "messages.0.content: Field required"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_request_is_told_what_the_api_would_tell(
+    sim: Simulator, headers: dict[str, str], raw: bytes | None, status: int, type_: str, message: str
+) -> None:
+    async with aiohttp.ClientSession(headers={**HEADERS, **headers}) as session:
+        body: Any = {"json": BODY} if raw is None else {"data": raw}
+        reply = await session.post(f"{sim.url}/v1/messages", **body)
+        told = await reply.json()
+    assert reply.status == status
+    assert told == {
+        "type": "error",
+        "error": {"type": type_, "message": message},
+        "request_id": reply.headers["request-id"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "type_"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found_error"),
+        ("GET", "/v1/messages", 405, "invalid_request_error"),
+    ],
+)
+async def test_other_routes_fail_in_the_apis_shape(
+    sim: Simulator, method: str, path: str, status: int, type_: str
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        reply = await session.request(method, sim.url + path)
+        assert reply.status == status
+        assert (await reply.json())["error"]["type"] == type_
+
+
+async def test_a_body_over_32_megabytes_is_too_large(sim: Simulator) -> None:
+    async with aiohttp.ClientSession(headers=HEADERS) as session:
+        reply = await session.post(f"{sim.url}/v1/messages", data=b" " * (32 * 1024 * 1024 + 1))
+        assert reply.status == 413
+        assert (await reply.json())["error"]["type"] == "request_too_large"
+
+
+async def test_a_bearer_token_is_a_key(sim: Simulator) -> None:
+    headers = {"authorization": "Bearer k", "anthropic-version": "2026-10-21"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        assert (await session.post(f"{sim.url}/v1/messages", json=BODY)).status == 200

@@ -1,0 +1,151 @@
+"""A loop whose time is a number, and a provider whose replies are a script."""
+
+import asyncio
+import selectors
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+from failsoft import Failsoft, Settings
+from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.providers.protocol import ProviderCall, WireEvent
+
+
+class _Selector(selectors.DefaultSelector):
+    """Never sleeps: an idle wait moves the loop's clock instead."""
+
+    loop: "VirtualLoop"
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("nothing will ever happen: every task waits for another")
+            self.loop.now += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.now = 1000.0
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.now
+
+
+def virtually(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end in virtual time; fails if a task is left behind."""
+
+    async def main() -> Any:
+        result = await work
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"tasks left behind: {left}"
+        return result
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+class Exchange:
+    def __init__(self, events: Callable[["Exchange"], AsyncIterator[WireEvent]]) -> None:
+        self.headers: dict[str, str] = {}
+        self.request_id = "req_upstream"
+        self.message: dict[str, Any] = {"content": [], "usage": {"input_tokens": 7}}
+        self._events = events
+
+    def __aiter__(self) -> AsyncIterator[WireEvent]:
+        return self._events(self)
+
+
+def content(text: str) -> WireEvent:
+    return WireEvent("content_block_delta", {}, True, text)
+
+
+PING = WireEvent("ping", {}, False, "")
+
+
+class Scripted:
+    """A provider that does what its script says; a script is a function of call and exchange."""
+
+    def __init__(self, *scripts: Any, default: Any = None) -> None:
+        self.scripts = list(scripts)
+        self.default = default
+        self.calls: list[tuple[float, str]] = []
+        self.bodies: list[Any] = []
+        self.open = 0
+
+    @asynccontextmanager
+    async def exchange(self, call: ProviderCall) -> AsyncIterator[Exchange]:
+        self.calls.append((asyncio.get_running_loop().time(), call.target.model))
+        self.bodies.append(call.body)
+        script = self.scripts.pop(0) if self.scripts else self.default
+        self.open += 1
+        try:
+            if isinstance(script, Exception):
+                raise script
+            yield Exchange(script)
+        finally:
+            self.open -= 1
+
+    async def aclose(self) -> None:
+        pass
+
+    @property
+    def models(self) -> list[str]:
+        return [model for _, model in self.calls]
+
+
+def says(*texts: str, pause: float = 0.0, stop_reason: str = "end_turn", cut: bool = False) -> Any:
+    async def events(exchange: Exchange) -> AsyncIterator[WireEvent]:
+        for text in texts:
+            if pause:
+                await asyncio.sleep(pause)
+            block = exchange.message["content"] or [{"type": "text", "text": ""}]
+            block[0]["text"] += text
+            exchange.message["content"] = block
+            yield content(text)
+        if cut:
+            raise StreamCut("the stream ended before its terminal event", status=200)
+        exchange.message["stop_reason"] = stop_reason
+
+    return events
+
+
+def hangs(*texts: str, pings: bool = False) -> Any:
+    async def events(_: Exchange) -> AsyncIterator[WireEvent]:
+        for text in texts:
+            yield content(text)
+        while pings:
+            await asyncio.sleep(0.2)
+            yield PING
+        await asyncio.get_running_loop().create_future()
+
+    return events
+
+
+def fails(status: int, kind: str, message: str = "no", **headers: str) -> ReplyFailed:
+    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_up"}
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ReplyFailed(message, status=status, headers=names, body=body)
+
+
+def overloaded(**headers: str) -> ReplyFailed:
+    return fails(529, "overloaded_error", "Overloaded", **headers)
+
+
+def failsoft(
+    provider: Scripted, *, settings: Settings | None = None, models: Iterable[str] = (), **more: Any
+) -> Failsoft:
+    chain = [f"anthropic/{model}" for model in models] or None
+    return Failsoft(
+        settings or Settings(),
+        chain=chain,
+        providers={"anthropic": provider},
+        rng=Random(1),
+        **more,
+    )

@@ -1,0 +1,82 @@
+"""Verdicts built by hand from the truth table, and targets that share scopes."""
+
+from dataclasses import replace
+from typing import Any
+
+from failsoft.classify.verdict import (
+    BenchScope,
+    BreakerEffect,
+    ErrorCategory,
+    Fault,
+    NextModel,
+    OtherProvider,
+    RetrySame,
+    Sent,
+    Verdict,
+)
+from failsoft.policy.target import Target
+
+# reason: category, same target, next model, other provider, breaker, fault, scope, sent
+_TABLE = """
+overloaded        transient      yes        yes           yes           counts   provider target  maybe
+server_error      transient      yes        yes           yes           counts   provider target  maybe
+unavailable       transient      yes        yes           yes           counts   provider target  maybe
+connection        transient      yes        no            yes           counts   network  host    maybe
+stream_cut        transient      yes        yes           yes           counts   network  target  maybe
+conflict          transient      once       no            no            no       operator target  maybe
+saturated         transient      own_queue  no            no            no       operator target  no
+requests          rate_limited   after_wait other_family  yes           bench    operator family  no
+rate_limited      rate_limited   after_wait yes           yes           bench    operator family  no
+upstream          timeout        once       yes           yes           counts   provider target  maybe
+no_answer         timeout        never      yes           yes           counts   provider target  maybe
+no_answer_short   timeout        never      yes           yes           no       user     target  maybe
+deadline          timeout        never      no            no            no       user     target  maybe
+billing           auth_error     never      no            yes           park     operator account no
+authentication    auth_error     never      no            yes           park_key operator account no
+permission        auth_error     never      no            yes           no       operator target  no
+suspended         auth_error     never      no            no            park     operator account no
+model_unavailable permanent      never      yes           yes           park     operator target  no
+bad_request       permanent      never      no            no            no       operator target  no
+context_too_long  permanent      never      larger_window larger_window no       user     target  no
+not_implemented   permanent      never      no            yes           no       operator target  no
+tls               permanent      never      no            yes           no       operator target  no
+content_policy    content_policy never      no            no            no       user     target  maybe
+refusal           content_policy never      opt_in        no            no       user     target  maybe
+bad_reply         unknown        once       no            yes           counts   provider target  maybe
+unknown           unknown        once       yes           yes           counts   provider target  maybe
+unknown_status    unknown        never      yes           yes           no       provider target  maybe
+"""
+
+
+def _verdict(row: str) -> tuple[str, Verdict]:
+    name, category, same, model, other, breaker, fault, scope, sent = row.split()
+    reason = {"no_answer_short": "no_answer", "unknown_status": "unknown"}.get(name, name)
+    return name, Verdict(
+        category=ErrorCategory(category),
+        reason=reason,
+        retry_same=RetrySame(same),
+        try_next_model=NextModel(model),
+        try_other_provider=OtherProvider(other),
+        breaker=BreakerEffect(breaker),
+        fault=Fault(fault),
+        bench_scope=BenchScope(scope),
+        sent=Sent(sent),
+    )
+
+
+VERDICTS = dict(_verdict(row) for row in _TABLE.strip().splitlines())
+
+
+def verdict(name: str, **changes: Any) -> Verdict:
+    return replace(VERDICTS[name], **changes)
+
+
+def target(model: str, provider: str = "anthropic", **changes: Any) -> Target:
+    """A target of its own family, on its provider's one host and account."""
+    fields = {"family": model, "account": provider, "host": f"{provider}.example"}
+    return Target(provider=provider, model=model, **(fields | changes))
+
+
+OPUS, SONNET, HAIKU = target("opus"), target("sonnet"), target("haiku")
+OTHER = target("gpt", "openai")
+CHAIN = (OPUS, SONNET, HAIKU)
