@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from failsoft.chaos.simulator import Clock, Simulator
 
@@ -18,9 +19,7 @@ class ManualClock(Clock):
     def __init__(self) -> None:
         self.moment = 100.0
         self.slept: list[float] = []
-        super().__init__(
-            monotonic=lambda: self.moment, epoch=lambda: STARTED_AT, sleep=self._pass
-        )
+        super().__init__(monotonic=lambda: self.moment, epoch=lambda: STARTED_AT, sleep=self._pass)
 
     async def _pass(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -42,9 +41,25 @@ async def sim(clock: ManualClock) -> AsyncIterator[Simulator]:
         yield simulator
 
 
+Connect = Callable[[Simulator], AsyncAnthropic]
+
+
 @pytest.fixture
-async def client(sim: Simulator) -> AsyncIterator[AsyncAnthropic]:
-    async with AsyncAnthropic(base_url=sim.url, api_key="k", max_retries=0, timeout=5) as anthropic:
+def connect() -> Connect:
+    """The SDK, told to try once. Loading certificates for no TLS would take most of the time."""
+
+    def to(simulator: Simulator) -> AsyncAnthropic:
+        transport = DefaultAsyncHttpxClient(verify=False)
+        return AsyncAnthropic(
+            base_url=simulator.url, api_key="k", max_retries=0, timeout=5, http_client=transport
+        )
+
+    return to
+
+
+@pytest.fixture
+async def client(connect: Connect, sim: Simulator) -> AsyncIterator[AsyncAnthropic]:
+    async with connect(sim) as anthropic:
         yield anthropic
 
 
@@ -69,3 +84,26 @@ def ask(client: AsyncAnthropic) -> Ask:
             return await events.get_final_message()
 
     return call
+
+
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until something is seen that happens at the other end of a connection."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - nothing tells this end of it
+                await asyncio.sleep(0.001)
+
+    return wait
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 from typing import Any
 
 import aiohttp
 import anthropic
 import pytest
 from anthropic import AsyncAnthropic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from failsoft.chaos.simulator import Simulator
+from failsoft.chaos.simulator.answer import compose
+from failsoft.chaos.simulator.call import BadCallError, parse_body, parse_call
+from failsoft.chaos.simulator.wire import encode, frames, message_body
 
 TOOL = {
     "name": "get_weather",
@@ -40,12 +48,9 @@ async def test_a_stream_adds_up_to_the_plain_answer(ask: Any) -> None:
     assert 30 <= len(text.split()) <= 60
 
 
-async def test_answers_depend_on_the_seed_and_the_prompt_only(ask: Any) -> None:
+async def test_answers_depend_on_the_seed_and_the_prompt_only(connect: Any) -> None:
     async def text(seed: int, question: str) -> str:
-        async with (
-            Simulator(seed=seed) as sim,
-            AsyncAnthropic(base_url=sim.url, api_key="k", max_retries=0) as client,
-        ):
+        async with Simulator(seed=seed) as sim, connect(sim) as client:
             message = await client.messages.create(
                 model="m", max_tokens=99, messages=[{"role": "user", "content": question}]
             )
@@ -107,7 +112,9 @@ async def test_the_events_come_in_the_apis_order(client: AsyncAnthropic) -> None
 async def test_the_bytes_of_a_stream(sim: Simulator) -> None:
     async with aiohttp.ClientSession() as session:
         reply = await session.post(
-            f"{sim.url}/v1/messages", json={**BODY, "max_tokens": 2, "stream": True}, headers=HEADERS
+            f"{sim.url}/v1/messages",
+            json={**BODY, "max_tokens": 2, "stream": True},
+            headers=HEADERS,
         )
         frames = (await reply.text()).split("\n\n")
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -153,16 +160,14 @@ async def test_latency_slows_down_an_error_too(sim: Simulator, clock: Any, ask: 
     assert clock.slept == [0.8]
 
 
-async def test_a_drawn_latency_repeats_with_the_seed(sim: Simulator, clock: Any, ask: Any) -> None:
+async def test_a_drawn_latency_repeats_with_the_seed(clock: Any, connect: Any) -> None:
+    faults = ["*=latency;first_content_ms=uniform(1,900)"]
     waits = []
     for seed in (3, 3, 4):
         clock.slept.clear()
-        async with (
-            Simulator(seed=seed, clock=clock, faults=["*=latency;first_content_ms=uniform(1,900)"]) as other,
-            AsyncAnthropic(base_url=other.url, api_key="k", max_retries=0) as client,
-        ):
+        async with Simulator(seed=seed, clock=clock, faults=faults) as sim, connect(sim) as client:
             for _ in range(3):
-                await client.messages.create(**BODY)  # type: ignore[call-overload]
+                await client.messages.create(**BODY)
         waits.append(list(clock.slept))
     assert len(set(waits[0])) == 3
     assert waits[0] == waits[1] != waits[2]
@@ -218,6 +223,8 @@ async def test_what_the_simulator_does_not_know_is_welcome(
         ({}, b"{", 400, "invalid_request_error", "The request body is not valid JSON"),
         ({}, b"\xff", 400, "invalid_request_error", "The request body is not valid JSON"),
         ({}, b"[" * 100_000, 400, "invalid_request_error", "The request body is not valid JSON"),
+        ({}, b'{"model":"\\ud800"}', 400, "invalid_request_error",
+         "The request body is not valid JSON"),
         ({}, b"[]", 400, "invalid_request_error", "Input should be a valid dictionary"),
         ({}, b"{}", 400, "invalid_request_error", "model: Field required"),
         ({}, b'{"model":3}', 400, "invalid_request_error", "model: Input should be a valid string"),
@@ -237,7 +244,13 @@ async def test_what_the_simulator_does_not_know_is_welcome(
     ],
 )  # fmt: skip
 async def test_a_wrong_request_is_told_what_the_api_would_tell(
-    sim: Simulator, headers: dict[str, str], raw: bytes | None, status: int, type_: str, message: str
+    sim: Simulator,
+    *,
+    headers: dict[str, str],
+    raw: bytes | None,
+    status: int,
+    type_: str,
+    message: str,
 ) -> None:
     async with aiohttp.ClientSession(headers={**HEADERS, **headers}) as session:
         body: Any = {"json": BODY} if raw is None else {"data": raw}
@@ -269,7 +282,8 @@ async def test_other_routes_fail_in_the_apis_shape(
 
 async def test_a_body_over_32_megabytes_is_too_large(sim: Simulator) -> None:
     async with aiohttp.ClientSession(headers=HEADERS) as session:
-        reply = await session.post(f"{sim.url}/v1/messages", data=b" " * (32 * 1024 * 1024 + 1))
+        body = io.BytesIO(b" " * (32 * 1024 * 1024 + 1))
+        reply = await session.post(f"{sim.url}/v1/messages", data=body)
         assert reply.status == 413
         assert (await reply.json())["error"]["type"] == "request_too_large"
 
@@ -278,3 +292,60 @@ async def test_a_bearer_token_is_a_key(sim: Simulator) -> None:
     headers = {"authorization": "Bearer k", "anthropic-version": "2026-10-21"}
     async with aiohttp.ClientSession(headers=headers) as session:
         assert (await session.post(f"{sim.url}/v1/messages", json=BODY)).status == 200
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+SCHEMAS = st.recursive(
+    JSON,
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["object", "array", "string", "number", ["null"], 3]),
+            "properties": st.dictionaries(st.text(), inner, max_size=2) | JSON,
+            "items": inner,
+            "enum": JSON,
+        },
+    ),
+    max_leaves=6,
+)
+BODIES = st.fixed_dictionaries(
+    {
+        "model": st.text(),
+        "max_tokens": st.integers(1, 60),
+        "messages": st.lists(st.fixed_dictionaries({"content": JSON}), min_size=1, max_size=2),
+    },
+    optional={
+        "system": JSON,
+        "stream": JSON,
+        "thinking": JSON | st.just({"type": "enabled"}),
+        "tools": JSON | st.lists(st.fixed_dictionaries({"name": JSON, "input_schema": SCHEMAS})),
+        "tool_choice": JSON | st.just({"type": "any"}),
+    },
+)
+
+
+@settings(deadline=None)
+@given(BODIES)
+def test_any_body_is_answered_and_its_events_add_up(body: dict[str, Any]) -> None:
+    answer = compose(parse_call(parse_body(json.dumps(body).encode())), seed=0)
+    whole = json.loads(encode(message_body(answer)))
+    events = [json.loads(frame.data.split(b"\ndata: ")[1]) for frame in frames(answer)]
+    deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    text = "".join(delta.get("text", "") for delta in deltas)
+    tool = "".join(delta.get("partial_json", "") for delta in deltas)
+    last = whole["content"][-1]
+    assert last.get("text", "") == text
+    assert (last["type"] == "tool_use") == bool(tool)
+    assert not tool or json.dumps(json.loads(tool)) == json.dumps(last["input"])
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_any_other_json_is_a_bad_call_or_a_call(value: Any) -> None:
+    for body in (value, {"model": value, "max_tokens": value, "messages": value}):
+        with contextlib.suppress(BadCallError):
+            assert parse_call(parse_body(json.dumps(body).encode())).model == body["model"]

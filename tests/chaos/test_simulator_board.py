@@ -45,7 +45,9 @@ def test_another_seed_and_another_model_have_other_fates(clock: Any) -> None:
 
 
 def test_a_rate_is_kept_to(clock: Any) -> None:
-    assert struck(board(clock, a=["529@0.2"]), times=2000).count("529") == pytest.approx(400, abs=60)
+    assert struck(board(clock, a=["529@0.2"]), times=2000).count("529") == pytest.approx(
+        400, abs=60
+    )
     assert struck(board(clock, a=["529@0"]), times=50) == [None] * 50
     assert struck(board(clock, a=["529@1"]), times=50) == ["529"] * 50
 

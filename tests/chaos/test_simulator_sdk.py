@@ -82,7 +82,7 @@ def test_every_fault_has_its_test_here() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("fault", "kind", "status", "type_", "code", "message"), REPLIES)
 async def test_an_error_reply_is_the_sdks_error(
-    sim: Simulator, ask: Any, stream: bool, fault: str, kind: str,
+    sim: Simulator, ask: Any, *, stream: bool, fault: str, kind: str,
     status: int, type_: str | None, code: str | None, message: str,
 ) -> None:  # fmt: skip
     sim.set(MODEL, faults=[fault])
@@ -101,7 +101,7 @@ async def test_an_error_reply_is_the_sdks_error(
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("fault", "streamed", "plain"), BREAKS)
 async def test_a_broken_reply_is_the_exception_the_sdk_lets_through(
-    sim: Simulator, ask: Any, stream: bool, fault: str,
+    sim: Simulator, ask: Any, *, stream: bool, fault: str,
     streamed: type[Exception], plain: type[Exception],
 ) -> None:  # fmt: skip
     sim.set(MODEL, faults=[fault])
@@ -112,7 +112,7 @@ async def test_a_broken_reply_is_the_exception_the_sdk_lets_through(
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("fault", "streamed", "plain"), SILENCES)
 async def test_silence_ends_only_with_the_clients_own_timeout(
-    sim: Simulator, ask: Any, stream: bool, fault: str,
+    sim: Simulator, ask: Any, *, stream: bool, fault: str,
     streamed: type[Exception], plain: type[Exception],
 ) -> None:  # fmt: skip
     sim.set(MODEL, faults=[fault])
@@ -215,7 +215,7 @@ async def test_a_full_window_leaves_usable_text(sim: Simulator, ask: Any, stream
     assert len(message.content[0].text.split()) == 10
 
 
-async def test_pings_alone_keep_a_read_timeout_quiet(client: AsyncAnthropic, ask: Any) -> None:
+async def test_pings_alone_keep_a_read_timeout_quiet(client: AsyncAnthropic) -> None:
     # Pings need real time: the point is that they come sooner than the read timeout.
     async with Simulator(faults=["*=ping_only;every_ms=20"]) as real:
         pinged = client.with_options(base_url=real.url, timeout=0.5)

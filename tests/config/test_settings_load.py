@@ -123,8 +123,10 @@ def test_an_empty_variable_of_the_sdk_is_as_good_as_unset():
 def test_a_key_of_the_provider_in_the_file_is_refused_and_not_shown(toml, name):
     toml(f"[anthropic]\n{name} = '{SECRET}'")
     assert lines() == [
-        (f"anthropic.{name}: must not be in a file: set ANTHROPIC_{name.upper()} in the "
-        "environment (failsoft.toml)")
+        (
+            f"anthropic.{name}: must not be in a file: set ANTHROPIC_{name.upper()} in the "
+            "environment (failsoft.toml)"
+        )
     ]
 
 
@@ -151,21 +153,31 @@ def test_everything_wrong_is_told_at_once_one_line_each(toml):
         "server.deadline_seconds: is not a setting; did you mean deadline_seconds? (failsoft.toml)",
         "braker: is not a setting; did you mean breaker? (failsoft.toml)",
         f"timers.idle_seconds: {ALLOWED}; it is True (failsoft.toml)",
-        ('targets."anthropic/a".limit_grp: is not a setting; did you mean '
-        'targets."anthropic/a".limit_group? (failsoft.toml)'),
-        ("anthropic.api_key: must be printable ASCII without spaces; it is not shown "
-        "(ANTHROPIC_API_KEY)"),
-        ("api_keys: must be a list of tenant:key or key in printable ASCII, each key once; "
-        "entry 2 is empty (FAILSOFT_API_KEYS)"),
+        (
+            'targets."anthropic/a".limit_grp: is not a setting; did you mean '
+            'targets."anthropic/a".limit_group? (failsoft.toml)'
+        ),
+        (
+            "anthropic.api_key: must be printable ASCII without spaces; it is not shown "
+            "(ANTHROPIC_API_KEY)"
+        ),
+        (
+            "api_keys: must be a list of tenant:key or key in printable ASCII, each key once; "
+            "entry 2 is empty (FAILSOFT_API_KEYS)"
+        ),
         f"deadline_seconds: {ALLOWED}; it is 'abc' (FAILSOFT_DEADLINE_SECONDS)",
         "locale: is empty: give it a value or unset the variable (FAILSOFT_LOCALE)",
         f"stream_deadline_seconds: {ALLOWED}; it is nan (FAILSOFT_STREAM_DEADLINE_SECONDS)",
         "server.workers: must be a whole number from 1 to 256; it is 0 (argument)",
         "sever.port: is not a setting; did you mean server.port? (argument)",
-        ("chain: entry 1 must name a known provider (anthropic); it is 'openai/gpt-5' "
-        "(FAILSOFT_CHAIN)"),
-        ("retry.base_delay_seconds: must be at most retry.max_delay_seconds, 0.5; it is 1 "
-        "(failsoft.toml)"),
+        (
+            "chain: entry 1 must name a known provider (anthropic); it is 'openai/gpt-5' "
+            "(FAILSOFT_CHAIN)"
+        ),
+        (
+            "retry.base_delay_seconds: must be at most retry.max_delay_seconds, 0.5; it is 1 "
+            "(failsoft.toml)"
+        ),
         'targets.opus: must be named as in [targets."provider/model"] (failsoft.toml)',
     ]
 
@@ -198,8 +210,10 @@ def test_values_that_bound_each_other_may_come_from_two_places(toml):
     variable = "FAILSOFT_BREAKER_RECOVERY_TIMEOUT_SECONDS"
     assert load_settings(environ={variable: "60"}).settings.breaker.open_seconds == 60
     assert lines(environ={variable: "50"}) == [
-        ("breaker.open_seconds: must be at most breaker.recovery_timeout_seconds, 50; it is 60 "
-        f"(failsoft.toml, {variable})")
+        (
+            "breaker.open_seconds: must be at most breaker.recovery_timeout_seconds, 50; it is 60 "
+            f"(failsoft.toml, {variable})"
+        )
     ]
 
 
@@ -290,6 +304,6 @@ def test_what_is_loaded_shows_no_secret():
 def test_the_error_keeps_its_parts_and_can_be_pickled():
     with pytest.raises(ConfigurationError) as caught:
         load_settings(environ={"FAILSOFT_ENV": "prod", "FAILSOFT_LOCALE": "?"})
-    error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
+    error = pickle.loads(pickle.dumps(caught.value))
     assert [problem.setting for problem in error.problems] == ["env", "locale"]
     assert (error.setting, str(error)) == ("env", str(caught.value))

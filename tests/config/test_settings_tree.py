@@ -33,7 +33,7 @@ def test_a_number_is_a_finite_number_in_range(value):
 
 @pytest.mark.parametrize("value", ["5", 5.0, True, None, 0, -1, 10**400])
 def test_a_whole_number_is_a_whole_number_in_range(value):
-    with pytest.raises(SettingError, match="a whole number from 1 to 1000000"):
+    with pytest.raises(SettingError, match=r"a whole number from 1 to 1000000"):
         BreakerSettings(failure_threshold=value)
 
 
@@ -44,13 +44,13 @@ def test_a_whole_number_is_kept_as_the_number_it_is_declared():
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None])
 def test_a_switch_is_true_or_false(value):
-    with pytest.raises(SettingError, match="server.insecure: must be true or false; it is "):
+    with pytest.raises(SettingError, match=r"server\.insecure: must be true or false; it is "):
         ServerSettings(insecure=value)
 
 
 @pytest.mark.parametrize("value", ["", "FULL", "half", None, 3, ["full"]])
 def test_a_choice_lists_what_is_allowed(value):
-    with pytest.raises(SettingError, match="retry.jitter: must be full or quarter; it is "):
+    with pytest.raises(SettingError, match=r"retry\.jitter: must be full or quarter; it is "):
         RetrySettings(jitter=value)
 
 
@@ -146,7 +146,7 @@ def test_secrets_stay_out_of_repr():
     ],
 )
 def test_an_address_is_one_of_the_web(value):
-    with pytest.raises(SettingError, match="anthropic.base_url: must be an http:// or https://"):
+    with pytest.raises(SettingError, match=r"anthropic\.base_url: must be an http:// or https://"):
         ProviderSettings(base_url=value)
 
 
@@ -166,7 +166,7 @@ def test_only_support_may_be_a_mailbox():
     assert LinkSettings(support="mailto:help@example.com").support == "mailto:help@example.com"
     with pytest.raises(SettingError, match="or mailto:"):
         LinkSettings(support="help@example.com")
-    with pytest.raises(SettingError, match="links.help"):
+    with pytest.raises(SettingError, match=r"links\.help"):
         LinkSettings(help="mailto:help@example.com")
 
 
@@ -178,7 +178,7 @@ def test_a_locale_is_a_language_tag_and_never_a_path(value):
 
 @pytest.mark.parametrize("value", ["", "a b", "127.0.0.1/x", "http://localhost"])
 def test_a_host_is_a_name_or_an_address(value):
-    with pytest.raises(SettingError, match="server.host"):
+    with pytest.raises(SettingError, match=r"server\.host"):
         ServerSettings(host=value)
 
 
@@ -195,8 +195,10 @@ def test_a_host_is_a_name_or_an_address(value):
         ),
         (
             lambda: RetrySettings(bench_max_seconds=20),
-            ("retry.rate_limit_default_seconds: must be at most retry.bench_max_seconds, 20; "
-            "it is 30"),
+            (
+                "retry.rate_limit_default_seconds: must be at most retry.bench_max_seconds, 20; "
+                "it is 30"
+            ),
         ),
         (
             lambda: BreakerSettings(open_seconds=60),
@@ -204,8 +206,10 @@ def test_a_host_is_a_name_or_an_address(value):
         ),
         (
             lambda: TimerSettings(first_content_seconds=2),
-            ("timers.first_content_min_seconds: must be at most timers.first_content_seconds, 2; "
-            "it is 5"),
+            (
+                "timers.first_content_min_seconds: must be at most "
+                "timers.first_content_seconds, 2; it is 5"
+            ),
         ),
     ],
 )
@@ -233,7 +237,7 @@ def test_the_tree_is_frozen_copied_with_changes_and_pickled():
         settings.deadline_seconds = 1  # type: ignore[misc]
     with pytest.raises(SettingError):
         replace(settings, deadline_seconds=-1)
-    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(settings)) == settings
 
 
 def test_every_field_of_every_section_is_a_documented_setting():

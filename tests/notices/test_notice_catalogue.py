@@ -109,18 +109,17 @@ many = { from = 11, to = 99, modulo = 100 }
         ("[notices.minimal]\nnext = '{time.real}'", "notices.minimal.next", "not known"),
         ("[actions.help]\nlink = 'shop'", "actions.help.link", "help, status_page, history"),
         ("[actions.new]\nlink = 'help'", "actions.new.text", "it is missing"),
-        ("[durations]\nnone = 'now'", "durations.second.other", "it is missing"),
+        ("[durations]\nnone = 'now'", "durations.day.other", "it is missing"),
         ("[durations.plurals]\none = 1", "durations.plurals.one", "a table of keys; it is 1"),
         ("notices = 'none'", "notices", "a table of keys; it is 'none'"),
         ("[notices]\nminimal = 'x'", "notices.minimal", "a table of keys; it is 'x'"),
     ],
 )
-@pytest.mark.parametrize("name", ["nl.toml"])
-def test_an_error_names_the_file_the_key_and_the_remedy(write, name, text, place, remedy):
+def test_an_error_names_the_file_the_key_and_the_remedy(write, text, place, remedy):
     with pytest.raises(NoticeFileError) as caught:
-        Catalogue.load(write(name, text))
+        Catalogue.load(write("nl.toml", text))
     message = str(caught.value)
-    assert name in message
+    assert "nl.toml" in message
     assert place in message
     assert remedy in message
     assert "\n" not in message
@@ -228,10 +227,10 @@ def test_the_folder_is_not_looked_at_more_than_once_a_second(write, clock, monke
         return real(folder)
 
     monkeypatch.setattr(module, "_snapshot", counted)
-    for _ in range(50):
-        clock.now += 0.1
+    for _ in range(40):
+        clock.now += 0.25
         title(loaded)
-    assert looks == 5
+    assert looks == 10
 
 
 def test_threads_see_whole_notices_while_files_change(write, clock):
@@ -248,10 +247,10 @@ def test_threads_see_whole_notices_while_files_change(write, clock):
         except BaseException as error:  # noqa: BLE001  told to the test
             failures.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for n in range(1, 20):
+    for n in range(1, 8):
         (folder / "next").write_text(TITLE.format("x" * n))
         (folder / "next").replace(folder / "en.toml")
         clock.now += 1
@@ -261,8 +260,8 @@ def test_threads_see_whole_notices_while_files_change(write, clock):
         reader.join()
     clock.now += 1
     assert failures == []
-    assert seen <= {"0", *("x" * n for n in range(1, 20))}
-    assert title(loaded) == "x" * 19
+    assert seen <= {"0", *("x" * n for n in range(1, 8))}
+    assert title(loaded) == "x" * 7
 
 
 def test_a_key_that_is_not_there_is_a_key_error(catalogue):

@@ -131,7 +131,6 @@ async def test_the_request_is_the_sdks(answering: Loopback) -> None:
     [
         ({"auth_token": "token"}, {}, {"authorization": "Bearer token"}),
         ({"api_key": "key", "auth_token": "token"}, {}, {"authorization": "Bearer key"}),
-        ({"api_key": " key\n"}, {}, {"authorization": "Bearer key"}),
         ({"api_key": "key"}, {"Authorization": "Bearer own"}, {"authorization": "Bearer own"}),
         ({"api_key": "key"}, {"X-Api-Key": "own"}, {"x-api-key": "own"}),
         ({}, {"x-api-key": "own"}, {"x-api-key": "own"}),
@@ -150,11 +149,8 @@ async def test_which_key_is_sent(
     assert keys == sent
 
 
-@pytest.mark.parametrize("settings", [{}, {"api_key": ""}, {"api_key": " ", "auth_token": "\n"}])
-async def test_without_a_key_nothing_is_sent(
-    answering: Loopback, settings: dict[str, str]
-) -> None:
-    provider = AnthropicWire(ProviderSettings(base_url=answering.url, **settings))
+async def test_without_a_key_nothing_is_sent(answering: Loopback) -> None:
+    provider = AnthropicWire(ProviderSettings(base_url=answering.url))
 
     failure = failed(await exchange_with(provider), ReplyFailed)
 
@@ -380,7 +376,6 @@ async def test_a_plain_refusal_is_stopped() -> None:
         fixed(SSE_HEAD, b"data: 17\n\n"),
         fixed(SSE_HEAD, b'data: {"type": "message_start"'),
         fixed(SSE_HEAD, b"data: " + b"[" * 100_000 + b"\n\n"),
-        b"SSH-2.0-OpenSSH_9.2p1\r\n",
     ],
     ids=lambda reply: repr(reply.rpartition(b"\r\n\r\n")[2][:24]),
 )
@@ -404,7 +399,9 @@ async def test_an_event_too_large() -> None:
 async def test_an_error_event(name: bytes) -> None:
     error = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
 
-    outcome = await ask(chunked(SSE_HEAD, b"".join(EVENTS[:5]) + name + b"data: " + error + b"\n\n"))
+    outcome = await ask(
+        chunked(SSE_HEAD, b"".join(EVENTS[:5]) + name + b"data: " + error + b"\n\n")
+    )
 
     failure = failed(outcome, StreamFailed)
     assert failure.body == json.loads(error)
@@ -452,8 +449,8 @@ def breaking(*, how: str) -> Respond:
             await peer.send(SSE_HEAD + b"content-length: 99999\r\n\r\n" + some)
         else:
             await peer.send(SSE_HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk(some))
+        await asyncio.sleep(0.02)  # let the client read what came
         if how == "reset":
-            await asyncio.sleep(0.05)  # let the client read what came
             peer.reset()
         elif how == "half-close":
             peer.writer.write_eof()
@@ -488,6 +485,10 @@ async def test_a_hang_up_before_the_headers_is_the_transports_own() -> None:
         peer.writer.close()
 
     assert isinstance((await ask(hang_up)).error, aiohttp.ServerDisconnectedError)
+
+
+async def test_what_is_not_http_is_the_transports_own() -> None:
+    assert isinstance((await ask(b"SSH-2.0-OpenSSH_9.2p1\r\n")).error, aiohttp.ClientResponseError)
 
 
 async def test_nobody_listens() -> None:

@@ -13,7 +13,7 @@ any_text = st.text(st.sampled_from('aé😀\ud800\udfff\x00\n"\\u{}[1:,'))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | any_text,
     lambda inner: st.lists(inner) | st.dictionaries(any_text, inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 

@@ -1,5 +1,6 @@
 """The event reader: any bytes, cut anywhere."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def reference(stream: bytes) -> list[ServerSentEvent]:
 @given(streams, st.lists(st.integers(0, 200)))
 def test_events_do_not_depend_on_the_cuts(stream: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
 
     assert read(*pieces) == read(stream) == reference(stream)
 
@@ -64,7 +65,7 @@ def test_events_do_not_depend_on_the_cuts(stream: bytes, cuts: list[int]) -> Non
 @given(streams, st.lists(st.integers(0, 200)), st.integers(0, 30))
 def test_the_limit_does_not_depend_on_the_cuts(stream: bytes, cuts: list[int], limit: int) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
 
     assert read(*pieces, limit=limit) == read(stream, limit=limit)
 

@@ -19,6 +19,7 @@ __all__ = ["Evidence", "gather"]
 _ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _ID_HEADERS: Final = ("request-id", "x-request-id", "x-amzn-requestid")
 _SAID_STATUS = re.compile(r"(?i)\b(?:error code|status code|status|http|api error)\W{1,3}(\d{3})\b")
+_PARSER: Final = "aiohttp.http_exceptions"
 _TEXT_LIMIT: Final = 4_000
 
 
@@ -84,8 +85,9 @@ def _speaks(link: BaseException) -> bool:
     """Whether the exception carries a reply, rather than being about the lack of one."""
     if isinstance(link, WireFailure):
         return True
-    if type(attribute(link, "__cause__")).__module__ == "aiohttp.http_exceptions":
-        return False  # what came was not HTTP: aiohttp makes up a status of 400
+    # Where what came was not HTTP, aiohttp's parser makes up a status of 400.
+    if any(type(made).__module__ == _PARSER for made in (link, attribute(link, "__cause__"))):
+        return False
     return _status(link) is not None or attribute(link, "body") is not None
 
 

@@ -22,6 +22,8 @@ def attribute(thing: object, name: str) -> Any:
 
 def field(thing: object, name: str) -> Any:
     """The item ``name`` of a mapping, or the attribute of anything else; ``None`` if missing."""
+    if type(thing) is dict:  # what JSON is parsed into, and much cheaper to tell than a Mapping
+        return thing.get(name)
     if not isinstance(thing, Mapping):
         return attribute(thing, name)
     try:

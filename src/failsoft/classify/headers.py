@@ -31,7 +31,7 @@ def read_headers(raw: object) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         for name, value in islice(_pairs(raw), _COUNT_LIMIT):
-            key = clip(name, _VALUE_LIMIT).lower()
+            key = (name if type(name) is str else clip(name, _VALUE_LIMIT)).lower()
             if key in _KEPT or key.startswith(_PREFIX):
                 found.setdefault(key, clip(value, _VALUE_LIMIT))
     except HOSTILE:  # what was read until then stands

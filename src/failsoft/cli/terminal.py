@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from rich.console import Console
 
@@ -11,9 +12,12 @@ __all__ = ["duration", "errors", "model_of", "output", "printable"]
 # Escape sequences in a model's answer could move the cursor, change colours or retitle windows.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
+# Where nobody looks, lines are for other programs: a table's row is not broken in two.
+_UNSEEN_WIDTH = 200
+
 
 def output() -> Console:
-    """Standard output. Lines are not broken where nobody looks at them."""
+    """Standard output."""
     return _console(stderr=False)
 
 
@@ -40,6 +44,6 @@ def model_of(target: str) -> str:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    console.soft_wrap = not console.is_terminal
-    return console
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _UNSEEN_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)

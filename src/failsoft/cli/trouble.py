@@ -37,7 +37,7 @@ def listening_on(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            why = "is in use: stop what listens there, or choose another with --port (0: a free one)"
-            raise CommandError(f"port {port} {why}") from error
+            remedy = "stop what listens there, or choose another with --port (0: a free one)"
+            raise CommandError(f"port {port} is in use: {remedy}") from error
         why = _WHY.get(error.errno or 0, f"cannot be listened on: {error.strerror or error}")
         raise CommandError(f"{host}:{port} {why}") from error

@@ -50,13 +50,10 @@ class Gathered:
                 upper = known[*lower.place[:-1], lower.spec.at_most]
                 if refused.isdisjoint((lower.name, upper.name)):
                     self._check_order(lower, upper)
-        for target in self._targets():
+        for target, origin in self._targets().items():
             if not valid_target(target):
-                origin = next(
-                    self.origins[place] for place in self.values if place[1:2] == (target,)
-                )
-                name = full_name(("targets", target))
-                self.wrong(name, 'must be named as in [targets."provider/model"]', origin)
+                problem = 'must be named as in [targets."provider/model"]'
+                self.wrong(full_name(("targets", target)), problem, origin)
 
     def settings(self) -> Settings:
         """Put the tree together; for when there are no problems."""
@@ -67,17 +64,16 @@ class Gathered:
     def _below(self, *section: str) -> dict[str, Any]:
         return {place[-1]: value for place, value in self.values.items() if place[:-1] == section}
 
-    def _targets(self) -> list[str]:
-        return list(dict.fromkeys(place[1] for place in self.values if place[0] == "targets"))
+    def _targets(self) -> dict[str, str]:
+        return {place[1]: self.origins[place] for place in self.values if place[0] == "targets"}
 
     def _check_order(self, lower: Known, upper: Known) -> None:
         value, limit = (self.values.get(one.place, one.default) for one in (lower, upper))
         if value > limit:
-            set_in = [
-                self.origins[one.place] for one in (lower, upper) if one.place in self.origins
-            ]
+            places = [one.place for one in (lower, upper) if one.place in self.origins]
+            set_in = dict.fromkeys(self.origins[place] for place in places)
             problem = f"must be at most {upper.name}, {limit:.10g}; it is {value:.10g}"
-            self.wrong(lower.name, problem, ", ".join(dict.fromkeys(set_in)))
+            self.wrong(lower.name, problem, ", ".join(set_in))
 
 
 def did_you_mean(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -68,7 +68,9 @@ def lookup(place: Place) -> Known | None:
 
 def full_name(place: Place) -> str:
     """Write a place as TOML does: ``targets."anthropic/claude-opus-5-5".account``."""
-    return ".".join(part if re.fullmatch(r"[\w-]+", part) else json.dumps(part) for part in place)
+    return ".".join(
+        part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in place
+    )
 
 
 def _known(place: Place, one: Field[Any]) -> Known:

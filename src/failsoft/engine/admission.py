@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from failsoft.policy.bulkhead import Bulkhead, Place
 
@@ -23,18 +21,28 @@ class Route:
         self.bulkhead = Bulkhead(limit, queue)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 
-    @asynccontextmanager
-    async def place(self, until: float) -> AsyncIterator[None]:
-        """Hold a place; :class:`RouteFullError` where none is free by ``until`` (loop time)."""
+    async def enter(self, until: float) -> Place:
+        """Take a place, to be given to :meth:`leave`.
+
+        Raises :class:`RouteFullError` where none is free by ``until`` (loop time).
+        """
         place = self.bulkhead.enter()
         if place is None:
             raise RouteFullError(self.name)
-        try:
-            if place.state == "waiting":
+        if place.state == "waiting":
+            try:
                 await self._wait(place, until)
-            yield
-        finally:
-            self._leave(place)
+            except BaseException:
+                self.leave(place)
+                raise
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give a place back and wake whoever is next."""
+        heir = self.bulkhead.leave(place)
+        future = self._waiting.get(heir) if heir is not None else None
+        if future is not None:
+            future.get_loop().call_soon_threadsafe(_wake, future)
 
     async def _wait(self, place: Place, until: float) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -48,12 +56,6 @@ class Route:
             raise RouteFullError(self.name) from None
         finally:
             del self._waiting[place]
-
-    def _leave(self, place: Place) -> None:
-        heir = self.bulkhead.leave(place)
-        future = self._waiting.get(heir) if heir is not None else None
-        if future is not None:
-            future.get_loop().call_soon_threadsafe(_wake, future)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

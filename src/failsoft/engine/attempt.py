@@ -9,7 +9,6 @@ from typing import Any
 from failsoft.classify.verdict import Sent, Verdict
 from failsoft.engine.body import fit
 from failsoft.engine.call import Request
-from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.engine.watchdog import Watchdog
@@ -25,14 +24,22 @@ GiveOut = Callable[[str, Watchdog], Awaitable[None]]
 class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
-    def __init__(self, core: Core, request: Request, call: Call, permit: Permit) -> None:
+    def __init__(
+        self,
+        core: Core,
+        request: Request,
+        call: Call,
+        permit: Permit,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.call = call
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.first_content_at: float | None = None
-        self.began = monotonic()
+        self.began = loop.time()
         self._core = core
         self._request = request
+        self._loop = loop
         self._request_id: str | None = None
         self._fitted = fit(request.body, call.target)
 
@@ -41,7 +48,7 @@ class LiveAttempt:
         target = self.call.target
         provider = self._core.provider(target.provider)
         call = ProviderCall(target=target, body=self._fitted.body, headers=self._request.headers)
-        with Watchdog(self.call.limits, asyncio.get_running_loop()) as watch:
+        with Watchdog(self.call.limits, self._loop) as watch:
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id
                 try:
@@ -55,8 +62,8 @@ class LiveAttempt:
             if not event.content:
                 continue
             if watch.content():
-                self.first_content_at = watch.first_content_at
-                self.permit.first_content(monotonic())
+                self.first_content_at = now = self._loop.time()
+                self.permit.first_content(now)
             if give_out is not None and event.text:
                 await give_out(event.text, watch)
 
@@ -78,7 +85,7 @@ class LiveAttempt:
             outcome=outcome,
             verdict=verdict,
             started_seconds=started_seconds,
-            duration_seconds=monotonic() - self.began,
+            duration_seconds=self._loop.time() - self.began,
             wait_seconds=wait_seconds,
             first_content_seconds=None if first is None else first - self.began,
             shown_chars=shown_chars,

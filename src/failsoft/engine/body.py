@@ -8,7 +8,14 @@ from typing import Any
 
 from failsoft.policy.target import Target
 
-__all__ = ["Fitted", "estimated_tokens", "fit", "may_have_effects", "message_body"]
+__all__ = [
+    "Fitted",
+    "continues_assistant",
+    "estimated_tokens",
+    "fit",
+    "may_have_effects",
+    "message_body",
+]
 
 # English prose is about four characters a token; only the first-content timer is fed by it.
 _CHARS_PER_TOKEN = 4
@@ -20,11 +27,10 @@ _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A body as one target takes it; ``unfit`` says why it cannot take it at all."""
+    """A body as one target takes it, and what was changed for it."""
 
     body: Mapping[str, Any]
     changes: tuple[str, ...] = ()
-    unfit: str | None = None
 
 
 def message_body(
@@ -47,10 +53,6 @@ def message_body(
 
 def fit(body: Mapping[str, Any], target: Target) -> Fitted:
     """Rebuild the original ``body`` for ``target``; the original is never changed."""
-    messages = body.get("messages") or ()
-    last = messages[-1] if messages else {}
-    if not target.accepts_prefill and isinstance(last, Mapping) and last.get("role") == "assistant":
-        return Fitted(body, unfit="it does not continue an assistant's message")
     wanted, limit = body.get("max_tokens"), target.max_output_tokens
     if limit is not None and isinstance(wanted, int) and wanted > limit:
         change = f"max_tokens {wanted} → {limit}"
@@ -58,11 +60,20 @@ def fit(body: Mapping[str, Any], target: Target) -> Fitted:
     return Fitted(body)
 
 
+def continues_assistant(body: Mapping[str, Any]) -> bool:
+    """Whether the model is asked to go on from its own words (a prefill), which some refuse."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return isinstance(last, Mapping) and last.get("role") == "assistant"
+
+
 def may_have_effects(body: Mapping[str, Any]) -> bool:
     """Whether the provider runs tools for this request, so that sending it twice may do twice."""
     if body.get("mcp_servers"):
         return True
-    tools = body.get("tools") or ()
+    tools = body.get("tools")
+    if not tools:
+        return False
     kinds = (tool.get("type") for tool in tools if isinstance(tool, Mapping))
     return any(isinstance(kind, str) and not kind.startswith(_CLIENT_TOOLS) for kind in kinds)
 
@@ -75,9 +86,7 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
 def _chars(part: Any) -> int:
     if isinstance(part, str):
         return len(part)
-    if isinstance(part, Mapping):
+    if isinstance(part, dict):
         # Images and documents are base64: their length says nothing about tokens.
-        return _chars(part.get("content")) + _chars(part.get("text"))
-    if isinstance(part, list | tuple):
-        return sum(map(_chars, part))
-    return 0
+        return _chars(part.get("content") or part.get("text"))
+    return sum(map(_chars, part)) if isinstance(part, list | tuple) else 0

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from failsoft.engine.body import estimated_tokens, fit, may_have_effects
+from failsoft.engine.body import continues_assistant, estimated_tokens, may_have_effects
 from failsoft.engine.core import Core
 from failsoft.errors import SettingError
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
 
-__all__ = ["Request", "new_request_id"]
+__all__ = ["Request", "checked_request_id", "new_request_id"]
 
 # 128 random bits: a request id is a capability.
 _ID_BYTES = 16
@@ -27,7 +27,16 @@ _SHARE_SECONDS = 5.0
 
 def new_request_id() -> str:
     """A fresh request id of 128 random bits, safe in addresses."""
-    return "req_" + secrets.token_urlsafe(_ID_BYTES)
+    return "req_" + secrets.token_hex(_ID_BYTES)
+
+
+def checked_request_id(given: str) -> str:
+    """``given``, if it can serve; raises :class:`~failsoft.errors.SettingError`."""
+    if not _ID.fullmatch(given):
+        raise SettingError(
+            "request_id", "must be 22 to 128 letters, digits, - or _; leave it out to get one"
+        )
+    return given
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,12 +52,6 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default_factory=new_request_id)
 
-    def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id):
-            raise SettingError(
-                "request_id", "must be 22 to 128 letters, digits, - or _; leave it out to get one"
-            )
-
     def chain(self, core: Core) -> tuple[Target, ...]:
         """The targets in the order to try: the model asked for first, then the chain."""
         if self.model is None:
@@ -59,14 +62,15 @@ class Request:
     def plan(self, core: Core) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""
         chain = self.chain(core)
-        able = [target for target in chain if fit(self.body, target).unfit is None]
+        if continues_assistant(self.body):
+            chain = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
         return Plan(
-            able or chain[:1],
+            chain,
             self.times,
             retry=core.settings.retry,
             timers=core.settings.timers,
             budget=core.budget,
-            peek=lambda target, now: core.gates.of(target).peek(now),
+            peek=core.gates.peek,
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
             may_have_effects=may_have_effects(self.body),

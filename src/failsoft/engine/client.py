@@ -13,7 +13,7 @@ from failsoft.engine.admission import RouteFullError
 from failsoft.engine.answer import Answer
 from failsoft.engine.answering import answer_for, error_for, saturated
 from failsoft.engine.body import message_body
-from failsoft.engine.call import Request, new_request_id
+from failsoft.engine.call import Request, checked_request_id, new_request_id
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.deadline import request_times
@@ -214,17 +214,21 @@ class Failsoft:
             locale=locale or self.settings.locale,
             principal=principal,
             headers=headers or {},
-            id=request_id or new_request_id(),
+            id=checked_request_id(request_id) if request_id else new_request_id(),
         )
 
     async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
         core = self._core
-        report = Reporter(core.publisher, request.id, request.route)
+        report = Reporter(core, request)
         driver = Driver(core, request, report)
+        route = core.route(request.route)
         try:
-            async with core.route(request.route).place(request.times.useful_until):
+            place = await route.enter(request.times.useful_until)
+            try:
                 report.started(stream=False)
                 ending = await driver.run()
+            finally:
+                route.leave(place)
         except RouteFullError:
             answer = saturated(core, request, self.notices)
             report.finished(answer)

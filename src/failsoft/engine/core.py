@@ -13,7 +13,6 @@ from failsoft.config.settings import Settings
 from failsoft.engine.admission import Route
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
-from failsoft.engine.report import Publisher
 from failsoft.errors import SettingError
 from failsoft.policy.breaker import CircuitState, Transition
 from failsoft.policy.budget import RetryBudget
@@ -23,6 +22,7 @@ from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import target_for
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Benched, BreakerChanged, Event
+from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
 __all__ = ["Core"]
@@ -43,7 +43,7 @@ class Core:
         self.settings = settings
         self.rng = rng
         self.tally = Tally()
-        self.publisher = Publisher((self.tally, *subscribers))
+        self.publisher = Publisher(subscribers)
         self.openings = Openings()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
         self.budget = RetryBudget(settings.retry)
@@ -97,10 +97,14 @@ class Core:
 
     def circuit_state(self) -> CircuitState:
         """The default route's state: open only when all its targets are."""
-        states = [self.gates.of(target).breaker.state for target in self.chain]
-        if CircuitState.CLOSED in states:
-            return CircuitState.CLOSED
-        return CircuitState.HALF_OPEN if CircuitState.HALF_OPEN in states else CircuitState.OPEN
+        worst = CircuitState.OPEN
+        for target in self.chain:
+            state = self.gates.of(target).breaker.state
+            if state is CircuitState.CLOSED:
+                return state
+            if state is CircuitState.HALF_OPEN:
+                worst = state
+        return worst
 
     async def aclose(self) -> None:
         """Close every provider."""

@@ -5,6 +5,7 @@ Order, outside in: ladder( deadline( chain( retry( breaker( bulkhead( timers( wi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,7 +14,6 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import Verdict
 from failsoft.engine.attempt import LiveAttempt
 from failsoft.engine.call import Request
-from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.engine.report import Reporter
@@ -86,7 +86,9 @@ class Driver:
         self._plan = request.plan(core)
         self._report = report
         self._reader = reader
-        self._began = monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._began = request.times.started_at
         self._waited = 0.0
         self._previous: Call | None = None
         self._last_verdict: Verdict | None = None
@@ -96,7 +98,7 @@ class Driver:
         """Carry the plan out to its end. Cancellation passes straight through."""
         event: PlanEvent = Started()
         while True:
-            command = self._plan.next(event, monotonic())
+            command = self._plan.next(event, self._clock())
             if isinstance(command, Call):
                 event = await self._call(command)
             elif isinstance(command, Wait):
@@ -107,22 +109,22 @@ class Driver:
                 return self.ending
 
     async def _wait(self, wait: Wait) -> PlanEvent:
-        seconds = max(0.0, wait.until - monotonic())
+        seconds = max(0.0, wait.until - self._clock())
         self._report.waiting(wait.why, seconds)
         if self._reader is not None:
             self._reader.waiting(wait.why, seconds, self._last_verdict)
-        began = monotonic()
+        began = self._clock()
         opened = await self._core.openings.sleep(seconds)
-        self._waited += monotonic() - began
+        self._waited += self._clock() - began
         return BreakerOpened() if opened else TimerFired()
 
     async def _call(self, call: Call) -> PlanEvent:
         gate = self._core.gates.of(call.target)
-        permit = gate.admit(monotonic(), lease_seconds=call.limits.lease_seconds)
+        permit = gate.admit(self._clock(), lease_seconds=call.limits.lease_seconds)
         if isinstance(permit, Refusal):
             return Refused(permit)
         self._announce(call)
-        attempt = LiveAttempt(self._core, self._request, call, permit)
+        attempt = LiveAttempt(self._core, self._request, call, permit, self._loop)
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -130,11 +132,11 @@ class Driver:
         except BaseException:
             # The caller left, or the process is ending: not a failure, and nobody's fault.
             began = attempt.first_content_at is not None
-            permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, monotonic())
+            permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, self._clock())
             self._record(attempt, "cancelled", None)
-            self._plan.next(Cancelled(), monotonic())
+            self._plan.next(Cancelled(), self._clock())
             raise
-        permit.finish(Outcome.SUCCESS, monotonic())
+        permit.finish(Outcome.SUCCESS, self._clock())
         self._record(attempt, "success", None)
         self.ending.call, self.ending.message = call, attempt.message
         return Finished()
@@ -149,7 +151,7 @@ class Driver:
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
-        self._core.gates.finish(attempt.permit, verdict, monotonic())
+        self._core.gates.finish(attempt.permit, verdict, self._clock())
         self.ending.failures.append((verdict, error))
         self.ending.message = attempt.message
         self._last_verdict = verdict
@@ -161,7 +163,7 @@ class Driver:
         if reader is None:
             return
         if not shown:
-            self._plan.next(FirstContent(), monotonic())
+            self._plan.next(FirstContent(), self._clock())
         shown.append(text)
         if not reader.full:
             await reader.text(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from importlib.metadata import version
 from typing import Any
 
@@ -33,7 +32,7 @@ def health(core: Core) -> dict[str, Any]:
         "targets": targets,
         "stores": [],
         "errors": core.tally.errors(),
-        "rates": core.tally.rates(time.time()),
+        "rates": core.tally.rates(now),
         "service": "ai-chat",
         "version": version("failsoft"),
     }

@@ -1,62 +1,38 @@
-"""Tells the subscribers what happens to one request."""
+"""Tells the health page and the subscribers what happens to one request."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Sequence
 
 from failsoft.classify.verdict import Fault, Verdict
 from failsoft.engine.answer import Answer
+from failsoft.engine.call import Request
 from failsoft.engine.clock import monotonic
+from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt
 from failsoft.policy.plan import Call
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
     Degraded,
-    Event,
     FellBack,
     RequestFinished,
     RequestStarted,
     RetryScheduled,
 )
 
-__all__ = ["Publisher", "Reporter"]
-
-_log = logging.getLogger("failsoft")
-
-
-class Publisher:
-    """Hands every event to every subscriber; one that fails is logged and never breaks a call."""
-
-    def __init__(self, subscribers: Sequence[Callable[[Event], None]]) -> None:
-        self._subscribers = list(subscribers)
-
-    def __bool__(self) -> bool:
-        return bool(self._subscribers)
-
-    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
-        """Add a subscriber; it is called in the thread of the request and must be quick."""
-        self._subscribers.append(subscriber)
-
-    def publish(self, event: Event) -> None:
-        """Tell everybody."""
-        for subscriber in self._subscribers:
-            try:
-                subscriber(event)
-            except Exception:  # noqa: BLE001 - a listener's trouble is never the caller's
-                _log.exception("a subscriber failed on %s", type(event).__name__)
+__all__ = ["Reporter"]
 
 
 class Reporter:
     """One request's events. Makes none where nobody listens."""
 
-    def __init__(self, publisher: Publisher, request_id: str, route: str) -> None:
-        self._publisher = publisher
-        self._request_id = request_id
-        self._route = route
-        self._began = monotonic()
+    def __init__(self, core: Core, request: Request) -> None:
+        self._publisher = core.publisher
+        self._tally = core.tally
+        self._request_id = request.id
+        self._route = request.route
+        self._began = request.times.started_at
         self._hops = 0
 
     def started(self, *, stream: bool) -> None:
@@ -80,9 +56,11 @@ class Reporter:
 
     def attempt_finished(self, attempt: Attempt) -> None:
         """A call ended."""
+        verdict = attempt.verdict
+        if verdict is not None:
+            self._tally.attempt_failed(verdict.category, time.time())
         if not self._publisher:
             return
-        verdict = attempt.verdict
         event = AttemptFinished(
             at=time.time(),
             request_id=self._request_id,
@@ -131,6 +109,8 @@ class Reporter:
 
     def finished(self, answer: Answer) -> None:
         """The request ended, with this answer."""
+        failed = answer.status == "error"
+        self._tally.request_ended(monotonic(), failed=failed, fell_back=bool(answer.position))
         if not self._publisher:
             return
         if answer.level != "full":

@@ -148,13 +148,17 @@ class _Pump:
 
     async def _answer(self) -> StreamEvent:
         core, request = self._core, self.request
-        report = Reporter(core.publisher, request.id, request.route)
+        report = Reporter(core, request)
+        route = core.route(request.route)
         self.queue.put_nowait(StreamStart(request.id))
         try:
             driver = Driver(core, request, report, self)
-            async with core.route(request.route).place(request.times.useful_until):
+            place = await route.enter(request.times.useful_until)
+            try:
                 report.started(stream=True)
                 ending = await driver.run()
+            finally:
+                route.leave(place)
         except RouteFullError:
             answer = saturated(core, request, self._catalogue)
         except BaseException:

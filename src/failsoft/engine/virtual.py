@@ -162,7 +162,7 @@ class _Run:
             retry=settings.retry,
             timers=settings.timers,
             budget=driver.budget,
-            peek=lambda target, now: driver.gates.of(target).peek(now),
+            peek=driver.gates.peek,
             rng=driver.rng,
         )
         self._permit: Permit | None = None

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 
 __all__ = ["best_language", "nearest"]
 
-# Real headers are a few dozen characters; the rest of a longer one is not read.
+# Real headers are a few dozen characters, real tags a dozen; what is longer is not read to its end.
 _MAX_CHARS = 1000
+_MAX_TAG_CHARS = 64
 _RANGE = re.compile(
     r"(?P<tag>\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)"
     r"(?:[ \t]*;[ \t]*q=(?P<q>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
@@ -17,7 +18,7 @@ _RANGE = re.compile(
 
 def nearest(tag: str, available: Collection[str]) -> str | None:
     """The language itself, or the one left when regions are dropped: es-MX → es."""
-    subtags = tag[:_MAX_CHARS].lower().replace("_", "-").split("-")
+    subtags = tag[:_MAX_TAG_CHARS].lower().replace("_", "-").split("-")
     shorter = ("-".join(subtags[:n]) for n in range(len(subtags), 0, -1))
     return next((each for each in shorter if each in available), None)
 

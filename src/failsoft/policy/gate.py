@@ -55,9 +55,10 @@ class Permit:
         self._settle(well=True)
 
     def _settle(self, *, well: bool | None) -> None:
-        for hold, lease in self.leases:
-            hold.done(lease, well=well)
-        self.leases = []
+        if self.leases:
+            for hold, lease in self.leases:
+                hold.done(lease, well=well)
+            self.leases = []
 
     def finish(self, outcome: Outcome, now: float, *, weight: int = 1) -> None:
         """Give back everything the permit holds."""
@@ -148,6 +149,10 @@ class Gates:
     def of(self, target: Target) -> Gate:
         """The gate of a target, made at its first use."""
         return self._gates.get(target) or self._gates.setdefault(target, self._make(target))
+
+    def peek(self, target: Target, now: float) -> Refusal | None:
+        """Why ``target`` could not be called right now, taking nothing."""
+        return self.of(target).peek(now)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""

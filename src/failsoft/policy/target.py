@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Target"]
 
@@ -24,8 +24,12 @@ class Target:
     context_window: int | None = None
     max_output_tokens: int | None = None
     accepts_prefill: bool = True
+    id: str = field(init=False, compare=False)
+    """``provider/model``, the name used in settings, events and metrics."""
 
-    @property
-    def id(self) -> str:
-        """``provider/model``, the name used in settings, events and metrics."""
-        return f"{self.provider}/{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.provider}/{self.model}")
+
+    def __hash__(self) -> int:
+        # A string keeps its hash: targets are looked up several times a call.
+        return hash(self.id)

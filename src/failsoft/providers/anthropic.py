@@ -7,10 +7,9 @@ from importlib.metadata import version
 
 import aiohttp
 
-from failsoft.classify.failures import BadReply, ReplyFailed
+from failsoft.classify.failures import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.providers import payload
-from failsoft.providers.address import host_of
 from failsoft.providers.anthropic_reply import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall
 from failsoft.providers.sessions import SessionPerLoop
@@ -32,15 +31,13 @@ class AnthropicWire:
 
     Several event loops may use one: each has connections of its own and closes them itself.
     Proxy and certificate variables of the environment are obeyed as the provider's SDK does, see
-    :class:`~failsoft.providers.sessions.SessionPerLoop`. A ``base_url`` that is no URL raises
-    :class:`~failsoft.errors.SettingError`.
+    :class:`~failsoft.providers.sessions.SessionPerLoop`.
     """
 
     def __init__(self, settings: ProviderSettings) -> None:
-        host_of(settings.base_url)
         self._url = settings.base_url.rstrip("/") + "/v1/messages"
         self._sessions = SessionPerLoop(self._url)
-        key = (settings.api_key or "").strip() or (settings.auth_token or "").strip()
+        key = settings.api_key or settings.auth_token
         self._key = {"authorization": f"Bearer {key}"} if key else {}
         self._defaults = {
             "user-agent": f"failsoft/{version('failsoft')}",
@@ -63,12 +60,7 @@ class AnthropicWire:
     async def _send(self, call: ProviderCall) -> aiohttp.ClientResponse:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
-        try:
-            return await self._sessions.get().post(self._url, data=body, headers=headers)
-        except aiohttp.ClientResponseError as error:
-            if type(error) is aiohttp.ClientResponseError:  # its status is made up by aiohttp
-                raise BadReply(f"the reply is not HTTP: {error.message}") from error
-            raise
+        return await self._sessions.get().post(self._url, data=body, headers=headers)
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
         passed = {name.lower(): value for name, value in callers.items()}

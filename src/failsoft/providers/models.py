@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from failsoft.config.kinds import valid_target
 from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
 from failsoft.policy.target import Target
-from failsoft.providers.address import host_of
 
 __all__ = ["ModelFacts", "facts", "target_for"]
 
@@ -32,6 +33,7 @@ _GENERATIONS: tuple[tuple[tuple[int, int], int, int, bool], ...] = (
 )
 # claude-<family>-<major>[-<minor>][-<date>], as the provider names models since generation 4
 _NAME = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d)(-(?P<minor>\d))?(-\d{8})?")
+_PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "anthropic/claude-opus-5-5"
 
 
@@ -58,11 +60,13 @@ def facts(model: str) -> ModelFacts:
 def target_for(spec: str, settings: Settings) -> Target:
     """The target that ``spec`` names, ``provider/model``, with what ``settings.targets`` overrides.
 
-    Raises :class:`~failsoft.errors.SettingError` for a ``spec`` of another form.
+    The account is the provider's name, and so is the host of every provider but Anthropic, unless
+    the settings say otherwise. Raises :class:`~failsoft.errors.SettingError` for a ``spec`` of
+    another form.
     """
-    provider, _, model = spec.partition("/")
-    if not provider or not model or any(c.isspace() for c in spec):
+    if not valid_target(spec):
         raise SettingError("chain", f"a target is provider/model, as {_EXAMPLE}; it is {spec!r}")
+    provider, _, model = spec.partition("/")
     own = settings.targets.get(spec) or TargetSettings()
     known = facts(model)
     return Target(
@@ -78,4 +82,7 @@ def target_for(spec: str, settings: Settings) -> Target:
 
 
 def _host(provider: str, settings: Settings) -> str:
-    return host_of(settings.anthropic.base_url) if provider == "anthropic" else provider
+    if provider != "anthropic":
+        return provider
+    url = urlsplit(settings.anthropic.base_url)
+    return f"{url.hostname}:{url.port or _PORTS[url.scheme]}"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from failsoft.policy.window import Window
-from failsoft.telemetry.events import AttemptFinished, Event, RequestFinished
 
 __all__ = ["Tally"]
 
@@ -15,21 +14,26 @@ _RATES_BUCKETS = 30
 
 
 class Tally:
-    """A subscriber: errors by category since the start, and the share of failed requests."""
+    """Failed attempts by category, and the requests of the last five minutes.
+
+    Told directly and not by events, so that a service nobody listens to still has a health page.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[str, tuple[int, float]] = {}
         self._requests = Window(_RATES_SECONDS, _RATES_BUCKETS)
         self._fallbacks = Window(_RATES_SECONDS, _RATES_BUCKETS)
 
-    def __call__(self, event: Event) -> None:
-        """Count one event."""
-        if isinstance(event, AttemptFinished) and event.category:
-            count, _ = self._errors.get(event.category, (0, 0.0))
-            self._errors[event.category] = (count + 1, event.at)
-        elif isinstance(event, RequestFinished) and event.outcome != "cancelled":
-            self._requests.add(event.at, marked=event.outcome == "error")
-            self._fallbacks.add(event.at, marked=bool(event.position))
+    def attempt_failed(self, category: str, at: float) -> None:
+        """Count a failed attempt at ``at`` (seconds since the epoch)."""
+        count, _ = self._errors.get(category, (0, 0.0))
+        self._errors[category] = (count + 1, at)
+
+    def request_ended(self, at: float, *, failed: bool, fell_back: bool) -> None:
+        """Count a request that ended at ``at`` (monotonic seconds)."""
+        self._requests.add(at, marked=failed)
+        if fell_back:
+            self._fallbacks.add(at)
 
     def errors(self) -> Mapping[str, Any]:
         """Failed attempts by category: how many, and when last (seconds since the epoch)."""
@@ -39,9 +43,9 @@ class Tally:
         }
 
     def rates(self, at: float) -> Mapping[str, Any]:
-        """Over the five minutes up to ``at`` (wall clock): requests, and shares of them."""
+        """Over the five minutes up to ``at`` (monotonic seconds): requests, and shares of them."""
         requests, failed = self._requests.totals(at)
-        _, fell_back = self._fallbacks.totals(at)
+        fell_back, _ = self._fallbacks.totals(at)
         return {
             "requests": requests,
             "failed": round(failed / requests, 4) if requests else 0.0,

@@ -11,7 +11,6 @@ from failsoft.chaos.simulator.behaviour import Fault
 from failsoft.chaos.simulator.stage import Stage
 from failsoft.chaos.simulator.wire import (
     Frame,
-    Reply,
     encode,
     error_frame,
     error_of_type,
@@ -33,12 +32,12 @@ async def _hang(stage: Stage, _fault: Fault) -> web.StreamResponse:
 
 
 async def _reset(stage: Stage, _fault: Fault) -> web.StreamResponse:
-    return stage.abort()
+    return await stage.abort()
 
 
 async def _cut(stage: Stage, fault: Fault) -> web.StreamResponse:
     await stage.play_part(fault.after or 0)
-    return stage.abort()
+    return await stage.abort()
 
 
 async def _close(stage: Stage, fault: Fault) -> web.StreamResponse:
@@ -83,21 +82,21 @@ async def _slow_drip(stage: Stage, fault: Fault) -> web.StreamResponse:
 
 
 async def _error_event(stage: Stage, fault: Fault) -> web.StreamResponse:
-    return await _fail_midway(stage, fault, error_of_type(fault.type, stage.record.request_id))
+    return await _fail_midway(stage, fault, fault.type)
 
 
 async def _content_filter(stage: Stage, fault: Fault) -> web.StreamResponse:
-    reply = error_of_type("invalid_request_error", stage.record.request_id, message=_FILTERED)
-    if fault.after is None:
-        return stage.whole(reply)
-    return await _fail_midway(stage, fault, reply)
+    return await _fail_midway(stage, fault, "invalid_request_error", _FILTERED)
 
 
-async def _fail_midway(stage: Stage, fault: Fault, reply: Reply) -> web.StreamResponse:
-    if not stage.stream:
-        return stage.whole(reply)
-    response = await stage.play_part(fault.after or 0)
-    await stage.write(response, [error_frame(reply)])
+async def _fail_midway(
+    stage: Stage, fault: Fault, type_: str, message: str | None = None
+) -> web.StreamResponse:
+    request_id = stage.record.request_id
+    if not stage.stream or fault.after is None:
+        return stage.whole(error_of_type(type_, request_id, message=message))
+    response = await stage.play_part(fault.after)
+    await stage.write(response, [error_frame(type_, request_id, message=message)])
     return response
 
 

@@ -28,7 +28,13 @@ _SENTENCES: Final = (
     "Nothing in this needs to be decided today.",
     "Ask someone who did this last year what surprised them.",
 )
-_SCALARS: Final[Mapping[str, Any]] = {"integer": 1, "number": 1, "boolean": True, "null": None}
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "boolean": True,
+    "integer": 1,
+    "null": None,
+    "number": 1,
+    "object": {},
+}
 _THOUGHT: Final = "The question is clear enough, so a plain answer in a few sentences will do."
 
 
@@ -148,14 +154,14 @@ def _tool_use(tool: Mapping[str, Any], question: str, digest: str) -> Block:
 
 def _example(schema: Any, question: str) -> Any:
     """A value that fits a JSON schema's types and enums; the question where text is wanted."""
-    if not isinstance(schema, Mapping):
-        return question
-    if schema.get("enum"):
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "object":
-        parts = schema.get("properties", {})
-        return {name: _example(part, question) for name, part in parts.items()}
-    if kind == "array":
-        return [_example(schema.get("items"), question)]
-    return _SCALARS.get(str(kind), question)
+    match schema:
+        case {"enum": [first, *_]}:
+            return first
+        case {"type": "object", "properties": {**parts}}:
+            return {name: _example(part, question) for name, part in parts.items()}
+        case {"type": "array"}:
+            return [_example(schema.get("items"), question)]
+        case {"type": str(kind)}:
+            return _EXAMPLES.get(kind, question)
+        case _:
+            return question

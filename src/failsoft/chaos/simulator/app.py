@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from failsoft.chaos.simulator.board import Board
 from failsoft.chaos.simulator.call import BadCallError
@@ -53,7 +52,9 @@ def create_app(
     proxied = None if upstream is None else Upstream(upstream, clock=clock)
     journal = Journal(clock=clock, seed=seed, limit=journal_limit)
     api = MessagesApi(seed=seed, board=board, clock=clock, upstream=proxied)
-    app = web.Application(middlewares=[_noted(journal, clock)], client_max_size=_BODY_LIMIT)
+    noting = _Noting(journal, clock)
+    app = web.Application(middlewares=[noting.middleware], client_max_size=_BODY_LIMIT)
+    app.on_shutdown.append(noting.stop)
     app[BOARD], app[JOURNAL] = board, journal
     app.add_routes(control_routes(board, journal))
     app.add_routes(api.routes())
@@ -62,24 +63,43 @@ def create_app(
     return app
 
 
-def _noted(journal: Journal, clock: Clock) -> Middleware:
+class _Noting:
+    """Opens a record for every request but the simulator's own, and closes it when it is over."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._stopping = False
+
+    async def stop(self, _app: web.Application) -> None:
+        """From here on it is the simulator that breaks replies off, not the clients."""
+        self._stopping = True
+
     @web.middleware
-    async def middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def middleware(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         if request.path.startswith(CONTROL_PREFIX):
             return await handler(request)
-        record = request[RECORD] = journal.open(request.path)
+        record = request[RECORD] = self._journal.open(request.path)
         try:
             response = await _answered(request, handler, record)
             if record.outcome == "open":
-                await _finish(request, response, record, clock)
+                await self._finish(request, response, record)
         except (asyncio.CancelledError, ConnectionError):
-            record.outcome = "client_gone" if request.transport is None else "cut"
+            record.outcome = "cut" if self._stopping else "client_gone"
             raise
         finally:
-            record.ended_s = clock.now()
+            record.ended_s = self._clock.now()
         return response
 
-    return middleware
+    async def _finish(
+        self, request: web.Request, response: web.StreamResponse, record: Record
+    ) -> None:
+        if not response.prepared:
+            record.status = response.status
+            record.first_byte_s = self._clock.now()
+            await response.prepare(request)
+        await response.write_eof()
+        record.outcome = "completed"
 
 
 async def _answered(request: web.Request, handler: _Handler, record: Record) -> web.StreamResponse:
@@ -90,14 +110,3 @@ async def _answered(request: web.Request, handler: _Handler, record: Record) -> 
     except web.HTTPException as error:
         reply = error_reply(error.status, record.request_id)
     return as_response(reply, {"request-id": record.request_id})
-
-
-async def _finish(
-    request: web.Request, response: web.StreamResponse, record: Record, clock: Clock
-) -> None:
-    if not response.prepared:
-        record.status = response.status
-        await response.prepare(request)
-        record.first_byte_s = clock.now()
-    await response.write_eof()
-    record.outcome = "completed"

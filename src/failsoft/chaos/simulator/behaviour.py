@@ -99,7 +99,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "hang": Kind(doc="nothing is ever answered, the connection stays open"),
     "healthy": Kind(doc="nothing goes wrong: of the faults after it only `latency` counts"),
     "html": Kind(
-        doc="an HTML page from something in between; `status` may be 200, too", options={"status": 502}
+        doc="an HTML page from something in between; `status` may be 200, too",
+        options={"status": 502},
     ),
     "latency": Kind(
         doc="waits before the first content and between events; the faults after it still count",

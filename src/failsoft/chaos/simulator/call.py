@@ -49,6 +49,7 @@ def parse_body(raw: bytes) -> Mapping[str, Any]:
     """The JSON object of a request's body."""
     try:
         body = json.loads(raw)
+        json.dumps(body, ensure_ascii=False).encode()  # refuses half a surrogate pair
     except (ValueError, RecursionError):
         raise BadCallError(400, "The request body is not valid JSON") from None
     if not isinstance(body, dict):

@@ -121,7 +121,28 @@ _ALWAYS = ("from", "for")
 
 def parse_fault(text: str, *, where: str = "fault") -> Fault:
     """Read one fault. ``where`` opens the message of the SettingError that a wrong one raises."""
-    where = f"{where} {text!r}"
+    return _parse(text, f"{where} {text!r}")
+
+
+def parse_assignment(text: str) -> tuple[str, Fault]:
+    """Read ``MODEL=FAULT`` into the model (or ``*``) and the fault."""
+    where = f"--fault {text!r}"
+    model, equals, fault = (part.strip() for part in text.partition("="))
+    if not (model and equals and fault) or ";" in model:
+        raise SettingError(where, "must be MODEL=FAULT, for example 'claude-opus-5-5=529@0.2'")
+    return model, _parse(fault, where)
+
+
+def parse_assignments(texts: Iterable[str]) -> dict[str, tuple[Fault, ...]]:
+    """Read many ``MODEL=FAULT``; the faults of one model keep their order."""
+    faults: dict[str, tuple[Fault, ...]] = {}
+    for text in texts:
+        model, fault = parse_assignment(text)
+        faults[model] = (*faults.get(model, ()), fault)
+    return faults
+
+
+def _parse(text: str, where: str) -> Fault:
     head, *options = (part.strip() for part in text.split(";"))
     name, at, rate = head.partition("@")
     kind = kind_of(name)
@@ -133,25 +154,6 @@ def parse_fault(text: str, *, where: str = "fault") -> Fault:
     fields: dict[str, Any] = {OPTIONS[o].field: value for o, value in kind.options.items()}
     fields |= _read_options(options, kind, name, where)
     return Fault(name=name, rate=_read_rate(rate, where) if at else 1.0, **fields)
-
-
-def parse_assignment(text: str) -> tuple[str, Fault]:
-    """Read ``MODEL=FAULT`` into the model (or ``*``) and the fault."""
-    model, equals, fault = (part.strip() for part in text.partition("="))
-    if not (model and equals and fault) or ";" in model:
-        raise SettingError(
-            f"--fault {text!r}", "must be MODEL=FAULT, for example 'claude-opus-5-5=529@0.2'"
-        )
-    return model, parse_fault(fault, where="--fault")
-
-
-def parse_assignments(texts: Iterable[str]) -> dict[str, tuple[Fault, ...]]:
-    """Read many ``MODEL=FAULT``; the faults of one model keep their order."""
-    faults: dict[str, tuple[Fault, ...]] = {}
-    for text in texts:
-        model, fault = parse_assignment(text)
-        faults[model] = (*faults.get(model, ()), fault)
-    return faults
 
 
 def _read_rate(text: str, where: str) -> float:
@@ -189,7 +191,7 @@ def format_fault(fault: Fault) -> str:
     kind = kind_of(fault.name)
     known = kind.options if kind else {}
     defaults = {"from": 0.0, "for": math.inf, **known}
-    parts = [fault.name if fault.rate == 1 else f"{fault.name}@{fault.rate!r}"]
+    parts = [fault.name if fault.rate == 1 else f"{fault.name}@{write_number(fault.rate)}"]
     for key, default in defaults.items():
         value = getattr(fault, OPTIONS[key].field)
         if key == "header":

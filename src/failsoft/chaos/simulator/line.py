@@ -20,6 +20,7 @@ RECORD: Final = web.RequestKey("record", Record)
 """Where the record of a request is kept while it is handled."""
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_READING_SECONDS: Final = 0.01
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -51,8 +52,11 @@ class Line:
         while True:
             await asyncio.Event().wait()
 
-    def abort(self) -> web.StreamResponse:
+    async def abort(self) -> web.StreamResponse:
         """Reset the connection (RST)."""
+        if self._response is not None:
+            # A reset overtakes what the client has not read yet, so let it read.
+            await asyncio.sleep(_READING_SECONDS)
         transport = self._transport()
         if (sock := transport.get_extra_info("socket")) is not None:
             # Without this the kernel says goodbye with a FIN once everything was read.

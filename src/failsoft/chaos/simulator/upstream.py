@@ -79,7 +79,7 @@ class Upstream:
             message = f"upstream cannot be reached: {error}"
             return line.whole(error_reply(502, line.record.request_id, message=message))
         except ClientError:
-            return line.abort()
+            return await line.abort()
         async with reply:
             return await self._copy(reply, line)
 
@@ -93,7 +93,7 @@ class Upstream:
             async for chunk in reply.content.iter_any():
                 await response.write(chunk)
         except ClientPayloadError:
-            return line.abort()
+            return await line.abort()
         return response
 
 

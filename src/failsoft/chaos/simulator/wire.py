@@ -53,8 +53,9 @@ ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     504: ("timeout_error", "Request timed out"),
     529: ("overloaded_error", "Overloaded"),
 }
+_TIER: Final = {"service_tier": "standard"}
 _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
-    ERRORS[status][0]: status for status in (504, 500, *(s for s in ERRORS if s not in {408, 503}))
+    type_: status for status, (type_, _) in ERRORS.items() if status not in {408, 503}
 }
 
 
@@ -84,7 +85,7 @@ def encode(value: Any) -> bytes:
 def error_body(
     type_: str, message: str, request_id: str, details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The body of an error, of an ``error`` event too."""
+    """The body of an error."""
     error = {"type": type_, "message": message}
     return {
         "type": "error",
@@ -116,9 +117,11 @@ def error_of_type(type_: str, request_id: str, *, message: str | None = None) ->
     return Reply(status=status, body=encode(body))
 
 
-def error_frame(reply: Reply) -> Frame:
-    """The same error as an event in a stream that had begun well."""
-    return Frame(b"event: error\ndata: " + reply.body + b"\n\n")
+def error_frame(type_: str, request_id: str, *, message: str | None = None) -> Frame:
+    """The same error as an event in a stream that had begun well; there it has empty details."""
+    usual = ERRORS[_STATUS_OF_TYPE.get(type_, 500)][1]
+    error = {"details": None, "type": type_, "message": message or usual}
+    return sse("error", error=error, request_id=request_id)
 
 
 def sse(type_: str, **fields: Any) -> Frame:
@@ -141,7 +144,7 @@ def message_body(answer: Answer) -> dict[str, Any]:
         "stop_reason": answer.stop_reason,
         "stop_sequence": None,
         "stop_details": answer.stop_details,
-        "usage": _usage(answer, answer.output_tokens),
+        "usage": {**_usage(answer, answer.output_tokens), **_TIER},
     }
 
 
@@ -163,7 +166,8 @@ def models_body(models: Sequence[str]) -> dict[str, Any]:
 def frames(answer: Answer) -> Iterator[Frame]:
     """The events of a streamed reply, from ``message_start`` to ``message_stop``."""
     opening: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None}
-    yield sse("message_start", message={**_head(answer), **opening, "usage": _usage(answer, 1)})
+    usage = {**_usage(answer, 1), **_TIER}
+    yield sse("message_start", message={**_head(answer), **opening, "usage": usage})
     for index, block in enumerate(answer.blocks):
         yield sse("content_block_start", index=index, content_block=block.start)
         if index == 0:
@@ -204,5 +208,4 @@ def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "output_tokens": output_tokens,
-        "service_tier": "standard",
     }

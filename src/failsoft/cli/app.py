@@ -1,0 +1,86 @@
+"""Puts the commands together and turns how they end into an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from failsoft.cli.ask import ask
+from failsoft.cli.demo import demo
+from failsoft.cli.notices import check_notices, review_notices
+from failsoft.cli.serve import serve
+from failsoft.cli.settings import check_settings, show_settings
+from failsoft.cli.simulator import simulator
+from failsoft.cli.trouble import FAILED, WRONG_USE, CommandError, tell
+from failsoft.errors import FailsoftError
+
+__all__ = ["application", "main"]
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exits with 0, with 1 for an answer that failed or a check that did not hold, with 2 for wrong
+    use or settings, each said in one line, and with 130 for an interrupted command.
+    """
+    try:
+        code = application()(standalone_mode=False)
+    except (CommandError, FailsoftError) as error:
+        tell(str(error))
+        code = WRONG_USE
+    except TyperException as error:
+        tell(f"{error.format_message()} See 'failsoft --help'.")
+        code = WRONG_USE
+    except BrokenPipeError:  # whoever read us has enough
+        sys.stdout = None
+        code = FAILED
+    except Exception as error:  # noqa: BLE001 - a person at a terminal is owed a sentence
+        tell(_unexpected(error))
+        code = FAILED
+    sys.exit(code)
+
+
+def _unexpected(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}"
+    return f"this is a bug of failsoft, please report it: {error} ({where})"
+
+
+def application() -> typer.Typer:
+    """Make the application: its commands return their exit codes."""
+    app = _group("Calls to AI models that fail soft.")
+    app.callback(invoke_without_command=True)(_root)
+    for command in (serve, simulator, ask, demo):
+        app.command()(command)
+    config = _group("Look at the settings.")
+    config.command("check")(check_settings)
+    config.command("show")(show_settings)
+    app.add_typer(config, name="config")
+    notices = _group("Look at the words that people read.")
+    notices.command("check")(check_notices)
+    notices.command("review")(review_notices)
+    app.add_typer(notices, name="notices")
+    return app
+
+
+def _group(about: str) -> typer.Typer:
+    return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _root(
+    context: typer.Context,
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"failsoft {version('failsoft')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

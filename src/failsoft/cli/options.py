@@ -1,0 +1,33 @@
+"""Options that several commands have, and the settings that they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from failsoft.cli.trouble import tell
+from failsoft.config.load import Loaded, load_settings
+
+__all__ = ["ConfigFile", "Host", "load"]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings file, failsoft.toml where there is one."
+    ),
+]
+Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+
+
+def load(config: Path | None, **arguments: Any) -> Loaded:
+    """Load the settings under these arguments (``server__port=80``), and tell the warnings.
+
+    Raises :class:`~failsoft.errors.SettingError`. An argument that is ``None`` was not given.
+    """
+    overrides = {name.replace("__", "."): value for name, value in arguments.items()}
+    loaded = load_settings(config, overrides=overrides)
+    for warning in loaded.warnings:
+        tell(warning)
+    return loaded

@@ -1,0 +1,130 @@
+"""How ``/openapi.json`` describes the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from failsoft.server.question import Question
+from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemBody
+
+__all__ = ["describe_chat", "describe_health", "describe_stream"]
+
+_JSON, _PROBLEM, _EVENTS = "application/json", "application/problem+json", "text/event-stream"
+
+_STREAM = """Every event is `id: <n>` and `data: <json>`; a comment breaks long silences. Exactly
+one terminal event (`done`, `stream_interrupted` or `error`) comes last, then `data: [DONE]`.
+
+| type | fields |
+|---|---|
+| `start` | request_id |
+| `status` | phase, notice, retry_in_seconds |
+| `text` | text |
+| `restart` | segment |
+| `done` | level, tokens, finish, usage?, notice?, suggested_actions?, retry_in_seconds?, model?, \
+cache?, links? |
+| `stream_interrupted`, `error` | tokens_before_error, chars_before_error, user_message, retryable, \
+action, error, error_category, suggested_actions, retry_in_seconds?, links? |
+"""
+
+
+def describe_chat() -> dict[str, Any]:
+    """``POST /api/chat``."""
+    answer, failure = _content(_JSON, AnswerBody), _content(_JSON, FailureBody)
+    return {
+        "summary": "Ask one question, get one answer",
+        "operation_id": "chat",
+        "openapi_extra": _request(),
+        "responses": {
+            200: {"description": "An answer.", "content": answer},
+            **_refusals(),
+            413: {
+                "description": "Too large.",
+                "content": failure | _content(_PROBLEM, ProblemBody),
+            },
+            422: {
+                "description": "It cannot be answered as it is, or a field is wrong.",
+                "content": failure | _content(_PROBLEM, ProblemBody),
+            },
+            503: {"description": "No answer right now.", "content": failure},
+        },
+    }
+
+
+def describe_stream() -> dict[str, Any]:
+    """``POST /api/chat/stream``."""
+    events = {_EVENTS: {"schema": {"type": "string"}}}
+    problem = _content(_PROBLEM, ProblemBody)
+    return {
+        "summary": "Ask one question, read the answer while it comes",
+        "description": _STREAM,
+        "operation_id": "chat_stream",
+        "openapi_extra": _request(),
+        "responses": {
+            200: {"description": "The answer's events.", "content": events},
+            **_refusals(),
+            413: {"description": "Too large.", "content": problem},
+            422: {"description": "A field is wrong.", "content": problem},
+            503: {
+                "description": "The service is restarting.",
+                "content": _content(_JSON, FailureBody),
+            },
+        },
+    }
+
+
+def describe_health() -> dict[str, Any]:
+    """``GET /api/health/ai``."""
+    return {
+        "summary": "Whether models answer, from real traffic; calls none",
+        "operation_id": "health_ai",
+        "responses": {
+            200: {"description": "Always.", "content": _content(_JSON, HealthBody)},
+            401: {"description": "A key is needed.", "content": _content(_PROBLEM, ProblemBody)},
+        },
+    }
+
+
+def _refusals() -> dict[int | str, Any]:
+    reasons = {
+        400: "The body or a header cannot be read.",
+        401: "A key is needed.",
+        408: "The body did not come in time.",
+        415: "The body is not JSON.",
+        429: "Too many requests at a time.",
+    }
+    content = _content(_PROBLEM, ProblemBody)
+    return {status: {"description": why, "content": content} for status, why in reasons.items()}
+
+
+def _request() -> dict[str, Any]:
+    return {
+        "requestBody": {"required": True, "content": _content(_JSON, Question)},
+        "parameters": [
+            _header(
+                "X-Request-Deadline-Ms", "number", "Milliseconds left for the request, above 0."
+            ),
+            _header("Accept-Language", "string", "The language of notices without a `locale`."),
+        ],
+    }
+
+
+def _header(name: str, kind: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": kind}}
+
+
+def _content(media_type: str, kind: Any) -> dict[str, Any]:
+    schema = TypeAdapter(kind).json_schema()
+    return {media_type: {"schema": _whole(schema, schema.pop("$defs", {}))}}
+
+
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:
+    """Put the parts where they are referred to: they have no place in the document otherwise."""
+    if isinstance(schema, list):
+        return [_whole(each, parts) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _whole(each, parts) for name, each in schema.items()}

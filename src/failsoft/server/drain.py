@@ -1,0 +1,54 @@
+"""The end of the process: no new requests, time for the open ones, last words for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+__all__ = ["LAST_WORDS_SECONDS", "Drain"]
+
+# What a request that is cut off has to say its last event: one write to a socket that takes it.
+LAST_WORDS_SECONDS = 2.0
+
+
+class Drain:
+    """Counts open requests. :attr:`began` says that new ones are refused."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self._open: set[asyncio.Future[None]] = set()
+        self._emptied = asyncio.Event()
+
+    @contextmanager
+    def open(self) -> Iterator[asyncio.Future[None]]:
+        """Count one request; the future is done when the request must end now."""
+        cut = asyncio.get_running_loop().create_future()
+        self._open.add(cut)
+        try:
+            yield cut
+        finally:
+            self._open.discard(cut)
+            if not self._open:
+                self._emptied.set()
+
+    async def run(self, seconds: float) -> None:
+        """Refuse new requests, give the open ones ``seconds``, cut the rest, see them out."""
+        self.began = True
+        await self._empty_within(seconds)
+        self.cut()
+        await self._empty_within(LAST_WORDS_SECONDS)
+
+    def cut(self) -> None:
+        """End every open request now."""
+        for cut in tuple(self._open):
+            if not cut.done():
+                cut.set_result(None)
+
+    async def _empty_within(self, seconds: float) -> None:
+        self._emptied.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    await self._emptied.wait()
+                    self._emptied.clear()

@@ -1,0 +1,51 @@
+"""What every route has in common: an id, and an answer in plain words whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from failsoft.engine.call import new_request_id
+from failsoft.engine.client import Failsoft
+from failsoft.server.failures import unexpected
+from failsoft.server.problem import Problem
+from failsoft.server.render import AnswerResponse, Render
+
+__all__ = ["Work", "endpoint", "locale_of"]
+
+Work = Callable[[Request, str], Awaitable[Response]]
+
+_log = logging.getLogger(__name__)
+
+
+def endpoint(
+    work: Work, *, ai: Failsoft, render: Render
+) -> Callable[[Request], Awaitable[Response]]:
+    """The route's own function. ``work`` is given the request and its fresh id.
+
+    A :class:`~failsoft.server.problem.Problem` becomes its reply; anything else that is raised is
+    logged with the id and becomes the notice ``unknown``.
+    """
+
+    async def answer(request: Request) -> Response:
+        request_id = new_request_id()
+        try:
+            response = await work(request, request_id)
+        except Problem as problem:
+            response = problem.response()
+        except Exception:
+            _log.exception("request_failed", extra={"request_id": request_id})
+            failure = unexpected(ai, request_id=request_id, locale=locale_of(request, ai))
+            response = AnswerResponse(failure, render)
+        response.headers.setdefault("x-request-id", request_id)
+        return response
+
+    return answer
+
+
+def locale_of(request: Request, ai: Failsoft) -> str:
+    """The language of notices that the request's headers ask for, else the settings'."""
+    return ai.notices.choose(request.headers.get("accept-language"), ai.settings.locale)

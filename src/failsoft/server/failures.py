@@ -1,0 +1,48 @@
+"""Answers that this process gives by itself, when no model had a say."""
+
+from __future__ import annotations
+
+from failsoft.classify.verdict import ErrorCategory
+from failsoft.engine.answer import Answer, DegradationLevel
+from failsoft.engine.client import Failsoft
+
+__all__ = ["draining", "unexpected"]
+
+
+def draining(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
+    """The process is ending; ``shown`` where some of an answer was given out before."""
+    return _failed(ai, "draining", ErrorCategory.TRANSIENT, request_id, locale, shown=shown)
+
+
+def unexpected(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
+    """Something here broke that nobody foresaw."""
+    return _failed(ai, "unknown.given_up", ErrorCategory.UNKNOWN, request_id, locale, shown=shown)
+
+
+def _failed(
+    ai: Failsoft,
+    key: str,
+    category: ErrorCategory,
+    request_id: str,
+    locale: str,
+    *,
+    shown: bool,
+) -> Answer:
+    words = ai.notices
+    notice = words.notice(key, reference=request_id, locale=locale)
+    seconds = notice.retry_countdown_seconds
+    if shown:
+        key = "interrupted.retry"
+        notice = words.notice(key, reference=request_id, locale=locale, seconds=seconds)
+    return Answer(
+        status="error",
+        level=DegradationLevel.MINIMAL,
+        text="",
+        request_id=request_id,
+        notice=notice,
+        finish="interrupted" if shown else None,
+        retryable=category.retryable,
+        error_category=category,
+        suggested_actions=words.actions(key, locale=locale, seconds=seconds),
+        retry_in_seconds=seconds,
+    )

@@ -1,0 +1,63 @@
+"""Structured logs: one JSON object a line, on standard error, without any prompt or answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from failsoft.classify.redact import redact
+from failsoft.telemetry.events import AttemptFinished, AttemptStarted, Event, RequestStarted
+
+__all__ = ["LOGGING", "JsonFormatter", "log_event"]
+
+_log = logging.getLogger("failsoft.events")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+_QUIET = (RequestStarted, AttemptStarted)
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "failsoft.server.log.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"failsoft": {"level": "INFO"}, "uvicorn": {"level": "INFO"}},
+}
+
+
+def log_event(event: Event) -> None:
+    """Log one event of the engine; a subscriber."""
+    level = _level(event)
+    if _log.isEnabledFor(level):
+        name = _CAPITAL.sub("_", type(event).__name__).lower()
+        _log.log(level, name, extra={"fields": asdict(event)})
+
+
+def _level(event: Event) -> int:
+    if isinstance(event, AttemptFinished) and event.category:
+        return logging.WARNING
+    return logging.DEBUG if isinstance(event, _QUIET) else logging.INFO
+
+
+class JsonFormatter(logging.Formatter):
+    """``time``, ``level``, ``logger``, ``event``, then the event's own fields; empty ones left out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        fields = getattr(record, "fields", None) or {
+            "request_id": getattr(record, "request_id", "")
+        }
+        line |= {name: value for name, value in fields.items() if value not in ("", None)}
+        if record.exc_info:
+            line["error"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, default=str)

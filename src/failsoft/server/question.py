@@ -1,0 +1,187 @@
+"""What a caller asks, checked before anything is done with it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from failsoft.server.body import shown_name
+from failsoft.server.problem import Problem
+from failsoft.server.schema import FieldProblem
+
+__all__ = ["Limits", "Question", "read_deadline", "read_question"]
+
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+_MOST_TOKENS = 1_000_000_000
+_MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a question may ask for. ``models`` are names callers may use → the target's id."""
+
+    history: int
+    models: Mapping[str, str]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        """Stop at the first unknown field: a body of a million would be a million errors."""
+        if isinstance(data, dict):
+            unknown = next((name for name in data if name not in cls.model_fields), None)
+            if unknown is not None:
+                raise PydanticCustomError("unknown_field", "{name}", {"name": shown_name(unknown)})
+        return data
+
+
+class Turn(_Strict):
+    """An earlier message."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str) -> str:
+        return _not_blank(content)
+
+
+class Question(_Strict):
+    """One question.
+
+    ``message`` comes after ``history``; ``model`` goes first, then the rest of the chain;
+    ``max_tokens`` bounds the answer; ``locale`` is the language of notices; ``metadata`` is the
+    caller's own and is not sent to a model.
+    """
+
+    message: str
+    history: Annotated[list[Turn], FailFast()] = []
+    system: str | None = None
+    model: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
+    route: Literal["chat"] = "chat"
+    locale: str | None = Field(default=None, max_length=35, pattern=_LOCALE)
+    metadata: dict[str, Any] | None = None
+
+    @field_validator("message")
+    @classmethod
+    def _says_something(cls, message: str) -> str:
+        return _not_blank(message)
+
+    @field_validator("history", mode="before")
+    @classmethod
+    def _not_too_long(cls, history: Any, info: ValidationInfo) -> Any:
+        limits: Limits = info.context
+        if isinstance(history, list) and len(history) > limits.history:
+            _wrong(f"may have at most {limits.history} messages; start a new conversation")
+        return history
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, model: str | None, info: ValidationInfo) -> str | None:
+        limits: Limits = info.context
+        if model is not None and model not in limits.models:
+            _wrong("is not a model of this service; leave it out to get the best one there is")
+        return None if model is None else limits.models[model]
+
+
+def read_question(data: Any, limits: Limits) -> Question:
+    """The question in a request's JSON.
+
+    Raises :class:`~failsoft.server.problem.Problem` naming every field that is wrong.
+    """
+    if not isinstance(data, dict):
+        raise Problem.of_field(400, "body", "must be a JSON object")
+    try:
+        return Question.model_validate(data, context=limits)
+    except ValidationError as error:
+        errors = list(_field_problems(error))
+    detail = "; ".join(f"{each['field']}: {each['problem']}" for each in errors)
+    raise Problem(422, detail, errors=errors)
+
+
+def read_deadline(header: str | None) -> float | None:
+    """Seconds left, from ``X-Request-Deadline-Ms``; ``None`` where it is not sent."""
+    if header is None:
+        return None
+    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
+    if not seconds > 0:
+        raise Problem.of_field(
+            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
+        )
+    return seconds
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        _wrong("must not be empty")
+    return text
+
+
+def _wrong(problem: str) -> NoReturn:
+    raise PydanticCustomError("wrong", "{problem}", {"problem": problem})
+
+
+# pydantic's kinds of error in words for the person who calls; what was sent is never shown.
+_WORDS = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "string_unicode": "must be text without half characters",
+    "string_too_long": "must be a language tag such as en or de-AT",
+    "string_pattern_mismatch": "must be a language tag such as en or de-AT",
+    "int_type": "must be a whole number",
+    "greater_than_equal": f"must be a whole number from 1 to {_MOST_TOKENS}",
+    "less_than_equal": f"must be a whole number from 1 to {_MOST_TOKENS}",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
+def _field_problems(error: ValidationError) -> Iterator[FieldProblem]:
+    for each in error.errors(include_url=False, include_input=False):
+        field = _path(each["loc"])
+        if each["type"] == "unknown_field":
+            name = each["ctx"]["name"]
+            yield {"field": f"{field}.{name}" if field else name, "problem": _unknown(field)}
+        else:
+            yield {"field": field, "problem": _words(each)}
+
+
+def _unknown(inside: str) -> str:
+    fields = (Turn if inside else Question).model_fields
+    return f"is not a field here; there is {', '.join(fields)}"
+
+
+def _words(error: ErrorDetails) -> str:
+    if error["type"] == "wrong":
+        return error["msg"]
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}"
+    return _WORDS.get(error["type"], "is not valid")
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
+    return path.removeprefix(".")

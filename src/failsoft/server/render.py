@@ -1,0 +1,175 @@
+"""An answer as the bodies, statuses and events that leave the service.
+
+Only what is named here leaves it: no verdict, no target, no provider's id, no detail. The model's
+name does where ``server.expose_model`` is on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, cast
+
+from starlette.responses import Response
+
+from failsoft.classify.verdict import ErrorCategory
+from failsoft.config.settings import Settings
+from failsoft.engine.answer import (
+    Answer,
+    StreamDone,
+    StreamError,
+    StreamEvent,
+    StreamInterrupted,
+    StreamRestart,
+    StreamStart,
+    StreamStatus,
+    StreamText,
+)
+from failsoft.notices.notice import Notice
+from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
+from failsoft.server.wire import json_bytes
+
+__all__ = ["AnswerResponse", "Render", "status_of"]
+
+_UNPROCESSABLE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT)
+_NOTICE_FIELDS = tuple(each.name for each in fields(Notice))
+
+
+class AnswerResponse(Response):
+    """A whole answer, or the notice in its place, as JSON."""
+
+    media_type = "application/json"
+
+    def __init__(self, answer: Answer, render: Render) -> None:
+        super().__init__(render.body(answer), status_of(answer))
+        self.headers["x-request-id"] = answer.request_id
+        self.headers["cache-control"] = "no-store"
+        wait = _whole(answer.retry_in_seconds)
+        if answer.status == "error" and wait is not None:
+            self.headers["retry-after"] = str(wait)
+
+    def render(self, content: Any) -> bytes:
+        """Give the body as JSON."""
+        return json_bytes(content)
+
+
+def status_of(answer: Answer) -> int:
+    """The HTTP status. What is our account's or our upstream's trouble is 503, never the caller's."""
+    if answer.status == "success":
+        return 200
+    if answer.verdict is not None and answer.verdict.reason == "too_large":
+        return 413
+    return 422 if answer.error_category in _UNPROCESSABLE else 503
+
+
+class Render:
+    """Makes bodies and events as ``settings`` allow."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._show_model = settings.server.expose_model
+        named = ((each.name, getattr(settings.links, each.name)) for each in fields(settings.links))
+        self.links: Mapping[str, str] = {name: link for name, link in named if link}
+
+    def body(self, answer: Answer) -> AnswerBody | FailureBody:
+        """The body of a JSON reply."""
+        if answer.status == "success":
+            body: dict[str, Any] = {"status": "success", "response": answer.text}
+        else:
+            body = {
+                "status": "error",
+                "error": _notice(answer),
+                "retryable": answer.retryable,
+                "error_category": answer.error_category or ErrorCategory.UNKNOWN,
+            }
+        body["level"] = answer.level
+        body["suggested_actions"] = list(answer.suggested_actions)
+        body |= self._optional(answer)
+        body["circuit_state"] = answer.circuit_state
+        body["request_id"] = answer.request_id
+        return cast("AnswerBody | FailureBody", body)
+
+    def event(self, event: StreamEvent) -> dict[str, Any]:
+        """The data of one server-sent event."""
+        match event:
+            case StreamText(text):
+                return {"type": "text", "text": text}
+            case StreamStart(request_id):
+                return {"type": "start", "request_id": request_id}
+            case StreamStatus(phase, notice, seconds):
+                return {
+                    "type": "status",
+                    "phase": phase,
+                    "notice": notice_body(notice),
+                    "retry_in_seconds": _whole(seconds),
+                }
+            case StreamRestart(segment):
+                return {"type": "restart", "segment": segment}
+            case StreamDone(answer, tokens):
+                return self._done(answer, tokens)
+            case StreamInterrupted(answer, tokens, chars):
+                return self._ended("stream_interrupted", answer, tokens, chars)
+            case StreamError(answer):
+                return self._ended("error", answer, 0, 0)
+
+    def _done(self, answer: Answer, tokens: int) -> dict[str, Any]:
+        done: dict[str, Any] = {
+            "type": "done",
+            "level": answer.level,
+            "tokens": tokens,
+            "finish": answer.finish or "complete",
+        }
+        # Figures only: whatever else a provider puts beside them is its own business.
+        usage = {name: n for name, n in answer.usage.items() if type(n) is int}
+        if usage:
+            done["usage"] = usage
+        if answer.suggested_actions:
+            done["suggested_actions"] = list(answer.suggested_actions)
+        return done | self._optional(answer)
+
+    def _ended(self, kind: str, answer: Answer, tokens: int, chars: int) -> dict[str, Any]:
+        notice = _notice(answer)
+        ended = {
+            "type": kind,
+            "tokens_before_error": tokens,
+            "chars_before_error": chars,
+            "user_message": notice["body"],
+            "retryable": answer.retryable,
+            "action": notice["primary_action_type"],
+            "error": notice,
+            "error_category": answer.error_category or ErrorCategory.UNKNOWN,
+            "suggested_actions": list(answer.suggested_actions),
+        }
+        return ended | self._optional(answer)
+
+    def _optional(self, answer: Answer) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if answer.status == "success":
+            if self._show_model and answer.model is not None:
+                found["model"] = answer.model
+            if answer.notice is not None:
+                found["notice"] = notice_body(answer.notice)
+            if answer.cache_age_seconds is not None:
+                found["cache"] = {"age_seconds": _whole(answer.cache_age_seconds)}
+        wait = _whole(answer.retry_in_seconds)
+        if wait is not None:
+            found["retry_in_seconds"] = wait
+        if self.links and answer.level != "full":
+            found["links"] = self.links
+        return found
+
+
+def notice_body(notice: Notice) -> NoticeBody:
+    """The fields of a notice."""
+    return cast("NoticeBody", {name: getattr(notice, name) for name in _NOTICE_FIELDS})
+
+
+def _notice(answer: Answer) -> NoticeBody:
+    if answer.notice is None:
+        raise RuntimeError("a failed answer has a notice")
+    return notice_body(answer.notice)
+
+
+def _whole(seconds: float | None) -> int | None:
+    """Whole seconds, rounded up: who waits so long never comes too early."""
+    return None if seconds is None or not math.isfinite(seconds) else math.ceil(seconds)

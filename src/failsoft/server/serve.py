@@ -1,0 +1,85 @@
+"""Runs the service: uvicorn, one process or several, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from failsoft.config.settings import Settings
+from failsoft.errors import SettingError
+from failsoft.server.app import create_app
+from failsoft.server.drain import LAST_WORDS_SECONDS
+from failsoft.server.guard import check_exposure
+from failsoft.server.log import LOGGING
+from failsoft.server.stream import WRITE_SECONDS
+
+__all__ = ["serve"]
+
+_BACKLOG = 2048
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve at ``settings.server`` until SIGTERM or SIGINT, then drain and return.
+
+    ``on_ready`` is told the address once connections are accepted there. Every worker has these
+    same settings. Raises :class:`~failsoft.errors.SettingError` where the address cannot be used
+    or would be open to the world without keys.
+    """
+    check_exposure(settings)
+    with _listen(settings.server.host, settings.server.port) as listener:
+        on_ready(_url(listener))
+        config = _config(settings)
+        if settings.server.workers == 1:
+            Server(config).run([listener])
+            return
+        supervisor = Multiprocess(config, [listener])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
+
+
+def _config(settings: Settings) -> Config:
+    return Config(
+        partial(create_app, settings=settings),
+        factory=True,
+        workers=settings.server.workers,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        backlog=_BACKLOG,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_config=LOGGING,
+        # The drain has ended every request by then; this is for those that would not end.
+        timeout_graceful_shutdown=int(LAST_WORDS_SECONDS),
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SettingError(
+            "server.port",
+            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port",
+        ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Every connection inherits it: one that takes nothing is then dropped with all it holds,
+        # while closing it would wait for ever to send what is buffered.
+        patience = int(WRITE_SECONDS * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

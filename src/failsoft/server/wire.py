@@ -1,0 +1,20 @@
+"""JSON as it goes out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = ["json_bytes"]
+
+
+def json_bytes(content: Any) -> bytes:
+    """Compact UTF-8 JSON.
+
+    Text may hold half of a surrogate pair (a model's, cut between two events); UTF-8 has no bytes
+    for it, JSON's escapes do.
+    """
+    try:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(content, separators=(",", ":")).encode()

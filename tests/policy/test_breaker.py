@@ -1,0 +1,521 @@
+"""The breaker, rule by rule. The clock is a number and the dice are seeded."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.breaker import (
+    Breaker,
+    CircuitState,
+    Outcome,
+    Rejection,
+    Ticket,
+    Transition,
+)
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+SUCCESS, FAILURE, NEUTRAL = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NEUTRAL
+T0 = 1000.0
+LEASE = 20.0
+
+
+class Bench:
+    """A breaker with a clock beside it and a record of its transitions."""
+
+    def __init__(self, seed: int = 0, **settings: Any) -> None:
+        self.now = T0
+        self.changes: list[Transition] = []
+        self.breaker = Breaker(
+            BreakerSettings(**settings), rng=Random(seed), on_change=self.changes.append
+        )
+
+    @property
+    def state(self) -> CircuitState:
+        return self.breaker.state
+
+    @property
+    def moves(self) -> list[tuple[CircuitState, CircuitState]]:
+        return [(change.before, change.after) for change in self.changes]
+
+    def allow(self) -> Ticket | Rejection:
+        return self.breaker.allow(self.now, lease_seconds=LEASE)
+
+    def ticket(self) -> Ticket:
+        ticket = self.allow()
+        assert isinstance(ticket, Ticket), ticket
+        return ticket
+
+    def done(self, ticket: Ticket, outcome: Outcome, *, weight: int = 1) -> None:
+        self.breaker.done(ticket, outcome, self.now, weight=weight)
+
+    def call(self, outcome: Outcome, *, weight: int = 1, after: float = 0.0) -> None:
+        self.now += after
+        self.done(self.ticket(), outcome, weight=weight)
+
+    def fail(self, times: int, *, every: float = 0.05, weight: int = 1) -> None:
+        for _ in range(times):
+            self.call(FAILURE, weight=weight, after=every)
+
+    def open(self) -> None:
+        self.fail(10)
+        assert self.state is OPEN
+
+    def sit_out(self) -> None:
+        """Wait until the breaker would probe."""
+        recovery = self.breaker.status(self.now).recovery_in_seconds
+        assert recovery is not None
+        self.now += recovery
+
+    def half_open(self) -> Ticket:
+        self.open()
+        self.sit_out()
+        return self.ticket()
+
+    def close(self) -> None:
+        self.done(self.half_open(), SUCCESS)
+        self.call(SUCCESS)
+        assert self.state is CLOSED
+
+
+# Opening
+
+
+def test_a_dead_target_at_20_a_second_opens_within_half_a_second():
+    bench = Bench()
+    bench.fail(9)
+    assert bench.state is CLOSED
+    bench.fail(1)
+    assert bench.state is OPEN
+    assert bench.now - T0 <= 0.5 + 1e-9
+    assert bench.changes[-1].reason == "failures in a row"
+
+
+def test_ten_failures_in_one_burst_do_not_open_until_they_span_a_quarter_second():
+    bench = Bench()
+    bench.fail(25, every=0.001)
+    assert bench.state is CLOSED
+    bench.call(FAILURE, after=0.22)
+    assert bench.state is CLOSED
+    bench.call(FAILURE, after=0.01)
+    assert bench.state is OPEN
+
+
+def test_a_success_ends_the_row_and_its_span():
+    bench = Bench()
+    bench.fail(9)
+    bench.call(SUCCESS)
+    bench.fail(9, every=0.01)
+    assert bench.state is CLOSED
+    bench.call(FAILURE, after=0.01)
+    assert bench.state is CLOSED, "ten in a row, but they span a tenth of a second"
+
+
+@pytest.mark.parametrize("nothing", range(30))
+def test_a_neutral_outcome_moves_nothing(nothing):
+    bench = Bench()
+    bench.fail(9)
+    for _ in range(nothing):
+        bench.call(NEUTRAL)
+    assert bench.breaker.status(bench.now).failures_in_row == 9
+    assert bench.breaker.status(bench.now).calls == 9
+    bench.fail(1)
+    assert bench.state is OPEN
+
+
+def test_a_thousand_cancelled_calls_open_nothing():
+    bench = Bench()
+    for _ in range(1000):
+        bench.call(NEUTRAL, after=0.05)
+    assert bench.state is CLOSED
+    assert bench.breaker.status(bench.now).calls == 0
+
+
+def test_a_timeout_counts_as_three():
+    bench = Bench()
+    bench.fail(3, weight=3)
+    assert bench.state is CLOSED
+    bench.call(FAILURE, weight=3, after=0.2)
+    assert bench.state is OPEN
+
+
+def test_three_quarters_of_thirty_or_more_open_it():
+    bench = Bench()
+    for call in range(31):
+        bench.call(SUCCESS if call % 4 == 0 else FAILURE, after=0.5)
+        assert bench.state is CLOSED
+    assert bench.breaker.status(bench.now).failures == 23
+    bench.call(FAILURE, after=0.5)
+    assert bench.state is OPEN, "24 of 32"
+    assert bench.changes[-1].reason == "share of failures"
+
+
+def test_less_than_thirty_calls_have_no_share():
+    bench = Bench(failure_threshold=1000)
+    bench.fail(29, every=1.0)
+    assert bench.state is CLOSED
+    bench.call(FAILURE, after=1.0)
+    assert bench.state is OPEN
+
+
+def test_after_an_idle_hour_one_failure_does_not_trip_on_stale_calls():
+    bench = Bench(failure_threshold=1000, min_calls=100)
+    bench.fail(99, every=0.1)
+    bench.now += 3600
+    bench.call(FAILURE)
+    assert bench.state is CLOSED
+    assert bench.breaker.status(bench.now).calls == 1
+
+
+@pytest.mark.parametrize("rate", [0.5, 5, 50])
+def test_a_brownout_of_a_fifth_never_opens_it(rate):
+    bench = Bench()
+    dice = Random(4)
+    for _ in range(8000):
+        bench.call(FAILURE if dice.random() < 0.2 else SUCCESS, after=1 / rate)
+    assert bench.changes == []
+
+
+# Open
+
+
+def test_an_open_breaker_says_until_when_and_takes_nothing():
+    bench = Bench()
+    bench.open()
+    rejection = bench.allow()
+    assert isinstance(rejection, Rejection)
+    assert rejection.why == "open"
+    opened = bench.changes[-1].open_seconds
+    assert opened is not None
+    assert rejection.until == pytest.approx(bench.now + opened)
+    recovery = bench.breaker.status(bench.now).recovery_in_seconds
+    assert recovery == pytest.approx(opened)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_time_open_grows_by_half_at_each_failed_probe_up_to_the_cap(seed):
+    bench = Bench(seed)
+    bench.open()
+    for expected in (5.0, 7.5, 11.25, 15.0, 15.0, 15.0):
+        opened = bench.changes[-1].open_seconds
+        assert opened is not None
+        assert expected <= opened <= expected * 1.1
+        bench.sit_out()
+        bench.call(FAILURE)
+        assert bench.changes[-1].reason == "probe failed"
+
+
+def test_openings_are_not_in_step():
+    opened = set()
+    for seed in range(50):
+        bench = Bench(seed)
+        bench.open()
+        opened.add(bench.changes[-1].open_seconds)
+    assert len(opened) == 50
+
+
+def test_after_it_closed_the_time_open_starts_anew():
+    bench = Bench()
+    bench.open()
+    bench.sit_out()
+    bench.call(FAILURE)
+    bench.sit_out()
+    bench.call(SUCCESS)
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+    bench.now += 60
+    bench.open()
+    opened = bench.changes[-1].open_seconds
+    assert opened is not None
+    assert opened <= 5.5
+
+
+def test_thousands_of_failed_probes_overflow_nothing():
+    bench = Bench(open_multiplier=10)
+    bench.open()
+    for _ in range(2000):
+        bench.sit_out()
+        bench.call(FAILURE)
+    opened = bench.changes[-1].open_seconds
+    assert opened is not None
+    assert opened <= 16.5
+
+
+# Half open
+
+
+def test_one_probe_at_a_time_and_the_rest_are_told_until_when():
+    bench = Bench()
+    probe = bench.half_open()
+    assert bench.state is HALF_OPEN
+    others = [bench.allow() for _ in range(100)]
+    assert all(isinstance(o, Rejection) and o.why == "half_open" for o in others)
+    assert {o.until for o in others if isinstance(o, Rejection)} == {probe.expires_at}
+
+
+@pytest.mark.parametrize("probes", [1, 2, 5])
+def test_as_many_probes_as_the_settings_say(probes):
+    bench = Bench(probes=probes)
+    bench.half_open()
+    more = [bench.allow() for _ in range(20)]
+    assert sum(isinstance(one, Ticket) for one in more) == probes - 1
+
+
+def test_a_probe_succeeds_at_its_first_content():
+    bench = Bench()
+    first = bench.half_open()
+    bench.breaker.first_content(first, bench.now)
+    assert bench.state is HALF_OPEN
+    second = bench.ticket()
+    bench.breaker.first_content(second, bench.now)
+    assert bench.state is CLOSED
+
+
+def test_a_probe_counts_once_however_often_it_is_brought_back():
+    bench = Bench()
+    probe = bench.half_open()
+    bench.breaker.first_content(probe, bench.now)
+    bench.done(probe, SUCCESS)
+    bench.done(probe, SUCCESS)
+    assert bench.state is HALF_OPEN
+
+
+def test_a_probe_that_breaks_after_its_first_content_has_still_succeeded():
+    bench = Bench()
+    probe = bench.half_open()
+    bench.breaker.first_content(probe, bench.now)
+    bench.done(probe, FAILURE)
+    assert bench.state is HALF_OPEN
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+
+
+def test_a_neutral_probe_gives_its_lease_back_and_no_verdict():
+    bench = Bench()
+    for _ in range(3):
+        probe = bench.half_open() if bench.state is CLOSED else bench.ticket()
+        bench.done(probe, NEUTRAL)
+        assert bench.state is HALF_OPEN
+    bench.call(SUCCESS)
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+
+
+def test_a_hung_probe_never_keeps_it_half_open():
+    bench = Bench()
+    hung = bench.half_open()
+    for _ in range(5):
+        assert isinstance(bench.allow(), Rejection)
+        bench.now += LEASE
+        hung = bench.ticket()
+    bench.done(hung, SUCCESS)
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+
+
+def test_a_probe_that_comes_back_after_its_lease_went_on_says_nothing():
+    bench = Bench()
+    hung = bench.half_open()
+    bench.now += LEASE
+    probe = bench.ticket()
+    bench.done(hung, FAILURE)
+    assert bench.state is HALF_OPEN
+    bench.done(hung, SUCCESS)
+    bench.done(probe, SUCCESS)
+    assert bench.state is HALF_OPEN, "one of the two successes came after its lease"
+
+
+def test_first_content_of_an_ordinary_call_says_nothing_yet():
+    bench = Bench()
+    ticket = bench.ticket()
+    bench.breaker.first_content(ticket, bench.now)
+    assert bench.breaker.status(bench.now).calls == 0
+    bench.done(ticket, FAILURE)
+    assert bench.breaker.status(bench.now).failures == 1
+
+
+# Generations
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_results_of_calls_that_began_before_a_transition_are_dropped(outcome):
+    bench = Bench()
+    early = [bench.ticket() for _ in range(50)]
+    bench.open()
+    for ticket in early[:20]:
+        bench.done(ticket, outcome)
+    assert bench.state is OPEN
+    bench.sit_out()
+    probe = bench.ticket()
+    for ticket in early[20:40]:
+        bench.done(ticket, outcome)
+    assert bench.state is HALF_OPEN
+    bench.done(probe, SUCCESS)
+    bench.call(SUCCESS)
+    for ticket in early[40:]:
+        bench.done(ticket, outcome)
+        bench.now += 0.1
+    assert bench.state is CLOSED
+    assert bench.breaker.status(bench.now).calls == 0
+
+
+def test_an_old_probe_neither_closes_nor_reopens_a_later_generation():
+    bench = Bench(probes=2)
+    bench.open()
+    bench.sit_out()
+    first, late = bench.ticket(), bench.ticket()
+    bench.done(first, FAILURE)
+    bench.sit_out()
+    bench.ticket()
+    bench.done(late, FAILURE)
+    assert bench.state is HALF_OPEN
+    assert [c.open_seconds is not None for c in bench.changes] == [True, False, True, False]
+
+
+# The ramp
+
+
+def admitted(bench: Bench, arrivals: int) -> float:
+    return sum(isinstance(bench.allow(), Ticket) for _ in range(arrivals)) / arrivals
+
+
+def test_the_admitted_fraction_grows_over_the_ramp():
+    bench = Bench()
+    bench.close()
+    shares = []
+    for _ in range(10):
+        shares.append(admitted(bench, 1000))
+        bench.now += 1.0
+    for second, share in enumerate(shares):
+        assert share == pytest.approx(second / 10, abs=0.06)
+    assert admitted(bench, 1000) == 1.0
+
+
+def test_a_quiet_service_is_never_held_back():
+    for seed in range(20):
+        bench = Bench(seed)
+        bench.close()
+        for _ in range(15):
+            bench.now += 1.0
+            bench.done(bench.ticket(), SUCCESS)
+
+
+def test_at_least_one_a_second_is_let_through_a_busy_ramp():
+    bench = Bench()
+    bench.close()
+    closed_at = bench.now
+    through: list[float] = []
+    while bench.now < closed_at + 10:
+        if isinstance(bench.allow(), Ticket):
+            through.append(bench.now)
+        bench.now += 0.1
+    gaps = [b - a for a, b in zip([closed_at, *through], through, strict=False)]
+    assert max(gaps) <= 1.0 + 0.1 + 1e-9
+
+
+def test_those_held_back_do_not_come_together():
+    bench = Bench()
+    bench.close()
+    untils = [held.until for _ in range(500) if isinstance(held := bench.allow(), Rejection)]
+    assert all(bench.now <= until <= bench.now + 10 for until in untils)
+    per_second = [sum(int(u - bench.now) == second for u in untils) for second in range(10)]
+    assert max(per_second) < 2 * len(untils) / 10
+
+
+def test_it_can_open_again_during_the_ramp_and_then_ramps_anew():
+    bench = Bench()
+    bench.close()
+    bench.now += 3
+    late = [one for _ in range(200) if isinstance(one := bench.allow(), Ticket)]
+    for ticket in late[:12]:
+        bench.now += 0.05
+        bench.done(ticket, FAILURE)
+    assert bench.state is OPEN
+    bench.sit_out()
+    bench.call(SUCCESS)
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+    assert admitted(bench, 200) < 0.1
+
+
+# By hand
+
+
+def test_isolated_until_restored():
+    bench = Bench()
+    in_flight = bench.ticket()
+    bench.breaker.isolate()
+    for _ in range(3):
+        bench.now += 10_000
+        rejection = bench.allow()
+        assert isinstance(rejection, Rejection)
+        assert rejection.why == "isolated"
+        assert bench.breaker.peek(bench.now) == rejection
+    status = bench.breaker.status(bench.now)
+    assert (status.state, status.isolated, status.recovery_in_seconds) == (OPEN, True, None)
+    bench.done(in_flight, SUCCESS)
+    assert bench.state is OPEN
+    bench.breaker.restore()
+    assert admitted(bench, 50) == 1.0
+    assert bench.moves == [(CLOSED, OPEN), (OPEN, CLOSED)]
+
+
+def test_isolated_while_half_open_the_probe_says_nothing():
+    bench = Bench()
+    probe = bench.half_open()
+    bench.breaker.isolate()
+    bench.done(probe, SUCCESS)
+    bench.done(probe, FAILURE)
+    assert bench.breaker.status(bench.now).isolated
+    assert bench.state is OPEN
+
+
+def test_restore_closes_an_open_breaker():
+    bench = Bench()
+    bench.open()
+    bench.breaker.restore()
+    assert bench.state is CLOSED
+    assert bench.breaker.status(bench.now).failures_in_row == 0
+
+
+def test_metrics_only_reports_everything_and_rejects_nothing():
+    bench = Bench(metrics_only=True)
+    for _ in range(400):
+        bench.call(FAILURE, after=0.1)
+        assert bench.breaker.peek(bench.now) is None
+    assert (CLOSED, OPEN) in bench.moves
+    assert (HALF_OPEN, OPEN) in bench.moves
+    for _ in range(200):
+        bench.call(SUCCESS, after=0.1)
+    assert bench.moves[-1] == (HALF_OPEN, CLOSED)
+
+
+def test_metrics_only_still_hands_out_one_probe_lease_at_a_time():
+    bench = Bench(metrics_only=True)
+    bench.half_open()
+    tickets = [bench.ticket() for _ in range(20)]
+    assert all(ticket.expires_at is None for ticket in tickets)
+
+
+# Other targets on the host
+
+
+def test_failures_seen_elsewhere_open_it_too():
+    bench = Bench()
+    for _ in range(10):
+        bench.now += 0.05
+        bench.breaker.count_failure(bench.now)
+    assert bench.state is OPEN
+
+
+@pytest.mark.parametrize("get_there", [Bench.open, Bench.half_open])
+def test_failures_seen_elsewhere_do_not_disturb_a_recovery(get_there: Callable[[Bench], object]):
+    bench = Bench()
+    get_there(bench)
+    before = (bench.state, len(bench.changes))
+    for _ in range(20):
+        bench.now += 0.05
+        bench.breaker.count_failure(bench.now)
+    assert (bench.state, len(bench.changes)) == before
