@@ -21,6 +21,8 @@ if [ ! -x .venv/bin/python ]; then
     fi
     "$python" -m venv .venv
 fi
+# What is there for the tests stays there: the pins of dev are those of run, and more.
+[ ! -e .venv/.dev ] || set=dev
 log=.venv/setup.log
 if ! {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.txt &&

@@ -88,6 +88,20 @@ async def test_a_plain_reply_breaks_off_in_the_middle_of_its_json(
     assert b"stop_reason" not in received
 
 
+async def test_an_error_event_ends_a_stream_in_good_order(sim: Simulator) -> None:
+    sim.set("m", faults=["error_event;after=1"])
+    received, how = await raw(sim, stream=True)
+    assert how == "eof"
+    assert received.count(b"event: content_block_delta") == 1
+    assert received.endswith(
+        b'event: error\ndata: {"type":"error","error":{"details":null,"type":"overloaded_error",'
+        b'"message":"Overloaded"},"request_id":"%s"}\n\n'
+        % sim.requests[0].request_id.encode()
+        + END
+    )
+    assert sim.requests[0].outcome == "completed"
+
+
 async def test_cut_json_in_a_stream_is_half_an_event(sim: Simulator) -> None:
     sim.set("m", faults=["cut_json"])
     received, how = await raw(sim, stream=True)

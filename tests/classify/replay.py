@@ -91,9 +91,7 @@ async def wire_failure(url: str, name: str) -> object:
         await wire.aclose()
 
 
-async def sdk_failure(
-    url: str, name: str, http_client: httpx2.AsyncClient | None = None
-) -> object:
+async def sdk_failure(url: str, name: str, http_client: httpx2.AsyncClient | None = None) -> object:
     """What the SDK raises, or gives as the result of a call that failed silently."""
     http_client = http_client or anthropic.DefaultAsyncHttpxClient(verify=TRUSTS_NOBODY)
     async with anthropic.AsyncAnthropic(

@@ -56,32 +56,39 @@ class Running:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.seen = ""
+        self._seen = {"stdout": "", "stderr": ""}
 
-    async def until(self, pattern: str) -> str:
+    async def until(self, pattern: str, where: str = "stdout") -> str:
         """Read on until the pattern is there; give its first group."""
-        assert self.process.stdout is not None
+        stream = getattr(self.process, where)
         async with asyncio.timeout(READY):
-            while not (found := re.search(pattern, self.seen)):
-                more = await self.process.stdout.read(4096)
-                assert more, f"it ended before {pattern!r}: {self.seen}"
-                self.seen += more.decode()
+            while not (found := re.search(pattern, self._seen[where])):
+                more = await stream.read(65536)
+                assert more, f"it ended before {pattern!r}: {self._seen[where]}"
+                self._seen[where] += more.decode()
         return found[1] if found.lastindex else found[0]
 
     async def stop(self, signal: int) -> Ended:
         self.process.send_signal(signal)
         out, err = await self.process.communicate()
-        return Ended(self.process.returncode, self.seen + out.decode(), err.decode())
+        return Ended(
+            self.process.returncode,
+            self._seen["stdout"] + out.decode(),
+            self._seen["stderr"] + err.decode(),
+        )
 
 
 @asynccontextmanager
 async def running(
-    *arguments: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path,
+    environ: Mapping[str, str] | None = None,
+    stdout: int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
         FAILSOFT,
         *arguments,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
         env=environment(**(environ or {})),
@@ -91,4 +98,4 @@ async def running(
     finally:
         if process.returncode is None:
             process.kill()
-            await process.communicate()
+        await process.communicate()

@@ -16,36 +16,38 @@ from failsoft.classify.verdict import (
 )
 from failsoft.policy.target import Target
 
-# reason: category, same target, next model, other provider, breaker, fault, scope, sent
+# name: category, same target, next model, other provider, breaker, fault, scope, sent
 _TABLE = """
-overloaded        transient      yes        yes           yes           counts   provider target  maybe
-server_error      transient      yes        yes           yes           counts   provider target  maybe
-unavailable       transient      yes        yes           yes           counts   provider target  maybe
-connection        transient      yes        no            yes           counts   network  host    maybe
-stream_cut        transient      yes        yes           yes           counts   network  target  maybe
-conflict          transient      once       no            no            no       operator target  maybe
-saturated         transient      own_queue  no            no            no       operator target  no
-requests          rate_limited   after_wait other_family  yes           bench    operator family  no
-rate_limited      rate_limited   after_wait yes           yes           bench    operator family  no
-upstream          timeout        once       yes           yes           counts   provider target  maybe
-no_answer         timeout        never      yes           yes           counts   provider target  maybe
-no_answer_short   timeout        never      yes           yes           no       user     target  maybe
-deadline          timeout        never      no            no            no       user     target  maybe
-billing           auth_error     never      no            yes           park     operator account no
-authentication    auth_error     never      no            yes           park_key operator account no
-permission        auth_error     never      no            yes           no       operator target  no
-suspended         auth_error     never      no            no            park     operator account no
-model_unavailable permanent      never      yes           yes           park     operator target  no
-bad_request       permanent      never      no            no            no       operator target  no
-context_too_long  permanent      never      larger_window larger_window no       user     target  no
-not_implemented   permanent      never      no            yes           no       operator target  no
-tls               permanent      never      no            yes           no       operator target  no
-content_policy    content_policy never      no            no            no       user     target  maybe
-refusal           content_policy never      opt_in        no            no       user     target  maybe
-bad_reply         unknown        once       no            yes           counts   provider target  maybe
-unknown           unknown        once       yes           yes           counts   provider target  maybe
-unknown_status    unknown        never      yes           yes           no       provider target  maybe
+overloaded        transient      yes        yes           yes           counts   S target  maybe
+server_error      transient      yes        yes           yes           counts   S target  maybe
+unavailable       transient      yes        yes           yes           counts   S target  maybe
+connection        transient      yes        no            yes           counts   N host    maybe
+stream_cut        transient      yes        yes           yes           counts   N target  maybe
+conflict          transient      once       no            no            no       O target  maybe
+saturated         transient      own_queue  no            no            no       O target  no
+requests          rate_limited   after_wait other_family  yes           bench    O family  no
+rate_limited      rate_limited   after_wait yes           yes           bench    O family  no
+upstream          timeout        once       yes           yes           counts   S target  maybe
+no_answer         timeout        never      yes           yes           counts   S target  maybe
+no_answer_short   timeout        never      yes           yes           no       U target  maybe
+deadline          timeout        never      no            no            no       U target  maybe
+billing           auth_error     never      no            yes           park     O account no
+authentication    auth_error     never      no            yes           park_key O account no
+permission        auth_error     never      no            yes           no       O target  no
+suspended         auth_error     never      no            no            park     O account no
+model_unavailable permanent      never      yes           yes           park     O target  no
+bad_request       permanent      never      no            no            no       O target  no
+context_too_long  permanent      never      larger_window larger_window no       U target  no
+not_implemented   permanent      never      no            yes           no       O target  no
+tls               permanent      never      no            yes           no       O target  no
+content_policy    content_policy never      no            no            no       U target  maybe
+refusal           content_policy never      opt_in        no            no       U target  maybe
+bad_reply         unknown        once       no            yes           counts   S target  maybe
+unknown           unknown        once       yes           yes           counts   S target  maybe
+unknown_status    unknown        never      yes           yes           no       S target  maybe
 """
+
+_FAULTS = {"U": Fault.USER, "O": Fault.OPERATOR, "S": Fault.PROVIDER, "N": Fault.NETWORK}
 
 
 def _verdict(row: str) -> tuple[str, Verdict]:
@@ -58,7 +60,7 @@ def _verdict(row: str) -> tuple[str, Verdict]:
         try_next_model=NextModel(model),
         try_other_provider=OtherProvider(other),
         breaker=BreakerEffect(breaker),
-        fault=Fault(fault),
+        fault=_FAULTS[fault],
         bench_scope=BenchScope(scope),
         sent=Sent(sent),
     )

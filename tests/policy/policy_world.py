@@ -13,7 +13,8 @@ from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.gate import Gates, Permit
 from failsoft.policy.hold import Refusal
-from failsoft.policy.plan import (
+from failsoft.policy.plan import Plan
+from failsoft.policy.steps import (
     BreakerOpened,
     Call,
     Cancelled,
@@ -22,7 +23,6 @@ from failsoft.policy.plan import (
     FirstContent,
     Give,
     GiveUp,
-    Plan,
     PlanEvent,
     Refused,
     Started,
@@ -177,9 +177,7 @@ class World:
         plan = self.plan(chain, self.times())
         call = plan.next(Started(), self.now)
         assert isinstance(call, Call)
-        permit = self.gates.of(call.target).admit(
-            self.now, lease_seconds=call.limits.lease_seconds
-        )
+        permit = self.gates.of(call.target).admit(self.now, lease_seconds=call.limits.lease_seconds)
         assert isinstance(permit, Permit)
         self.now += upstream(call.target, self.now).end / 2
         permit.finish(Outcome.NEUTRAL, self.now)
@@ -202,9 +200,7 @@ class World:
     def _call(
         self, call: Call, upstream: Upstream, run: Run, plan: Plan, *, stream: bool
     ) -> PlanEvent:
-        permit = self.gates.of(call.target).admit(
-            self.now, lease_seconds=call.limits.lease_seconds
-        )
+        permit = self.gates.of(call.target).admit(self.now, lease_seconds=call.limits.lease_seconds)
         if isinstance(permit, Refusal):
             run.refused.append(call.target)
             return Refused(permit)
@@ -233,10 +229,13 @@ class World:
             by_caller = limits.answer_at <= limits.first_content_at
             name = "no_answer" if limits.full_period else "no_answer_short"
             return Reply(end=quiet, verdict=verdict("deadline" if by_caller else name))
-        if reply.first is not None and reply.end > reply.first + limits.idle_seconds:
-            name = "no_answer"
-            end = reply.first + limits.idle_seconds
-            return Reply(end=end, verdict=verdict(name), first=reply.first)
+        if reply.first is None:
+            return reply
+        silent = reply.first + limits.idle_seconds
+        longest = limits.answer_at - self.now
+        if reply.end > min(silent, longest):
+            name = "no_answer" if silent < longest else "deadline"
+            return Reply(end=min(silent, longest), verdict=verdict(name), first=reply.first)
         return reply
 
     def idle(self) -> bool:

@@ -159,7 +159,9 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.out)
     @rule(
         pick=st.integers(0, 1000),
-        outcome=st.sampled_from([Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE, Outcome.NEUTRAL]),
+        outcome=st.sampled_from(
+            [Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE, Outcome.NEUTRAL]
+        ),
         weight=st.sampled_from([1, 1, 3]),
     )
     def done(self, pick: int, outcome: Outcome, weight: int) -> None:
@@ -221,7 +223,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def restore(self) -> None:
         self.breaker.restore()
         self.model.isolated = False
-        self.model.reopened = self.breaker._reopened  # noqa: SLF001 - see test_found
+        self.model.reopened = self.breaker._reopened
         self.model.move(CLOSED)
 
     @invariant()
@@ -250,9 +252,7 @@ class BreakerMachine(RuleBasedStateMachine):
         assert len(live) <= self.rules.probes
 
 
-BreakerMachine.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None
-)
+BreakerMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestBreakerMachine = BreakerMachine.TestCase
 
 

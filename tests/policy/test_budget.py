@@ -23,7 +23,9 @@ def budget(*, ratio: float = 0.5, floor: float = 0.0, window: int = 10) -> Retry
 @given(
     ratio=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     floor=st.sampled_from([0.0, 0.3, 3.0]),
-    steps=st.lists(st.tuples(st.sampled_from([0.0, 0.3, 1.0, 7.0, 50.0]), st.booleans()), max_size=80),
+    steps=st.lists(
+        st.tuples(st.sampled_from([0.0, 0.3, 1.0, 7.0, 50.0]), st.booleans()), max_size=80
+    ),
 )
 def test_it_agrees_with_a_list(ratio, floor, steps):
     budgeted = budget(ratio=ratio, floor=floor)
@@ -87,8 +89,7 @@ def test_threads_cannot_overdraw_it():
     spent: list[bool] = []
 
     def work() -> None:
-        for _ in range(50):
-            spent.append(shared.spend(NOW))
+        spent.extend(shared.spend(NOW) for _ in range(50))
 
     threads = [Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -72,9 +72,7 @@ class Yard:
 def test_what_counts_counts_and_reaches_no_further_than_its_target_or_host(name):
     yard = Yard()
     yard.fail(OPUS, name)
-    failures = [
-        yard.gates.of(one).breaker.status(yard.now).failures for one in (*CHAIN, OTHER)
-    ]
+    failures = [yard.gates.of(one).breaker.status(yard.now).failures for one in (*CHAIN, OTHER)]
     assert failures == ([1, 1, 1, 0] if name == "connection" else [1, 0, 0, 0])
     assert yard.held == []
 
@@ -413,8 +411,9 @@ class GatesMachine(RuleBasedStateMachine):
         for permit in self.out:
             permit.finish(Outcome.NEUTRAL, self.yard.now)
         for one in TARGETS:
-            if self.yard.why(one) == "isolated":
-                self.yard.gates.of(one).breaker.restore()
+            breaker = self.yard.gates.of(one).breaker
+            if breaker.status(self.yard.now).isolated:
+                breaker.restore()
         self.yard.now += 4000.0
         for one in TARGETS:
             self.yard.succeed(one)

@@ -55,7 +55,9 @@ def test_no_prompt_is_given_more_than_half_of_what_is_left():
     assert granted(times(), after=20.0, tokens=1_000_000) == 20.0
 
 
-@pytest.mark.parametrize(("hop", "seconds"), [(0, 15), (1, 7.5), (2, 5), (3, 5), (50, 5), (5000, 5)])
+@pytest.mark.parametrize(
+    ("hop", "seconds"), [(0, 15), (1, 7.5), (2, 5), (3, 5), (50, 5), (5000, 5)]
+)
 def test_each_later_target_gets_half_but_never_under_five(hop, seconds):
     assert granted(times(), hop=hop) == seconds
 

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from failsoft.policy.window import Window
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from([0.0, 0.01, 0.5, 1.0, 5.9, 6.0, 30.0, 59.9, 60.0, 4000.0]), st.booleans()),
+    st.tuples(
+        st.sampled_from([0.0, 0.01, 0.5, 1.0, 5.9, 6.0, 30.0, 59.9, 60.0, 4000.0]), st.booleans()
+    ),
     max_size=60,
 )
 

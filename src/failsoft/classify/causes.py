@@ -74,7 +74,7 @@ class Chain(NamedTuple):
 
 
 def chain_of(failure: BaseException) -> tuple[BaseException, ...]:
-    """The exception, what it was raised from, and the members of groups; no exception twice."""
+    """The exception, what it was raised from or wraps, members of groups; none of them twice."""
     found: dict[int, BaseException] = {}
     waiting: list[object] = [failure]
     while waiting and len(found) < _LONGEST_CHAIN:
@@ -87,6 +87,8 @@ def chain_of(failure: BaseException) -> tuple[BaseException, ...]:
 
 def _below(link: BaseException) -> Iterator[object]:
     yield attribute(link, "__cause__")
+    args = attribute(link, "args")  # httpcore keeps the cause there, and only there
+    yield from args[:_LONGEST_CHAIN] if isinstance(args, tuple) else ()
     if isinstance(link, BaseExceptionGroup):
         yield from islice(link.exceptions, _LONGEST_CHAIN)
 
@@ -130,7 +132,8 @@ def _own_timer(failure: TimedOut) -> str:
 
 def _tls(chain: Chain) -> Cause | None:
     known = {"ClientConnectorCertificateError", "ServerFingerprintMismatch"} & chain.names
-    if known or any(_is_tls(link) for link in chain.links):
+    told = "certificate verify failed" in chain.words or "certificate_verify_failed" in chain.words
+    if known or told or any(_is_tls(link) for link in chain.links):
         return Cause("tls", unsent=True)
     return None
 

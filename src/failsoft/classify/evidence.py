@@ -19,6 +19,7 @@ __all__ = ["Evidence", "gather"]
 _ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _ID_HEADERS: Final = ("request-id", "x-request-id", "x-amzn-requestid")
 _SAID_STATUS = re.compile(r"(?i)\b(?:error code|status code|status|http|api error)\W{1,3}(\d{3})\b")
+_TELLING: Final = ("type", "code", "error_code")
 _PARSER: Final = "aiohttp.http_exceptions"
 _TEXT_LIMIT: Final = 4_000
 
@@ -65,13 +66,16 @@ def gather(failure: object) -> Evidence:
 
 def _of_exception(failure: BaseException) -> Evidence:
     links = chain_of(failure)
-    speaker = next((link for link in links if _speaks(link)), failure)
+    source = " < ".join(type(link).__name__ for link in links)
+    speaker = next((link for link in links if _speaks(link)), None)
+    if speaker is None:
+        return Evidence(source=source, body=read_body(None), links=links)
     wire = isinstance(speaker, WireFailure)
     response = None if wire else attribute(speaker, "response")
     headers = read_headers(attribute(speaker, "headers") or attribute(response, "headers"))
     body = read_body(attribute(speaker, "body")) if wire else _body_of(speaker, response)
     return Evidence(
-        source=" < ".join(type(link).__name__ for link in links),
+        source=source,
         status=status_number(attribute(speaker, "status")) if wire else _status(speaker),
         headers=headers,
         body=body,
@@ -88,7 +92,8 @@ def _speaks(link: BaseException) -> bool:
     # Where what came was not HTTP, aiohttp's parser makes up a status of 400.
     if any(type(made).__module__ == _PARSER for made in (link, attribute(link, "__cause__"))):
         return False
-    return _status(link) is not None or attribute(link, "body") is not None
+    told = any(isinstance(attribute(link, name), str) for name in _TELLING)
+    return told or _status(link) is not None or attribute(link, "body") is not None
 
 
 def _body_of(speaker: BaseException, response: object) -> Body:
@@ -102,7 +107,7 @@ def _body_of(speaker: BaseException, response: object) -> Body:
 
 def _with_attributes(body: Body, speaker: BaseException) -> Body:
     """What an SDK's exception tells by its attributes, where its body is gone or unreadable."""
-    names = {name: attribute(speaker, name) for name in ("type", "code", "error_code")}
+    names = {name: attribute(speaker, name) for name in _TELLING}
     if not any(isinstance(value, str) for value in names.values()):
         return body
     told = read_body({"error": {**names, "message": body.message or words_of(speaker)}})

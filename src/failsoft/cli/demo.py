@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import socket
 from dataclasses import replace
 from typing import Annotated
 
@@ -12,14 +15,15 @@ from failsoft.cli.ask import has_key
 from failsoft.cli.narrator import Narrator
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import output
+from failsoft.cli.trouble import listening_on
 from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
 
 __all__ = ["demo"]
 
-# Chosen for what comes first: an answer at once, then one that takes a second model.
-_SEED = 1
+# Chosen for what comes first: an answer at once, then one that takes a second, slower model.
+_SEED = 104
 _TROUBLE = (
     "*=529@0.2",
     "*=latency;first_content_ms=uniform(200,500);between_events_ms=25",
@@ -29,23 +33,23 @@ _SIMULATED = """\
 Answers from AI models that fail soft. No API key is set, so a simulator plays \
 the models, and things go wrong on purpose: one call in five is turned away \
 (529, overloaded), and claude-sonnet-5-5 takes 4 seconds to its first word. \
-Nobody who asks should notice more than a short wait."""
+Who asks notices a short wait at most."""
 _REAL = """\
 Answers from AI models that fail soft. An API key is set, so this talks to the \
-real service, and every question costs what it costs there. Unset \
-ANTHROPIC_API_KEY to see failures made on purpose."""
-# Open questions get this long after Ctrl-C: nobody's work hangs on a demo.
+real service, and every question costs what it costs there. Unset the key \
+(ANTHROPIC_API_KEY) to watch failures that are made on purpose."""
+# Questions still open get this long after Ctrl-C: nobody's work hangs on a demo.
 _DRAIN_SECONDS = 1.0
 
 
 def demo(
     *,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on, 8787 unless set; 0 takes a free one.")
+        int | None, typer.Option(help="Listen there; 8787 unless set, 0 takes a free one.")
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Serve, break things on purpose where no API key is set, and tell what happens."""
+    """Serve, with failures made on purpose where no API key is set, and tell what happens."""
     loaded = load(config, server__port=port)
     settings = loaded.settings
     if loaded.origins["env"] == "default":
@@ -56,28 +60,55 @@ def demo(
 
 
 async def _real(settings: Settings) -> None:
-    await _serve(settings, about=_REAL, more=())
+    await _serve(settings, about=_REAL)
 
 
 async def _simulated(settings: Settings) -> None:
     from failsoft.chaos.simulator import Simulator  # noqa: PLC0415 - slow to load
 
+    _reach_directly("127.0.0.1")
     async with Simulator(seed=_SEED, faults=_TROUBLE) as simulator:
         provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
-        await _serve(
-            replace(settings, anthropic=provider), about=_SIMULATED, more=breaking(simulator.url)
+        settings = replace(settings, anthropic=provider)
+        await _serve(settings, about=_SIMULATED, more=breaking(simulator.url))
+
+
+def _reach_directly(host: str) -> None:
+    """Take a host of this machine from those that a proxy is asked for: none could reach it."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = f"{known},{host}" if known else host
+
+
+async def _serve(settings: Settings, *, about: str, more: tuple[Hint, ...] = ()) -> None:
+    from uvicorn import Config, Server  # noqa: PLC0415 - slow to load
+
+    from failsoft.server import create_app  # noqa: PLC0415 - slow to load
+    from failsoft.server.guard import check_exposure  # noqa: PLC0415 - slow to load
+
+    check_exposure(settings)
+    console = output()
+    app = create_app(Failsoft(settings, on_event=Narrator(console)))
+    _quiet_logs()
+    with _listen(settings.server.host, settings.server.port) as listener:
+        host, port = listener.getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        show_welcome(console, about=about, hints=(*trying(url), *more))
+        config = Config(app, log_config=None, access_log=False, ws="none", server_header=False)
+        await Server(config).serve([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    with listening_on(host, port):
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
 
 
-async def _serve(settings: Settings, *, about: str, more: tuple[Hint, ...]) -> None:
-    import uvicorn
-    from failsoft.server import create_app
-    console = output()
-    ai = Failsoft(settings, on_event=Narrator(console))
-    config = uvicorn.Config(create_app(ai), host=settings.server.host, port=settings.server.port, log_config=None)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    show_welcome(console, about=about, hints=(*trying(f"http://127.0.0.1:{settings.server.port}"), *more))
-    await task
+def _quiet_logs() -> None:
+    """What happens is told in words; of the logs only what must not be missed is left."""
+    from failsoft.server.log import JsonFormatter  # noqa: PLC0415 - slow to load
+
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.ERROR)
+    handler.setFormatter(JsonFormatter())
+    logging.getLogger().addHandler(handler)

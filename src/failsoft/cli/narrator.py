@@ -97,4 +97,4 @@ def _ended(event: RequestFinished) -> _Line:
     if event.outcome == "cancelled":
         return f"the caller left after {took}", "dim"
     why = in_words(event.reason)
-    return f"no answer after {took}, {tries}: {why}; the person got a notice", "bold red"
+    return f"failed after {took}, {tries}: {why}; the person got a notice", "bold red"

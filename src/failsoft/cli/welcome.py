@@ -39,15 +39,14 @@ def trying(url: str) -> tuple[Hint, ...]:
 
 
 def breaking(simulator: str) -> tuple[Hint, ...]:
-    """Ways to make it worse, and well again, in the simulator at that address."""
+    """Ways to make it worse for a minute, in the simulator at that address."""
 
-    def put(model: str, faults: str) -> str:
-        body = shlex.quote(f'{{"faults": [{faults}]}}')
+    def put(model: str, fault: str) -> str:
+        body = shlex.quote(f'{{"faults": ["{fault};for=60s"]}}')
         return f"curl -s -X PUT '{simulator}/_sim/models/{model}' -d {body}"
 
     return (
-        ("Take the best model down:", put("claude-opus-5-5", '"529"')),
-        ("Take all of them down:", put("*", '"529"')),
-        ("Cut answers short:", put("*", '"cut;after=8"')),
-        ("Make all well again:", put("*", "")),
+        ("Take the best model down for a minute:", put("claude-opus-5-5", "529")),
+        ("Take all of them down for a minute:", put("*", "529")),
+        ("Cut every answer short for a minute:", put("*", "cut;after=8")),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import Verdict
@@ -13,7 +14,8 @@ from failsoft.engine.core import Core
 from failsoft.engine.driver import Ending
 from failsoft.engine.ledger import Attempt
 from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, AIUnavailable
-from failsoft.notices import Catalogue, notice_for, suggested_actions
+from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
+from failsoft.policy.steps import GiveUp
 
 __all__ = ["answer_for", "error_for", "saturated"]
 
@@ -62,8 +64,8 @@ def error_for(answer: Answer, cause: BaseException | None) -> AIError:
 
 def saturated(core: Core, request: Request, catalogue: Catalogue) -> Answer:
     """The answer where the route itself was full: no provider was reached."""
-    verdict = verdict_for("saturated")
-    return _minimal(core, request, catalogue, verdict, retry_in=None, shown=False)
+    ending = Ending(gave_up=GiveUp("saturated", None, None))
+    return _failed(core, request, ending, catalogue, hops=0, now=0.0)
 
 
 def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
@@ -92,83 +94,85 @@ def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
 def _failed(
     core: Core, request: Request, ending: Ending, catalogue: Catalogue, *, hops: int, now: float
 ) -> Answer:
-    gave_up = ending.gave_up
-    verdict = gave_up.verdict if gave_up else None
-    if verdict is None:
-        full = gave_up is not None and gave_up.reason == "saturated"
-        verdict = verdict_for("saturated" if full else "deadline")
-    back_at = gave_up.back_at if gave_up else None
-    retry_in = verdict.wait_seconds if back_at is None else max(0.0, back_at - now)
-    shown = bool(ending.shown)
-    return _minimal(
-        core,
-        request,
-        catalogue,
-        verdict,
-        retry_in=retry_in,
-        shown=shown,
+    gave_up, shown = ending.gave_up, bool(ending.shown)
+    verdict = _reported(gave_up)
+    speech = _speech(
+        core, request, catalogue, verdict, _back_in(gave_up, verdict, now), shown=shown
+    )
+    return Answer(
+        status="error",
+        level=DegradationLevel.MINIMAL,
         text="".join(ending.shown) if shown else _usable(verdict, ending.message),
+        request_id=request.id,
+        notice=speech.notice,
         message=ending.message or None,
         finish="interrupted" if shown else None,
         hops=hops,
         attempts=tuple(ending.attempts),
         wasted_tokens=_wasted(ending.attempts),
+        verdict=verdict,
+        retryable=verdict.category.retryable,
+        error_category=verdict.category,
+        circuit_state=core.circuit_state(),
+        suggested_actions=speech.actions,
+        retry_in_seconds=speech.retry_in_seconds,
     )
 
 
-def _minimal(
+def _reported(gave_up: GiveUp | None) -> Verdict:
+    if gave_up is not None and gave_up.verdict is not None:
+        return gave_up.verdict
+    full = gave_up is not None and gave_up.reason == "saturated"
+    return verdict_for("saturated" if full else "deadline")
+
+
+def _back_in(gave_up: GiveUp | None, verdict: Verdict, now: float) -> float | None:
+    """Seconds until a target may be back, as far as anybody knows."""
+    if gave_up is None or gave_up.back_at is None:
+        return verdict.wait_seconds
+    return max(0.0, gave_up.back_at - now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """What a failed answer says to a person."""
+
+    notice: Notice
+    actions: tuple[str, ...]
+    retry_in_seconds: float | None
+
+
+def _speech(
     core: Core,
     request: Request,
     catalogue: Catalogue,
     verdict: Verdict,
+    back_in: float | None,
     *,
-    retry_in: float | None,
     shown: bool,
-    text: str = "",
-    message: dict[str, Any] | None = None,
-    finish: Literal["interrupted"] | None = None,
-    hops: int = 0,
-    attempts: tuple[Attempt, ...] = (),
-    wasted_tokens: Mapping[str, int] | None = None,
-) -> Answer:
-    retryable = verdict.category.retryable
-    if retry_in is not None:
-        retry_in += request.share(core)
+) -> _Speech:
+    if back_in is not None:
+        back_in += request.share(core)
     notice = notice_for(
         verdict,
         catalogue=catalogue,
         reference=request.id,
         locale=request.locale,
-        retry_in_seconds=retry_in,
+        retry_in_seconds=back_in,
         shown=shown,
     )
-    if retryable and retry_in is None:
+    retry_in = back_in
+    if retry_in is None:
         countdown = notice.retry_countdown_seconds
         retry_in = _MINIMAL_RETRY_SECONDS if countdown is None else float(countdown)
-    return Answer(
-        status="error",
-        level=DegradationLevel.MINIMAL,
-        text=text,
-        request_id=request.id,
-        notice=notice,
-        message=message,
-        finish=finish,
-        hops=hops,
-        attempts=attempts,
-        wasted_tokens=wasted_tokens or {},
-        verdict=verdict,
-        retryable=retryable,
-        error_category=verdict.category,
-        circuit_state=core.circuit_state(),
-        suggested_actions=suggested_actions(
-            verdict,
-            catalogue=catalogue,
-            locale=request.locale,
-            retry_in_seconds=retry_in,
-            links=core.links,
-        ),
-        retry_in_seconds=retry_in if retryable else None,
+    actions = suggested_actions(
+        verdict,
+        catalogue=catalogue,
+        locale=request.locale,
+        retry_in_seconds=retry_in,
+        links=core.links,
     )
+    return _Speech(notice, actions, retry_in if verdict.category.retryable else None)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

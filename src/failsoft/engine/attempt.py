@@ -13,7 +13,7 @@ from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.engine.watchdog import Watchdog
 from failsoft.policy.gate import Permit
-from failsoft.policy.plan import Call
+from failsoft.policy.steps import Call
 from failsoft.providers.protocol import Exchange, ProviderCall
 
 __all__ = ["GiveOut", "LiveAttempt"]
@@ -55,7 +55,8 @@ class LiveAttempt:
                     await self._read(exchange, watch, give_out)
                 finally:
                     self.message = exchange.message
-                self._core.learn(target, exchange.headers)
+                if headers := exchange.headers:
+                    self._core.learn(target, headers)
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         async for event in exchange:

@@ -80,7 +80,10 @@ def may_have_effects(body: Mapping[str, Any]) -> bool:
 
 def estimated_tokens(body: Mapping[str, Any]) -> int:
     """A rough count of the input tokens in the text of ``body``."""
-    return (_chars(body.get("system")) + _chars(body.get("messages"))) // _CHARS_PER_TOKEN
+    chars = _chars(body.get("messages"))
+    if system := body.get("system"):
+        chars += _chars(system)
+    return chars // _CHARS_PER_TOKEN
 
 
 def _chars(part: Any) -> int:
@@ -89,4 +92,4 @@ def _chars(part: Any) -> int:
     if isinstance(part, dict):
         # Images and documents are base64: their length says nothing about tokens.
         return _chars(part.get("content") or part.get("text"))
-    return sum(map(_chars, part)) if isinstance(part, list | tuple) else 0
+    return sum(map(_chars, part)) if isinstance(part, list) else 0

@@ -52,7 +52,8 @@ class Failsoft:
         on_event: Callable[[Event], None] | None = None,
         rng: Random | None = None,
     ) -> None:
-        self.settings = settings if settings is not None else load_settings().settings
+        known = {"anthropic", *(providers or ())}
+        self.settings = settings or load_settings(providers=known).settings
         self.notices = Catalogue.load(self.settings.notices_dir)
         self._core = Core(
             self.settings,

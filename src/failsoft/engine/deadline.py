@@ -13,6 +13,8 @@ from failsoft.policy.timers import RequestTimes
 
 __all__ = ["deadline", "request_times"]
 
+_NEVER = float("inf")
+
 _inherited: ContextVar[float | None] = ContextVar("failsoft_deadline", default=None)
 
 
@@ -50,16 +52,10 @@ def request_times(
     """
     if timeout is not None and not timeout > 0:
         raise SettingError("timeout", f"must be seconds above 0; it is {timeout!r}")
-    own = settings.deadline_seconds
-    if stream:
-        own = min(own, settings.stream_deadline_seconds)
-    caller = min(
-        float("inf") if timeout is None else now + timeout,
-        _inherited.get() or float("inf"),
-    )
-    return RequestTimes(
-        started_at=now,
-        deadline_at=min(now + own, caller),
-        own_deadline_at=now + own,
-        answer_at=min(now + max(own, settings.answer_timeout_seconds), caller),
-    )
+    own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
+    own_at, answer_at = now + own, now + max(own, settings.answer_timeout_seconds)
+    inherited = _inherited.get()
+    caller = inherited if timeout is None else min(now + timeout, inherited or _NEVER)
+    if caller is None:
+        return RequestTimes(now, own_at, own_at, answer_at)
+    return RequestTimes(now, min(own_at, caller), own_at, min(answer_at, caller))

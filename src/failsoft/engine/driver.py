@@ -20,7 +20,7 @@ from failsoft.engine.report import Reporter
 from failsoft.engine.watchdog import Watchdog
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.hold import Refusal
-from failsoft.policy.plan import (
+from failsoft.policy.steps import (
     BreakerOpened,
     Call,
     Cancelled,

@@ -10,7 +10,7 @@ from failsoft.engine.call import Request
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt
-from failsoft.policy.plan import Call
+from failsoft.policy.steps import Call
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,

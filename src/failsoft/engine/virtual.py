@@ -22,7 +22,8 @@ from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.gate import Gates, Permit
 from failsoft.policy.hold import Refusal
-from failsoft.policy.plan import (
+from failsoft.policy.plan import Plan
+from failsoft.policy.steps import (
     BreakerOpened,
     Call,
     Failed,
@@ -30,7 +31,6 @@ from failsoft.policy.plan import (
     FirstContent,
     Give,
     GiveUp,
-    Plan,
     PlanEvent,
     Refused,
     Started,
@@ -146,9 +146,8 @@ class _Run:
 
     def __init__(self, driver: VirtualDriver, at: float) -> None:
         settings = driver.settings
-        own = settings.deadline_seconds
-        if driver.stream:
-            own = min(own, settings.stream_deadline_seconds)
+        stream = driver.stream
+        own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
         times = RequestTimes(
             started_at=at,
             deadline_at=at + own,

@@ -34,10 +34,6 @@ class Leg:
         """Whether it may be asked for at ``now``."""
         return not self.unfit and self.refusal is None and self.ready_at <= now
 
-    def order(self) -> tuple[int, int]:
-        """Those called least come first, then the best."""
-        return self.calls, self.position
-
 
 def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
     """Mark what the verdict rules out for the rest of the request.

@@ -8,7 +8,6 @@ target that may not be called is told to it as :class:`Refused`, and costs nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from failsoft.classify.verdict import ErrorCategory, RetrySame, Sent, Verdict
@@ -17,120 +16,32 @@ from failsoft.policy.backoff import backoff_seconds, with_upward_jitter
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.hold import Refusal
 from failsoft.policy.legs import Leg, restrict
+from failsoft.policy.steps import (
+    BreakerOpened,
+    Call,
+    Cancelled,
+    Command,
+    Failed,
+    FirstContent,
+    Give,
+    GiveUp,
+    PlanEvent,
+    Refused,
+    Started,
+    TimerFired,
+    Wait,
+)
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Limits, RequestTimes, limits_for
+from failsoft.policy.timers import RequestTimes, limits_for
 
-__all__ = [
-    "BreakerOpened",
-    "Call",
-    "Cancelled",
-    "Command",
-    "Failed",
-    "Finished",
-    "FirstContent",
-    "Give",
-    "GiveUp",
-    "Plan",
-    "PlanEvent",
-    "Refused",
-    "Started",
-    "TimerFired",
-    "Wait",
-]
+__all__ = ["Plan"]
 
 # Passes over the chain that end in refusals alone; a bound on a loop, far above what the waits
 # of one deadline allow.
 _MAX_PASSES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The request was admitted."""
-
-
-@dataclass(frozen=True, slots=True)
-class FirstContent:
-    """Something was given out: from here on nothing is replayed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The call that was under way failed."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The target asked for may not be called now."""
-
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The call that was under way gave a whole answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimerFired:
-    """The wait is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerOpened:
-    """A breaker opened while the request was waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The caller left."""
-
-
-PlanEvent = (
-    Started | FirstContent | Failed | Refused | Finished | TimerFired | BreakerOpened | Cancelled
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Call this target. ``position`` is its place in the chain, ``number`` counts from 1."""
-
-    target: Target
-    position: int
-    number: int
-    limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait until ``until`` (monotonic seconds) for ``target``; ``why`` is backoff, bench, ramp."""
-
-    until: float
-    why: str
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Give:
-    """Give what there is: content as it comes, and in the end the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """No answer will come: why, the verdict to report, and when a target may be back.
-
-    ``reason``: ``attempts``, ``deadline``, ``budget``, ``unavailable`` (everything open, benched or
-    parked), ``saturated``, ``not_retryable``, ``effects``, ``interrupted``, ``cancelled``. The
-    verdict is ``None`` only where nothing was tried and nothing is known.
-    """
-
-    reason: str
-    verdict: Verdict | None
-    back_at: float | None
-
-
-Command = Call | Wait | Give | GiveUp
+_GIVE = Give()
 
 
 class Plan:
@@ -184,9 +95,8 @@ class Plan:
             return self._new_pass(now)
         if isinstance(event, Cancelled):
             return GiveUp("cancelled", None, None)
-        if isinstance(event, FirstContent):
-            self._given_out = True
-        return Give()
+        self._given_out = self._given_out or isinstance(event, FirstContent)
+        return _GIVE
 
     def _failed(self, verdict: Verdict, now: float) -> Command:
         leg = self._under_way()
@@ -226,17 +136,23 @@ class Plan:
 
     def _choose(self, now: float) -> Command:
         """The ready target that was called least, the best of them; else wait, else give up."""
-        ready = [leg for leg in self._legs if leg.ready(now) and self._affordable(leg, now)]
-        if not ready:
+        best: Leg | None = None
+        for leg in self._legs:
+            fewer = best is None or leg.calls < best.calls
+            if fewer and leg.ready(now) and self._affordable(leg, now):
+                best = leg
+        if best is None:
             return self._pause(now)
         if self._calls and now > self._times.useful_until:
             return self._give_up("deadline", now)
-        return self._call(min(ready, key=Leg.order), now)
+        return self._call(best, now)
 
     def _call(self, leg: Leg, now: float) -> Command:
         if leg.calls:
             self._budget.spend(now)
-        hop = sum(1 for other in self._legs if other.calls and other is not leg)
+        hop = 0
+        if self._calls:
+            hop = sum(1 for other in self._legs if other.calls and other is not leg)
         limits = limits_for(
             self._timers,
             self._times,
@@ -254,14 +170,11 @@ class Plan:
     def _others_usable(self, leg: Leg, now: float) -> bool:
         if self._calls + 1 >= self._retry.max_attempts:
             return False
-        return any(
-            other is not leg
-            and not other.unfit
-            and not other.calls
-            and other.refusal is None
-            and self._peek(other.target, now) is None
-            for other in self._legs
-        )
+        for other in self._legs:
+            fresh = other is not leg and not other.calls and not other.unfit
+            if fresh and other.refusal is None and self._peek(other.target, now) is None:
+                return True
+        return False
 
     def _affordable(self, leg: Leg, now: float) -> bool:
         return not leg.calls or self._budget.available(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from failsoft.config.settings import TimerSettings
 
@@ -21,8 +21,7 @@ _LEAST_USEFUL_SHARE = 0.1
 _EPSILON = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestTimes:
+class RequestTimes(NamedTuple):
     """The moments of one request, monotonic seconds.
 
     ``deadline_at`` governs starts, waits and the first content; ``own_deadline_at`` is what the
@@ -42,8 +41,7 @@ class RequestTimes:
         return self.deadline_at - min(_LEAST_USEFUL_SECONDS, total * _LEAST_USEFUL_SHARE)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The limits of one attempt: monotonic moments, and the longest silence in seconds.
 
     ``full_period`` tells whether the target is given the whole first-content period that the
@@ -75,7 +73,7 @@ def limits_for(
     """
     least = settings.first_content_min_seconds
     base = settings.first_content_seconds + input_tokens / settings.input_tokens_per_second
-    period = max(least, base * 0.5 ** min(hop, 30))
+    period = max(least, base * 0.5**hop)
     left = times.deadline_at - now
     granted = left if last else min(period, max(left / 2, min(least, left)))
     whole = min(period, (times.own_deadline_at - times.started_at) / 2)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from starlette.types import Receive
 
 from failsoft.server.drain import Drain
 
-__all__ = ["CutError", "GoneError", "attend"]
+__all__ = ["CutError", "GoneError", "attend", "hang_up"]
 
 T = TypeVar("T")
 
@@ -23,26 +23,30 @@ class CutError(Exception):
     """The process ends and cannot wait any longer."""
 
 
-async def attend(work: Coroutine[Any, Any, T], *, receive: Receive, drain: Drain) -> T:
-    """Do ``work``; the request's body must have been read.
+async def attend(
+    work: Coroutine[Any, Any, T], *, drain: Drain, leaving: Iterable[Coroutine[Any, Any, None]]
+) -> T:
+    """Do ``work``.
 
-    Raises :class:`GoneError` when the client leaves and :class:`CutError` when ``drain`` says so;
-    the work has then been cancelled and has ended.
+    Raises :class:`GoneError` when one of ``leaving`` returns, which says that the client left, and
+    :class:`CutError` when ``drain`` says so; the work has then been cancelled and has ended.
     """
     with drain.open() as cut:
         task = asyncio.create_task(work)
-        leaving = asyncio.create_task(_leaving(receive))
+        others = [asyncio.create_task(each) for each in leaving]
         try:
-            await asyncio.wait((task, leaving, cut), return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [task, cut, *others]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
             raise CutError if cut.done() else GoneError
         finally:
-            task.cancel()
-            leaving.cancel()
-            await asyncio.gather(task, leaving, return_exceptions=True)
+            for each in (task, *others):
+                each.cancel()
+            await asyncio.gather(task, *others, return_exceptions=True)
 
 
-async def _leaving(receive: Receive) -> None:
+async def hang_up(receive: Receive) -> None:
+    """Return once the client has hung up; its request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass

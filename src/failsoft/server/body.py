@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from starlette.requests import Request
@@ -15,7 +16,9 @@ from failsoft.server.problem import Problem
 
 __all__ = ["read_json", "shown_name"]
 
-_JSON = re.compile(r"application/(?:json|[a-z0-9.!#$&^_-]+\+json)[ \t]*(?:;.*)?", re.I | re.S)
+_JSON = re.compile(
+    r"application/(?:json|[a-z0-9.!#$&^_-]+\+json)[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL
+)
 _NAME_CHARS = 64
 
 
@@ -108,7 +111,7 @@ def _no_number(name: str) -> NoReturn:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        names = [name for name, _ in pairs]
+        twice = next(name for name, n in Counter(names).items() if n > 1)
         raise Problem.of_field(400, shown_name(twice), "is there twice; send it once")
     return found

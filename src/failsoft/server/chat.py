@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.engine.client import Failsoft
-from failsoft.server.attend import CutError, GoneError, attend
+from failsoft.server.attend import CutError, GoneError, attend, hang_up
 from failsoft.server.body import read_json
 from failsoft.server.drain import Drain
 from failsoft.server.endpoint import locale_of
@@ -68,7 +68,7 @@ class Chat:
         self, request: Request, arguments: dict[str, Any], _held: ExitStack
     ) -> Response:
         work = self._ai.ask(**arguments)
-        answer = await attend(work, receive=request.receive, drain=self._drain)
+        answer = await attend(work, drain=self._drain, leaving=(hang_up(request.receive),))
         return AnswerResponse(answer, self._render)
 
     async def _streamed(
@@ -109,7 +109,7 @@ class Chat:
 
 
 def _models(ai: Failsoft) -> Mapping[str, str]:
-    """The names a caller may use: each target's id, and its model's alone for the first of a name."""
+    """The names a caller may use: a target's id, or its model's name alone (the first's of it)."""
     ids = [target["target"] for target in ai.health()["targets"]]
     short = {target.partition("/")[2]: target for target in reversed(ids)}
     return short | {target: target for target in ids}

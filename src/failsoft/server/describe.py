@@ -24,8 +24,8 @@ one terminal event (`done`, `stream_interrupted` or `error`) comes last, then `d
 | `restart` | segment |
 | `done` | level, tokens, finish, usage?, notice?, suggested_actions?, retry_in_seconds?, model?, \
 cache?, links? |
-| `stream_interrupted`, `error` | tokens_before_error, chars_before_error, user_message, retryable, \
-action, error, error_category, suggested_actions, retry_in_seconds?, links? |
+| `stream_interrupted`, `error` | tokens_before_error, chars_before_error, user_message, \
+retryable, action, error, error_category, suggested_actions, retry_in_seconds?, links? |
 """
 
 
@@ -102,9 +102,7 @@ def _request() -> dict[str, Any]:
     return {
         "requestBody": {"required": True, "content": _content(_JSON, Question)},
         "parameters": [
-            _header(
-                "X-Request-Deadline-Ms", "number", "Milliseconds left for the request, above 0."
-            ),
+            _header("X-Request-Deadline-Ms", "number", "Milliseconds left, above 0."),
             _header("Accept-Language", "string", "The language of notices without a `locale`."),
         ],
     }

@@ -36,8 +36,8 @@ def endpoint(
             response = await work(request, request_id)
         except Problem as problem:
             response = problem.response()
-        except Exception:
-            _log.exception("request_failed", extra={"request_id": request_id})
+        except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an answer
+            _log.exception("request_failed", extra={"fields": {"request_id": request_id}})
             failure = unexpected(ai, request_id=request_id, locale=locale_of(request, ai))
             response = AnswerResponse(failure, render)
         response.headers.setdefault("x-request-id", request_id)

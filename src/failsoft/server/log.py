@@ -33,7 +33,9 @@ def log_event(event: Event) -> None:
     level = _level(event)
     if _log.isEnabledFor(level):
         name = _CAPITAL.sub("_", type(event).__name__).lower()
-        _log.log(level, name, extra={"fields": asdict(event)})
+        fields = asdict(event)
+        del fields["at"]  # the line has its own time
+        _log.log(level, name, extra={"fields": fields})
 
 
 def _level(event: Event) -> int:
@@ -43,20 +45,18 @@ def _level(event: Event) -> int:
 
 
 class JsonFormatter(logging.Formatter):
-    """``time``, ``level``, ``logger``, ``event``, then the event's own fields; empty ones left out."""
+    """``time``, ``severity``, ``logger``, ``event`` and its own fields, empty ones left out."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
         at = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "time": at.isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
+            "severity": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
         }
-        fields = getattr(record, "fields", None) or {
-            "request_id": getattr(record, "request_id", "")
-        }
+        fields = getattr(record, "fields", {})
         line |= {name: value for name, value in fields.items() if value not in ("", None)}
         if record.exc_info:
             line["error"] = redact(self.formatException(record.exc_info))

@@ -90,7 +90,7 @@ class Question(_Strict):
     @field_validator("history", mode="before")
     @classmethod
     def _not_too_long(cls, history: Any, info: ValidationInfo) -> Any:
-        limits: Limits = info.context
+        limits = _limits(info)
         if isinstance(history, list) and len(history) > limits.history:
             _wrong(f"may have at most {limits.history} messages; start a new conversation")
         return history
@@ -98,7 +98,7 @@ class Question(_Strict):
     @field_validator("model")
     @classmethod
     def _known_model(cls, model: str | None, info: ValidationInfo) -> str | None:
-        limits: Limits = info.context
+        limits = _limits(info)
         if model is not None and model not in limits.models:
             _wrong("is not a model of this service; leave it out to get the best one there is")
         return None if model is None else limits.models[model]
@@ -129,6 +129,12 @@ def read_deadline(header: str | None) -> float | None:
             400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
         )
     return seconds
+
+
+def _limits(info: ValidationInfo) -> Limits:
+    if not isinstance(info.context, Limits):
+        raise TypeError("a question is checked by read_question")
+    return info.context
 
 
 def _not_blank(text: str) -> str:

@@ -55,7 +55,7 @@ class AnswerResponse(Response):
 
 
 def status_of(answer: Answer) -> int:
-    """The HTTP status. What is our account's or our upstream's trouble is 503, never the caller's."""
+    """The HTTP status. Trouble with our account or our upstream is 503: it is not the caller's."""
     if answer.status == "success":
         return 200
     if answer.verdict is not None and answer.verdict.reason == "too_large":
@@ -91,20 +91,28 @@ class Render:
 
     def event(self, event: StreamEvent) -> dict[str, Any]:
         """The data of one server-sent event."""
+        if isinstance(event, StreamText):
+            return {"type": "text", "text": event.text}
+        if isinstance(event, StreamDone | StreamInterrupted | StreamError):
+            return self._terminal(event)
+        return self._before(event)
+
+    def _before(self, event: StreamStart | StreamStatus | StreamRestart) -> dict[str, Any]:
         match event:
-            case StreamText(text):
-                return {"type": "text", "text": text}
             case StreamStart(request_id):
                 return {"type": "start", "request_id": request_id}
+            case StreamRestart(segment):
+                return {"type": "restart", "segment": segment}
             case StreamStatus(phase, notice, seconds):
                 return {
                     "type": "status",
                     "phase": phase,
-                    "notice": notice_body(notice),
+                    "notice": _notice_body(notice),
                     "retry_in_seconds": _whole(seconds),
                 }
-            case StreamRestart(segment):
-                return {"type": "restart", "segment": segment}
+
+    def _terminal(self, event: StreamDone | StreamInterrupted | StreamError) -> dict[str, Any]:
+        match event:
             case StreamDone(answer, tokens):
                 return self._done(answer, tokens)
             case StreamInterrupted(answer, tokens, chars):
@@ -148,7 +156,7 @@ class Render:
             if self._show_model and answer.model is not None:
                 found["model"] = answer.model
             if answer.notice is not None:
-                found["notice"] = notice_body(answer.notice)
+                found["notice"] = _notice_body(answer.notice)
             if answer.cache_age_seconds is not None:
                 found["cache"] = {"age_seconds": _whole(answer.cache_age_seconds)}
         wait = _whole(answer.retry_in_seconds)
@@ -159,7 +167,7 @@ class Render:
         return found
 
 
-def notice_body(notice: Notice) -> NoticeBody:
+def _notice_body(notice: Notice) -> NoticeBody:
     """The fields of a notice."""
     return cast("NoticeBody", {name: getattr(notice, name) for name in _NOTICE_FIELDS})
 
@@ -167,7 +175,7 @@ def notice_body(notice: Notice) -> NoticeBody:
 def _notice(answer: Answer) -> NoticeBody:
     if answer.notice is None:
         raise RuntimeError("a failed answer has a notice")
-    return notice_body(answer.notice)
+    return _notice_body(answer.notice)
 
 
 def _whole(seconds: float | None) -> int | None:

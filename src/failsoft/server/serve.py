@@ -69,7 +69,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SettingError(
             "server.port",
-            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port",
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            "choose another with --port",
         ) from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # Every connection inherits it: one that takes nothing is then dropped with all it holds,

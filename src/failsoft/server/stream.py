@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -21,7 +21,7 @@ from failsoft.engine.answer import (
 )
 from failsoft.engine.client import Failsoft
 from failsoft.engine.streams import AnswerStream
-from failsoft.server.attend import CutError, GoneError, attend
+from failsoft.server.attend import CutError, GoneError, attend, hang_up
 from failsoft.server.drain import Drain
 from failsoft.server.failures import draining, unexpected
 from failsoft.server.render import Render
@@ -69,54 +69,50 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the end, until the reader leaves, or until the process must end."""
         del scope
-        writer = _Writer(send)
         with self._held, suppress(GoneError):
+            writer = _Writer(send)
+            await writer.begin(self.status_code, self.raw_headers)
+            beat = _beat(writer, self._ai.settings.server.heartbeat_seconds)
             try:
-                await attend(self._tell(writer), receive=receive, drain=self._drain)
+                await attend(
+                    self._tell(writer), drain=self._drain, leaving=(hang_up(receive), beat)
+                )
             except CutError:
-                answer = draining(self._ai, **self._whom(writer))
-                await self._end(writer, answer)
+                await self._end(writer, draining)
 
     async def _tell(self, writer: _Writer) -> None:
-        await writer.begin(self.status_code, self.raw_headers)
-        heartbeat = self._ai.settings.server.heartbeat_seconds
-        async with _heartbeats(writer, heartbeat), self._events as events:
+        async with self._events as events:
             try:
                 async for event in events:
                     await self._write(writer, event)
-                if not writer.ended:
-                    raise RuntimeError("the answer ended without a terminal event")
             except GoneError:
                 raise
-            except Exception:
-                _log.exception("stream_failed", extra={"request_id": events.request_id})
-                if not writer.ended:
-                    await self._end(writer, unexpected(self._ai, **self._whom(writer)))
+            except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an end
+                fields = {"request_id": events.request_id}
+                _log.exception("stream_failed", extra={"fields": fields})
+        await self._end(writer, unexpected)
 
     async def _write(self, writer: _Writer, event: StreamEvent) -> None:
         data = self._render.event(event)
         if isinstance(event, StreamDone | StreamInterrupted | StreamError):
             await writer.end(data)
         elif isinstance(event, StreamText):
-            await writer.write(data, chars=len(event.text))
+            await writer.text(data, len(event.text))
         else:
             await writer.write(data)
 
-    async def _end(self, writer: _Writer, answer: Answer) -> None:
-        """Say what became of the answer, by what the reader has been given so far."""
-        event: StreamEvent = StreamError(answer)
-        if writer.tokens:
-            event = StreamInterrupted(answer, writer.tokens, writer.chars)
-        if not writer.ended:
-            await writer.begin(self.status_code, self.raw_headers)
-            await writer.end(self._render.event(event))
-
-    def _whom(self, writer: _Writer) -> dict[str, Any]:
-        return {
-            "request_id": self._events.request_id,
-            "locale": self._locale,
-            "shown": bool(writer.tokens),
-        }
+    async def _end(self, writer: _Writer, failure: Callable[..., Answer]) -> None:
+        """End what has no end yet, by what the reader has been given so far."""
+        if writer.ended:
+            return
+        shown = writer.tokens > 0
+        answer = failure(
+            self._ai, request_id=self._events.request_id, locale=self._locale, shown=shown
+        )
+        event = (
+            StreamInterrupted(answer, writer.tokens, writer.chars) if shown else StreamError(answer)
+        )
+        await writer.end(self._render.event(event))
 
 
 class _Writer:
@@ -124,7 +120,6 @@ class _Writer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._began = False
         self._number = 0
         self.ended = False
         self.tokens = 0
@@ -132,18 +127,18 @@ class _Writer:
         self.wrote_at = 0.0
 
     async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        if not self._began:
-            self._began = True
-            await self._put({"type": "http.response.start", "status": status, "headers": headers})
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, data: dict[str, Any], *, chars: int | None = None) -> None:
+    async def write(self, data: dict[str, Any]) -> None:
         await self._body(self._numbered(data), more=True)
-        if chars is not None:
-            self.tokens += 1
-            self.chars += chars
+
+    async def text(self, data: dict[str, Any], chars: int) -> None:
+        await self.write(data)
+        self.tokens += 1
+        self.chars += chars
 
     async def end(self, data: dict[str, Any]) -> None:
-        """Write the terminal event and the end in one piece: there is never one without the other."""
+        """Write the last event and the end in one piece: there is never one without the other."""
         self.ended = True
         await self._body(self._numbered(data) + _DONE, more=False)
 
@@ -158,7 +153,7 @@ class _Writer:
         await self._put({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _put(self, message: dict[str, Any]) -> None:
-        """Send one message. Waits while the reader is behind; that is what slows the provider."""
+        """Send one message. Waits while the reader is behind: that is what slows the provider."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._send(message)
@@ -167,21 +162,14 @@ class _Writer:
         self.wrote_at = asyncio.get_running_loop().time()
 
 
-@asynccontextmanager
-async def _heartbeats(writer: _Writer, seconds: float) -> AsyncIterator[None]:
-    task = asyncio.create_task(_beat(writer, seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def _beat(writer: _Writer, seconds: float) -> None:
+    """Break long silences; return where that fails, for the reader has gone."""
     loop = asyncio.get_running_loop()
-    while not writer.ended:
-        silent = loop.time() - writer.wrote_at
-        if silent < seconds:
-            await asyncio.sleep(seconds - silent)
-        else:
-            await writer.heartbeat()
+    with suppress(GoneError):
+        while not writer.ended:
+            silent = loop.time() - writer.wrote_at
+            if silent < seconds:
+                await asyncio.sleep(seconds - silent)
+            else:
+                await writer.heartbeat()
+        await loop.create_future()  # the last write is under way, and not this one's to judge

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from failsoft.chaos.simulator.latency import Latency
 
-__all__ = ["KINDS", "STATUS", "STATUSES", "Fault", "Kind", "kind_of"]
+__all__ = ["KINDS", "STATUS", "Fault", "Kind", "kind_of"]
 
 STATUS: Final = "400-599"
-STATUSES: Final = range(400, 600)
+_STATUSES: Final = range(400, 600)
 
 _NO_LATENCY: Final = Latency()
 
@@ -133,6 +133,6 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 def kind_of(name: str) -> Kind | None:
     """The kind of a fault's name (or of a status); None for a name that is none."""
-    if name.isdecimal() and name.isascii() and int(name) in STATUSES:
+    if name.isdecimal() and name.isascii() and int(name) in _STATUSES:
         return KINDS[STATUS]
     return None if name == STATUS else KINDS.get(name)

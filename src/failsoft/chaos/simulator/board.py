@@ -8,8 +8,8 @@ fate does not depend on what happened to other requests, nor on when it came.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from random import Random
 
 from failsoft.chaos.simulator.behaviour import Fault
@@ -38,11 +38,13 @@ class Fate:
     headers: Mapping[str, str]
 
 
-@dataclass(slots=True)
-class _Entry:
-    faults: tuple[Fault, ...]
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A fault in force ``since`` then; an enforced limit has its bucket."""
+
+    fault: Fault
     since: float
-    buckets: dict[int, TokenBucket] = field(default_factory=dict)
+    bucket: TokenBucket | None
 
 
 class Board:
@@ -51,24 +53,24 @@ class Board:
     def __init__(self, *, seed: int, clock: Clock, steps: Iterable[Step] = ()) -> None:
         self._seed = seed
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._live: dict[str, list[_Live]] = {}
         self._counts: Counter[str] = Counter()
         self._steps = deque(sorted(steps, key=lambda step: step.at))
 
     def set(self, model: str, faults: Iterable[Fault]) -> None:
         """Replace a model's faults; their windows and limits begin now."""
         self._advance()
-        self._entries[model] = _Entry(tuple(faults), self._clock.now())
+        self._live[model] = _enforced(faults, since=self._clock.now())
 
     def remove(self, model: str) -> None:
         """Leave a model to ``*``; nothing happens if it has no faults of its own."""
         self._advance()
-        self._entries.pop(model, None)
+        self._live.pop(model, None)
 
     def faults(self) -> dict[str, tuple[Fault, ...]]:
         """The faults in force by model; their windows may be closed at the moment."""
         self._advance()
-        return {model: entry.faults for model, entry in self._entries.items()}
+        return {model: tuple(each.fault for each in live) for model, live in self._live.items()}
 
     def decide(self, model: str, *, tokens: int) -> Fate:
         """The fate of a request that has just arrived, with a prompt of about ``tokens``."""
@@ -76,44 +78,52 @@ class Board:
         self._counts[model] += 1
         number = self._counts[model]
         rng = Random(f"{self._seed}/{model}/{number}")  # noqa: S311 - repeatable, not secret
-        struck: Fault | None = None
-        latency: Fault | None = None
+        drawn = self._draw(model, rng)
+        slow = (live.fault for live in drawn if live.fault.name == "latency")
         headers: dict[str, str] = {}
-        for entry, place in self._places(model):
-            fault = entry.faults[place]
-            drawn = rng.random() < fault.rate
-            if not drawn or not fault.active(self._clock.now() - entry.since):
-                continue
-            if fault.name == "latency":
-                latency = latency or fault
-            elif struck is None and self._strikes(entry, place, tokens, headers):
-                struck = fault
-        if struck is not None and struck.name == "healthy":
-            struck = None
-        return Fate(number=number, rng=rng, fault=struck, latency=latency, headers=headers)
+        struck = (live.fault for live in drawn if self._strikes(live, tokens, headers))
+        fault = next(struck, None)
+        return Fate(
+            number=number,
+            rng=rng,
+            fault=None if fault is None or fault.name == "healthy" else fault,
+            latency=next(slow, None),
+            headers=headers,
+        )
 
-    def _places(self, model: str) -> Iterator[tuple[_Entry, int]]:
-        for name in dict.fromkeys((model, EVERY_MODEL)):
-            if entry := self._entries.get(name):
-                yield from ((entry, place) for place in range(len(entry.faults)))
+    def _draw(self, model: str, rng: Random) -> list[_Live]:
+        now = self._clock.now()
+        return [
+            live
+            for name in dict.fromkeys((model, EVERY_MODEL))
+            for live in self._live.get(name, ())
+            if rng.random() < live.fault.rate and live.fault.active(now - live.since)
+        ]
 
-    def _strikes(self, entry: _Entry, place: int, tokens: int, headers: dict[str, str]) -> bool:
-        fault = entry.faults[place]
+    def _strikes(self, live: _Live, tokens: int, headers: dict[str, str]) -> bool:
+        fault, bucket = live.fault, live.bucket
+        if bucket is not None:
+            now = self._clock.now()
+            allowed = bucket.take(now)
+            headers |= limit_headers(fault, bucket, allowed=allowed, epoch=self._clock.epoch(now))
+            return not allowed
         if fault.tokens is not None:
             return tokens > fault.tokens
-        if fault.name != "rate_limit":
-            return True
-        now = self._clock.now()
-        bucket = entry.buckets.get(place)
-        if bucket is None:
-            bucket = TokenBucket(per_second=fault.per_second, burst=fault.burst, now=now)
-            entry.buckets[place] = bucket
-        allowed = bucket.take(now)
-        headers |= limit_headers(fault, bucket, allowed=allowed, epoch=self._clock.epoch(now))
-        return not allowed
+        return fault.name != "latency"
 
     def _advance(self) -> None:
         now = self._clock.now()
         while self._steps and self._steps[0].at <= now:
             step = self._steps.popleft()
-            self._entries[step.model] = _Entry(step.faults, step.at)
+            self._live[step.model] = _enforced(step.faults, since=step.at)
+
+
+def _enforced(faults: Iterable[Fault], *, since: float) -> list[_Live]:
+    return [
+        _Live(fault, since, _bucket(fault, since) if fault.name == "rate_limit" else None)
+        for fault in faults
+    ]
+
+
+def _bucket(fault: Fault, now: float) -> TokenBucket:
+    return TokenBucket(per_second=fault.per_second, burst=fault.burst, now=now)

@@ -1,0 +1,145 @@
+"""What is wrong with a command is one clear line on standard error, and exit code 2."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.subprocess import PIPE
+
+import pytest
+from cli_command import FAILSOFT, environment, run
+
+from failsoft.cli import app
+
+KEY = {"ANTHROPIC_API_KEY": "sk-ant-secret"}
+
+
+def one_line(err: str) -> str:
+    assert "Traceback" not in err
+    lines = err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("failsoft: ")
+    return lines[0].removeprefix("failsoft: ")
+
+
+async def test_help_names_every_command():
+    ended = await run("--help")
+    assert ended.code == 0
+    for command in ("serve", "simulator", "ask", "demo", "config", "notices"):
+        assert f" {command} " in ended.out
+    assert (await run()).out == ended.out
+
+
+async def test_version():
+    ended = await run("--version")
+    assert (ended.code, ended.out) == (0, "failsoft 0.1.0\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sreve",), "No such command 'sreve'"),
+        (("ask",), "Missing argument"),
+        (("ask", "hi", "--modle", "x"), "--modle"),
+        (("serve", "--port", "many"), "--port"),
+        (("ask", "hi"), "no API key: set ANTHROPIC_API_KEY, or run 'failsoft demo'"),
+        (("ask", "  "), "the question is empty"),
+        (("ask", "-"), "the question is empty"),
+        (("serve", "--port", "70000"), "server.port"),
+        (("serve", "--host", "0.0.0.0"), "--insecure"),
+        (("config", "check", "--config", "none.toml"), "none.toml"),
+        (("demo", "--config", "none.toml"), "none.toml"),
+        (("simulator", "--script", "none.toml"), "none.toml"),
+        (("simulator", "--fault", "529"), "must be MODEL=FAULT"),
+        (("simulator", "--upstream", "nowhere"), "--upstream"),
+        (("simulator", "--port", "0", "--host", "192.0.2.1"), "192.0.2.1:0 is not an address of"),
+        (("notices", "check", "--dir", "none"), "none"),
+        (("notices", "review", "--locale", "tlh"), "there are no notices in 'tlh'"),
+    ],
+    ids=" ".join,
+)
+async def test_wrong_use_is_one_line(arguments, says, tmp_path):
+    environ = KEY if arguments[0] == "serve" else {}
+    ended = await run(*arguments, cwd=tmp_path, environ=environ)
+    assert says in one_line(ended.err)
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize("command", ["serve", "simulator", "demo"])
+async def test_a_port_in_use_is_named(command, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environ = KEY if command == "serve" else {}
+        ended = await run(command, "--port", str(port), cwd=tmp_path, environ=environ)
+    said = one_line(ended.err)
+    assert str(port) in said
+    assert "--port" in said
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_every_problem_of_the_settings_has_its_line(tmp_path):
+    (tmp_path / "failsoft.toml").write_text("[breaker]\nprobes = 0\n[retry]\nspeed = 9\n")
+    ended = await run("config", "check", cwd=tmp_path, environ=KEY)
+    assert ended.code == 2
+    lines = ended.err.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["failsoft", "breaker.probes"],
+        ["failsoft", "retry.speed"],
+    ]
+
+
+async def test_settings_that_hold_and_where_they_are_from(tmp_path):
+    (tmp_path / "failsoft.toml").write_text("deadline_seconds = 42\n")
+    environ = KEY | {"FAILSOFT_LOCALE": "en", "FAILSOFT_NO_SUCH": "1"}
+    ended = await run("config", "check", cwd=tmp_path, environ=environ)
+    assert ended.code == 0
+    assert "3 of them from ANTHROPIC_API_KEY, FAILSOFT_LOCALE, failsoft.toml" in ended.out
+    assert "FAILSOFT_NO_SUCH" in one_line(ended.err)
+
+    ended = await run("config", "show", cwd=tmp_path, environ=environ)
+    shown = {line.split()[0]: line.split()[1:] for line in ended.out.splitlines()}
+    assert shown["deadline_seconds"] == ["42", "failsoft.toml"]
+    assert shown["server.port"] == ["8787", "default"]
+    assert "sk-ant-secret" not in ended.out
+    assert shown["anthropic.api_key"][-1] == "ANTHROPIC_API_KEY"
+
+
+async def test_notices_that_break_the_rules_are_listed(tmp_path):
+    folder = tmp_path / "words"
+    folder.mkdir()
+    (folder / "en.toml").write_text('[notices.transient.given_up]\ntitle = "Error 529"\n')
+    ended = await run("notices", "check", "--dir", "words", cwd=tmp_path)
+    assert ended.code == 1
+    assert "transient.given_up.title" in ended.out
+    ended = await run("notices", "check", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+
+
+async def test_notices_to_read_aloud(tmp_path):
+    ended = await run("notices", "review", cwd=tmp_path)
+    assert ended.code == 0
+    assert "## transient.given_up" in ended.out
+    assert "- [ ] What do you do now?" in ended.out
+
+
+async def test_a_reader_that_has_enough_is_no_trouble(tmp_path):
+    command = f'"{FAILSOFT}" notices review | head -n 1'
+    process = await asyncio.create_subprocess_shell(
+        command, stdout=PIPE, stderr=PIPE, env=environment(), cwd=tmp_path
+    )
+    out, err = await process.communicate()
+    assert out.startswith(b"# Notices")
+    assert err == b""
+
+
+def test_a_bug_is_one_line_too(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("two\x1b[2J\nlines")
+
+    monkeypatch.setattr(app, "application", broken)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    said = one_line(capsys.readouterr().err)
+    assert "this is a bug of failsoft" in said
+    assert "\x1b" not in said
