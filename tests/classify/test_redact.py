@@ -93,16 +93,17 @@ def test_a_secret_is_not_cut_in_half_where_the_text_is(length):
         "invalid x-api-key",
         "anthropic-ratelimit-input-tokens-remaining is 0",
         "Cannot connect to host api.anthropic.com:443 ssl:default [Connection refused]",
-        'Could not resolve authentication method. Expected one of api_key, auth_token, or credentials',
+        "Expected one of api_key, auth_token, or credentials to be set",
     ],
-)  # fmt: skip
+)
 def test_what_helps_a_developer_stays(text):
     assert redact(text) == text
 
 
-@given(st.text())
-def test_text_without_a_credential_is_only_ever_shortened_by_marks(text):
-    assert redact(redact(text)) == redact(redact(redact(text)))
+@given(st.text("key:=sk-'\"\\ (b,)/@?&AaIi09\n"))
+def test_redacting_twice_changes_nothing_more(text):
+    once = redact(text)
+    assert redact(once) == once
 
 
 @pytest.mark.parametrize(

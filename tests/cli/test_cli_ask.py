@@ -76,6 +76,14 @@ async def test_arguments_that_cannot_hold(wrong, environ, tmp_path):
     assert ended.err.count("\n") == 1
 
 
+async def test_a_terminal_that_knows_few_letters(environ, tmp_path):
+    environ = environ | {"PYTHONIOENCODING": "ascii"}
+    ended = await run("ask", "What do I need?", cwd=tmp_path, environ=environ)
+    assert ended.code == 0
+    assert ended.out.startswith("You asked: ?What do I need??.")
+    assert "level full ? answered" in ended.err
+
+
 async def test_an_answer_cannot_command_the_terminal(environ, tmp_path):
     ours, theirs = pty.openpty()
     async with running(

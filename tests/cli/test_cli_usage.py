@@ -7,7 +7,7 @@ import socket
 from asyncio.subprocess import PIPE
 
 import pytest
-from cli_command import FAILSOFT, environment, run
+from cli_command import FAILSOFT, environment
 
 from failsoft.cli import app
 
@@ -22,16 +22,16 @@ def one_line(err: str) -> str:
     return lines[0].removeprefix("failsoft: ")
 
 
-async def test_help_names_every_command():
-    ended = await run("--help")
+def test_help_names_every_command(invoke):
+    ended = invoke("--help")
     assert ended.code == 0
     for command in ("serve", "simulator", "ask", "demo", "config", "notices"):
         assert f" {command} " in ended.out
-    assert (await run()).out == ended.out
+    assert (invoke()).out == ended.out
 
 
-async def test_version():
-    ended = await run("--version")
+def test_version(invoke):
+    ended = invoke("--version")
     assert (ended.code, ended.out) == (0, "failsoft 0.1.0\n")
 
 
@@ -58,28 +58,28 @@ async def test_version():
     ],
     ids=" ".join,
 )
-async def test_wrong_use_is_one_line(arguments, says, tmp_path):
+def test_wrong_use_is_one_line(arguments, says, invoke):
     environ = KEY if arguments[0] == "serve" else {}
-    ended = await run(*arguments, cwd=tmp_path, environ=environ)
+    ended = invoke(*arguments, **environ)
     assert says in one_line(ended.err)
     assert (ended.code, ended.out) == (2, "")
 
 
 @pytest.mark.parametrize("command", ["serve", "simulator", "demo"])
-async def test_a_port_in_use_is_named(command, tmp_path):
+def test_a_port_in_use_is_named(command, invoke):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environ = KEY if command == "serve" else {}
-        ended = await run(command, "--port", str(port), cwd=tmp_path, environ=environ)
+        ended = invoke(command, "--port", str(port), **environ)
     said = one_line(ended.err)
     assert str(port) in said
     assert "--port" in said
     assert (ended.code, ended.out) == (2, "")
 
 
-async def test_every_problem_of_the_settings_has_its_line(tmp_path):
+def test_every_problem_of_the_settings_has_its_line(invoke, tmp_path):
     (tmp_path / "failsoft.toml").write_text("[breaker]\nprobes = 0\n[retry]\nspeed = 9\n")
-    ended = await run("config", "check", cwd=tmp_path, environ=KEY)
+    ended = invoke("config", "check", **KEY)
     assert ended.code == 2
     lines = ended.err.splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
@@ -88,15 +88,15 @@ async def test_every_problem_of_the_settings_has_its_line(tmp_path):
     ]
 
 
-async def test_settings_that_hold_and_where_they_are_from(tmp_path):
+def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
     (tmp_path / "failsoft.toml").write_text("deadline_seconds = 42\n")
     environ = KEY | {"FAILSOFT_LOCALE": "en", "FAILSOFT_NO_SUCH": "1"}
-    ended = await run("config", "check", cwd=tmp_path, environ=environ)
+    ended = invoke("config", "check", **environ)
     assert ended.code == 0
     assert "3 of them from ANTHROPIC_API_KEY, FAILSOFT_LOCALE, failsoft.toml" in ended.out
     assert "FAILSOFT_NO_SUCH" in one_line(ended.err)
 
-    ended = await run("config", "show", cwd=tmp_path, environ=environ)
+    ended = invoke("config", "show", **environ)
     shown = {line.split()[0]: line.split()[1:] for line in ended.out.splitlines()}
     assert shown["deadline_seconds"] == ["42", "failsoft.toml"]
     assert shown["server.port"] == ["8787", "default"]
@@ -104,19 +104,19 @@ async def test_settings_that_hold_and_where_they_are_from(tmp_path):
     assert shown["anthropic.api_key"][-1] == "ANTHROPIC_API_KEY"
 
 
-async def test_notices_that_break_the_rules_are_listed(tmp_path):
+def test_notices_that_break_the_rules_are_listed(invoke, tmp_path):
     folder = tmp_path / "words"
     folder.mkdir()
     (folder / "en.toml").write_text('[notices.transient.given_up]\ntitle = "Error 529"\n')
-    ended = await run("notices", "check", "--dir", "words", cwd=tmp_path)
+    ended = invoke("notices", "check", "--dir", "words")
     assert ended.code == 1
     assert "transient.given_up.title" in ended.out
-    ended = await run("notices", "check", cwd=tmp_path)
+    ended = invoke("notices", "check")
     assert (ended.code, ended.err) == (0, "")
 
 
-async def test_notices_to_read_aloud(tmp_path):
-    ended = await run("notices", "review", cwd=tmp_path)
+def test_notices_to_read_aloud(invoke):
+    ended = invoke("notices", "review")
     assert ended.code == 0
     assert "## transient.given_up" in ended.out
     assert "- [ ] What do you do now?" in ended.out

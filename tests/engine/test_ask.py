@@ -18,7 +18,7 @@ from engine_kit import (
 import failsoft as fs
 from failsoft import AIBadRequest, AIMisconfigured, AIRefused, AIUnavailable, Settings
 from failsoft.classify.failures import Stopped
-from failsoft.config.settings import BulkheadSettings
+from failsoft.config.settings import BulkheadSettings, TargetSettings
 from failsoft.telemetry.events import Event, RequestFinished
 
 
@@ -122,7 +122,8 @@ def test_what_cannot_succeed_is_called_once_and_raised_by_complete(failure, kind
     assert error.verdict.category == category == answer.error_category
     assert error.__cause__ is failure
     assert not answer.retryable
-    assert answer.retry_in_seconds is None
+    # A dead account is parked, and that time is known; time does not mend the others.
+    assert (answer.retry_in_seconds is not None) == (category == "auth_error")
     assert len(error.attempts) == 1
     again = pickle.loads(pickle.dumps(error))
     assert (again.verdict, again.notice, again.request_id) == (
@@ -422,3 +423,52 @@ def test_the_virtual_loop_itself_notices_a_deadlock():
         pytest.raises(RuntimeError, match="nothing will ever happen"),
     ):
         runner.run(main())
+
+
+def test_closing_lets_what_is_under_way_end_and_admits_nothing_more():
+    async def main():
+        ai = failsoft(Scripted(says("slowly", pause=2.0)))
+        asked = asyncio.create_task(ai.ask("Hi"))
+        await asyncio.sleep(1)
+        await ai.aclose()
+        with pytest.raises(fs.FailsoftError, match="closed"):
+            await ai.ask("Hi again")
+        return await asked
+
+    assert virtually(main()).text == "slowly"
+
+
+def test_a_model_that_refuses_a_prefill_is_left_out_and_the_answer_says_so():
+    provider = Scripted(says("went on"))
+    prefill = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "The answer is"}]
+
+    async def main():
+        async with failsoft(provider, models=["claude-opus-5-5", "claude-3-5-haiku-latest"]) as ai:
+            return await ai.complete(messages=prefill)
+
+    answer = virtually(main())
+    assert provider.models == ["claude-3-5-haiku-latest"]
+    assert answer.left_out == ("anthropic/claude-opus-5-5",)
+
+
+def test_max_tokens_is_clamped_anew_for_every_model_and_the_ledger_says_so():
+    limits = {"anthropic/claude-opus-5-5": TargetSettings(max_output_tokens=100)}
+    provider = Scripted(overloaded(), says("ok"))
+
+    async def main():
+        async with failsoft(provider, settings=Settings(targets=limits)) as ai:
+            return await ai.ask("Hi", max_tokens=500)
+
+    answer = virtually(main())
+    assert [body["max_tokens"] for body in provider.bodies] == [100, 500]
+    assert answer.attempts[0].changes == ("max_tokens 500 → 100",)
+
+
+def test_where_nobody_knows_when_the_words_and_the_figure_are_those_of_the_contract():
+    async def main():
+        async with failsoft(Scripted(default=overloaded())) as ai:
+            return await ai.ask("Hi")
+
+    answer = virtually(main())
+    assert answer.notice.retry_countdown_seconds == 5
+    assert answer.retry_in_seconds == 300

@@ -61,6 +61,7 @@ class Loopback:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     open: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     all_closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -74,6 +75,7 @@ class Loopback:
         try:
             while (request := await _read_request(reader)) is not None:
                 self.requests.append(request)
+                self.asked.set()
                 await self.respond(Peer(request, reader, writer))
                 if writer.transport.is_closing():
                     break

@@ -24,17 +24,13 @@ from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.protocol import Provider, ProviderCall, WireEvent
 
-CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.sse"))
+CORPUS = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "corpus").glob("*.sse")}
 TARGET = Target(provider="anthropic", model="claude-opus-5-5")
 JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_1\r\n"
 HTML_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n"
 
 
-def corpus(name: str) -> bytes:
-    return (Path(__file__).parent / "corpus" / f"{name}.sse").read_bytes()
-
-
-TEXT = corpus("text")
+TEXT = CORPUS["text"]
 EVENTS = [event + b"\n\n" for event in TEXT.split(b"\n\n")[:-1]]
 SAID = "Hello! How can I help you today?"
 
@@ -201,14 +197,13 @@ async def test_a_body_that_is_no_json_is_refused_before_sending(
 # What comes back
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-async def test_every_stream_is_read_to_its_end(path: Path) -> None:
-    stream = path.read_bytes()
+@pytest.mark.parametrize("name", sorted(CORPUS))
+async def test_every_stream_is_read_to_its_end(name: str) -> None:
+    stream = CORPUS[name]
 
     outcome = await ask(chunked(SSE_HEAD, *(stream[i : i + 7] for i in range(0, len(stream), 7))))
 
-    stops = path.stem.startswith(("refusal", "context_window"))
-    if stops:
+    if name.startswith(("refusal", "context_window")):
         assert failed(outcome, Stopped).body == outcome.message
     else:
         assert outcome.error is None
@@ -219,7 +214,7 @@ async def test_every_stream_is_read_to_its_end(path: Path) -> None:
 
 async def test_what_counts_as_content() -> None:
     async def content_of(name: str) -> list[tuple[str, str]]:
-        outcome = await ask(chunked(SSE_HEAD, corpus(name)))
+        outcome = await ask(chunked(SSE_HEAD, CORPUS[name]))
         kinds = [(event.type, event.data) for event in outcome.events if event.content]
         return [
             (kind, data.get("delta", data.get("content_block", {})).get("type"))
@@ -254,7 +249,7 @@ async def test_what_counts_as_content() -> None:
 
 
 async def test_unknown_events_and_fields_are_passed_on() -> None:
-    outcome = await ask(chunked(SSE_HEAD, corpus("unknown_events")))
+    outcome = await ask(chunked(SSE_HEAD, CORPUS["unknown_events"]))
 
     unknown = [event for event in outcome.events if event.type == "vendor.metrics"]
     assert [event.data["latency_ms"] for event in unknown] == [12]
@@ -442,6 +437,14 @@ async def test_a_stream_without_its_terminal_event_is_cut(end: str) -> None:
     failed(await ask(chunked(SSE_HEAD, body)), StreamCut)
 
 
+BROKEN_FRAMING = {
+    "no size": b"rubbish\r\n",
+    "size too large": b"f" * 40 + b"\r\n",
+    "chunk too long": b"3\r\n: long\r\n",
+    "bad trailer": b"0\r\nbad trailer\r\n\r\n",
+}
+
+
 def breaking(*, how: str) -> Respond:
     async def respond(peer: Peer) -> None:
         some = b"".join(EVENTS[:5])
@@ -455,14 +458,15 @@ def breaking(*, how: str) -> Respond:
         elif how == "half-close":
             peer.writer.write_eof()
             await peer.gone()
-        elif how == "no chunk":
-            await peer.send(b"rubbish\r\n")
+        elif how in BROKEN_FRAMING:
+            await peer.send(BROKEN_FRAMING[how])
+            await peer.gone()
         peer.writer.close()
 
     return respond
 
 
-@pytest.mark.parametrize("how", ["reset", "close", "half-close", "length", "no chunk"])
+@pytest.mark.parametrize("how", ["reset", "close", "half-close", "length", *BROKEN_FRAMING])
 async def test_a_broken_connection_is_a_cut_stream(how: str) -> None:
     outcome = await ask(breaking(how=how))
 

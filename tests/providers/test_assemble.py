@@ -14,7 +14,7 @@ from failsoft.providers import payload
 from failsoft.providers.assemble import MessageAssembler
 from failsoft.providers.sse import SSEReader
 
-CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.sse"))
+CORPUS = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "corpus").glob("*.sse")}
 
 
 def assembled(stream: bytes) -> tuple[dict[str, Any], str]:
@@ -32,15 +32,15 @@ def text_of(message: dict[str, Any]) -> str:
     return "".join(b["text"] for b in blocks if isinstance(b.get("text"), str))
 
 
-@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", sorted(CORPUS))
 @pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")  # the SDK's, on the unknown
-async def test_the_same_message_as_the_sdk(path: Path) -> None:
-    stream = path.read_bytes()
+async def test_the_same_message_as_the_sdk(name: str) -> None:
+    stream = CORPUS[name]
     async with (
         serving(chunked(SSE_HEAD, stream)) as server,
         anthropic.AsyncAnthropic(api_key="key", base_url=server.url, max_retries=0) as client,
     ):
-        messages = client.beta.messages if path.stem.startswith("beta_") else client.messages
+        messages = client.beta.messages if name.startswith("beta_") else client.messages
         async with messages.stream(model="m", max_tokens=9, messages=[]) as theirs:
             expected = (await theirs.get_final_message()).to_dict(mode="json")
 
@@ -143,9 +143,13 @@ def test_a_whole_message_is_taken_as_it_is() -> None:
 
 
 def test_the_events_are_not_changed() -> None:
-    events = [("message_start", START), block(0, type="text", text="", citations=[]),
-              delta(0, "text_delta", text="a"), delta(0, "citations_delta", citation={"a": 1}),
-              ("message_delta", {"delta": {"stop_reason": "x"}, "usage": {"output_tokens": 2}})]  # fmt: skip
+    events = [
+        ("message_start", START),
+        block(0, type="text", text="", citations=[]),
+        delta(0, "text_delta", text="a"),
+        delta(0, "citations_delta", citation={"a": 1}),
+        ("message_delta", {"delta": {"stop_reason": "x"}, "usage": {"output_tokens": 2}}),
+    ]
     before = json.dumps(events)
 
     build(*events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ def main() -> None:
     Exits with 0, with 1 for an answer that failed or a check that did not hold, with 2 for wrong
     use or settings, each said in one line, and with 130 for an interrupted command.
     """
+    _write_what_can_be_written()
     try:
         code = application()(standalone_mode=False)
     except (CommandError, FailsoftError) as error:
@@ -48,7 +50,14 @@ def main() -> None:
 def _unexpected(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}"
-    return f"this is a bug of failsoft, please report it: {error} ({where})"
+    return f"this is a bug of failsoft, please report it: {' '.join(str(error).split())} ({where})"
+
+
+def _write_what_can_be_written() -> None:
+    """A terminal that knows no “·” shows a question mark in its place, not an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def application() -> typer.Typer:

@@ -15,7 +15,7 @@ from failsoft.cli.ask import has_key
 from failsoft.cli.narrator import Narrator
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import output
-from failsoft.cli.trouble import listening_on
+from failsoft.cli.trouble import end_when_told, listening_on
 from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
@@ -56,6 +56,7 @@ def demo(
         settings = replace(settings, env="dev")
     drain = min(_DRAIN_SECONDS, settings.server.drain_seconds)
     settings = replace(settings, server=replace(settings.server, drain_seconds=drain))
+    end_when_told()
     asyncio.run(_real(settings) if has_key(settings.anthropic) else _simulated(settings))
 
 

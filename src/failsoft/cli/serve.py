@@ -10,7 +10,7 @@ from rich.text import Text
 from failsoft.cli.ask import has_key
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import errors
-from failsoft.cli.trouble import tell
+from failsoft.cli.trouble import end_when_told, tell
 
 __all__ = ["serve"]
 
@@ -41,6 +41,7 @@ def serve(
     ).settings
     if not has_key(settings.anthropic):
         tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
+    end_when_told()
     run(settings, on_ready=_ready)
 
 

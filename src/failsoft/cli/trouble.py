@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from failsoft.cli.terminal import printable
 
-__all__ = ["FAILED", "WRONG_USE", "CommandError", "listening_on", "tell"]
+__all__ = ["FAILED", "WRONG_USE", "CommandError", "end_when_told", "listening_on", "tell"]
 
 FAILED = 1
 WRONG_USE = 2
@@ -28,6 +29,12 @@ def tell(message: str) -> None:
     """Print a trouble, each of its lines marked as ours."""
     for line in message.splitlines():
         sys.stderr.write(f"failsoft: {printable(line)}\n")
+
+
+def end_when_told() -> None:
+    """Let SIGTERM and Ctrl-C end the process well while no server listens to them yet."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 @contextmanager

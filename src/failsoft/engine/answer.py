@@ -46,7 +46,8 @@ class Answer:
     speaks). ``text`` is what a model said, also where it was cut short (``finish`` is then
     ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
     none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
-    is known. ``wasted_tokens`` were paid for, as far as the provider told, and not used.
+    is known. ``left_out`` are targets that could not take the request. ``wasted_tokens`` were paid
+    for, as far as the provider told, and not used.
     """
 
     status: Literal["success", "error"]
@@ -61,6 +62,7 @@ class Answer:
     position: int | None = None
     hops: int = 0
     attempts: tuple[Attempt, ...] = ()
+    left_out: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     wasted_tokens: Mapping[str, int] = field(default_factory=dict)
     verdict: Verdict | None = None

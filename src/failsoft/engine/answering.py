@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from failsoft.classify import verdict_for
-from failsoft.classify.verdict import Verdict
+from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.call import Request
 from failsoft.engine.core import Core
@@ -25,8 +25,11 @@ _KINDS: Mapping[str, type[AIError]] = {
     "permanent": AIBadRequest,
 }
 
-# What ladder.md grants the minimal level where nobody knows when a target will be back.
+# The minimal level names this time where nobody knows when a target will be back.
 _MINIMAL_RETRY_SECONDS = 300.0
+
+# What time can mend, ours or the provider's; sending the same words again mends nothing else.
+_PASSES = frozenset(ErrorCategory) - {ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT}
 
 _TOKENS = (
     "input_tokens",
@@ -85,6 +88,7 @@ def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
         position=call.position,
         hops=hops,
         attempts=tuple(ending.attempts),
+        left_out=request.left_out,
         usage=ending.attempts[-1].usage,
         wasted_tokens=_wasted(ending.attempts[:-1]) if hops else {},
         circuit_state=core.circuit_state(),
@@ -109,6 +113,7 @@ def _failed(
         finish="interrupted" if shown else None,
         hops=hops,
         attempts=tuple(ending.attempts),
+        left_out=request.left_out,
         wasted_tokens=_wasted(ending.attempts),
         verdict=verdict,
         retryable=verdict.category.retryable,
@@ -161,18 +166,16 @@ def _speech(
         retry_in_seconds=back_in,
         shown=shown,
     )
-    retry_in = back_in
-    if retry_in is None:
-        countdown = notice.retry_countdown_seconds
-        retry_in = _MINIMAL_RETRY_SECONDS if countdown is None else float(countdown)
+    retry_in = _MINIMAL_RETRY_SECONDS if back_in is None else back_in
     actions = suggested_actions(
         verdict,
         catalogue=catalogue,
         locale=request.locale,
-        retry_in_seconds=retry_in,
+        # The words of one answer agree: where the notice counts down, they name the same time.
+        retry_in_seconds=notice.retry_countdown_seconds or retry_in,
         links=core.links,
     )
-    return _Speech(notice, actions, retry_in if verdict.category.retryable else None)
+    return _Speech(notice, actions, retry_in if verdict.category in _PASSES else None)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

@@ -50,6 +50,7 @@ class Request:
     locale: str = "en"
     principal: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
     def chain(self, core: Core) -> tuple[Target, ...]:
@@ -63,7 +64,9 @@ class Request:
         """The plan of this request; targets that cannot take it are left out."""
         chain = self.chain(core)
         if continues_assistant(self.body):
-            chain = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
+            able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
+            self.left_out = tuple(target.id for target in chain if target not in able)
+            chain = able
         return Plan(
             chain,
             self.times,

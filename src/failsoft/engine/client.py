@@ -74,9 +74,12 @@ class Failsoft:
     ) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
-        """Close every connection. Idempotent."""
-        await self._core.aclose()
+    async def aclose(self, *, drain_seconds: float = 5.0) -> None:
+        """Admit no more requests, let those under way end, close every connection. Idempotent.
+
+        What has not ended after ``drain_seconds`` loses its connection and ends as a failure.
+        """
+        await self._core.aclose(drain_seconds)
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""

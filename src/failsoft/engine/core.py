@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from failsoft.config.settings import Settings
 from failsoft.engine.admission import Route
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
-from failsoft.errors import SettingError
+from failsoft.errors import FailsoftError, SettingError
 from failsoft.policy.breaker import CircuitState, Transition
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.gate import Gates, Held
@@ -26,6 +27,9 @@ from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
 __all__ = ["Core"]
+
+# Several event loops may have requests under way; looking is simpler than being told by each.
+_DRAIN_LOOK_SECONDS = 0.01
 
 
 class Core:
@@ -47,6 +51,7 @@ class Core:
         self.openings = Openings()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
         self.budget = RetryBudget(settings.retry)
+        self.closed = False
         self._routes: dict[str, Route] = {}
         self._providers = dict(providers or {})
         self._providers.setdefault("anthropic", AnthropicWire(settings.anthropic))
@@ -74,7 +79,9 @@ class Core:
         return provider
 
     def route(self, name: str) -> Route:
-        """The route of that name, made at its first use."""
+        """The route of that name, made at its first use; raises once everything is closed."""
+        if self.closed:
+            raise FailsoftError("this Failsoft is closed; make a new one")
         route = self._routes.get(name)
         if route is None:
             limits = self.settings.bulkhead
@@ -106,8 +113,12 @@ class Core:
                 worst = state
         return worst
 
-    async def aclose(self) -> None:
-        """Close every provider."""
+    async def aclose(self, drain_seconds: float) -> None:
+        """Admit nothing more, let what is under way end, and close every provider."""
+        self.closed = True
+        until = monotonic() + drain_seconds
+        while monotonic() < until and any(r.bulkhead.held for r in self._routes.values()):  # noqa: ASYNC110 - see the constant
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         for provider in self._providers.values():
             await provider.aclose()
 

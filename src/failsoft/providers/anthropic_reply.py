@@ -22,6 +22,7 @@ from failsoft.classify.failures import (
 )
 from failsoft.providers import payload
 from failsoft.providers.assemble import MessageAssembler
+from failsoft.providers.lost import fail_when_lost
 from failsoft.providers.protocol import WireEvent
 from failsoft.providers.sse import DEFAULT_EVENT_LIMIT, ServerSentEvent, SSEReader
 
@@ -68,6 +69,7 @@ class AnthropicExchange:
     async def __aenter__(self) -> Self:
         self._response = await self._send()
         self._body = self._response.content
+        fail_when_lost(self._response)
         self.headers = {name.lower(): value for name, value in self._response.headers.items()}
         try:
             await self._open()

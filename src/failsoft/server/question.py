@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     FailFast,
@@ -39,6 +40,28 @@ class Limits:
     models: Mapping[str, str]
 
 
+def _wrong(problem: str) -> NoReturn:
+    raise PydanticCustomError("wrong", "{problem}", {"problem": problem})
+
+
+def _whole_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _wrong("must be text without half characters")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        _wrong("must not be empty")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole_text)]
+Said = Annotated[Text, AfterValidator(_said)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -57,12 +80,7 @@ class Turn(_Strict):
     """An earlier message."""
 
     role: Literal["user", "assistant"]
-    content: str
-
-    @field_validator("content")
-    @classmethod
-    def _says_something(cls, content: str) -> str:
-        return _not_blank(content)
+    content: Said
 
 
 class Question(_Strict):
@@ -73,19 +91,14 @@ class Question(_Strict):
     caller's own and is not sent to a model.
     """
 
-    message: str
+    message: Said
     history: Annotated[list[Turn], FailFast()] = []
-    system: str | None = None
+    system: Text | None = None
     model: str | None = None
     max_tokens: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
     route: Literal["chat"] = "chat"
     locale: str | None = Field(default=None, max_length=35, pattern=_LOCALE)
     metadata: dict[str, Any] | None = None
-
-    @field_validator("message")
-    @classmethod
-    def _says_something(cls, message: str) -> str:
-        return _not_blank(message)
 
     @field_validator("history", mode="before")
     @classmethod
@@ -137,21 +150,10 @@ def _limits(info: ValidationInfo) -> Limits:
     return info.context
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        _wrong("must not be empty")
-    return text
-
-
-def _wrong(problem: str) -> NoReturn:
-    raise PydanticCustomError("wrong", "{problem}", {"problem": problem})
-
-
 # pydantic's kinds of error in words for the person who calls; what was sent is never shown.
 _WORDS = {
     "missing": "is required",
     "string_type": "must be text",
-    "string_unicode": "must be text without half characters",
     "string_too_long": "must be a language tag such as en or de-AT",
     "string_pattern_mismatch": "must be a language tag such as en or de-AT",
     "int_type": "must be a whole number",
