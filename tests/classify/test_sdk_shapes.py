@@ -1,10 +1,11 @@
 """Errors as other releases of the SDKs shape them, and bodies as gateways do: look-alikes."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from failsoft.classify import Sent, classify
+from failsoft.classify import BadReply, ReplyFailed, Sent, classify
 
 REQUEST_ID = "req_011CZLrUfBVkVHn5T6EqQaf7"
 
@@ -229,6 +230,35 @@ ORDER = [
     (429, anthropic_body("rate_limit_error", "model claude is not available at this rate"),
      "rate_limited · rate_limited"),
 ]  # fmt: skip
+
+
+def test_a_token_limit_is_known_by_its_message():
+    words = "would exceed the rate limit for your organization of 40,000 input tokens per minute"
+    body = anthropic_body("rate_limit_error", words)
+    failure = status_error(429, body, **{"retry-after": "12"})
+    assert classify(failure, provider="anthropic", now=0.0).reason == "tokens"
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (BadReply("", status=200, body='{"content":[{"text":"Your credit balance is too low'),
+         "unknown · bad_reply"),
+        (BadReply("", status=200, body="<html>Raise your spending limit!</html>"),
+         "unknown · bad_reply"),
+        (ReplyFailed("", status=400, body="<html>prompt is too long</html>"),
+         "permanent · bad_request"),
+        (ReplyFailed("", status=400, body="prompt is too long"),
+         "permanent · context_too_long"),
+    ],
+)  # fmt: skip
+def test_words_of_an_answer_or_a_page_are_no_errors(failure, expected):
+    assert str(classify(failure, provider="anthropic", now=0.0)) == expected
+
+
+def test_a_long_error_text_is_read_whole():
+    text = json.dumps(anthropic_body("overloaded_error", "x" * 100_000))
+    assert str(classify(text, provider="anthropic", now=0.0)) == "transient · overloaded"
 
 
 @pytest.mark.parametrize(("status", "body", "expected"), ORDER)

@@ -51,15 +51,16 @@ HEADERS = st.one_of(
 )
 STATUSES = st.one_of(st.integers(-1, 1100), st.integers(), st.none(), st.text(max_size=4))
 WORDS = st.sampled_from(
-    (
-        "error type code message status details error_code detail stop_reason choices innererror"
-        " request_id overloaded_error content_filter 429"
-    ).split()
+    [
+        *("error", "type", "code", "message", "status", "details", "error_code", "detail"),
+        *("stop_reason", "choices", "innererror", "request_id"),
+        *("overloaded_error", "content_filter", "429"),
+    ]
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), WORDS),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(), inner),
-    max_leaves=20,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=8,
 )
 BODIES = st.one_of(
     st.none(), st.binary(), st.text(), JSON, JSON.map(json.dumps), JSON.map(str), st.integers()
@@ -74,20 +75,23 @@ def check(failure, provider="anthropic", now=0.0):
     wait = verdict.wait_seconds
     assert wait is None or (math.isfinite(wait) and wait >= 0)
     assert len(verdict.internal_detail) <= 500
-    assert verdict.internal_detail.isprintable() or verdict.internal_detail.encode()
+    assert verdict.internal_detail.encode().splitlines() in ([], [verdict.internal_detail.encode()])
     assert classify(failure, provider=provider, now=now) == verdict
     return verdict
 
 
 @given(status=STATUSES, headers=HEADERS, body=BODIES, provider=PROVIDERS, now=NOWS)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_reply(status, headers, body, provider, now):
+    known = status if isinstance(status, int) and 100 <= status <= 999 else None
     for kind in (ReplyFailed, StreamFailed):
-        check(kind("", status=status, headers=headers, body=body), provider, now)
+        verdict = check(kind("", status=status, headers=headers, body=body), provider, now)
+        if not isinstance(status, str):  # and so it was read, not given up
+            assert verdict.http_status == known
 
 
 @given(failure=BODIES, provider=PROVIDERS)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_value(failure, provider):
     check(failure, provider)
 
@@ -97,9 +101,11 @@ def test_any_bytes_from_upstream_end_in_a_verdict(body, head):
     check(ReplyFailed("", status=200, body=head + body))
 
 
-@given(
-    attributes=st.dictionaries(WORDS | st.sampled_from(["status_code", "body", "headers"]), JSON)
-)
+NAMES = WORDS | st.sampled_from(["status_code", "body", "headers"])
+
+
+@given(attributes=st.dictionaries(NAMES, JSON, max_size=4))
+@settings(max_examples=50)
 def test_any_attributes(attributes):
     failure = Exception()
     vars(failure).update(attributes)

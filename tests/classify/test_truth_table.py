@@ -75,8 +75,8 @@ def test_the_printed_table_has_every_row_once():
 def test_what_a_row_says_it_prints():
     (line,) = [line for line in truth_table().splitlines() if line.startswith("| overloaded |")]
     assert line == (
-        "| overloaded | 529, `overloaded_error` | transient · overloaded | yes | yes | yes "
-        "| counts | provider | target | maybe | retry-after |"
+        "| overloaded | transient · overloaded | yes | yes | yes | counts | provider | target "
+        "| maybe | header | 529, `overloaded_error` |"
     )
 
 

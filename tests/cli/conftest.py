@@ -39,10 +39,12 @@ def invoke(
     def run(*arguments: str, **environ: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["failsoft", *arguments])
         monkeypatch.setattr(sys, "stdin", io.StringIO())
-        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        with monkeypatch.context() as patch:
+            patch.setenv("no_proxy", "")  # so that what a command does to it is undone
             for name, value in environ.items():
                 patch.setenv(name, value)
-            main()
+            with pytest.raises(SystemExit) as ended:
+                main()
         said = capsys.readouterr()
         return Ended(ended.value.code or 0, said.out, said.err)
 

@@ -33,9 +33,12 @@ async def test_the_simulator_prints_its_address_whole_in_the_hints(tmp_path):
 async def test_the_service_answers_and_ends_when_told(environ, tmp_path):
     async with running("serve", "--port", "0", cwd=tmp_path, environ=environ) as serving:
         url = await serving.until(rf"serving at {URL}", "stderr")
-        async with aiohttp.ClientSession(url) as session:
-            async with session.post("/api/chat", json={"message": "Hello"}) as reply:
-                body = await reply.json()
+        question = {"message": "Hello"}
+        async with (
+            aiohttp.ClientSession(url) as session,
+            session.post("/api/chat", json=question) as reply,
+        ):
+            body = await reply.json()
         ended = await serving.stop(signal.SIGTERM)
     assert body["status"] == "success"
     assert ended.code == 0

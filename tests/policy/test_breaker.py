@@ -1,5 +1,6 @@
 """The breaker, rule by rule. The clock is a number and the dice are seeded."""
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -374,6 +375,18 @@ def test_an_old_probe_neither_closes_nor_reopens_a_later_generation():
     assert [c.open_seconds is not None for c in bench.changes] == [True, False, True, False]
 
 
+def test_a_lease_of_an_earlier_generation_takes_no_place():
+    bench = Bench(probes=2)
+    bench.open()
+    bench.sit_out()
+    first = bench.ticket()
+    bench.ticket()
+    bench.done(first, FAILURE)
+    bench.sit_out()
+    assert bench.now < T0 + LEASE, "the other lease is still running"
+    assert [isinstance(bench.allow(), Ticket) for _ in range(3)] == [True, True, False]
+
+
 # The ramp
 
 
@@ -420,8 +433,8 @@ def test_those_held_back_do_not_come_together():
     bench.close()
     untils = [held.until for _ in range(500) if isinstance(held := bench.allow(), Rejection)]
     assert all(bench.now <= until <= bench.now + 10 for until in untils)
-    per_second = [sum(int(u - bench.now) == second for u in untils) for second in range(10)]
-    assert max(per_second) < 2 * len(untils) / 10
+    per_second = Counter(int(until - bench.now) for until in untils)
+    assert max(per_second.values()) < 2 * len(untils) / 10
 
 
 def test_it_can_open_again_during_the_ramp_and_then_ramps_anew():
@@ -478,6 +491,14 @@ def test_restore_closes_an_open_breaker():
     bench.breaker.restore()
     assert bench.state is CLOSED
     assert bench.breaker.status(bench.now).failures_in_row == 0
+
+
+def test_restored_by_hand_it_starts_at_once():
+    bench = Bench()
+    bench.close()
+    bench.breaker.isolate()
+    bench.breaker.restore()
+    assert admitted(bench, 50) == 1.0
 
 
 def test_metrics_only_reports_everything_and_rejects_nothing():

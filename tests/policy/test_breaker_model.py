@@ -117,7 +117,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.model.state is OPEN and not self.model.isolated:
             self.now = max(self.now, self.model.open_until)
 
-    @rule(lease=st.sampled_from([0.5, 5.0]))
+    @rule(lease=st.sampled_from([0.5, 5.0, 60.0]))
     def allow(self, lease: float) -> None:
         peeked = self.breaker.peek(self.now)
         assert peeked == self.breaker.peek(self.now)

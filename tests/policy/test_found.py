@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from policy_verdicts import CHAIN, OPUS, VERDICTS, target, verdict
+from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS, target, verdict
 from policy_world import HANGS, World, fails, ok, scripted
 
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, RetrySettings, Settings
@@ -28,6 +28,12 @@ T0 = 1000.0
 def breaker(changes: list[Transition] | None = None, **settings: Any) -> Breaker:
     told = (lambda _: None) if changes is None else changes.append
     return Breaker(BreakerSettings(**settings), rng=Random(0), on_change=told)
+
+
+def permit_of(world: World, one: Target) -> Permit:
+    permit = world.gates.of(one).admit(world.now, lease_seconds=5.0)
+    assert isinstance(permit, Permit)
+    return permit
 
 
 def fail_until_open(one: Breaker, now: float) -> float:
@@ -290,8 +296,23 @@ def test_24_a_timer_that_fires_half_a_millisecond_early_is_no_reason_to_hop():
     assert command.target is OPUS
 
 
+@found
+@pytest.mark.parametrize("name", ["authentication", "isolated"])
+def test_25_a_slow_start_does_not_hide_what_will_not_pass_soon(name):
+    """The request waits for a slow start, up to ten seconds, and only then learns it is in vain."""
+    world = World(Settings(retry=RetrySettings(max_attempts=1)))
+    world.gates.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
+    world.run([OPUS], scripted({"opus": [ok()]}))
+    if name == "isolated":
+        world.gates.of(OPUS).breaker.isolate()
+    else:
+        world.gates.finish(permit_of(world, SONNET), VERDICTS[name], world.now)
+    runs = [world.run([OPUS], scripted({"opus": [ok()]})) for _ in range(5)]
+    assert [run.waits for run in runs] == [[]] * 5
+
+
 @unclear
-def test_25_a_brownout_of_hangs_never_opens_it_either():
+def test_26_a_brownout_of_hangs_never_opens_it_either():
     one, dice, now = breaker(), Random(0), T0
     for _ in range(5000):
         now += 0.2

@@ -115,5 +115,6 @@ async def serving(
         yield loopback
     finally:
         server.close()
+    if loopback.connections:  # the client must have hung up, or it leaks
         async with asyncio.timeout(10):
-            await loopback.all_closed.wait() if loopback.connections else None
+            await loopback.all_closed.wait()

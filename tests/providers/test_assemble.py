@@ -174,7 +174,7 @@ names = st.sampled_from(
 objects = st.recursive(
     st.dictionaries(names, junk | words, max_size=5),
     lambda inner: st.dictionaries(names, inner | junk | words | st.lists(inner), max_size=5),
-    max_leaves=6,
+    max_leaves=4,
 )
 kinds = st.sampled_from(
     ["message_start", "content_block_start", "content_block_delta", "content_block_stop",
@@ -182,7 +182,7 @@ kinds = st.sampled_from(
 )  # fmt: skip
 
 
-@given(st.lists(st.tuples(kinds, objects), max_size=12))
+@given(st.lists(st.tuples(kinds, objects), max_size=8))
 def test_no_stream_makes_it_fail_and_no_text_is_lost(
     events: list[tuple[str, dict[str, Any]]],
 ) -> None:

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import json
+import socket
 import ssl
+import struct
 import subprocess
 from pathlib import Path
 
@@ -169,19 +172,22 @@ async def test_cancelling_hangs_up_and_leaves_nothing(
     assert asyncio.all_tasks() == others
 
 
-async def test_cancelling_while_a_large_request_is_being_sent() -> None:
+async def test_cancelling_a_large_request_does_not_send_the_rest_of_it() -> None:
     others = asyncio.all_tasks()
-    accepted = asyncio.Event()
+    accepted, ended = asyncio.Event(), asyncio.Event()
+    received = 0
 
-    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
         accepted.set()
-        await asyncio.sleep(0.05)  # the reader's buffer is full, and then the socket's
+        await cancelled.wait()
         with contextlib.suppress(ConnectionError):
-            while await reader.read(1 << 20):
-                pass
+            while data := await reader.read(1 << 20):
+                received += len(data)
         writer.close()
+        ended.set()
 
-    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
     provider = wire_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     body = {"messages": [{"role": "user", "content": "x" * (32 << 20)}]}
 
@@ -189,16 +195,46 @@ async def test_cancelling_while_a_large_request_is_being_sent() -> None:
         async with provider.exchange(ProviderCall(target=CALL.target, body=body)):
             pass
 
+    cancelled = asyncio.Event()
     task = asyncio.create_task(send())
-    await accepted.wait()
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with asyncio.timeout(5):
+        await accepted.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        cancelled.set()
+        await ended.wait()
+    assert received < 32 << 20
     await provider.aclose()
     server.close()
-    done, _ = await asyncio.wait(asyncio.all_tasks() - others, timeout=5)
-    assert asyncio.all_tasks() == others, done
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == others
+
+
+async def test_a_large_request_is_sent_whole() -> None:
+    async with serving(chunked(SSE_HEAD, TEXT)) as server:
+        provider = wire_to(server.url)
+        text = "x" * (3 << 20)
+        async with provider.exchange(ProviderCall(target=CALL.target, body={"system": text})):
+            pass
+        await provider.aclose()
+    assert json.loads(server.requests[0].body)["system"] == text
+
+
+async def test_a_redirect_is_followed_with_the_body() -> None:
+    async def redirect(peer: Peer) -> None:
+        if "/v1/messages" in peer.request.line:
+            await peer.send(fixed(b"HTTP/1.1 307 Moved\r\nlocation: /new\r\n", b""))
+        else:
+            await peer.send(chunked(SSE_HEAD, TEXT))
+
+    async with serving(redirect) as server:
+        provider = wire_to(server.url)
+        assert await ask(provider) == SAID
+        await provider.aclose()
+    first, second = server.requests
+    assert second.line == "POST /new HTTP/1.1"
+    assert second.body == first.body != b""
 
 
 async def test_leaving_an_unfinished_stream_hangs_up() -> None:
@@ -209,6 +245,49 @@ async def test_leaving_an_unfinished_stream_hangs_up() -> None:
                 if event.content:
                     break
         await hung_up(server)
+        await provider.aclose()
+
+
+async def test_a_connection_reset_while_idle_is_nobodys_error() -> None:
+    async def answer_and_reset(peer: Peer) -> None:
+        await peer.send(HEAD_OF_STREAM)
+        await asyncio.sleep(0.002)
+        await peer.send(chunk(TEXT) + b"0\r\n\r\n")
+        await asyncio.sleep(0.02)
+        sock = peer.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.reset()
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with serving(answer_and_reset) as server:
+        provider = wire_to(server.url)
+        assert await ask(provider) == SAID
+        await hung_up(server)
+        await asyncio.sleep(0.01)
+        await provider.aclose()
+        del provider
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_connection_remembers_no_earlier_reply() -> None:
+    async def after_its_headers(peer: Peer) -> None:
+        await peer.send(HEAD_OF_STREAM)
+        await asyncio.sleep(0.002)
+        await peer.send(chunk(TEXT) + b"0\r\n\r\n")
+
+    def bodies() -> int:
+        gc.collect()
+        return sum(type(found) is aiohttp.StreamReader for found in gc.get_objects())
+
+    before = bodies()
+    async with serving(after_its_headers) as server:
+        provider = wire_to(server.url)
+        for _ in range(5):
+            await ask(provider)
+        assert server.connections == 1
+        assert bodies() - before <= 1
         await provider.aclose()
 
 

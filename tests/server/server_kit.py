@@ -49,11 +49,19 @@ class FakeProvider:
         self.scripts = list(scripts)
         self.calls: list[ProviderCall] = []
         self.open = 0
+        self.entered = asyncio.Condition()
         self.left = asyncio.Event()
+
+    async def called(self, times: int) -> None:
+        """Return once that many calls have come in."""
+        async with asyncio.timeout(10), self.entered:
+            await self.entered.wait_for(lambda: len(self.calls) >= times)
 
     @contextlib.asynccontextmanager
     async def exchange(self, call: ProviderCall) -> AsyncIterator[FakeExchange]:
-        self.calls.append(call)
+        async with self.entered:
+            self.calls.append(call)
+            self.entered.notify_all()
         self.open += 1
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:

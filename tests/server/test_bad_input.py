@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from server_kit import FakeProvider, Reply, assistant, call, listening, service
 
 from failsoft.server import create_app
+from failsoft.server.question import Question
 
 APP = service("Hi.", server={"body_limit_bytes": 2000, "history_limit": 3})
 PATHS = ("/api/chat", "/api/chat/stream")
@@ -212,9 +213,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=12,
 )
-named = st.sampled_from(
-    "message history system model max_tokens route locale metadata role content x".split()
-)
+named = st.sampled_from([*Question.model_fields, "role", "content", "x"])
 anything = st.one_of(
     st.binary(max_size=300),
     st.text(max_size=100).map(lambda t: t.encode("utf-8", "surrogatepass")),
@@ -231,8 +230,15 @@ header_values = st.text(string.printable + "é\xff", max_size=60).filter(
     raw=anything,
     headers=st.dictionaries(
         st.sampled_from(
-            "content-type accept-language x-request-deadline-ms authorization x-api-key "
-            "x-request-id content-length origin".split()
+            [
+                "accept-language",
+                "authorization",
+                "content-length",
+                "content-type",
+                "origin",
+                "x-api-key",
+                "x-request-deadline-ms",
+            ]
         ),
         header_values,
     ),

@@ -107,7 +107,7 @@ async def test_a_failure_is_a_notice_with_the_status_of_its_category(error, stat
     assert body["suggested_actions"]
     assert body["retryable"] is (category in ("transient", "rate_limited", "timeout", "unknown"))
     assert body["error"]["reference"] == body["request_id"] == reply.headers["x-request-id"]
-    assert ("retry-after" in reply.headers) is body["retryable"]
+    assert ("retry-after" in reply.headers) is (status == 503)
 
 
 async def test_retry_after_is_the_true_wait_in_whole_seconds():
@@ -136,7 +136,7 @@ async def test_links_are_those_that_are_configured():
 
 
 async def test_what_cannot_be_foreseen_is_the_unknown_notice_too(monkeypatch, caplog):
-    async def broken(self: Failsoft, *_: object, **__: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("sk-ant-secret")
 
     monkeypatch.setattr(Failsoft, "ask", broken)

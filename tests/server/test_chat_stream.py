@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_kit import FakeProvider, assistant, hang, service, stream
 
+from failsoft import StreamText
 from failsoft.classify.failures import ReplyFailed, StreamCut
-from failsoft.config.settings import RetrySettings
+from failsoft.config.settings import BreakerSettings, RetrySettings
 from failsoft.engine.client import Failsoft
 from failsoft.server import create_app
 
@@ -100,8 +101,6 @@ async def test_what_breaks_unforeseen_has_its_end_too(script, last, monkeypatch,
             pass
 
         async def __aiter__(self):
-            from failsoft import StreamText
-
             for text in script:
                 yield StreamText(text)
             raise ZeroDivisionError("sk-ant-secret")
@@ -133,6 +132,14 @@ async def test_a_stream_that_only_stops_has_an_end_too(monkeypatch):
     assert [e["type"] for e in (await stream(service())).events] == ["error"]
 
 
+provider = FakeProvider()
+app = create_app(
+    assistant(
+        provider,
+        retry=RetrySettings(max_attempts=2, budget_ratio=1, budget_floor_per_second=1000),
+        breaker=BreakerSettings(metrics_only=True),
+    )
+)
 steps = st.lists(st.one_of(st.text(max_size=5), st.just(StreamCut("cut")), st.just(overloaded)))
 
 
@@ -141,12 +148,8 @@ steps = st.lists(st.one_of(st.text(max_size=5), st.just(StreamCut("cut")), st.ju
 def test_every_stream_ends_once(scripts):
     """``Reply.events`` checks the numbers and that ``[DONE]`` alone follows the last event."""
 
-    async def run():
-        provider = FakeProvider(*map(tuple, scripts))
-        app = create_app(assistant(provider, retry=RetrySettings(max_attempts=2)))
-        return (await stream(app)).events, provider
-
-    events, provider = asyncio.run(run())
+    provider.scripts = list(map(tuple, scripts))
+    events = asyncio.run(stream(app)).events
     assert [e["type"] in TERMINAL for e in events] == [False] * (len(events) - 1) + [True]
     assert events[0]["type"] == "start"
     shown = [e["text"] for e in events if e["type"] == "text"]

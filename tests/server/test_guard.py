@@ -75,8 +75,7 @@ async def test_a_tenant_has_so_many_places(path):
     app = create_app(assistant(provider, api_keys=KEYS, server={"requests_per_tenant": 2}))
     one, two, other = ({"x-api-key": key} for key in ("sk-one", "sk-two", "plain"))
     waiting = [asyncio.create_task(call(app, path, QUESTION, headers=h)) for h in (one, two, other)]
-    while len(provider.calls) < 3:
-        await asyncio.sleep(0)
+    await provider.called(3)
     refused = await call(app, path, QUESTION, headers=one)
     assert refused.status == 429
     assert refused.headers["retry-after"] == "1"

@@ -238,8 +238,8 @@ def _bad_call(chain: Chain) -> Cause | None:
 
 def _broken(chain: Chain) -> Cause | None:
     names = {"APIConnectionError", "ClientConnectionError", "ConnectionError", "NetworkError"}
-    lost = any(isinstance(link, ssl.SSLError | ConnectionError) for link in chain.links)
-    if lost or names & chain.names or _has_errno(chain, _BROKEN):
+    tls = any(isinstance(link, ssl.SSLError) for link in chain.links)
+    if tls or names & chain.names or _has_errno(chain, _BROKEN):
         return Cause("connection")
     return None
 

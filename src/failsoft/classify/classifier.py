@@ -96,8 +96,8 @@ def _limit(evidence: Evidence, now: float) -> str:
     """Which limit it was; the plain row where the provider named no wait."""
     if _stated(evidence, now) is None:
         return "rate_limited"
-    names = (*exhausted_limits(evidence.headers), *evidence.body.types)
-    return "tokens" if any("tokens" in name for name in names) else "requests"
+    told = (*exhausted_limits(evidence.headers), *evidence.body.types, evidence.body.message)
+    return "tokens" if any("tokens" in words for words in told) else "requests"
 
 
 def _stated(evidence: Evidence, now: float) -> float | None:

@@ -84,11 +84,18 @@ def _by_code(evidence: Evidence, table: Table, status: int | None) -> str | None
 def _by_message(evidence: Evidence, table: Table, status: int | None) -> str | None:
     if any(code not in table.types for code in evidence.body.codes):
         return None
-    message = evidence.body.message
+    message = _readable_message(evidence)
     for sentence in table.sentences:
         if (status or _BAD_REQUEST) in sentence.statuses and sentence.pattern.search(message):
             return sentence.row
     return None
+
+
+def _readable_message(evidence: Evidence) -> str:
+    """An error's own words. Pages, and what stands for an answer under a 200, may say anything."""
+    shape = evidence.body.shape
+    answer = shape is Shape.OTHER and evidence.replied and evidence.error_status is None
+    return "" if answer or shape is Shape.HTML else evidence.body.message
 
 
 def _by_status(evidence: Evidence, table: Table, status: int | None) -> str | None:

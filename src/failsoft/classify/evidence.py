@@ -53,7 +53,7 @@ def gather(failure: object) -> Evidence:
     if isinstance(failure, BaseException):
         return _of_exception(failure)
     if isinstance(failure, str | bytes | bytearray):
-        return _of_text(clip(failure, _TEXT_LIMIT))
+        return _of_text(failure)
     if not isinstance(failure, Mapping | list | tuple):
         status = _status(failure)
         if status is not None:
@@ -127,9 +127,10 @@ def _of_reply(reply: object, status: int) -> Evidence:
     )
 
 
-def _of_text(text: str) -> Evidence:
+def _of_text(raw: str | bytes | bytearray) -> Evidence:
     """An HTML page that an SDK gave as its result, an error body, or an error's printed text."""
-    body = read_body(text)
+    body = read_body(raw)
+    text = clip(raw, _TEXT_LIMIT)
     said = _SAID_STATUS.search(text)
     if body.shape is Shape.OTHER:
         body = _embedded(text) or body

@@ -10,16 +10,16 @@ import typer
 from rich.status import Status
 from rich.text import Text
 
-from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.options import ConfigFile, has_key, load
 from failsoft.cli.outcome import show_outcome
 from failsoft.cli.terminal import errors, printable
 from failsoft.cli.trouble import FAILED, CommandError
-from failsoft.config.settings import ProviderSettings, Settings
+from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer, StreamRestart, StreamStart, StreamStatus, StreamText
 from failsoft.engine.client import Failsoft
 from failsoft.engine.streams import AnswerStream
 
-__all__ = ["ask", "has_key"]
+__all__ = ["ask"]
 
 
 def ask(
@@ -39,17 +39,12 @@ def ask(
     if not text.strip():
         raise CommandError("the question is empty: write it after 'ask', or pipe it in with -")
     settings = load(config, locale=locale).settings
-    if not has_key(settings.anthropic):
+    if not has_key(settings):
         raise CommandError("no API key: set ANTHROPIC_API_KEY, or run 'failsoft demo' without one")
     arguments = {"model": model, "system": system, "timeout": timeout}
     answer = asyncio.run(_ask(settings, text, stream=stream, arguments=arguments))
     show_outcome(answer)
     return 0 if answer.status == "success" else FAILED
-
-
-def has_key(provider: ProviderSettings) -> bool:
-    """Whether the provider would let us in, as far as anybody here can tell."""
-    return bool(provider.api_key or provider.auth_token)
 
 
 async def _ask(settings: Settings, text: str, *, stream: bool, arguments: dict[str, Any]) -> Answer:

@@ -11,11 +11,10 @@ from typing import Annotated
 
 import typer
 
-from failsoft.cli.ask import has_key
 from failsoft.cli.narrator import Narrator
-from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.options import ConfigFile, has_key, load
 from failsoft.cli.terminal import output
-from failsoft.cli.trouble import end_when_told, listening_on
+from failsoft.cli.trouble import ends_when_told, listening_on
 from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
@@ -56,8 +55,8 @@ def demo(
         settings = replace(settings, env="dev")
     drain = min(_DRAIN_SECONDS, settings.server.drain_seconds)
     settings = replace(settings, server=replace(settings.server, drain_seconds=drain))
-    end_when_told()
-    asyncio.run(_real(settings) if has_key(settings.anthropic) else _simulated(settings))
+    with ends_when_told():
+        asyncio.run(_real(settings) if has_key(settings) else _simulated(settings))
 
 
 async def _real(settings: Settings) -> None:

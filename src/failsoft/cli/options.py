@@ -9,8 +9,9 @@ import typer
 
 from failsoft.cli.trouble import tell
 from failsoft.config.load import Loaded, load_settings
+from failsoft.config.settings import Settings
 
-__all__ = ["ConfigFile", "Host", "load"]
+__all__ = ["ConfigFile", "has_key", "load"]
 
 ConfigFile = Annotated[
     Path | None,
@@ -18,7 +19,6 @@ ConfigFile = Annotated[
         "--config", metavar="FILE", help="Settings file, failsoft.toml where there is one."
     ),
 ]
-Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 
 
 def load(config: Path | None, **arguments: Any) -> Loaded:
@@ -31,3 +31,8 @@ def load(config: Path | None, **arguments: Any) -> Loaded:
     for warning in loaded.warnings:
         tell(warning)
     return loaded
+
+
+def has_key(settings: Settings) -> bool:
+    """Whether there is anything to show to the provider."""
+    return bool(settings.anthropic.api_key or settings.anthropic.auth_token)

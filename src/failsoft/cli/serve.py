@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from failsoft.cli.ask import has_key
-from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.options import ConfigFile, has_key, load
 from failsoft.cli.terminal import errors
-from failsoft.cli.trouble import end_when_told, tell
+from failsoft.cli.trouble import ends_when_told, tell
 
 __all__ = ["serve"]
 
@@ -39,10 +38,10 @@ def serve(
         server__workers=workers,
         server__insecure=insecure,
     ).settings
-    if not has_key(settings.anthropic):
+    if not has_key(settings):
         tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
-    end_when_told()
-    run(settings, on_ready=_ready)
+    with ends_when_told():
+        run(settings, on_ready=_ready)
 
 
 def _ready(url: str) -> None:

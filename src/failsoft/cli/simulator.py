@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from failsoft.cli.options import Host
 from failsoft.cli.terminal import output
 from failsoft.cli.trouble import listening_on
 
@@ -18,8 +17,10 @@ __all__ = ["simulator"]
 
 def simulator(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8788,
-    host: Host = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Listen there; 0 takes a free one.")
+    ] = 8788,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen there.")] = "127.0.0.1",
     seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 0,
     script: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A time line of faults, in TOML.")
@@ -35,11 +36,10 @@ def simulator(
     """Stand in for the Anthropic Messages API, failures included."""
     from failsoft.chaos.simulator import serve_simulator  # noqa: PLC0415 - slow to load
 
-    address = host or "127.0.0.1"
-    with listening_on(address, port):
+    with listening_on(host, port):
         asyncio.run(
             serve_simulator(
-                host=address,
+                host=host,
                 port=port,
                 seed=seed,
                 script=script,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from failsoft.cli.terminal import printable
 
-__all__ = ["FAILED", "WRONG_USE", "CommandError", "end_when_told", "listening_on", "tell"]
+__all__ = ["FAILED", "WRONG_USE", "CommandError", "ends_when_told", "listening_on", "tell"]
 
 FAILED = 1
 WRONG_USE = 2
@@ -31,10 +31,16 @@ def tell(message: str) -> None:
         sys.stderr.write(f"failsoft: {printable(line)}\n")
 
 
-def end_when_told() -> None:
-    """Let SIGTERM and Ctrl-C end the process well while no server listens to them yet."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+@contextmanager
+def ends_when_told() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the command well while no server listens to them yet."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -26,13 +26,13 @@ def backoff_seconds(
     """Seconds to wait before retry number ``retry`` (from 0).
 
     ``full``: ``uniform(0, min(cap, base * 2**retry))``, the full jitter of Brooker, "Exponential
-    Backoff And Jitter" (AWS, 2015); ``quarter``: the same ceiling ± 25 %, never above ``cap``. The
-    ceiling is capped *before* the jitter: the other way round every long wait collapses to the cap.
+    Backoff And Jitter" (AWS, 2015); ``quarter``: the same ceiling ± 25 %. The ceiling is capped
+    *before* the jitter: the other way round every long wait collapses to the cap.
     """
     ceiling = min(cap, base * 2.0 ** min(max(retry, 0), _MAX_EXPONENT))
     if jitter == "full":
         return rng.uniform(0.0, ceiling)
-    return min(cap, ceiling * rng.uniform(0.75, 1.25))
+    return ceiling * rng.uniform(0.75, 1.25)
 
 
 def with_upward_jitter(wait: float, rng: Random) -> float:

@@ -60,6 +60,7 @@ class Ticket:
 
     generation: int
     expires_at: float | None = None
+    spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +161,11 @@ class Breaker:
             change = self._done(ticket, outcome, now, weight)
         self._tell(change)
 
-    def count_failure(self, now: float, *, weight: int = 1) -> None:
-        """Count a failure seen elsewhere that concerns this target too (a host that is down)."""
-        self.done(Ticket(self._generation), Outcome.FAILURE, now, weight=weight)
+    def trip(self, now: float, reason: str) -> None:
+        """Open a closed breaker for what was learnt elsewhere (its host is down)."""
+        with self._lock:
+            change = self._open(now, reason) if self._state is CircuitState.CLOSED else None
+        self._tell(change)
 
     def isolate(self) -> None:
         """Open by hand, until :meth:`restore`."""
@@ -175,6 +178,7 @@ class Breaker:
         """Close by hand."""
         with self._lock:
             self._isolated = False
+            self._reopened = 0
             change = self._move(CircuitState.CLOSED, "restored")
         self._tell(change)
 
@@ -218,7 +222,7 @@ class Breaker:
 
     def _hold_back(self, now: float) -> Rejection | None:
         ramp = self._settings.ramp_seconds
-        elapsed = now - (self._ramp_began or now)
+        elapsed = now - self._ramp_began if self._ramp_began is not None else ramp
         if elapsed >= ramp:
             self._ramp_began = None
             return None
@@ -230,8 +234,9 @@ class Breaker:
         return Rejection("ramp", now + self._rng.uniform(0.0, ramp))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
-        if ticket.generation != self._generation:
+        if ticket.spent or ticket.generation != self._generation:
             return None
+        ticket.spent = True
         if ticket.expires_at is not None:
             return self._probe_done(ticket, outcome, now)
         if self._state is not CircuitState.CLOSED or outcome is Outcome.NEUTRAL:
@@ -295,5 +300,6 @@ class Breaker:
         return change
 
     def _tell(self, change: Transition | None) -> None:
-        if change is not None and self._on_change is not None:
-            self._on_change(change)
+        if change is None or change.before is change.after or self._on_change is None:
+            return
+        self._on_change(change)

@@ -42,6 +42,11 @@ class RetryBudget:
             self._window.add(now, marked=True)
             return True
 
+    def refund(self, now: float) -> None:
+        """Give back a retry that was not made after all."""
+        with self._lock:
+            self._window.take_back(now, marked=True)
+
     def ratio(self, now: float) -> float:
         """Retries as a share of requests over the window."""
         with self._lock:

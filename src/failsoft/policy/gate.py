@@ -16,6 +16,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.breaker import Breaker, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.hold import Hold, Lease, Refusal
+from failsoft.policy.host import HostRow
 from failsoft.policy.target import Target
 
 __all__ = ["Gate", "Gates", "Held", "Permit"]
@@ -51,41 +52,50 @@ class Permit:
 
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
+        self.gate.host.alive()
         self.gate.breaker.first_content(self.ticket, now)
-        self._settle(well=True)
+        self._settle(now, well=True)
 
-    def _settle(self, *, well: bool | None) -> None:
+    def _settle(self, now: float, *, well: bool | None) -> None:
         if self.leases:
             for hold, lease in self.leases:
-                hold.done(lease, well=well)
+                hold.done(lease, now, well=well)
             self.leases = []
 
     def finish(self, outcome: Outcome, now: float, *, weight: int = 1) -> None:
         """Give back everything the permit holds."""
         self.gate.breaker.done(self.ticket, outcome, now, weight=weight)
-        self._settle(well=True if outcome is Outcome.SUCCESS else None)
+        self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
         self.gate.bulkhead.leave(self.place)
 
 
 class Gate:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("breaker", "bulkhead", "holds", "last_failure", "target")
+    __slots__ = ("breaker", "bulkhead", "holds", "host", "last_failure", "target")
 
     def __init__(
-        self, target: Target, breaker: Breaker, holds: list[Hold], bulkhead: Bulkhead
+        self,
+        target: Target,
+        *,
+        breaker: Breaker,
+        holds: list[Hold],
+        bulkhead: Bulkhead,
+        host: HostRow,
     ) -> None:
         self.target = target
         self.breaker = breaker
         self.holds = holds
         self.bulkhead = bulkhead
+        self.host = host
         self.last_failure: Verdict | None = None
 
     def admit(self, now: float, *, lease_seconds: float) -> Permit | Refusal:
         """A permit, or why not and until when. Nothing is held after a refusal."""
         place = self.bulkhead.enter()
         if place is None:
-            return Refusal("full", now, None)
+            # Also a full target is first of all what else it is: open, benched, parked.
+            return self.peek(now) or Refusal("full", now, None)
         leases: list[tuple[Hold, Lease]] = []
         refusal = self._pass_holds(now, lease_seconds, leases)
         if refusal is None:
@@ -94,7 +104,7 @@ class Gate:
                 return Permit(self, ticket, place, leases)
             refusal = self._refusal(ticket)
         for hold, lease in leases:
-            hold.done(lease, well=None)
+            hold.done(lease, now, well=None)
         self.bulkhead.leave(place)
         return refusal
 
@@ -110,9 +120,11 @@ class Gate:
     def _pass_holds(
         self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
     ) -> Refusal | None:
-        for hold in self.holds:
-            if not hold.active:
-                continue
+        active = [hold for hold in self.holds if hold.active]
+        # What is certain comes before the dice of a slow start: nobody waits for those in vain.
+        if active and (certain := self.peek(now)) and certain.why != "full":
+            return certain
+        for hold in active:
             answer = hold.admit(now, lease_seconds=lease_seconds)
             if isinstance(answer, Refusal):
                 return answer
@@ -142,6 +154,7 @@ class Gates:
         self._on_held = on_held
         self._gates: dict[Target, Gate] = {}
         self._holds: dict[str, Hold] = {}
+        self._hosts: dict[str, HostRow] = {}
 
     def __iter__(self) -> Iterator[Gate]:
         return iter(list(self._gates.values()))
@@ -164,7 +177,9 @@ class Gates:
                 weight = self._settings.breaker.timeout_weight
         permit.finish(Outcome.FAILURE if counts else Outcome.NEUTRAL, now, weight=weight)
         if counts and verdict.bench_scope is BenchScope.HOST:
-            self._count_on_host(permit.gate, verdict, now, weight)
+            self._count_on_host(permit.gate, verdict, now)
+        elif verdict.http_status is not None:
+            permit.gate.host.alive()
         self._hold(permit.gate.target, verdict, now)
 
     def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
@@ -174,14 +189,14 @@ class Gates:
         self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
 
     def _hold(self, target: Target, verdict: Verdict, now: float) -> None:
-        if verdict.breaker is BreakerEffect.BENCH:
-            default = self._settings.retry.rate_limit_default_seconds
-            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
-            self.bench(target, wait, verdict, now)
-        elif verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
+        if verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
             hold = self._scope(target, verdict.bench_scope)
             granted = hold.park(now, verdict)
             self._tell_held(hold, verdict.breaker, granted, verdict)
+        elif verdict.wait_seconds is not None:
+            self.bench(target, verdict.wait_seconds, verdict, now)
+        elif verdict.breaker is BreakerEffect.BENCH:
+            self.bench(target, self._settings.retry.rate_limit_default_seconds, verdict, now)
 
     def _tell_held(
         self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
@@ -189,12 +204,13 @@ class Gates:
         if seconds is not None and self._on_held is not None:
             self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
 
-    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float, weight: int) -> None:
-        host = gate.target.host
-        for other in list(self._gates.values()):
-            if other is not gate and host and other.target.host == host:
+    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
+        if not gate.host.failed(now):
+            return
+        for other in self:
+            if other.host is gate.host:
                 other.last_failure = verdict
-                other.breaker.count_failure(now, weight=weight)
+                other.breaker.trip(now, "host down")
 
     def _make(self, target: Target) -> Gate:
         def changed(change: Transition) -> None:
@@ -203,7 +219,13 @@ class Gates:
 
         breaker = Breaker(self._settings.breaker, rng=self._rng, on_change=changed)
         holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
-        return Gate(target, breaker, holds, Bulkhead(self._settings.bulkhead.target_limit))
+        return Gate(
+            target,
+            breaker=breaker,
+            holds=holds,
+            bulkhead=Bulkhead(self._settings.bulkhead.target_limit),
+            host=self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker)),
+        )
 
     def _scope(self, target: Target, scope: BenchScope) -> Hold:
         key = _scope_key(target, scope)

@@ -101,13 +101,13 @@ class Hold:
     def park(self, now: float, verdict: Verdict) -> float | None:
         """Keep out for ``park_seconds``, doubled at each failed probe; ``None`` if already out."""
         with self._lock:
-            if self.active and now < self.until:
+            if self.active and self._kind == "park" and now < self.until:
                 return None
             seconds = min(
                 self._retry.park_max_seconds, self._retry.park_seconds * 2.0 ** min(self._parks, 30)
             )
             self._parks += 1
-            self._begin("park", now + seconds, verdict, probe=True)
+            self._begin("park", max(self.until, now + seconds), verdict, probe=True)
             return seconds
 
     def admit(self, now: float, *, lease_seconds: float) -> Lease | Refusal | None:
@@ -125,15 +125,17 @@ class Hold:
         with self._lock:
             return self._refuse(now)
 
-    def done(self, lease: Lease, *, well: bool | None) -> None:
+    def done(self, lease: Lease, now: float, *, well: bool | None) -> None:
         """Give a probe back: the scope is well, is not, or (``None``) nothing was learnt."""
         with self._lock:
             if lease is not self._lease:
                 return
             self._lease = None
             if well:
-                self.active = self._probe_due = False
+                self._probe_due = False
                 self._parks = 0
+                self._ramp_from = now
+                self._ramp_seconds = self._ramp_settings
 
     def release(self) -> None:
         """Let in at once, by hand."""

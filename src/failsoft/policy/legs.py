@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from failsoft.classify.verdict import (
+    BenchScope,
     ErrorCategory,
     NextModel,
     OtherProvider,
@@ -68,7 +69,8 @@ def _allows_nothing(verdict: Verdict) -> bool:
 
 def _allowed(verdict: Verdict, failed: Target, leg: Leg) -> bool:
     other = leg.target
-    if _same_service(failed, other):
+    dead_host = verdict.bench_scope is BenchScope.HOST and failed.host == other.host
+    if dead_host or _same_service(failed, other):
         rule = verdict.try_next_model
         if rule is NextModel.LARGER_WINDOW:
             return _larger(failed, other)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from failsoft.classify.verdict import ErrorCategory, RetrySame, Sent, Verdict
+from failsoft.classify.verdict import ErrorCategory, Fault, RetrySame, Sent, Verdict
 from failsoft.config.settings import RetrySettings, TimerSettings
 from failsoft.policy.backoff import backoff_seconds, with_upward_jitter
 from failsoft.policy.budget import RetryBudget
@@ -39,6 +39,9 @@ __all__ = ["Plan"]
 # Passes over the chain that end in refusals alone; a bound on a loop, far above what the waits
 # of one deadline allow.
 _MAX_PASSES = 200
+
+# A float's worth of slack: a wait up to the last useful moment ends a little after it.
+_EPSILON = 1e-6
 
 
 _GIVE = Give()
@@ -80,6 +83,7 @@ class Plan:
         self._failures: list[tuple[Leg, Verdict]] = []
         self._calls = 0
         self._passes = 0
+        self._waits_until = 0.0
         self._given_out = False
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -92,7 +96,7 @@ class Plan:
         if isinstance(event, Refused):
             return self._refused(event.refusal, now)
         if isinstance(event, TimerFired | BreakerOpened):
-            return self._new_pass(now)
+            return self._woken(event, now)
         if isinstance(event, Cancelled):
             return GiveUp("cancelled", None, None)
         self._given_out = self._given_out or isinstance(event, FirstContent)
@@ -106,32 +110,44 @@ class Plan:
             return self._give_up("interrupted", now)
         if self._may_have_effects and verdict.sent is Sent.MAYBE:
             return self._give_up("effects", now)
-        leg.ready_at = now + self._wait_for(leg, verdict)
+        leg.ready_at = self._ready_at(leg, verdict, now)
         restrict(self._legs, leg, verdict, hopped=hopped)
         if self._calls >= self._retry.max_attempts:
             return self._give_up("attempts", now)
-        once_more = self._retry.strategy == "retry_first" and leg.calls == 1 and not leg.unfit
-        if once_more and verdict.category is ErrorCategory.TRANSIENT:
+        if self._once_more(leg, verdict, now):
             self._again = leg
             return self._wait(leg.ready_at, "backoff", leg, now)
         return self._choose(now)
+
+    def _once_more(self, leg: Leg, verdict: Verdict, now: float) -> bool:
+        """Whether ``retry_first`` wants the same target again before any other."""
+        if self._retry.strategy != "retry_first" or leg.calls != 1 or leg.unfit:
+            return False
+        transient = verdict.category is ErrorCategory.TRANSIENT
+        fits = leg.ready_at <= self._times.useful_until
+        return transient and fits and self._affordable(leg, now)
 
     def _refused(self, refusal: Refusal, now: float) -> Command:
         leg = self._under_way()
         leg.refusal = refusal
         leg.calls -= 1
         self._calls -= 1
+        if leg.calls:
+            self._budget.refund(now)
         if self._first_leg is leg and not leg.calls:
             self._first_leg = None
         return self._choose(now)
 
-    def _new_pass(self, now: float) -> Command:
+    def _woken(self, event: TimerFired | BreakerOpened, now: float) -> Command:
+        if isinstance(event, TimerFired):
+            self._passes += 1
+            # A loop whose timers count milliseconds may be a little early.
+            now = max(now, self._waits_until)
         for leg in self._legs:
             leg.refusal = None
-        self._passes += 1
         again, self._again = self._again, None
-        if again is not None and again.ready_at <= now:
-            return self._call(again, now)
+        if again is not None and again.ready(now):
+            return self._start(again, now)
         return self._choose(now)
 
     def _choose(self, now: float) -> Command:
@@ -141,13 +157,12 @@ class Plan:
             fewer = best is None or leg.calls < best.calls
             if fewer and leg.ready(now) and self._affordable(leg, now):
                 best = leg
-        if best is None:
-            return self._pause(now)
-        if self._calls and now > self._times.useful_until:
-            return self._give_up("deadline", now)
-        return self._call(best, now)
+        return self._pause(now) if best is None else self._start(best, now)
 
-    def _call(self, leg: Leg, now: float) -> Command:
+    def _start(self, leg: Leg, now: float) -> Command:
+        begun = self._calls or self._passes
+        if begun and now > self._times.useful_until + _EPSILON:
+            return self._give_up("deadline", now)
         if leg.calls:
             self._budget.spend(now)
         hop = 0
@@ -202,19 +217,27 @@ class Plan:
             return None, refusal.why
         until = refusal.until
         if refusal.why == "bench":
-            until = now + with_upward_jitter(max(0.0, until - now), self._rng)
+            until = self._spread(until, now)
         return max(until, leg.ready_at), refusal.why
 
-    def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
-        if until > self._times.useful_until:
-            return self._give_up("deadline" if self._calls else "unavailable", now)
-        return Wait(max(until, now), why, leg.target)
+    def _spread(self, floor: float, now: float) -> float:
+        """A provider's moment, jittered upward; never so far that a wait that fits is lost."""
+        latest = max(floor, self._times.useful_until)
+        return min(latest, now + with_upward_jitter(max(0.0, floor - now), self._rng))
 
-    def _wait_for(self, leg: Leg, verdict: Verdict) -> float:
+    def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
+        if until > self._times.useful_until + _EPSILON:
+            return self._give_up("deadline" if self._calls else "unavailable", now)
+        self._waits_until = max(until, now)
+        return Wait(self._waits_until, why, leg.target)
+
+    def _ready_at(self, leg: Leg, verdict: Verdict, now: float) -> float:
+        """When the same target may be called again: the provider's own wait, else a backoff."""
+        least = self._retry.overloaded_min_seconds if verdict.reason == "overloaded" else 0.0
         if verdict.wait_seconds is not None:
-            return with_upward_jitter(verdict.wait_seconds, self._rng)
+            return self._spread(now + max(least, verdict.wait_seconds), now)
         if verdict.retry_same is RetrySame.AFTER_WAIT:
-            return with_upward_jitter(self._retry.rate_limit_default_seconds, self._rng)
+            return self._spread(now + self._retry.rate_limit_default_seconds, now)
         wait = backoff_seconds(
             leg.calls - 1,
             base=self._retry.base_delay_seconds,
@@ -222,7 +245,7 @@ class Plan:
             rng=self._rng,
             jitter=self._retry.jitter,
         )
-        return max(wait, self._retry.overloaded_min_seconds) if _overloaded(verdict) else wait
+        return now + max(least, wait)
 
     def _why_nothing(self, now: float) -> str:
         if any(not leg.unfit and not self._affordable(leg, now) for leg in self._legs):
@@ -243,8 +266,11 @@ class Plan:
     def _verdict(self, refusals: list[Refusal]) -> Verdict | None:
         if not self._failures:
             return next((r.verdict for r in refusals if r.verdict is not None), None)
-        first_leg, first = self._failures[0]
-        last_leg, last = self._failures[-1]
+        # The caller's own limit says nothing where something was learnt before it.
+        learnt = [item for item in self._failures if not _callers_limit(item[1])]
+        failures = learnt or self._failures
+        first_leg, first = failures[0]
+        last_leg, last = failures[-1]
         hopped = last_leg is not first_leg
         setup = last.category in (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
         return first if hopped and setup else last
@@ -255,5 +281,5 @@ class Plan:
         return self._at
 
 
-def _overloaded(verdict: Verdict) -> bool:
-    return verdict.reason == "overloaded"
+def _callers_limit(verdict: Verdict) -> bool:
+    return verdict.category is ErrorCategory.TIMEOUT and verdict.fault is Fault.USER

@@ -75,7 +75,8 @@ def limits_for(
     base = settings.first_content_seconds + input_tokens / settings.input_tokens_per_second
     period = max(least, base * 0.5**hop)
     left = times.deadline_at - now
-    granted = left if last else min(period, max(left / 2, min(least, left)))
+    half = max(left / 2, min(least, left)) if hop else left / 2
+    granted = left if last else min(period, half)
     whole = min(period, (times.own_deadline_at - times.started_at) / 2)
     return Limits(
         first_content_at=now + granted,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Window"]
 
+# Older than any epoch of any clock.
+_NEVER = -(1 << 62)
+
 
 class Window:
     """Two counts (all, marked) over the last ``seconds``, in ``buckets`` steps.
@@ -17,7 +20,7 @@ class Window:
     def __init__(self, seconds: float, buckets: int) -> None:
         self._width = seconds / buckets
         self._size = buckets
-        self._epochs = [-1] * buckets
+        self._epochs = [_NEVER] * buckets
         self._all = [0] * buckets
         self._marked = [0] * buckets
 
@@ -32,6 +35,15 @@ class Window:
         if marked:
             self._marked[place] += 1
 
+    def take_back(self, now: float, *, marked: bool = False) -> None:
+        """Undo an ``add`` of the same bucket; one that is older stands."""
+        epoch = int(now / self._width)
+        place = epoch % self._size
+        if self._epochs[place] == epoch and self._all[place]:
+            self._all[place] -= 1
+            if marked and self._marked[place]:
+                self._marked[place] -= 1
+
     def totals(self, now: float) -> tuple[int, int]:
         """``(all, marked)`` over the window that ends at ``now``."""
         oldest = int(now / self._width) - self._size
@@ -44,4 +56,4 @@ class Window:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._epochs = [-1] * self._size
+        self._epochs = [_NEVER] * self._size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from importlib.metadata import version
 
@@ -60,7 +61,8 @@ class AnthropicWire:
     async def _send(self, call: ProviderCall) -> aiohttp.ClientResponse:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
-        return await self._sessions.get().post(self._url, data=body, headers=headers)
+        data = io.BytesIO(body)  # bytes would be written in one go, however large
+        return await self._sessions.get().post(self._url, data=data, headers=headers)
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
         passed = {name.lower(): value for name, value in callers.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from http import HTTPStatus
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -46,7 +47,7 @@ class AnswerResponse(Response):
         self.headers["x-request-id"] = answer.request_id
         self.headers["cache-control"] = "no-store"
         wait = _whole(answer.retry_in_seconds)
-        if answer.status == "error" and wait is not None:
+        if self.status_code == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None:
             self.headers["retry-after"] = str(wait)
 
     def render(self, content: Any) -> bytes:
