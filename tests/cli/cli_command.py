@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FAILSOFT = Path(sys.executable).with_name("failsoft")
-READY = 30.0
+READY = 60.0
 
 
 @dataclass(frozen=True)

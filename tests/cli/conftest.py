@@ -36,9 +36,9 @@ def invoke(
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
 
-    def run(*arguments: str, **environ: str) -> Ended:
+    def run(*arguments: str, stdin: str = "", **environ: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["failsoft", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         with monkeypatch.context() as patch:
             patch.setenv("no_proxy", "")  # so that what a command does to it is undone
             for name, value in environ.items():

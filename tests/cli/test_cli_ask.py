@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 
@@ -19,9 +20,9 @@ async def test_an_answer_and_how_it_came_about(environ, tmp_path):
     assert "level full · answered by claude-opus-5-5 · 1 attempt" in ended.err
 
 
-async def test_the_question_from_standard_input_in_one_piece(environ, tmp_path):
+async def test_the_question_from_standard_input_in_one_piece(environ, invoke):
     arguments = ("ask", "-", "--no-stream", "--system", "Be brief.", "--model", "claude-haiku-5-5")
-    ended = await run(*arguments, stdin="What do I need?", cwd=tmp_path, environ=environ)
+    ended = await asyncio.to_thread(invoke, *arguments, stdin="What do I need?", **environ)
     assert ended.code == 0
     assert ended.out.startswith(WHOLE)
     assert "answered by claude-haiku-5-5" in ended.err
@@ -35,18 +36,18 @@ async def test_words_are_printed_as_they_come(simulator, environ, tmp_path):
 
 
 @pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
-async def test_the_next_model_answers(stream, simulator, environ, tmp_path):
+async def test_the_next_model_answers(stream, simulator, environ, invoke):
     simulator.set("claude-opus-5-5", faults=["529"])
-    ended = await run("ask", "What do I need?", stream, cwd=tmp_path, environ=environ)
+    ended = await asyncio.to_thread(invoke, "ask", "What do I need?", stream, **environ)
     assert ended.code == 0
     assert ended.out.startswith(WHOLE)
     assert "it is overloaded (529)" in ended.err
     assert "answered by claude-sonnet-5-5 · 2 attempts" in ended.err
 
 
-async def test_a_failure_is_a_notice_and_exit_code_1(simulator, environ, tmp_path):
+async def test_a_failure_is_a_notice_and_exit_code_1(simulator, environ, invoke):
     simulator.set("*", faults=["bad_key"])
-    ended = await run("ask", "What do I need?", cwd=tmp_path, environ=environ)
+    ended = await asyncio.to_thread(invoke, "ask", "What do I need?", **environ)
     assert (ended.code, ended.out) == (1, "")
     assert "A problem on our side" in ended.err
     assert "[ Contact support ]" in ended.err
@@ -54,24 +55,24 @@ async def test_a_failure_is_a_notice_and_exit_code_1(simulator, environ, tmp_pat
     assert "invalid x-api-key" in ended.err
 
 
-async def test_what_arrived_of_an_answer_cut_short_is_kept(simulator, environ, tmp_path):
+async def test_what_arrived_of_an_answer_cut_short_is_kept(simulator, environ, invoke):
     simulator.set("*", faults=["cut;after=4"])
-    ended = await run("ask", "What do I need?", cwd=tmp_path, environ=environ)
+    ended = await asyncio.to_thread(invoke, "ask", "What do I need?", **environ)
     assert (ended.code, ended.out) == (1, "You asked: “What do \n")
     assert "The answer was cut short" in ended.err
     assert "its answer broke off" in ended.err
 
 
-async def test_a_timeout_ends_it(simulator, environ, tmp_path):
+async def test_a_timeout_ends_it(simulator, environ, invoke):
     simulator.set("*", faults=["hang"])
-    ended = await run("ask", "x", "--timeout", "0.2", cwd=tmp_path, environ=environ)
+    ended = await asyncio.to_thread(invoke, "ask", "x", "--timeout", "0.2", **environ)
     assert ended.code == 1
     assert "level minimal · timeout" in ended.err
 
 
 @pytest.mark.parametrize("wrong", [("--timeout", "0"), ("--model", "nobody/nothing")])
-async def test_arguments_that_cannot_hold(wrong, environ, tmp_path):
-    ended = await run("ask", "x", *wrong, cwd=tmp_path, environ=environ)
+async def test_arguments_that_cannot_hold(wrong, environ, invoke):
+    ended = await asyncio.to_thread(invoke, "ask", "x", *wrong, **environ)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.count("\n") == 1
 

@@ -70,7 +70,7 @@ async def curl(command: str) -> str:
         return await reply.text()
 
 
-async def test_every_hint_works(demo):
+async def test_every_hint_works_and_ctrl_c_ends_it(demo):
     answer, stream, health, *breaking = demo.commands
     assert json.loads(await curl(answer))["status"] == "success"
     events = re.findall(r"^data: (.*)$", await curl(stream), re.MULTILINE)
@@ -84,6 +84,8 @@ async def test_every_hint_works(demo):
     async with aiohttp.ClientSession() as session, session.get(demo.page) as reply:
         assert reply.status == 200
         assert reply.content_type == "text/html"
+    ended = await demo.process.stop(signal.SIGINT)
+    assert (ended.code, ended.err) == (0, "")
 
 
 async def test_nobody_notices_the_brownout(demo):
@@ -92,6 +94,7 @@ async def test_nobody_notices_the_brownout(demo):
     answers = [json.loads(text) for text in await asyncio.gather(*(curl(ask) for _ in range(30)))]
     assert {answer["status"] for answer in answers} == {"success"}
     ended = await demo.process.stop(signal.SIGTERM)
+    assert (ended.code, ended.err) == (0, "")
     told = ended.out.partition(LAST_WORDS_OF_THE_WELCOME)[2]
     assert "claude-opus-5-5 failed after" in told
     assert "it is overloaded (transient)" in told
@@ -99,7 +102,7 @@ async def test_nobody_notices_the_brownout(demo):
     assert len(re.findall(r"answered in .* by claude-\w+-5-5, \d attempt", told)) == 30
 
 
-async def test_an_outage_ends_in_a_notice(demo):
+async def test_an_outage_ends_in_a_notice_and_sigterm_ends_an_open_stream(demo):
     _, stream, _, _, all_down, _ = demo.commands
     await demo.hurry()
     await curl(all_down)
@@ -108,20 +111,13 @@ async def test_an_outage_ends_in_a_notice(demo):
     assert last["type"] == "error"
     assert last["action"] == "retry"
     assert "529" not in last["user_message"]
-    assert await demo.process.until("failed after .*; the person got a notice")
+    await demo.process.until("failed after .*; the person got a notice")
 
-
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_well(stop, demo):
-    ended = await demo.process.stop(stop)
-    assert (ended.code, ended.err) == (0, "")
-
-
-async def test_it_ends_well_with_a_stream_open(demo):
-    stream = demo.commands[1].split()[2]
+    await curl(all_down.replace("529;", "hang;"))
+    address = stream.split()[2]
     async with (
         aiohttp.ClientSession() as session,
-        session.post(stream, json={"message": "What?", "model": "claude-sonnet-5-5"}) as reply,
+        session.post(address, json={"message": "What?"}) as reply,
     ):
         await reply.content.readline()
         ended = await demo.process.stop(signal.SIGTERM)

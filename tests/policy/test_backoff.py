@@ -83,3 +83,10 @@ def test_a_providers_wait_is_only_ever_lengthened(wait, seed):
 def test_the_upward_jitter_reaches_a_quarter_or_five_seconds(wait, longest):
     assert with_upward_jitter(wait, Extreme(0.0)) == wait
     assert with_upward_jitter(wait, Extreme(HIGHEST)) == pytest.approx(longest)
+
+
+def test_quarter_jitter_stays_spread_at_the_cap():
+    """Cut at the cap after the jitter, half of all long waits are the very same."""
+    rng = Random(0)
+    waits = [backoff_seconds(20, base=1, cap=60, rng=rng, jitter="quarter") for _ in range(1000)]
+    assert len(set(waits)) > 990

@@ -520,23 +520,71 @@ def test_metrics_only_still_hands_out_one_probe_lease_at_a_time():
     assert all(ticket.expires_at is None for ticket in tickets)
 
 
-# Other targets on the host
+# What is learnt elsewhere
 
 
-def test_failures_seen_elsewhere_open_it_too():
+def test_tripped_it_opens_like_any_other():
     bench = Bench()
-    for _ in range(10):
-        bench.now += 0.05
-        bench.breaker.count_failure(bench.now)
+    late = bench.ticket()
+    bench.breaker.trip(bench.now, "host down")
+    assert bench.changes[-1].reason == "host down"
+    opened = bench.changes[-1].open_seconds
+    assert opened is not None
+    assert 5.0 <= opened <= 5.5
+    bench.done(late, SUCCESS)
     assert bench.state is OPEN
+    bench.sit_out()
+    bench.call(SUCCESS)
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
 
 
 @pytest.mark.parametrize("get_there", [Bench.open, Bench.half_open])
-def test_failures_seen_elsewhere_do_not_disturb_a_recovery(get_there: Callable[[Bench], object]):
+def test_tripping_does_not_disturb_a_recovery(get_there: Callable[[Bench], object]):
     bench = Bench()
     get_there(bench)
-    before = (bench.state, len(bench.changes))
-    for _ in range(20):
-        bench.now += 0.05
-        bench.breaker.count_failure(bench.now)
-    assert (bench.state, len(bench.changes)) == before
+    before = (bench.state, bench.breaker.status(bench.now), len(bench.changes))
+    bench.breaker.trip(bench.now, "host down")
+    assert (bench.state, bench.breaker.status(bench.now), len(bench.changes)) == before
+
+
+def test_what_changes_nothing_is_no_transition():
+    bench = Bench()
+    bench.breaker.restore()
+    bench.breaker.isolate()
+    bench.breaker.isolate()
+    bench.breaker.restore()
+    bench.breaker.restore()
+    assert bench.moves == [(CLOSED, OPEN), (OPEN, CLOSED)]
+
+
+def test_restored_by_hand_the_time_open_starts_anew():
+    bench = Bench()
+    bench.open()
+    for _ in range(5):
+        bench.sit_out()
+        bench.call(FAILURE)
+    bench.breaker.restore()
+    bench.open()
+    opened = bench.changes[-1].open_seconds
+    assert opened is not None
+    assert opened <= 5.5
+
+
+def test_a_ramp_that_began_at_zero_ends():
+    bench = Bench(success_threshold=1, open_seconds=5.0, open_jitter=0)
+    bench.now = -6.0
+    bench.open()
+    bench.now = 0.0
+    bench.call(SUCCESS)
+    assert bench.state is CLOSED
+    bench.now = 100.0
+    assert admitted(bench, 50) == 1.0
+
+
+def test_a_ticket_counts_once_however_often_it_is_brought_back():
+    bench = Bench()
+    ticket = bench.ticket()
+    for _ in range(3):
+        bench.done(ticket, FAILURE)
+    assert bench.breaker.status(bench.now).failures == 1

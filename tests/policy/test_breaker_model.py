@@ -30,7 +30,6 @@ LEGAL = {
     (HALF_OPEN, OPEN),
     (HALF_OPEN, CLOSED),
     (OPEN, CLOSED),  # by hand
-    (OPEN, OPEN),  # isolated by hand while open
 }
 
 RULES = BreakerSettings(
@@ -56,10 +55,10 @@ class Model:
         self.told = 0
 
     def move(self, after: CircuitState) -> None:
+        self.told += after is not self.state
         self.state = after
         self.generation += 1
         self.finished, self.row, self.leases, self.passed = [], [], {}, 0
-        self.told += 1
 
     def live(self, now: float) -> int:
         self.leases = {key: end for key, end in self.leases.items() if end > now}
@@ -210,7 +209,6 @@ class BreakerMachine(RuleBasedStateMachine):
         self.model.closed_at = None
         self.model.open_until = self.now + seconds
 
-    @precondition(lambda self: not self.model.isolated)
     @rule()
     def isolate(self) -> None:
         self.breaker.isolate()
@@ -218,7 +216,12 @@ class BreakerMachine(RuleBasedStateMachine):
         self.model.move(OPEN)
         self.model.closed_at = None
 
-    @precondition(lambda self: self.model.isolated)
+    @rule()
+    def trip(self) -> None:
+        self.breaker.trip(self.now, "host down")
+        if self.model.state is CLOSED:
+            self._opened()
+
     @rule()
     def restore(self) -> None:
         self.breaker.restore()
@@ -314,7 +317,7 @@ def opened(rules: BreakerSettings, changes: list[Transition]) -> tuple[Breaker, 
     now = 1000.0
     while breaker.state is CLOSED:
         now += 0.1
-        breaker.count_failure(now)
+        breaker.trip(now, "host down")
     return breaker, now + 20.0
 
 

@@ -103,8 +103,10 @@ def test_a_bench_is_cut_at_fifteen_minutes_and_ends_with_one_probe(seconds):
     assert refused(one, T0 + 899).until == T0 + 900
     lease = probe(one, T0 + 900)
     assert all(isinstance(admit(one, T0 + 901), Refusal) for _ in range(50))
-    one.done(lease, well=True)
+    one.done(lease, T0 + 901, well=True)
     assert admit(one, T0 + 901) is None
+    assert admit(one, T0 + 911) is None
+    assert not one.active
 
 
 def test_a_bench_of_its_whole_time_needs_no_probe():
@@ -118,7 +120,7 @@ def test_a_probe_that_is_benched_again_probes_again():
     one.bench(T0, 3600.0, LIMITED)
     lease = probe(one, T0 + 900)
     one.bench(T0 + 901, 3600.0, LIMITED)
-    one.done(lease, well=None)
+    one.done(lease, T0 + 901, well=None)
     assert refused(one, T0 + 1800).until == T0 + 1801
     probe(one, T0 + 1801)
 
@@ -175,7 +177,7 @@ def test_a_park_doubles_from_five_minutes_to_an_hour_with_one_probe_each():
         now += seconds
         lease = probe(one, now)
         assert isinstance(admit(one, now), Refusal)
-        one.done(lease, well=None)
+        one.done(lease, now, well=None)
 
 
 def test_concurrent_failures_park_once():
@@ -204,19 +206,47 @@ def test_concurrent_failures_in_threads_park_once():
 def test_a_mended_account_comes_back_without_a_restart_and_starts_at_five_minutes_again():
     one = hold()
     one.park(T0, DEAD_KEY)
-    one.done(probe(one, T0 + 300), well=None)
+    one.done(probe(one, T0 + 300), T0 + 300, well=None)
     one.park(T0 + 301, DEAD_KEY)
-    lease = probe(one, T0 + 901)
-    one.done(lease, well=True)
+    one.done(probe(one, T0 + 901), T0 + 902, well=True)
+    assert one.peek(T0 + 902) is None
+    assert all(admit(one, T0 + 912) is None for _ in range(20))
     assert not one.active
-    assert all(admit(one, T0 + 902) is None for _ in range(20))
     assert one.park(T0 + 5000, DEAD_KEY) == 300
+
+
+@pytest.mark.parametrize(
+    "out", [lambda one: one.park(T0, DEAD_KEY), lambda one: one.bench(T0, 3600.0, LIMITED)]
+)
+def test_after_its_probe_a_scope_that_is_well_starts_slowly(out):
+    one = hold()
+    out(one)
+    back = one.until
+    one.done(probe(one, back), back, well=True)
+    shares = []
+    for second in range(10):
+        answers = [admit(one, back + second + 0.5) for _ in range(400)]
+        shares.append(sum(answer is None for answer in answers) / 400)
+    for second, share in enumerate(shares):
+        assert share == pytest.approx((second + 0.5) / 10, abs=0.1)
+
+
+def test_a_park_replaces_a_bench_and_ends_no_sooner():
+    one = hold()
+    one.bench(T0, 30.0, LIMITED)
+    assert one.park(T0 + 1, DEAD_KEY) == 300
+    assert one.until == T0 + 301
+    late = hold()
+    late.bench(T0, 800.0, LIMITED)
+    late.park(T0 + 1, DEAD_KEY)
+    assert late.until == T0 + 800
+    probe(late, T0 + 800)
 
 
 def test_a_probe_that_learnt_nothing_lets_the_next_one_go():
     one = hold()
     one.park(T0, DEAD_KEY)
-    one.done(probe(one, T0 + 300), well=None)
+    one.done(probe(one, T0 + 300), T0 + 300, well=None)
     probe(one, T0 + 300)
 
 
@@ -226,19 +256,19 @@ def test_a_hung_probe_is_replaced_when_its_lease_ends():
     hung = probe(one, T0 + 300)
     assert refused(one, T0 + 319).until == T0 + 320
     replaced = probe(one, T0 + 320)
-    one.done(hung, well=True)
+    one.done(hung, T0 + 321, well=True)
     assert one.active, "a probe that lost its lease says nothing"
-    one.done(replaced, well=True)
-    assert not one.active
+    one.done(replaced, T0 + 321, well=True)
+    assert [admit(one, T0 + 331) for _ in range(3)] == [None] * 3
 
 
 def test_a_probe_given_back_twice_frees_no_second_place():
     one = hold()
     one.park(T0, DEAD_KEY)
     lease = probe(one, T0 + 300)
-    one.done(lease, well=None)
+    one.done(lease, T0 + 300, well=None)
     probe(one, T0 + 300)
-    one.done(lease, well=None)
+    one.done(lease, T0 + 300, well=None)
     assert isinstance(admit(one, T0 + 300), Refusal)
 
 
@@ -247,7 +277,7 @@ def test_a_probe_of_before_a_new_park_does_not_end_it():
     one.park(T0, DEAD_KEY)
     lease = probe(one, T0 + 300)
     one.park(T0 + 301, DEAD_KEY)
-    one.done(lease, well=True)
+    one.done(lease, T0 + 302, well=True)
     assert refused(one, T0 + 302).why == "park"
 
 

@@ -133,3 +133,10 @@ def test_the_latest_useful_start_is_before_the_deadline_and_late(when):
     assert when.useful_until < when.deadline_at
     assert when.deadline_at - when.useful_until <= 1.0 + 1e-6
     assert when.useful_until >= T0 + 0.89 * total
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 4.0, 8.0])
+def test_the_first_target_has_at_most_half_of_a_short_deadline(seconds):
+    """The least of five seconds is for later targets; without a half left no fallback is."""
+    assert granted(times(timeout=seconds)) == pytest.approx(seconds / 2)
+    assert granted(times(own=seconds)) == pytest.approx(seconds / 2)

@@ -71,3 +71,12 @@ def test_it_can_be_cleared_and_filled_again():
     assert window.totals(1000.0) == (0, 0)
     window.add(1000.0)
     assert window.totals(1000.0) == (1, 0)
+
+
+def test_a_cleared_window_is_empty_at_any_reading_of_the_clock():
+    """In the first ``buckets - 1`` buckets of a clock the empty mark looks like a recent epoch."""
+    window = Window(60.0, 10)
+    for _ in range(40):
+        window.add(5.0, marked=True)
+    window.clear()
+    assert window.totals(5.0) == (0, 0)

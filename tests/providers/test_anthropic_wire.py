@@ -308,6 +308,18 @@ async def test_an_endless_error_body_is_not_waited_for() -> None:
     assert failed(await ask(flood), ReplyFailed).status == 500
 
 
+async def test_an_error_body_that_never_comes_does_not_hide_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.send(b"HTTP/1.1 529 Overloaded\r\ncontent-length: 100\r\n\r\n{")
+        await peer.gone()
+
+    monkeypatch.setattr("failsoft.providers.anthropic_reply._ERROR_BODY_SECONDS", 0.01)
+
+    assert failed(await ask(silent), ReplyFailed).status == 529
+
+
 async def test_an_error_body_cut_short_is_still_that_error() -> None:
     async def cut(peer: Peer) -> None:
         await peer.send(b"HTTP/1.1 429 Slow down\r\ncontent-length: 100\r\n\r\n{")

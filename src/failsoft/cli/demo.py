@@ -93,7 +93,14 @@ async def _serve(settings: Settings, *, about: str, more: tuple[Hint, ...] = ())
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         show_welcome(console, about=about, hints=(*trying(url), *more))
-        config = Config(app, log_config=None, access_log=False, ws="none", server_header=False)
+        config = Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=int(_DRAIN_SECONDS),
+        )
         await Server(config).serve([listener])
 
 

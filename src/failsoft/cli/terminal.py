@@ -15,6 +15,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 # Where nobody looks, lines are for other programs: a table's row is not broken in two.
 _UNSEEN_WIDTH = 200
 
+_TWO_MINUTES = 120.0
+
 
 def output() -> Console:
     """Standard output."""
@@ -32,10 +34,12 @@ def printable(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as a person reads them: 12 ms, 4.1 s, 2 min."""
-    if seconds < 1:
+    """Write seconds as a person reads them: 12 ms, 4.1 s, 30 s, 5 min."""
+    if seconds < 0.9995:  # noqa: PLR2004 - would be written as 1000 ms
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - a minute
+    if seconds < 9.95:  # noqa: PLR2004 - would be written as 10.0 s
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < _TWO_MINUTES else f"{seconds / 60:.0f} min"
 
 
 def model_of(target: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,37 +18,40 @@ __all__ = ["timeline"]
 _MARKS, _PLAIN_MARKS = ("·", "─", "━"), (".", "-", "=")
 _FIRST_ERROR_STATUS = 400
 _BAR_CELLS = 24
-_WIDE = 100
+_HAPPENED, _BAR = "what happened", "bar"
+_FIGURES = ("start", "waited", "took", "first words")
+# Of the terminal, for a column to be worth its place; the others are always there.
+_LEAST_WIDTHS = {"start": 80, "waited": 80, "first words": 80, _BAR: 100}
 _COLOURS = {"success": "green", "failure": "red", "cancelled": "yellow"}
 
 
 def timeline(answer: Answer, console: Console) -> Table:
-    """One row an attempt; the bars are left out where ``console`` is narrow."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("target", "start", "waited", "took", "first words"):
-        table.add_column(title, justify="left" if title == "target" else "right", overflow="fold")
-    table.add_column("what happened", overflow="fold")
-    wide = console.width >= _WIDE
+    """One row an attempt; a narrow ``console`` gets fewer columns and no bars."""
     marks = _MARKS if console.encoding.startswith("utf") else _PLAIN_MARKS
-    if wide:
-        table.add_column("{} wait {} silence {} words".format(*marks), min_width=_BAR_CELLS)
     total = max(a.started_seconds + a.duration_seconds for a in answer.attempts)
-    for attempt in answer.attempts:
-        bar = (_bar(attempt, total, marks),) if wide else ()
-        table.add_row(*_cells(attempt), *bar)
+    rows = [_cells(attempt, total, marks) for attempt in answer.attempts]
+    shown = [title for title in rows[0] if console.width >= _LEAST_WIDTHS.get(title, 0)]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in shown:
+        header = "{} wait {} silence {} words".format(*marks) if title == _BAR else title
+        side: Literal["left", "right"] = "right" if title in _FIGURES else "left"
+        table.add_column(header, justify=side, no_wrap=title != _HAPPENED)
+    for row in rows:
+        table.add_row(*(row[title] for title in shown))
     return table
 
 
-def _cells(attempt: Attempt) -> tuple[Text, ...]:
-    first = attempt.first_content_seconds
-    return (
-        Text(model_of(attempt.target)),
-        Text(duration(attempt.started_seconds)),
-        Text(duration(attempt.wait_seconds) if attempt.wait_seconds else "-"),
-        Text(duration(attempt.duration_seconds)),
-        Text("-" if first is None else duration(first)),
-        Text(_happened(attempt), _COLOURS[attempt.outcome]),
-    )
+def _cells(attempt: Attempt, total: float, marks: tuple[str, str, str]) -> dict[str, Text]:
+    first, waited = attempt.first_content_seconds, attempt.wait_seconds
+    return {
+        "target": Text(model_of(attempt.target)),
+        "start": Text(duration(attempt.started_seconds)),
+        "waited": Text(duration(waited) if waited else "-"),
+        "took": Text(duration(attempt.duration_seconds)),
+        "first words": Text("-" if first is None else duration(first)),
+        _HAPPENED: Text(_happened(attempt), _COLOURS[attempt.outcome]),
+        _BAR: _bar(attempt, total, marks),
+    }
 
 
 def _happened(attempt: Attempt) -> str:

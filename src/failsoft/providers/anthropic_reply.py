@@ -29,6 +29,7 @@ from failsoft.providers.sse import DEFAULT_EVENT_LIMIT, ServerSentEvent, SSERead
 __all__ = ["AnthropicExchange"]
 
 _ERROR_BODY_LIMIT = 64 * 1024  # bytes; real error bodies have a few hundred
+_ERROR_BODY_SECONDS = 1.0  # how long an error that is already known waits for its words
 _LINGER_SECONDS = 0.05  # how long a body may take to end after its last event
 _READ_ERRORS = (aiohttp.ClientError, OSError)
 _STOPPED = ("refusal", "model_context_window_exceeded")
@@ -117,9 +118,11 @@ class AnthropicExchange:
 
     async def _read_error_body(self) -> bytes:
         body = bytearray()
-        with suppress(*_READ_ERRORS):  # the status is known, and says enough
-            while len(body) < _ERROR_BODY_LIMIT and (chunk := await self._body.readany()):
-                body += chunk
+        # The status is known, and says enough where the body breaks off or never comes.
+        with suppress(TimeoutError, *_READ_ERRORS):
+            async with asyncio.timeout(_ERROR_BODY_SECONDS):
+                while len(body) < _ERROR_BODY_LIMIT and (chunk := await self._body.readany()):
+                    body += chunk
         return bytes(body[:_ERROR_BODY_LIMIT])
 
     async def _read_plain(self, content_type: str) -> None:
