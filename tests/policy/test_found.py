@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from policy_verdicts import CHAIN, OPUS, VERDICTS
+from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS
 from policy_world import World, cut, fails, ok, scripted
 
 from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
@@ -93,3 +93,32 @@ def test_31_an_interrupted_answer_reports_what_interrupted_it():
     run = World().run(CHAIN, scripted(replies), stream=True)
     assert run.gave_up.reason == "interrupted"
     assert run.gave_up.verdict == VERDICTS["deadline"]
+
+
+@found
+def test_32_a_bench_that_is_over_meanwhile_is_not_waited_for():
+    """A refusal noted before a long call is stale after it: no wait of nothing is told to anybody."""
+    world = World()
+    world.gates.bench(OPUS, 2.0, VERDICTS["requests"], world.now)
+    replies = {"sonnet": [fails("server_error", 5.0)], "opus": [ok()]}
+    run = world.run((OPUS, SONNET), scripted(replies))
+    assert run.models == ["sonnet", "opus"]
+    assert run.waits == []
+
+
+@unclear
+def test_33_an_occasional_retry_after_does_not_take_the_target_from_everybody():
+    """A fifth answered 529 with ``retry-after: 5`` is a brownout; benched, four fifths are lost."""
+    world, dice, served = World(), Random(0), 0
+    for _ in range(500):
+        world.now += 0.1
+        run = world.run(
+            CHAIN,
+            lambda one, _: (
+                fails("overloaded", 0.0, wait_seconds=5.0)
+                if one is OPUS and dice.random() < 0.2
+                else ok(0.0)
+            ),
+        )
+        served += run.models[-1] == "opus"
+    assert served > 0.6 * 500
