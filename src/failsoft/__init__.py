@@ -30,7 +30,7 @@ from failsoft.errors import (
     SettingError,
 )
 from failsoft.notices import Catalogue, Notice, notice_for
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.circuit import CircuitState
 
 __all__ = [
     "AIBadRequest",

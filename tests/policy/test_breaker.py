@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import (
-    Breaker,
-    CircuitState,
-    Outcome,
-    Rejection,
-    Ticket,
-    Transition,
-)
+from failsoft.policy.breaker import Breaker
+from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 SUCCESS, FAILURE, NEUTRAL = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NEUTRAL
@@ -114,7 +108,7 @@ def test_a_success_ends_the_row_and_its_span():
     assert bench.state is CLOSED, "ten in a row, but they span a tenth of a second"
 
 
-@pytest.mark.parametrize("nothing", range(30))
+@pytest.mark.parametrize("nothing", [0, 1, 30])
 def test_a_neutral_outcome_moves_nothing(nothing):
     bench = Bench()
     bench.fail(9)

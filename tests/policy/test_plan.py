@@ -7,7 +7,7 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 from policy_world import HANGS, Reply, World, cut, fails, ok, scripted
 
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, RetrySettings, Settings
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.circuit import CircuitState
 from failsoft.policy.hold import Refusal
 from failsoft.policy.steps import (
     Call,
@@ -191,6 +191,13 @@ def test_when_nothing_else_works_the_first_verdict_is_reported():
     assert run.gave_up.verdict == VERDICTS["no_answer"]
 
 
+def test_the_first_that_is_called_is_the_first_whatever_was_skipped():
+    world = World()
+    world.gates.of(OPUS).breaker.isolate()
+    run = world.run(CHAIN, scripted(everywhere(fails("bad_request"))))
+    assert run.models == ["sonnet"]
+
+
 def test_a_content_verdict_after_a_hop_still_ends_it():
     run = World().run(
         CHAIN, scripted({"opus": [fails("overloaded")], "sonnet": [fails("content_policy")]})
@@ -213,6 +220,16 @@ def test_too_long_for_one_goes_to_a_larger_window_only():
         scripted({"small": [fails("context_too_long")], "large": [ok()]}),
     )
     assert run.models == ["small", "large"]
+
+
+def test_too_long_after_a_hop_still_wants_a_larger_window():
+    first, small, equal = (target(name, context_window=100) for name in ("a", "b", "c"))
+    large = target("large", context_window=200)
+    run = World().run(
+        (first, small, equal, large),
+        scripted({"a": [fails("overloaded")], "b": [fails("context_too_long")], "large": [ok()]}),
+    )
+    assert run.models == ["a", "b", "large"]
 
 
 def test_too_long_for_all_reports_that():
@@ -300,6 +317,13 @@ def test_all_open_ends_at_once_with_what_opened_them():
     assert run.gave_up.verdict == VERDICTS["overloaded"]
     assert run.gave_up.back_at is not None
     assert world.now + 5 <= run.gave_up.back_at <= world.now + 5.5
+
+
+def test_a_time_to_come_back_is_named_only_where_all_are_out():
+    world = World(Settings(retry=RetrySettings(max_attempts=1)))
+    world.gates.bench(OPUS, 300.0, VERDICTS["requests"], world.now)
+    run = world.run((OPUS, SONNET), scripted(everywhere(fails("server_error"))))
+    assert run.gave_up == GiveUp("attempts", VERDICTS["server_error"], None)
 
 
 def test_an_isolated_chain_has_no_time_to_come_back():
@@ -455,6 +479,7 @@ def test_a_spent_budget_ends_retries_but_not_hops():
     settings = Settings(retry=RetrySettings(**BROKE))
     run = World(settings).run(CHAIN, scripted(everywhere(fails("server_error"))))
     assert run.models == ["opus", "sonnet", "haiku"]
+    assert run.waits == []
     assert run.gave_up.reason == "budget"
     assert run.gave_up.verdict == VERDICTS["server_error"]
 
@@ -580,14 +605,6 @@ def test_an_overloaded_target_that_names_no_real_wait_is_left_alone_for_a_second
     """``retry-after: 0``, or a date that is past, does not undo the least wait after a 529."""
     run = World().run([OPUS], scripted({"opus": [fails("overloaded", wait_seconds=0.0), ok()]}))
     assert run.sent[1].at - run.sent[0].until >= 1.0
-
-
-@pytest.mark.parametrize("name", ["overloaded", "unavailable", "server_error"])
-def test_a_providers_wait_is_kept_by_every_request_and_not_only_by_the_one_that_heard_it(name):
-    world = World()
-    limited = scripted({"opus": [fails(name, wait_seconds=20.0)], "sonnet": [ok()]})
-    world.run(CHAIN, limited)
-    assert world.run(CHAIN, limited).models == ["sonnet"]
 
 
 def test_a_retry_that_is_refused_was_no_retry():

@@ -205,6 +205,8 @@ def ends_with_what_was_learnt(run: Run) -> None:
         "interrupted",
     }  # fmt: skip
     learnt = [known for known in seen if known and not is_the_callers_limit(known)] or seen
+    if run.end.reason == "interrupted":
+        learnt = seen
     if learnt:
         assert run.end.verdict in (learnt[0], learnt[-1])
 
@@ -243,16 +245,16 @@ def test_without_a_budget_no_target_is_called_twice(names, chain):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("strategy", ["fallback_first", "retry_first"])
-@pytest.mark.parametrize("wait", [None, 0.0, 0.001, 5.0, 1e9, float("inf")])
-def test_no_verdict_goes_on_for_ever(name, strategy, wait):
+def test_no_verdict_goes_on_for_ever(name, strategy):
     """Even where waits are nothing and attempts are many."""
     retry = RetrySettings(
         strategy=strategy, max_attempts=100, base_delay_seconds=0, budget_floor_per_second=1000
     )
-    known = verdict(name, wait_seconds=wait)
-    run = World(Settings(retry=retry)).run((*POOL,), lambda *_: Reply(end=0.0, verdict=known))
-    assert run.gave_up.verdict == known
-    assert len(run.sent) <= 100
+    for wait in (None, 0.0, 0.001, 5.0, 1e9, float("inf")):
+        reply = Reply(end=0.0, verdict=verdict(name, wait_seconds=wait))
+        run = World(Settings(retry=retry)).run(POOL, lambda *_, known=reply: known)
+        assert run.gave_up.verdict == reply.verdict
+        assert len(run.sent) <= 100
 
 
 EVENTS = st.one_of(

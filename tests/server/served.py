@@ -1,6 +1,5 @@
-"""The service as ``failsoft serve`` runs it; a program for test_drain. Answers come slowly."""
+"""The service as ``failsoft serve`` runs it; a program for test_drain."""
 
-import asyncio
 import sys
 
 from failsoft.config.settings import ProviderSettings, ServerSettings, Settings
@@ -13,5 +12,5 @@ if __name__ == "__main__":
             anthropic=ProviderSettings(base_url=upstream, api_key="any"),
             server=ServerSettings(port=0, workers=int(workers), drain_seconds=float(drain)),
         ),
-        on_ready=lambda url: print(url, flush=True),
+        on_ready=lambda url: print(url, flush=True),  # noqa: T201 - the test reads it
     )

@@ -23,20 +23,23 @@ class FakeExchange:
     steps: tuple[Step, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = "req_upstream_secret"
-    message: dict[str, Any] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    ending: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def message(self) -> dict[str, Any]:
+        return {"content": [{"type": "text", "text": "".join(self.texts)}], **self.ending}
 
     async def __aiter__(self) -> AsyncIterator[WireEvent]:
-        text = ""
         for step in self.steps:
             if isinstance(step, BaseException):
                 raise step
             if not isinstance(step, str):
                 await step()
                 continue
-            text += step
-            self.message["content"] = [{"type": "text", "text": text}]
+            self.texts.append(step)
             yield WireEvent("content_block_delta", {}, content=True, text=step)
-        self.message |= {
+        self.ending = {
             "stop_reason": "end_turn",
             "usage": {"input_tokens": 3, "output_tokens": 5, "service_tier": "priority"},
         }
@@ -168,11 +171,13 @@ async def stream(app: Any, **fields: Any) -> Reply:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[int]:
+async def listening(app: Any, *, send_buffer: int | None = None) -> AsyncIterator[int]:
     """The app under uvicorn as ``serve`` runs it; gives the port."""
     config = uvicorn.Config(app, http="httptools", ws="none", lifespan="on", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        if send_buffer is not None:  # every connection inherits it
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         running = asyncio.create_task(server.serve([listener]))
         try:
             yield listener.getsockname()[1]

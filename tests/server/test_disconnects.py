@@ -50,9 +50,8 @@ async def test_who_stops_reading_is_waited_for_and_then_left(monkeypatch):
         nonlocal given
         given += 1
 
-    step = "x" * 8_000_000  # more than any socket takes by itself
-    provider = FakeProvider(tuple(each for _ in range(1000) for each in (step, count)))
-    async with listening(create_app(assistant(provider))) as port:
+    provider = FakeProvider(tuple(each for _ in range(1000) for each in ("x" * 1000, count)))
+    async with listening(create_app(assistant(provider)), send_buffer=4096) as port:
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port))

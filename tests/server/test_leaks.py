@@ -1,4 +1,4 @@
-"""Nothing internal reaches a person: not through JSON, a stream, before or after text, or a page."""
+"""Nothing internal reaches a person, by whatever way out."""
 
 import asyncio
 import re

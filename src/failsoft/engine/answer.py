@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.engine.ledger import Attempt
 from failsoft.notices.notice import Notice
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.circuit import CircuitState
 
 __all__ = [
     "Answer",

@@ -127,8 +127,8 @@ def _failed(
 def _reported(gave_up: GiveUp | None) -> Verdict:
     if gave_up is not None and gave_up.verdict is not None:
         return gave_up.verdict
-    full = gave_up is not None and gave_up.reason == "saturated"
-    return verdict_for("saturated" if full else "deadline")
+    reason = gave_up.reason if gave_up is not None else ""
+    return verdict_for(reason if reason in ("saturated", "unavailable") else "deadline")
 
 
 def _back_in(gave_up: GiveUp | None, verdict: Verdict, now: float) -> float | None:

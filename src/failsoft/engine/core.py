@@ -15,8 +15,8 @@ from failsoft.engine.admission import Route
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
 from failsoft.errors import FailsoftError, SettingError
-from failsoft.policy.breaker import CircuitState, Transition
 from failsoft.policy.budget import RetryBudget
+from failsoft.policy.circuit import CircuitState, Transition
 from failsoft.policy.gate import Gates, Held
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire

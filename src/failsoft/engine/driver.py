@@ -18,7 +18,7 @@ from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.engine.report import Reporter
 from failsoft.engine.watchdog import Watchdog
-from failsoft.policy.breaker import Outcome
+from failsoft.policy.circuit import Outcome
 from failsoft.policy.hold import Refusal
 from failsoft.policy.steps import (
     BreakerOpened,

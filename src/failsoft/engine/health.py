@@ -7,7 +7,7 @@ from typing import Any
 
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.circuit import CircuitState
 from failsoft.policy.target import Target
 
 __all__ = ["health"]

@@ -18,8 +18,8 @@ from failsoft.classify import classify
 from failsoft.classify.failures import TimedOut, Timer
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
-from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.budget import RetryBudget
+from failsoft.policy.circuit import CircuitState, Outcome, Transition
 from failsoft.policy.gate import Gates, Permit
 from failsoft.policy.hold import Refusal
 from failsoft.policy.plan import Plan

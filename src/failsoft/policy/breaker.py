@@ -14,83 +14,28 @@ lease and never holds the breaker half open.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, StrEnum
 from random import Random
 from threading import Lock
 
 from failsoft.config.settings import BreakerSettings
+from failsoft.policy.circuit import (
+    BreakerStatus,
+    CircuitState,
+    Outcome,
+    Rejection,
+    Ticket,
+    Transition,
+)
 from failsoft.policy.window import Window
 
-__all__ = [
-    "RAMP_FLOOR_SECONDS",
-    "Breaker",
-    "BreakerStatus",
-    "CircuitState",
-    "Outcome",
-    "Rejection",
-    "Ticket",
-    "Transition",
-]
+__all__ = ["RAMP_FLOOR_SECONDS", "Breaker"]
 
 # While the slow start lasts, one call a second is let through whatever the dice say: a quiet
 # service is never kept waiting for a stampede that is not there.
 RAMP_FLOOR_SECONDS = 1.0
 
-
-class CircuitState(StrEnum):
-    """The state of a breaker."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
-class Outcome(Enum):
-    """What a finished call says of its target."""
-
-    SUCCESS = "success"
-    FAILURE = "failure"
-    NEUTRAL = "neutral"
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``."""
-
-    generation: int
-    expires_at: float | None = None
-    spent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``) and until when."""
-
-    why: str
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of state; ``open_seconds`` is how long it stays open, where it opened."""
-
-    before: CircuitState
-    after: CircuitState
-    reason: str
-    open_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerStatus:
-    """A snapshot; counts are of the window, ``recovery_in_seconds`` runs to the next probe."""
-
-    state: CircuitState
-    calls: int
-    failures: int
-    failures_in_row: int
-    recovery_in_seconds: float | None
-    isolated: bool
+# What a provider asks for beyond this is not believed without a probe.
+_LONGEST_ASKED_SECONDS = 900.0
 
 
 class Breaker:
@@ -114,6 +59,7 @@ class Breaker:
         self._in_row = 0
         self._row_began = 0.0
         self._open_until = 0.0
+        self._asked_until = 0.0
         self._reopened = 0
         self._leases: list[Ticket] = []
         self._probes_passed = 0
@@ -152,12 +98,25 @@ class Breaker:
         if ticket.expires_at is not None:
             self.done(ticket, Outcome.SUCCESS, now)
 
-    def done(self, ticket: Ticket, outcome: Outcome, now: float, *, weight: int = 1) -> None:
+    def done(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        now: float,
+        *,
+        weight: int = 1,
+        wait_seconds: float | None = None,
+    ) -> None:
         """Bring a ticket back, once or more; only the first time counts.
 
-        ``weight`` is how many failures in a row a failure stands for.
+        ``weight`` is how many failures in a row a failure stands for. ``wait_seconds`` is what the
+        provider asked for with it: should the breaker open, it stays open at least as long. One
+        failure of a brownout benches nobody else: a fifth of the calls would close the service.
         """
         with self._lock:
+            if wait_seconds is not None and outcome is Outcome.FAILURE:
+                asked = min(wait_seconds, _LONGEST_ASKED_SECONDS)
+                self._asked_until = max(self._asked_until, now + asked)
             change = self._done(ticket, outcome, now, weight)
         self._tell(change)
 
@@ -179,6 +138,7 @@ class Breaker:
         with self._lock:
             self._isolated = False
             self._reopened = 0
+            self._asked_until = 0.0
             change = self._move(CircuitState.CLOSED, "restored")
         self._tell(change)
 
@@ -282,8 +242,8 @@ class Breaker:
         grown = rules.open_seconds * rules.open_multiplier ** min(self._reopened, 60)
         # Jittered upward after the cap, so that processes do not probe in step.
         seconds = min(longest, grown) * (1.0 + self._rng.uniform(0.0, rules.open_jitter))
-        self._open_until = now + seconds
-        return self._move(CircuitState.OPEN, reason, seconds)
+        self._open_until = max(now + seconds, self._asked_until)
+        return self._move(CircuitState.OPEN, reason, self._open_until - now)
 
     def _move(
         self, after: CircuitState, reason: str, open_seconds: float | None = None

@@ -13,8 +13,9 @@ from random import Random
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
 from failsoft.config.settings import Settings
-from failsoft.policy.breaker import Breaker, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.breaker import Breaker
 from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.circuit import Outcome, Rejection, Ticket, Transition
 from failsoft.policy.hold import Hold, Lease, Refusal
 from failsoft.policy.host import HostRow
 from failsoft.policy.target import Target
@@ -62,9 +63,12 @@ class Permit:
                 hold.done(lease, now, well=well)
             self.leases = []
 
-    def finish(self, outcome: Outcome, now: float, *, weight: int = 1) -> None:
-        """Give back everything the permit holds."""
-        self.gate.breaker.done(self.ticket, outcome, now, weight=weight)
+    def finish(
+        self, outcome: Outcome, now: float, *, weight: int = 1, wait_seconds: float | None = None
+    ) -> None:
+        """Give back everything the permit holds; see :meth:`Breaker.done`."""
+        breaker = self.gate.breaker
+        breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
         self.gate.bulkhead.leave(self.place)
 
@@ -95,7 +99,7 @@ class Gate:
         place = self.bulkhead.enter()
         if place is None:
             # Also a full target is first of all what else it is: open, benched, parked.
-            return self.peek(now) or Refusal("full", now, None)
+            return self.peek(now) or Refusal("full", float("inf"), None)
         leases: list[tuple[Hold, Lease]] = []
         refusal = self._pass_holds(now, lease_seconds, leases)
         if refusal is None:
@@ -109,13 +113,21 @@ class Gate:
         return refusal
 
     def peek(self, now: float) -> Refusal | None:
-        """Why ``admit`` would refuse right now, taking nothing."""
+        """Why ``admit`` would refuse right now, taking nothing.
+
+        What will not pass soon comes first: nobody waits for a bench whose breaker is open.
+        """
+        found: Refusal | None = None
         for hold in self.holds:
             if hold.active and (refusal := hold.peek(now)):
-                return refusal
+                if not refusal.passes_soon:
+                    return refusal
+                found = refusal
         if rejection := self.breaker.peek(now):
             return self._refusal(rejection)
-        return Refusal("full", now, None) if self.bulkhead.full else None
+        if found is None and self.bulkhead.full:
+            return Refusal("full", float("inf"), None)
+        return found
 
     def _pass_holds(
         self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
@@ -134,7 +146,8 @@ class Gate:
 
     def _refusal(self, rejection: Rejection) -> Refusal:
         why = rejection.why
-        return Refusal(why, rejection.until, self.last_failure)  # type: ignore[arg-type]  # same words
+        verdict = None if why == "isolated" else self.last_failure
+        return Refusal(why, rejection.until, verdict)
 
 
 class Gates:
@@ -175,7 +188,8 @@ class Gates:
             permit.gate.last_failure = verdict
             if verdict.category is ErrorCategory.TIMEOUT:
                 weight = self._settings.breaker.timeout_weight
-        permit.finish(Outcome.FAILURE if counts else Outcome.NEUTRAL, now, weight=weight)
+        outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
+        permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
         if counts and verdict.bench_scope is BenchScope.HOST:
             self._count_on_host(permit.gate, verdict, now)
         elif verdict.http_status is not None:
@@ -193,10 +207,10 @@ class Gates:
             hold = self._scope(target, verdict.bench_scope)
             granted = hold.park(now, verdict)
             self._tell_held(hold, verdict.breaker, granted, verdict)
-        elif verdict.wait_seconds is not None:
-            self.bench(target, verdict.wait_seconds, verdict, now)
         elif verdict.breaker is BreakerEffect.BENCH:
-            self.bench(target, self._settings.retry.rate_limit_default_seconds, verdict, now)
+            default = self._settings.retry.rate_limit_default_seconds
+            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
+            self.bench(target, wait, verdict, now)
 
     def _tell_held(
         self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict

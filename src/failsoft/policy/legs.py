@@ -59,14 +59,6 @@ def _wants_larger(verdict: Verdict) -> bool:
     return verdict.try_next_model is NextModel.LARGER_WINDOW
 
 
-def _allows_nothing(verdict: Verdict) -> bool:
-    return (
-        verdict.retry_same is RetrySame.NEVER
-        and verdict.try_next_model in (NextModel.NO, NextModel.OPT_IN)
-        and verdict.try_other_provider is OtherProvider.NO
-    )
-
-
 def _allowed(verdict: Verdict, failed: Target, leg: Leg) -> bool:
     other = leg.target
     dead_host = verdict.bench_scope is BenchScope.HOST and failed.host == other.host

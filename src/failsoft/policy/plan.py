@@ -110,6 +110,10 @@ class Plan:
             return self._give_up("interrupted", now)
         if self._may_have_effects and verdict.sent is Sent.MAYBE:
             return self._give_up("effects", now)
+        for other in self._legs:
+            # A call may have been long: what was refused before it may be back by now.
+            if other.refusal is not None and other.refusal.until <= now:
+                other.refusal = None
         leg.ready_at = self._ready_at(leg, verdict, now)
         restrict(self._legs, leg, verdict, hopped=hopped)
         if self._calls >= self._retry.max_attempts:
@@ -146,8 +150,11 @@ class Plan:
         for leg in self._legs:
             leg.refusal = None
         again, self._again = self._again, None
-        if again is not None and again.ready(now):
-            return self._start(again, now)
+        if again is not None and self._peek(again.target, now) is None:
+            if again.ready(now):
+                return self._start(again, now)
+            self._again = again
+            return self._wait(again.ready_at, "backoff", again, now)
         return self._choose(now)
 
     def _choose(self, now: float) -> Command:
@@ -161,7 +168,8 @@ class Plan:
 
     def _start(self, leg: Leg, now: float) -> Command:
         begun = self._calls or self._passes
-        if begun and now > self._times.useful_until + _EPSILON:
+        latest = self._times.useful_until + _EPSILON if begun else self._times.deadline_at
+        if now > latest:
             return self._give_up("deadline", now)
         if leg.calls:
             self._budget.spend(now)
@@ -186,7 +194,7 @@ class Plan:
         if self._calls + 1 >= self._retry.max_attempts:
             return False
         for other in self._legs:
-            fresh = other is not leg and not other.calls and not other.unfit
+            fresh = other is not leg and other.calls <= leg.calls and not other.unfit
             if fresh and other.refusal is None and self._peek(other.target, now) is None:
                 return True
         return False
@@ -226,9 +234,10 @@ class Plan:
         return min(latest, now + with_upward_jitter(max(0.0, floor - now), self._rng))
 
     def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
+        until = max(until, now)
         if until > self._times.useful_until + _EPSILON:
             return self._give_up("deadline" if self._calls else "unavailable", now)
-        self._waits_until = max(until, now)
+        self._waits_until = until
         return Wait(self._waits_until, why, leg.target)
 
     def _ready_at(self, leg: Leg, verdict: Verdict, now: float) -> float:
@@ -260,15 +269,18 @@ class Plan:
         known = [refusal for refusal in refusals if refusal is not None]
         back_at = None
         if len(known) == len(self._legs):
-            back_at = min((r.until for r in known if r.until < float("inf")), default=None)
+            ends = (r.until for r in known if r.why not in ("full", "isolated"))
+            back_at = min(ends, default=None)
         return GiveUp(reason, self._verdict(known), back_at)
 
     def _verdict(self, refusals: list[Refusal]) -> Verdict | None:
         if not self._failures:
             return next((r.verdict for r in refusals if r.verdict is not None), None)
         # The caller's own limit says nothing where something was learnt before it.
-        learnt = [item for item in self._failures if not _callers_limit(item[1])]
-        failures = learnt or self._failures
+        failures = self._failures
+        if not self._given_out:
+            learnt = [item for item in failures if not _callers_limit(item[1])]
+            failures = learnt or failures
         first_leg, first = failures[0]
         last_leg, last = failures[-1]
         hopped = last_leg is not first_leg

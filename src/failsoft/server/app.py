@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
@@ -108,9 +109,11 @@ def _add_own_routes(app: FastAPI, ai: Failsoft, drain: Drain) -> None:
 
 
 async def _no_route(_request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    detail = "There is no such page here." if status == 404 else "This address takes other methods."  # noqa: PLR2004
-    return ProblemResponse(status, detail, headers=getattr(error, "headers", None))
+    if not isinstance(error, HTTPException):
+        raise error
+    found = error.status_code != HTTPStatus.NOT_FOUND
+    detail = "This address takes other methods." if found else "There is nothing at this address."
+    return ProblemResponse(error.status_code, detail, headers=error.headers)
 
 
 def _lifespan(ai: Failsoft, drain: Drain) -> Any:

@@ -22,6 +22,7 @@ from failsoft.server.stream import WRITE_SECONDS
 __all__ = ["serve"]
 
 _BACKLOG = 2048
+_WORKER_SILENT_SECONDS = 30
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
@@ -59,6 +60,8 @@ def _config(settings: Settings) -> Config:
         log_config=LOGGING,
         # The drain has ended every request by then; this is for those that would not end.
         timeout_graceful_shutdown=int(LAST_WORDS_SECONDS),
+        # A worker that only starts slowly, on a busy machine, must not be taken for a hung one.
+        timeout_worker_healthcheck=_WORKER_SILENT_SECONDS,
     )
 
 

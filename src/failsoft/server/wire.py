@@ -7,6 +7,9 @@ from typing import Any
 
 __all__ = ["json_bytes"]
 
+# Made once: json.dumps would make one for every event of every stream.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def json_bytes(content: Any) -> bytes:
     """Compact UTF-8 JSON.
@@ -15,6 +18,6 @@ def json_bytes(content: Any) -> bytes:
     for it, JSON's escapes do.
     """
     try:
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        return _encode(content).encode()
     except UnicodeEncodeError:
-        return json.dumps(content, separators=(",", ":")).encode()
+        return json.dumps(content).encode()
