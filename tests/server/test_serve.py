@@ -35,7 +35,8 @@ def test_the_kernel_drops_who_takes_nothing():
     assert patience == WRITE_SECONDS * 1000
 
 
-def test_workers_can_be_given_their_settings():
+def test_workers_can_be_given_their_settings(monkeypatch):
+    monkeypatch.setattr("logging.config.dictConfig", lambda _: None)
     settings = Settings(api_keys=("secret",), server=ServerSettings(workers=2))
-    config = pickle.loads(pickle.dumps(_config(settings)))  # noqa: S301 - its own bytes
+    config = pickle.loads(pickle.dumps(_config(settings)))
     assert config.app.keywords == {"settings": settings}

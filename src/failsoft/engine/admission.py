@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.timers import RequestTimes
 
 __all__ = ["Route", "RouteFullError"]
 
@@ -21,17 +22,17 @@ class Route:
         self.bulkhead = Bulkhead(limit, queue)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 
-    async def enter(self, until: float) -> Place:
+    async def enter(self, times: RequestTimes) -> Place:
         """Take a place, to be given to :meth:`leave`.
 
-        Raises :class:`RouteFullError` where none is free by ``until`` (loop time).
+        Raises :class:`RouteFullError` where none is free while starting still makes sense.
         """
         place = self.bulkhead.enter()
         if place is None:
             raise RouteFullError(self.name)
         if place.state == "waiting":
             try:
-                await self._wait(place, until)
+                await self._wait(place, times.useful_until)
             except BaseException:
                 self.leave(place)
                 raise

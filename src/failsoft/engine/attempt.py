@@ -25,21 +25,15 @@ class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
     def __init__(
-        self,
-        core: Core,
-        request: Request,
-        call: Call,
-        permit: Permit,
-        loop: asyncio.AbstractEventLoop,
+        self, core: Core, request: Request, call: Call, permit: Permit, *, began: float
     ) -> None:
         self.call = call
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.first_content_at: float | None = None
-        self.began = loop.time()
+        self.began = began
         self._core = core
         self._request = request
-        self._loop = loop
         self._request_id: str | None = None
         self._fitted = fit(request.body, call.target)
 
@@ -48,7 +42,7 @@ class LiveAttempt:
         target = self.call.target
         provider = self._core.provider(target.provider)
         call = ProviderCall(target=target, body=self._fitted.body, headers=self._request.headers)
-        with Watchdog(self.call.limits, self._loop) as watch:
+        with Watchdog(self.call.limits, asyncio.get_running_loop()) as watch:
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id
                 try:
@@ -63,8 +57,8 @@ class LiveAttempt:
             if not event.content:
                 continue
             if watch.content():
-                self.first_content_at = now = self._loop.time()
-                self.permit.first_content(now)
+                self.first_content_at = watch.last_content_at
+                self.permit.first_content(watch.last_content_at)
             if give_out is not None and event.text:
                 await give_out(event.text, watch)
 
@@ -74,6 +68,7 @@ class LiveAttempt:
         verdict: Verdict | None,
         *,
         started_seconds: float,
+        ended_at: float,
         wait_seconds: float,
         shown_chars: int,
     ) -> Attempt:
@@ -86,7 +81,7 @@ class LiveAttempt:
             outcome=outcome,
             verdict=verdict,
             started_seconds=started_seconds,
-            duration_seconds=self._loop.time() - self.began,
+            duration_seconds=ended_at - self.began,
             wait_seconds=wait_seconds,
             first_content_seconds=None if first is None else first - self.began,
             shown_chars=shown_chars,

@@ -227,7 +227,7 @@ class Failsoft:
         driver = Driver(core, request, report)
         route = core.route(request.route)
         try:
-            place = await route.enter(request.times.useful_until)
+            place = await route.enter(request.times)
             try:
                 report.started(stream=False)
                 ending = await driver.run()

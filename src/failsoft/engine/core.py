@@ -59,8 +59,7 @@ class Core:
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
         self.chain = tuple(self.target(spec) for spec in specs)
-        for target in self.chain:
-            self.gates.of(target)
+        self._breakers = [self.gates.of(target).breaker for target in self.chain]
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -105,8 +104,8 @@ class Core:
     def circuit_state(self) -> CircuitState:
         """The default route's state: open only when all its targets are."""
         worst = CircuitState.OPEN
-        for target in self.chain:
-            state = self.gates.of(target).breaker.state
+        for breaker in self._breakers:
+            state = breaker.state
             if state is CircuitState.CLOSED:
                 return state
             if state is CircuitState.HALF_OPEN:

@@ -86,8 +86,7 @@ class Driver:
         self._plan = request.plan(core)
         self._report = report
         self._reader = reader
-        self._loop = asyncio.get_running_loop()
-        self._clock = self._loop.time
+        self._clock = asyncio.get_running_loop().time
         self._began = request.times.started_at
         self._waited = 0.0
         self._previous: Call | None = None
@@ -98,9 +97,10 @@ class Driver:
         """Carry the plan out to its end. Cancellation passes straight through."""
         event: PlanEvent = Started()
         while True:
-            command = self._plan.next(event, self._clock())
+            now = self._clock()
+            command = self._plan.next(event, now)
             if isinstance(command, Call):
-                event = await self._call(command)
+                event = await self._call(command, now)
             elif isinstance(command, Wait):
                 event = await self._wait(command)
             else:
@@ -118,13 +118,13 @@ class Driver:
         self._waited += self._clock() - began
         return BreakerOpened() if opened else TimerFired()
 
-    async def _call(self, call: Call) -> PlanEvent:
+    async def _call(self, call: Call, now: float) -> PlanEvent:
         gate = self._core.gates.of(call.target)
-        permit = gate.admit(self._clock(), lease_seconds=call.limits.lease_seconds)
+        permit = gate.admit(now, lease_seconds=call.limits.lease_seconds)
         if isinstance(permit, Refusal):
             return Refused(permit)
         self._announce(call)
-        attempt = LiveAttempt(self._core, self._request, call, permit, self._loop)
+        attempt = LiveAttempt(self._core, self._request, call, permit, began=now)
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -132,12 +132,14 @@ class Driver:
         except BaseException:
             # The caller left, or the process is ending: not a failure, and nobody's fault.
             began = attempt.first_content_at is not None
-            permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, self._clock())
-            self._record(attempt, "cancelled", None)
-            self._plan.next(Cancelled(), self._clock())
+            now = self._clock()
+            permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)
+            self._record(attempt, "cancelled", None, now)
+            self._plan.next(Cancelled(), now)
             raise
-        permit.finish(Outcome.SUCCESS, self._clock())
-        self._record(attempt, "success", None)
+        now = self._clock()
+        permit.finish(Outcome.SUCCESS, now)
+        self._record(attempt, "success", None, now)
         self.ending.call, self.ending.message = call, attempt.message
         return Finished()
 
@@ -151,11 +153,12 @@ class Driver:
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
-        self._core.gates.finish(attempt.permit, verdict, self._clock())
+        now = self._clock()
+        self._core.gates.finish(attempt.permit, verdict, now)
         self.ending.failures.append((verdict, error))
         self.ending.message = attempt.message
         self._last_verdict = verdict
-        self._record(attempt, "failure", verdict)
+        self._record(attempt, "failure", verdict, now)
         return verdict
 
     async def _give_out(self, text: str, watch: Watchdog) -> None:
@@ -175,14 +178,16 @@ class Driver:
             watch.resume()
 
     def _record(
-        self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None
+        self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None, now: float
     ) -> None:
+        shown = self.ending.shown
         entry = attempt.entry(
             outcome,
             verdict,
             started_seconds=attempt.began - self._began,
+            ended_at=now,
             wait_seconds=self._waited,
-            shown_chars=sum(map(len, self.ending.shown)),
+            shown_chars=sum(map(len, shown)) if shown else 0,
         )
         self._waited = 0.0
         self.ending.attempts.append(entry)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from failsoft.classify.verdict import Sent, Verdict
 
@@ -13,8 +12,7 @@ __all__ = ["Attempt", "AttemptOutcome"]
 AttemptOutcome = Literal["success", "failure", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One call to one target, as it ended.
 
     ``started_seconds`` is counted from the request's start, ``wait_seconds`` is what the request

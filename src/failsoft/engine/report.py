@@ -28,7 +28,7 @@ class Reporter:
     """One request's events. Makes none where nobody listens."""
 
     def __init__(self, core: Core, request: Request) -> None:
-        self._publisher = core.publisher
+        self._publisher = core.publisher or None
         self._tally = core.tally
         self._request_id = request.id
         self._route = request.route
@@ -111,9 +111,7 @@ class Reporter:
         """The request ended, with this answer."""
         failed = answer.status == "error"
         self._tally.request_ended(monotonic(), failed=failed, fell_back=bool(answer.position))
-        if not self._publisher:
-            return
-        if answer.level != "full":
+        if self._publisher and answer.level != "full":
             event = Degraded(
                 at=time.time(),
                 request_id=self._request_id,
@@ -126,10 +124,11 @@ class Reporter:
 
     def cancelled(self) -> None:
         """The caller left before the end."""
-        if self._publisher:
-            self._finish(None, "cancelled")
+        self._finish(None, "cancelled")
 
     def _finish(self, answer: Answer | None, outcome: str) -> None:
+        if self._publisher is None:
+            return
         verdict = answer.verdict if answer else None
         event = RequestFinished(
             at=time.time(),

@@ -153,7 +153,7 @@ class _Pump:
         self.queue.put_nowait(StreamStart(request.id))
         try:
             driver = Driver(core, request, report, self)
-            place = await route.enter(request.times.useful_until)
+            place = await route.enter(request.times)
             try:
                 report.started(stream=True)
                 ending = await driver.run()

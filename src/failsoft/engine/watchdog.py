@@ -23,15 +23,15 @@ class Watchdog:
 
     __slots__ = (
         "_began_at",
+        "_begun",
         "_cancelling",
         "_fired",
         "_handle",
-        "_last",
         "_limits",
         "_loop",
         "_paused",
         "_task",
-        "first_content_at",
+        "last_content_at",
     )
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
@@ -39,8 +39,8 @@ class Watchdog:
         self._loop = loop
         self._fired: Timer | None = None
         self._paused = False
-        self._began_at = self._last = loop.time()
-        self.first_content_at: float | None = None
+        self._began_at = self.last_content_at = loop.time()
+        self._begun = False
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
@@ -66,11 +66,9 @@ class Watchdog:
 
     def content(self) -> bool:
         """Content has come; true the first time."""
-        self._last = self._loop.time()
-        if self.first_content_at is not None:
-            return False
-        self.first_content_at = self._last
-        return True
+        self.last_content_at = self._loop.time()
+        first, self._begun = not self._begun, True
+        return first
 
     def pause(self) -> None:
         """The reader is the one that is slow: silence is not the target's."""
@@ -79,12 +77,12 @@ class Watchdog:
     def resume(self) -> None:
         """The reader has caught up."""
         self._paused = False
-        self._last = self._loop.time()
+        self.last_content_at = self._loop.time()
 
     def _due(self) -> float:
-        if self.first_content_at is None:
+        if not self._begun:
             return min(self._limits.first_content_at, self._limits.answer_at)
-        silent_since = self._loop.time() if self._paused else self._last
+        silent_since = self._loop.time() if self._paused else self.last_content_at
         return min(silent_since + self._limits.idle_seconds, self._limits.answer_at)
 
     def _check(self) -> None:
@@ -98,7 +96,7 @@ class Watchdog:
     def _which(self, due: float) -> Timer:
         if due >= self._limits.answer_at:
             return Timer.DEADLINE
-        return Timer.FIRST_CONTENT if self.first_content_at is None else Timer.IDLE
+        return Timer.FIRST_CONTENT if not self._begun else Timer.IDLE
 
     def _timed_out(self, timer: Timer) -> TimedOut:
         seconds = self._loop.time() - self._began_at

@@ -22,6 +22,7 @@ from failsoft.policy.steps import (
     Cancelled,
     Command,
     Failed,
+    Finished,
     FirstContent,
     Give,
     GiveUp,
@@ -88,15 +89,14 @@ class Plan:
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
-        if isinstance(event, Started):
-            self._budget.request(now)
-            return self._choose(now)
+        if isinstance(event, Finished):
+            return _GIVE
+        if isinstance(event, Started | TimerFired | BreakerOpened):
+            return self._go(event, now)
         if isinstance(event, Failed):
             return self._failed(event.verdict, now)
         if isinstance(event, Refused):
             return self._refused(event.refusal, now)
-        if isinstance(event, TimerFired | BreakerOpened):
-            return self._woken(event, now)
         if isinstance(event, Cancelled):
             return GiveUp("cancelled", None, None)
         self._given_out = self._given_out or isinstance(event, FirstContent)
@@ -142,7 +142,10 @@ class Plan:
             self._first_leg = None
         return self._choose(now)
 
-    def _woken(self, event: TimerFired | BreakerOpened, now: float) -> Command:
+    def _go(self, event: Started | TimerFired | BreakerOpened, now: float) -> Command:
+        if isinstance(event, Started):
+            self._budget.request(now)
+            return self._choose(now)
         if isinstance(event, TimerFired):
             self._passes += 1
             # A loop whose timers count milliseconds may be a little early.

@@ -73,7 +73,7 @@ def limits_for(
     """
     least = settings.first_content_min_seconds
     base = settings.first_content_seconds + input_tokens / settings.input_tokens_per_second
-    period = max(least, base * 0.5**hop)
+    period = max(least, base * 0.5**hop) if hop else base
     left = times.deadline_at - now
     half = max(left / 2, min(least, left)) if hop else left / 2
     granted = left if last else min(period, half)
