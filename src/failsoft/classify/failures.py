@@ -33,7 +33,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class WireFailure(Exception):
-    """Evidence of a failure: status, headers (any case) and the raw body, as far as they are known."""
+    """Evidence of a failure: status, headers (any case) and raw body, as far as they are known."""
 
     def __init__(
         self,

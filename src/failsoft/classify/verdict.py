@@ -102,7 +102,7 @@ class BenchScope(StrEnum):
 
 
 class Sent(StrEnum):
-    """Could the provider have begun to work on the request?"""
+    """Whether the provider could have begun to work on the request."""
 
     NO = "no"
     MAYBE = "maybe"

@@ -22,6 +22,7 @@ from failsoft.engine.health import health
 from failsoft.engine.report import Reporter
 from failsoft.engine.streams import AnswerStream
 from failsoft.notices import Catalogue
+from failsoft.policy.circuit import CircuitState
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
 
@@ -84,6 +85,11 @@ class Failsoft:
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""
         self._core.publisher.subscribe(subscriber)
+
+    @property
+    def circuit_state(self) -> CircuitState:
+        """The default route's breaker: open only when all its targets are."""
+        return self._core.circuit_state()
 
     def health(self) -> dict[str, Any]:
         """Breakers, targets and level, from real traffic alone: no model is called."""

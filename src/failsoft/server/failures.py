@@ -43,6 +43,7 @@ def _failed(
         finish="interrupted" if shown else None,
         retryable=category.retryable,
         error_category=category,
+        circuit_state=ai.circuit_state,
         suggested_actions=words.actions(key, locale=locale, seconds=seconds),
         retry_in_seconds=seconds,
     )

@@ -42,7 +42,7 @@ class ProblemResponse(Response):
         return json_bytes(content)
 
 
-class Problem(Exception):  # noqa: N818 - it ends a request, nothing has gone wrong in the program
+class Problem(Exception):
     """A request that cannot be taken: its status, and in plain words what to change.
 
     ``errors`` name the fields or headers; nothing of what the caller sent is shown but their names.
