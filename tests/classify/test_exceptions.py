@@ -159,6 +159,7 @@ HTTPXS = [
     (by_name("RemoteProtocolError", "ProtocolError"), "transient · stream_cut", Sent.MAYBE),
     (by_name("LocalProtocolError", "ProtocolError"), "permanent · bad_call", Sent.NO),
     (by_name("UnsupportedProtocol"), "permanent · bad_call", Sent.NO),
+    (by_name("ContentFilterFinishReasonError"), "content_policy · refusal", Sent.MAYBE),
     (by_name("DecodingError"), "unknown · bad_reply", Sent.MAYBE),
     (by_name("SSLError", "ConnectionError", module="requests"), "permanent · tls", Sent.NO),
     (by_name("ConnectionError", module="requests"), "transient · connection", Sent.MAYBE),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failsoft.classify import ReplyFailed, classify, exhausted_wait
+from failsoft.classify import ReplyFailed, StreamFailed, classify, exhausted_wait
 
 NOW = datetime(2026, 11, 22, 23, 0, tzinfo=UTC).timestamp()
 HERE = "Sun, 22 Nov 2026 23:00:00 GMT"
@@ -98,6 +98,19 @@ def test_resets_are_rfc_3339(reset, seconds):
 def test_a_limit_that_does_not_say_that_it_is_exhausted_is_not():
     assert wait_of({"anthropic-ratelimit-tokens-reset": "2026-11-22T23:00:30Z"}) is None
     assert wait_of(limits(tokens=("-1", "2026-11-22T23:00:30Z"))) is None
+
+
+def test_limits_of_the_good_reply_are_not_those_of_the_event_in_its_stream():
+    body = {"type": "error", "error": {"type": "rate_limit_error", "message": "Rate limited"}}
+    headers = limits(tokens=("0", "2026-11-22T23:00:30Z"))
+    failure = StreamFailed("", status=200, headers=headers, body=body)
+    verdict = classify(failure, provider="anthropic", now=NOW)
+    assert (verdict.reason, verdict.wait_seconds) == ("rate_limited", None)
+
+
+def test_of_a_repeated_header_the_first_counts():
+    assert wait_of([("retry-after", "3"), (b"Retry-After", b"9")]) == 3.0
+    assert wait_of([(b"Retry-After", b"9"), ("retry-after", "3")]) == 9.0
 
 
 def test_limits_say_nothing_of_an_overload():

@@ -45,6 +45,6 @@ def status_number(value: object) -> int | None:
     """An HTTP status given as a number or as three digits; ``None`` for anything else."""
     if isinstance(value, str):
         return int(value) if len(value) == 3 and value.isascii() and value.isdigit() else None  # noqa: PLR2004 - an HTTP status has three digits
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int):
         return None
     return int(value) if 100 <= value <= 999 else None  # noqa: PLR2004 - the range of a status

@@ -241,11 +241,12 @@ class Failsoft:
                 route.leave(place)
         except RouteFullError:
             answer = saturated(core, request, self.notices)
-            report.finished(answer)
+            report.finished(answer, monotonic())
             return answer, None
         except BaseException:
             report.cancelled()
             raise
-        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=monotonic())
-        report.finished(answer)
+        now = monotonic()
+        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=now)
+        report.finished(answer, now)
         return answer, ending.cause(answer.verdict)

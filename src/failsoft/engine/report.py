@@ -107,10 +107,10 @@ class Reporter:
         """Times the request went on to another target."""
         return self._hops
 
-    def finished(self, answer: Answer) -> None:
-        """The request ended, with this answer."""
+    def finished(self, answer: Answer, now: float) -> None:
+        """The request ended at ``now`` (monotonic seconds), with this answer."""
         failed = answer.status == "error"
-        self._tally.request_ended(monotonic(), failed=failed, fell_back=bool(answer.position))
+        self._tally.request_ended(now, failed=failed, fell_back=bool(answer.position))
         if self._publisher and answer.level != "full":
             event = Degraded(
                 at=time.time(),

@@ -168,7 +168,7 @@ class _Pump:
             answer = answer_for(
                 core, request, ending, self._catalogue, hops=report.hops, now=monotonic()
             )
-        report.finished(answer)
+        report.finished(answer, monotonic())
         return self._terminal(answer)
 
     def _terminal(self, answer: Answer) -> StreamEvent:

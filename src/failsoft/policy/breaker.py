@@ -73,6 +73,8 @@ class Breaker:
 
     def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
+        if self._state is CircuitState.CLOSED and self._ramp_began is None:
+            return Ticket(self._generation)
         with self._lock:
             answer, change = self._allow(now, lease_seconds)
         self._tell(change)
@@ -82,7 +84,7 @@ class Breaker:
 
     def peek(self, now: float) -> Rejection | None:
         """What ``allow`` would reject right now, without taking anything or rolling dice."""
-        if self._settings.metrics_only:
+        if self._state is CircuitState.CLOSED or self._settings.metrics_only:
             return None
         with self._lock:
             if self._isolated:

@@ -101,7 +101,11 @@ class Gate:
             # Also a full target is first of all what else it is: open, benched, parked.
             return self.peek(now) or Refusal("full", float("inf"), None)
         leases: list[tuple[Hold, Lease]] = []
-        refusal = self._pass_holds(now, lease_seconds, leases)
+        refusal: Refusal | None = None
+        for hold in self.holds:
+            if hold.active:
+                refusal = self._pass_holds(now, lease_seconds, leases)
+                break
         if refusal is None:
             ticket = self.breaker.allow(now, lease_seconds=lease_seconds)
             if isinstance(ticket, Ticket):
@@ -132,11 +136,11 @@ class Gate:
     def _pass_holds(
         self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
     ) -> Refusal | None:
-        active = [hold for hold in self.holds if hold.active]
         # What is certain comes before the dice of a slow start: nobody waits for those in vain.
-        if active and (certain := self.peek(now)) and certain.why != "full":
+        certain = self.peek(now)
+        if certain is not None and certain.why != "full":
             return certain
-        for hold in active:
+        for hold in self.holds:
             answer = hold.admit(now, lease_seconds=lease_seconds)
             if isinstance(answer, Refusal):
                 return answer
