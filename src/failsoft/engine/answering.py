@@ -128,7 +128,7 @@ def _reported(gave_up: GiveUp | None) -> Verdict:
     if gave_up is not None and gave_up.verdict is not None:
         return gave_up.verdict
     reason = gave_up.reason if gave_up is not None else ""
-    return verdict_for(reason if reason in ("saturated", "unavailable") else "deadline")
+    return verdict_for(reason if reason in ("saturated", "unavailable") else "deadline_passed")
 
 
 def _back_in(gave_up: GiveUp | None, verdict: Verdict, now: float) -> float | None:
