@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.engine.ledger import Attempt
@@ -38,8 +39,7 @@ class DegradationLevel(StrEnum):
     MINIMAL = "minimal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """The one ending of a request.
 
     ``status`` is ``success`` (levels full, cached, rule) or ``error`` (minimal: the ``notice``
@@ -63,8 +63,8 @@ class Answer:
     hops: int = 0
     attempts: tuple[Attempt, ...] = ()
     left_out: tuple[str, ...] = ()
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    wasted_tokens: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, Any] = MappingProxyType({})
+    wasted_tokens: Mapping[str, int] = MappingProxyType({})
     verdict: Verdict | None = None
     retryable: bool = False
     error_category: ErrorCategory | None = None

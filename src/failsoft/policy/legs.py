@@ -21,15 +21,15 @@ __all__ = ["Leg", "restrict"]
 class Leg:
     """One target within one request."""
 
-    __slots__ = ("calls", "position", "ready_at", "refusal", "target", "unfit")
+    # Most legs of most requests are never touched: what they begin with is the class's.
+    calls = 0
+    unfit = False
+    ready_at = 0.0
+    refusal: Refusal | None = None
 
     def __init__(self, target: Target, position: int) -> None:
         self.target = target
         self.position = position
-        self.calls = 0
-        self.unfit = False
-        self.ready_at = 0.0
-        self.refusal: Refusal | None = None
 
     def ready(self, now: float) -> bool:
         """Whether it may be asked for at ``now``."""
