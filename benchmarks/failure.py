@@ -66,6 +66,13 @@ class Brownout(Healthy):
         return self.overloaded() if self.rng.random() < 0.2 else None
 
 
+class SlowBrownout(Brownout):
+    """The same, where an answer takes its time and a refusal none: the failures come in first."""
+
+    def well(self) -> Reply:
+        return Reply((self.rng.uniform(0.5, 1.5),), self.rng.uniform(8.0, 12.0))
+
+
 class Down(Healthy):
     """Some models answer 529 for a time."""
 
@@ -184,6 +191,15 @@ def brownout(seed: int, requests: int, rate: float) -> list[Figure]:
     return [*figures, Figure("runs in which a breaker opened", bool(driver.opened), 3, total=True)]
 
 
+def slow_brownout(seed: int, requests: int, rate: float) -> list[Figure]:
+    """20 % of all calls answer 529 at once; answers take about ten seconds. From a cold start."""
+    upstream = SlowBrownout(seed)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
+    results = driver.run(poisson(rate, Random(f"arrivals {seed}"), count=requests))
+    figures = usual(results, len(upstream.calls), answered=0.999, p99=13.0, most_calls=1.28)
+    return [*figures, Figure("runs in which a breaker opened", bool(driver.opened), 3, total=True)]
+
+
 def primary_down(seed: int) -> list[Figure]:
     """The primary answers 529 throughout, 20/s for ten minutes."""
     upstream = Down(seed, CHAIN[:1], 0.0, float("inf"))
@@ -260,6 +276,10 @@ def scenarios(requests: int) -> dict[str, tuple[Callable[..., list[Figure]], tup
     rows: dict[str, tuple[Callable[..., list[Figure]], tuple[float, ...]]] = {}
     for name, rate in RATES.items():
         rows[f"20 % answer 529, {name}"] = (brownout, (requests, rate))
+    for rate in (1, 20, 80):
+        # At 80/s the primary has 640 calls in flight: more would be the bulkhead's affair.
+        name = f"20 % answer 529 at once, answers take 10 s, {rate}/s"
+        rows[name] = (slow_brownout, (requests // 10, rate))
     rows["primary down, 20/s"] = (primary_down, ())
     for seconds in (20, 45, 60, 300):
         rows[f"all down for {seconds} s, 200/s"] = (outage, (seconds,))

@@ -322,13 +322,54 @@ def test_a_probe_that_comes_back_after_its_lease_went_on_says_nothing():
     assert bench.state is HALF_OPEN, "one of the two successes came after its lease"
 
 
-def test_first_content_of_an_ordinary_call_says_nothing_yet():
+def test_a_call_is_a_success_at_its_first_content_and_a_failure_after_all_when_it_is_cut():
     bench = Bench()
     ticket = bench.ticket()
     bench.breaker.first_content(ticket, bench.now)
-    assert bench.breaker.status(bench.now).calls == 0
+    status = bench.breaker.status(bench.now)
+    assert (status.calls, status.failures) == (1, 0)
     bench.done(ticket, FAILURE)
-    assert bench.breaker.status(bench.now).failures == 1
+    status = bench.breaker.status(bench.now)
+    assert (status.calls, status.failures) == (1, 1)
+
+
+def test_answers_that_all_begin_and_are_all_cut_open_it_by_their_share():
+    bench = Bench()
+    for _ in range(30):
+        bench.now += 0.5
+        ticket = bench.ticket()
+        bench.breaker.first_content(ticket, bench.now)
+        bench.done(ticket, FAILURE)
+    assert bench.state is OPEN
+
+
+@pytest.mark.parametrize("every", [0.05, 0.001])
+def test_failures_told_at_once_do_not_open_it_before_slow_answers_have_begun(every):
+    """A fifth fails in no time, the rest begins after a second: at a cold start, in every burst."""
+    bench, dice = Bench(), Random(0)
+    begun: list[tuple[float, Ticket]] = []
+    for _ in range(4000):
+        bench.now += every
+        ticket = bench.ticket()
+        if dice.random() < 0.2:
+            bench.done(ticket, FAILURE)
+        else:
+            begun.append((bench.now + 1.0, ticket))
+        while begun and begun[0][0] <= bench.now:
+            bench.breaker.first_content(begun.pop(0)[1], bench.now)
+    assert bench.moves == []
+
+
+def test_calls_that_never_begin_do_not_keep_it_closed():
+    """They count against the failures only while they are older, and until their timers fire."""
+    bench = Bench()
+    hanging = [bench.ticket() for _ in range(20)]
+    bench.fail(10)
+    assert bench.state is CLOSED
+    for ticket in hanging:
+        bench.done(ticket, Outcome.NEUTRAL)
+    bench.fail(1)
+    assert bench.state is OPEN
 
 
 # Generations
@@ -338,7 +379,8 @@ def test_first_content_of_an_ordinary_call_says_nothing_yet():
 def test_results_of_calls_that_began_before_a_transition_are_dropped(outcome):
     bench = Bench()
     early = [bench.ticket() for _ in range(50)]
-    bench.open()
+    while bench.state is not OPEN:
+        bench.fail(1)
     for ticket in early[:20]:
         bench.done(ticket, outcome)
     assert bench.state is OPEN

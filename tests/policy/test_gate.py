@@ -470,11 +470,18 @@ def test_any_reply_of_any_target_proves_the_host_alive(proof):
 
 def test_connection_failures_of_several_targets_add_up_for_their_host():
     yard = Yard()
-    for one in (*CHAIN, *CHAIN, *CHAIN, OPUS):
+    for one in (*CHAIN, *CHAIN, *CHAIN):
         yard.now += 0.05
         yard.fail(one, "connection")
+    assert yard.changes == []
+    for _ in range(7):
+        yard.now += 0.05
+        yard.fail(OPUS, "connection")
     assert yard.whys(*CHAIN, OTHER) == ["open", "open", "open", None]
-    assert {change.reason for _, change in yard.changes} == {"host down"}
+    assert [change.reason for _, change in yard.changes] == [
+        "failures in a row",
+        *["host down"] * 2,
+    ]
 
 
 def test_a_park_is_not_lost_under_a_shorter_bench():

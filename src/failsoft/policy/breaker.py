@@ -9,6 +9,11 @@ Use is in two steps: ``allow`` gives a ticket or a rejection, ``done`` brings th
 its outcome. A ticket belongs to a generation, which every transition ends, so that what began
 before it is never counted after it. A probe is a leased ticket: a probe that hangs loses its
 lease and never holds the breaker half open.
+
+Failures are told at once and answers take their time, so what has finished says little after a
+quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
+at its first content (and as a failure after all, should it be cut). And a failure is weighed
+against the calls that began before it and are still undecided, as if all of them were to succeed.
 """
 
 from __future__ import annotations
@@ -58,6 +63,8 @@ class Breaker:
         self._generation = 0
         self._in_row = 0
         self._row_began = 0.0
+        self._admitted = 0
+        self._decided = 0
         self._open_until = 0.0
         self._asked_until = 0.0
         self._reopened = 0
@@ -73,8 +80,6 @@ class Breaker:
 
     def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
-        if self._state is CircuitState.CLOSED and self._ramp_began is None:
-            return Ticket(self._generation)
         with self._lock:
             answer, change = self._allow(now, lease_seconds)
         self._tell(change)
@@ -96,9 +101,13 @@ class Breaker:
             return None
 
     def first_content(self, ticket: Ticket, now: float) -> None:
-        """The call has begun to answer; a probe has then succeeded."""
+        """The call has begun to answer; a probe has then succeeded, any other so far."""
         if ticket.expires_at is not None:
             self.done(ticket, Outcome.SUCCESS, now)
+            return
+        with self._lock:
+            if not ticket.spent and ticket.generation == self._generation:
+                self._begun(ticket, now)
 
     def done(
         self,
@@ -162,7 +171,9 @@ class Breaker:
         if self._state is CircuitState.CLOSED:
             if self._ramp_began is not None and (held := self._hold_back(now)):
                 return held, None
-            return Ticket(self._generation), None
+            self._admitted += 1
+            ahead = self._admitted - self._decided - 1
+            return Ticket(self._generation, None, ahead, self._decided), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
         change = None
@@ -201,14 +212,27 @@ class Breaker:
         ticket.spent = True
         if ticket.expires_at is not None:
             return self._probe_done(ticket, outcome, now)
-        if self._state is not CircuitState.CLOSED or outcome is Outcome.NEUTRAL:
+        if self._state is not CircuitState.CLOSED:
             return None
-        failed = outcome is Outcome.FAILURE
-        self._window.add(now, marked=failed)
-        if not failed:
+        if outcome is Outcome.SUCCESS:
+            self._begun(ticket, now)
+            return None
+        older = max(0, ticket.ahead - (self._decided - ticket.decided))
+        if ticket.begun_at is None:
+            self._decided += 1
+        if outcome is Outcome.NEUTRAL:
+            return None
+        if ticket.begun_at is not None:
+            self._window.take_back(ticket.begun_at)
+        self._window.add(now, marked=True)
+        return self._count(now, weight, older)
+
+    def _begun(self, ticket: Ticket, now: float) -> None:
+        if ticket.begun_at is None:
+            ticket.begun_at = now
+            self._decided += 1
             self._in_row = 0
-            return None
-        return self._count(now, weight)
+            self._window.add(now)
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
         if ticket not in self._leases:
@@ -225,16 +249,18 @@ class Breaker:
                 return self._move(CircuitState.CLOSED, "probes succeeded")
         return None
 
-    def _count(self, now: float, weight: int) -> Transition | None:
+    def _count(self, now: float, weight: int, older: int) -> Transition | None:
         rules = self._settings
+        share = rules.failure_ratio
         if not self._in_row:
             self._row_began = now
         self._in_row += weight
         spanned = now - self._row_began >= rules.failure_span_seconds
-        if self._in_row >= rules.failure_threshold and spanned:
+        in_row = self._in_row >= rules.failure_threshold and spanned
+        if in_row and self._in_row >= share * (self._in_row + older):
             return self._open(now, "failures in a row")
         calls, failures = self._window.totals(now)
-        if calls >= rules.min_calls and failures >= rules.failure_ratio * calls:
+        if calls >= rules.min_calls and failures >= share * (calls + older):
             return self._open(now, "share of failures")
         return None
 
@@ -256,6 +282,7 @@ class Breaker:
         self._leases.clear()
         self._probes_passed = 0
         self._in_row = 0
+        self._admitted = self._decided = 0
         self._window.clear()
         if after is not CircuitState.CLOSED:
             self._ramp_began = None

@@ -27,10 +27,17 @@ class Outcome(Enum):
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``."""
+    """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``.
+
+    ``ahead`` calls were undecided when it was given, and ``decided`` had been decided by then;
+    ``begun_at`` is when the call began to answer.
+    """
 
     generation: int
     expires_at: float | None = None
+    ahead: int = 0
+    decided: int = 0
+    begun_at: float | None = None
     spent: bool = False
 
 

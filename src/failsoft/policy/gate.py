@@ -15,7 +15,7 @@ from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, 
 from failsoft.config.settings import Settings
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.bulkhead import Bulkhead, Place
-from failsoft.policy.circuit import Outcome, Rejection, Ticket, Transition
+from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.hold import Hold, Lease, Refusal
 from failsoft.policy.host import HostRow
 from failsoft.policy.target import Target
@@ -223,7 +223,9 @@ class Gates:
             self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
 
     def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
-        if not gate.host.failed(now):
+        # The target's own breaker weighs the calls that are still undecided; the row of the host
+        # tells that it was opened by its connections and by nothing else.
+        if not gate.host.failed(now) or gate.breaker.state is not CircuitState.OPEN:
             return
         for other in self:
             if other.host is gate.host:
