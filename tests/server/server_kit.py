@@ -14,6 +14,7 @@ from failsoft import Failsoft, Settings
 from failsoft.config.settings import RetrySettings, ServerSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
 from failsoft.server import create_app
+from failsoft.server.head import BoundedHead
 
 Step = str | BaseException | Callable[[], Awaitable[object]]
 
@@ -173,7 +174,7 @@ async def stream(app: Any, **fields: Any) -> Reply:
 @contextlib.asynccontextmanager
 async def listening(app: Any, *, send_buffer: int | None = None) -> AsyncIterator[int]:
     """The app under uvicorn as ``serve`` runs it; gives the port."""
-    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="on", log_config=None)
+    config = uvicorn.Config(app, http=BoundedHead, ws="none", lifespan="on", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         if send_buffer is not None:  # every connection inherits it

@@ -16,6 +16,7 @@ from failsoft.errors import SettingError
 from failsoft.server.app import create_app
 from failsoft.server.drain import LAST_WORDS_SECONDS
 from failsoft.server.guard import check_exposure
+from failsoft.server.head import BoundedHead
 from failsoft.server.log import LOGGING
 from failsoft.server.stream import WRITE_SECONDS
 
@@ -50,7 +51,7 @@ def _config(settings: Settings) -> Config:
         partial(create_app, settings=settings),
         factory=True,
         workers=settings.server.workers,
-        http="httptools",
+        http=BoundedHead,
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
