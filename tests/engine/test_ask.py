@@ -174,6 +174,19 @@ def test_silence_between_contents_ends_an_attempt():
     assert answer.attempts[0].duration_seconds == pytest.approx(20.0, abs=0.1)
 
 
+def test_silence_ends_an_attempt_also_where_the_first_content_had_longer():
+    """The last target has all that is left for its first content, and 20 s for a silence."""
+    provider = Scripted(hangs("Some text"), says("Whole."))
+
+    async def main():
+        async with failsoft(provider, models=["claude-opus-5-5"]) as ai:
+            return await ai.ask("Hi")
+
+    answer = virtually(main())
+    assert str(answer.attempts[0].verdict) == "timeout · no_answer"
+    assert answer.attempts[0].duration_seconds == pytest.approx(20.0, abs=0.1)
+
+
 def test_an_answer_that_is_alive_may_outlive_the_deadline():
     provider = Scripted(says(*["word "] * 20, pause=10.0))
 

@@ -360,6 +360,18 @@ def test_failures_told_at_once_do_not_open_it_before_slow_answers_have_begun(eve
     assert bench.moves == []
 
 
+def test_answers_cut_early_do_not_open_it_before_the_whole_ones_have_ended():
+    """Five hundred at once: all begin, a fifth is cut soon after, the rest takes its time."""
+    bench = Bench()
+    tickets = [bench.ticket() for _ in range(500)]
+    for ticket in tickets:
+        bench.breaker.first_content(ticket, bench.now)
+    for ticket in tickets[::5]:
+        bench.now += 0.01
+        bench.done(ticket, FAILURE)
+    assert bench.moves == []
+
+
 def test_calls_that_never_begin_do_not_keep_it_closed():
     """They count against the failures only while they are older, and until their timers fire."""
     bench = Bench()

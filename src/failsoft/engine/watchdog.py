@@ -67,8 +67,11 @@ class Watchdog:
     def content(self) -> bool:
         """Content has come; true the first time."""
         self.last_content_at = self._loop.time()
-        first, self._begun = not self._begun, True
-        return first
+        if self._begun:
+            return False
+        self._begun = True
+        self._bring_forward()
+        return True
 
     def pause(self) -> None:
         """The reader is the one that is slow: silence is not the target's."""
@@ -84,6 +87,13 @@ class Watchdog:
             return min(self._limits.first_content_at, self._limits.answer_at)
         silent_since = self._loop.time() if self._paused else self.last_content_at
         return min(silent_since + self._limits.idle_seconds, self._limits.answer_at)
+
+    def _bring_forward(self) -> None:
+        """Silence may end the attempt sooner than the first content would have had to come."""
+        due = self._due()
+        if due < self._handle.when():
+            self._handle.cancel()
+            self._handle = self._loop.call_at(due, self._check)
 
     def _check(self) -> None:
         due = self._due()

@@ -216,16 +216,19 @@ class Breaker:
             return None
         if outcome is Outcome.SUCCESS:
             self._begun(ticket, now)
-            return None
-        older = max(0, ticket.ahead - (self._decided - ticket.decided))
-        if ticket.begun_at is None:
-            self._decided += 1
-        if outcome is Outcome.NEUTRAL:
+            self._in_row = 0
             return None
         if ticket.begun_at is not None:
-            self._window.take_back(ticket.begun_at)
+            return self._cut(ticket, now) if outcome is Outcome.FAILURE else None
+        older = max(0, ticket.ahead - (self._decided - ticket.decided))
+        self._decided += 1
+        return self._count(now, weight, older) if outcome is Outcome.FAILURE else None
+
+    def _cut(self, ticket: Ticket, now: float) -> Transition | None:
+        """A call that had begun has failed after all: it was no success, and is in no row."""
+        self._window.take_back(ticket.begun_at or now)
         self._window.add(now, marked=True)
-        return self._count(now, weight, older)
+        return self._share(now, 0)
 
     def _begun(self, ticket: Ticket, now: float) -> None:
         if ticket.begun_at is None:
@@ -251,16 +254,20 @@ class Breaker:
 
     def _count(self, now: float, weight: int, older: int) -> Transition | None:
         rules = self._settings
-        share = rules.failure_ratio
+        self._window.add(now, marked=True)
         if not self._in_row:
             self._row_began = now
         self._in_row += weight
         spanned = now - self._row_began >= rules.failure_span_seconds
         in_row = self._in_row >= rules.failure_threshold and spanned
-        if in_row and self._in_row >= share * (self._in_row + older):
+        if in_row and self._in_row >= rules.failure_ratio * (self._in_row + older):
             return self._open(now, "failures in a row")
+        return self._share(now, older)
+
+    def _share(self, now: float, older: int) -> Transition | None:
+        rules = self._settings
         calls, failures = self._window.totals(now)
-        if calls >= rules.min_calls and failures >= share * (calls + older):
+        if calls >= rules.min_calls and failures >= rules.failure_ratio * (calls + older):
             return self._open(now, "share of failures")
         return None
 
