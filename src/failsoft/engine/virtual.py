@@ -206,9 +206,9 @@ class _Run:
         self._call, self._permit = call, permit
         reply = driver.upstream.reply(call.target, driver.now)
         contents, end, verdict = _under_limits(reply, call.limits, driver.now)
-        if contents and (driver.stream or permit.is_probe):
-            for number, at in enumerate(contents):
-                driver.later(at, partial(self._content, number))
+        # A plain answer gives nothing out: of its contents only the first matters.
+        for number, at in enumerate(contents if driver.stream else contents[:1]):
+            driver.later(at, partial(self._content, number))
         driver.later(end, partial(self._over, verdict))
 
     def _content(self, number: int) -> None:

@@ -46,11 +46,6 @@ class Permit:
         self.place = place
         self.leases = leases
 
-    @property
-    def is_probe(self) -> bool:
-        """Whether this call tests a target that has been out."""
-        return self.ticket.expires_at is not None or bool(self.leases)
-
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         self.gate.host.alive()
