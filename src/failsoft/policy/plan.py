@@ -37,14 +37,14 @@ from failsoft.policy.timers import RequestTimes, limits_for
 
 __all__ = ["Plan"]
 
-# Passes over the chain that end in refusals alone; a bound on a loop, far above what the waits
-# of one deadline allow.
+# Waits that may end before the request gives up: a bound on a loop, far above what the waits of one
+# deadline allow. An opening that cuts a wait short is not counted.
 _MAX_PASSES = 200
 
 # A float's worth of slack: a wait up to the last useful moment ends a little after it.
 _EPSILON = 1e-6
 
-
+# One for all plans: it says nothing of its own.
 _GIVE = Give()
 
 
