@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import re
 
 import pytest
 from cli_command import run, running
+
+from failsoft.cli.outcome import show_outcome
+from failsoft.engine.answer import Answer, DegradationLevel
 
 WHOLE = "You asked: “What do I need?”."
 
@@ -43,6 +47,42 @@ async def test_the_next_model_answers(stream, simulator, environ, invoke):
     assert ended.out.startswith(WHOLE)
     assert "it is overloaded (529)" in ended.err
     assert "answered by claude-sonnet-5-5 · 2 attempts" in ended.err
+
+
+async def test_what_was_paid_for_and_not_used_is_told(simulator, environ, invoke):
+    simulator.set("claude-opus-5-5", faults=["cut;after=4"])
+    ended = await asyncio.to_thread(invoke, "ask", "What do I need?", "--no-stream", **environ)
+    assert ended.code == 0
+    *_, summary, lost = ended.err.splitlines()
+    assert "answered by claude-sonnet-5-5 · 2 attempts" in summary
+    assert re.fullmatch(r"paid for and not used: \d+ tokens, (\$0\.\d{4}|under \$0\.0001)", lost)
+
+
+async def test_where_nothing_was_lost_nothing_is_told(simulator, environ, invoke):
+    simulator.set("claude-opus-5-5", faults=["529"])
+    ended = await asyncio.to_thread(invoke, "ask", "What do I need?", **environ)
+    assert "2 attempts" in ended.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"), [(None, "price not known"), (0.0521, "$0.0521"), (0.00001, "under $0.0001")]
+)
+def test_the_price_and_the_cached_prompt_of_what_was_lost(cost, said, capsys):
+    answer = Answer(
+        status="success",
+        level=DegradationLevel.FULL,
+        text="Hi.",
+        request_id="req_1",
+        target="anthropic/claude-sonnet-5-5",
+        wasted_tokens={"input_tokens": 1000, "cache_read_input_tokens": 50_000},
+        wasted_cost_usd=cost,
+        lost_cache_tokens=50_000,
+    )
+    show_outcome(answer)
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.endswith(
+        f"paid for and not used: 51,000 tokens, {said} · cached prompt left behind: 50,000 tokens"
+    )
 
 
 async def test_a_failure_is_a_notice_and_exit_code_1(simulator, environ, invoke):

@@ -88,6 +88,14 @@ def test_every_problem_of_the_settings_has_its_line(invoke, tmp_path):
     ]
 
 
+def test_a_route_that_is_left_with_no_model_is_one_line(invoke, tmp_path):
+    (tmp_path / "failsoft.toml").write_text("[routes.support]\nallowed_models = ['gpt-5']\n")
+    ended = invoke("config", "check", **KEY)
+    assert ended.code == 2
+    told = "routes.support.allowed_models: must name at least one model of the chain"
+    assert one_line(ended.err).startswith(told)
+
+
 def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
     (tmp_path / "failsoft.toml").write_text("deadline_seconds = 42\n")
     environ = KEY | {"FAILSOFT_LOCALE": "en", "FAILSOFT_NO_SUCH": "1"}

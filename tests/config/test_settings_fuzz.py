@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsoft.config.load import Loaded, load_settings
+from failsoft.config.named import NAMED
 from failsoft.config.names import SECTIONS, known_settings
 from failsoft.errors import SettingError
 
@@ -29,9 +30,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
-NAMES = st.sampled_from([known.place[-1] for known in KNOWN] + [*SECTIONS, "targets"]) | TEXT
+NAMES = st.sampled_from([known.place[-1] for known in KNOWN] + [*SECTIONS, *NAMED]) | TEXT
 TABLES = st.dictionaries(
-    NAMES | st.sampled_from(["anthropic/a", "limit_group", "context_window"]),
+    NAMES | st.sampled_from(["anthropic/a", "limit_group", "allowed_models"]),
     VALUES | st.dictionaries(NAMES, VALUES, max_size=4),
     max_size=5,
 )

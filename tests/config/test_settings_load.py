@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from failsoft.config.load import ConfigurationError, load_settings
-from failsoft.config.settings import Settings, TargetSettings
+from failsoft.config.settings import RouteSettings, Settings, TargetSettings
 from failsoft.errors import SettingError
 
 SECRET = "sk-ant-planted-0123456789"
@@ -94,8 +94,52 @@ def test_targets_are_set_in_the_file(toml):
     )
     loaded = load_settings(environ={})
     own = TargetSettings(limit_group="x", context_window=200_000)
-    assert loaded.settings.targets == {"anthropic/claude-3.5": own}
+    assert loaded.settings.targets == {
+        "anthropic/claude-3.5": own,
+        "anthropic/plain": TargetSettings(),
+    }
     assert loaded.origins['targets."anthropic/claude-3.5".limit_group'] == "failsoft.toml"
+
+
+def test_routes_are_set_in_the_file_and_one_without_settings_is_there(toml):
+    toml('[routes.support]\nallowed_models = ["claude-haiku-5-5", "mine/a"]\n[routes.plain]\n')
+    loaded = load_settings(environ={})
+    assert loaded.settings.routes == {
+        "support": RouteSettings(allowed_models=("claude-haiku-5-5", "mine/a")),
+        "plain": RouteSettings(),
+    }
+    assert loaded.origins["routes.support.allowed_models"] == "failsoft.toml"
+
+
+def test_what_is_wrong_with_routes_is_told_with_what_is_allowed(toml):
+    toml(
+        "routes.all = 5\n[routes.support]\nallowed_models = []\nmodels = ['a']\n"
+        "[routes.'a b']\n[routes.twice]\nallowed_models = ['a', 'a']\n"
+    )
+    allowed = "must be a list of models, as name or provider/model, at least one and each once"
+    assert lines() == [
+        "routes.all: is a section: write [routes.all] and its settings below it (failsoft.toml)",
+        f"routes.support.allowed_models: {allowed}; it is empty (failsoft.toml)",
+        (
+            "routes.support.models: is not a setting; did you mean "
+            "routes.support.allowed_models? (failsoft.toml)"
+        ),
+        f"routes.twice.allowed_models: {allowed}; entry 2 is 'a' again (failsoft.toml)",
+        (
+            'routes."a b": must be named with 1 to 64 letters, digits, - and _, as in '
+            "[routes.support] (failsoft.toml)"
+        ),
+    ]
+
+
+def test_prices_of_a_target_are_numbers_from_zero(toml):
+    toml('[targets."mine/a"]\ninput_usd_per_million = 0\noutput_usd_per_million = -1\n')
+    assert lines() == [
+        (
+            'targets."mine/a".output_usd_per_million: must be a number from 0 to 1000000; '
+            "it is -1 (failsoft.toml)"
+        )
+    ]
 
 
 def test_the_variables_of_the_sdk_are_heard_and_ours_go_before_them(toml):
@@ -178,7 +222,10 @@ def test_everything_wrong_is_told_at_once_one_line_each(toml):
             "retry.base_delay_seconds: must be at most retry.max_delay_seconds, 0.5; it is 1 "
             "(failsoft.toml)"
         ),
-        'targets.opus: must be named as in [targets."provider/model"] (failsoft.toml)',
+        (
+            'targets.opus: must be named provider/model, as in [targets."provider/model"] '
+            "(failsoft.toml)"
+        ),
     ]
 
 
@@ -283,12 +330,10 @@ def test_an_unknown_variable_is_a_warning_and_so_is_one_not_used_yet():
         "FAILSOFT_DEADLINE": "5",
         "FAILSOFT_QQQ": "5",
         "FAILSOFT_REDIS_URL": "redis://me:secret@cache",
-        "FAILSOFT_DATA_DIR": "/data",
         "FAILSOFT_SIMULATE_ERROR": "overloaded",
         "OTHER": "x",
     }
     assert load_settings(environ=environ).warnings == (
-        "FAILSOFT_DATA_DIR: is set, but this version does not use it",
         "FAILSOFT_DEADLINE: is not a setting; did you mean FAILSOFT_DEADLINE_SECONDS?",
         "FAILSOFT_QQQ: is not a setting",
         "FAILSOFT_REDIS_URL: is set, but this version does not use it",

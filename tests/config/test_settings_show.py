@@ -15,7 +15,10 @@ BEGIN, END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 
 @pytest.fixture
 def shown(toml) -> dict[str, tuple[str, str]]:
-    toml('links.help = "http://a"\n[targets."anthropic/a"]\naccount = "b"\n')
+    toml(
+        'links.help = "http://a"\n[targets."anthropic/a"]\naccount = "b"\n'
+        "[routes.support]\nallowed_models = ['a', 'b']\n[routes.plain]\n"
+    )
     loaded = load_settings(
         environ={"ANTHROPIC_API_KEY": SECRET, "FAILSOFT_API_KEYS": SECRET},
         overrides={"server.insecure": True},
@@ -32,6 +35,8 @@ def test_every_setting_has_a_row_with_value_and_origin(shown):
     assert shown["server.insecure"] == ("true", "argument")
     assert shown['targets."anthropic/a".account'] == ("b", "failsoft.toml")
     assert shown['targets."anthropic/a".context_window'] == ("not set", "default")
+    assert shown["routes.support.allowed_models"] == ("a, b", "failsoft.toml")
+    assert shown["routes.plain.allowed_models"] == ("not set", "default")
 
 
 def test_a_secret_is_shown_only_as_set(shown):
@@ -53,3 +58,5 @@ def test_the_reference_names_every_variable_and_every_default():
     assert "| `port` | 8787 | a whole number from 0 to 65535 |" in tables
     assert "a number from 0.01 to 86400, at most `recovery_timeout_seconds`" in tables
     assert "| `limit_group` | not set | text on one line |" in tables
+    assert "### [routes.support]" in tables
+    assert "all | only in the file |" in tables

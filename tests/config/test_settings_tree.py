@@ -12,6 +12,7 @@ from failsoft.config.settings import (
     LinkSettings,
     ProviderSettings,
     RetrySettings,
+    RouteSettings,
     ServerSettings,
     Settings,
     TargetSettings,
@@ -224,6 +225,18 @@ def test_a_target_is_named_as_in_a_chain():
         Settings(targets={"opus": TargetSettings()})
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "ä", "a\n", "a" * 65])
+def test_a_route_has_a_plain_name(name):
+    with pytest.raises(SettingError, match="routes: must be named with 1 to 64 letters, digits"):
+        Settings(routes={name: RouteSettings()})
+
+
+@pytest.mark.parametrize("models", [(), ("",), ("a b",), ("a,b",), ("a\n",), "a", (5,), ("a", "a")])
+def test_allowed_models_are_names_of_models(models):
+    with pytest.raises(SettingError, match=r"routes\.allowed_models: must be a list of models"):
+        RouteSettings(allowed_models=models)
+
+
 @pytest.mark.parametrize(("deadline", "stream", "seconds"), [(60, 30, 30), (10, 30, 10)])
 def test_the_deadline_caps_that_of_a_stream_and_leaves_what_was_set(deadline, stream, seconds):
     settings = Settings(deadline_seconds=deadline, stream_deadline_seconds=stream)
@@ -243,7 +256,9 @@ def test_the_tree_is_frozen_copied_with_changes_and_pickled():
 def test_every_field_of_every_section_is_a_documented_setting():
     known = list(known_settings())
     sections = {type(getattr(Settings(), one.place[0])) for one in known if len(one.place) == 2}
-    assert len(known) == sum(len(fields(kind)) for kind in sections) + 8
+    at_the_top = [one for one in fields(Settings) if "spec" in one.metadata]
+    in_sections = sum(len(fields(kind)) for kind in sections)
+    assert len(known) == len(at_the_top) + in_sections
     assert all(one.spec.doc for one in known)
     assert all(one.spec.check(one.name, one.default) == one.default for one in known)
     assert len({one.variable for one in known}) == len(known)

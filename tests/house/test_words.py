@@ -11,7 +11,7 @@ LONGEST_MODULE = 320
 LONGEST_FUNCTION = 40
 SHAPELESS = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
-KINDS = {".py", ".md", ".toml", ".txt", ".in", ".sh", ".lua", ".cfg", ".js", ".html", ""}
+KINDS = {".py", ".md", ".toml", ".txt", ".in", ".sh", ".lua", ".cfg", ".js", ".html", ".css", ""}
 FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", "scripts", "requirements", ".ci")
 TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KINDS] + [
     path

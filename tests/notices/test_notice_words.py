@@ -32,6 +32,7 @@ SITUATIONS = (
     "duplicate_joined",
     "switching",
     "waiting",
+    "cancelled",
     "draining",
 )
 

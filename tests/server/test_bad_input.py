@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_kit import FakeProvider, Reply, assistant, call, listening, service
 
+from failsoft.config.settings import RouteSettings
 from failsoft.server import create_app
 from failsoft.server.question import Question
 
@@ -123,6 +124,39 @@ async def test_a_field_that_is_wrong_is_named(sent, field, word):
     assert fields(reply) == [field]
     assert word in body["errors"][0]["problem"]
     assert body["detail"] == f"{field}: {body['errors'][0]['problem']}"
+
+
+ROUTES = {"support": RouteSettings(allowed_models=("claude-haiku-5-5",))}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"route": MARK}, {"route": "must be 'chat' or 'support'"}),
+        ({"route": 5}, {"route": "must be text"}),
+        (
+            {"route": "support", "model": "claude-opus-5-5"},
+            {
+                "model": "is not allowed on route 'support'; leave it out to get the best one "
+                "that is"
+            },
+        ),
+        (
+            {"route": MARK, "model": MARK},
+            {
+                "route": "must be 'chat' or 'support'",
+                "model": "is not a model of this service; leave it out to get the best one there "
+                "is",
+            },
+        ),
+        ({"route": MARK, "model": "claude-opus-5-5"}, {"route": "must be 'chat' or 'support'"}),
+    ],
+)
+async def test_a_route_or_a_model_that_it_does_not_allow(path, sent, told):
+    reply = await call(service("Hi.", routes=ROUTES), path, {"message": "?"} | sent)
+    problem(reply, 422)
+    assert {each["field"]: each["problem"] for each in reply.json["errors"]} == told
 
 
 async def test_every_wrong_field_is_told_at_once():

@@ -6,7 +6,14 @@ from pydantic import TypeAdapter
 from server_kit import FakeProvider, ask, assistant, call, hang, service
 
 from failsoft.classify.failures import ReplyFailed, StreamFailed
-from failsoft.config.settings import LinkSettings, RetrySettings, ServerSettings, Settings
+from failsoft.config.settings import (
+    BreakerSettings,
+    LinkSettings,
+    RetrySettings,
+    RouteSettings,
+    ServerSettings,
+    Settings,
+)
 from failsoft.engine.client import Failsoft
 from failsoft.server import create_app
 from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
@@ -218,3 +225,38 @@ def test_an_application_has_one_source_of_settings():
 async def test_an_application_can_make_its_own():
     made = create_app(settings=Settings(retry=RetrySettings(), server=ServerSettings()))
     assert (await call(made, "/livez", method="GET")).status == 200
+
+
+SUPPORT = {"support": RouteSettings(allowed_models=("claude-haiku-5-5",)), "plain": RouteSettings()}
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_a_route_is_served_by_the_models_it_allows(path):
+    provider = FakeProvider(("Hi.",))
+    app = create_app(assistant(provider, routes=SUPPORT))
+    for route in ("support", "plain", "chat"):
+        assert (await call(app, path, {"message": "?", "route": route})).status == 200
+    served = [sent.target.model for sent in provider.calls]
+    assert served == ["claude-haiku-5-5", "claude-opus-5-5", "claude-opus-5-5"]
+
+
+async def test_a_model_that_the_route_allows_may_be_asked_for():
+    app = service("Hi.", routes=SUPPORT)
+    for model in ("claude-haiku-5-5", "anthropic/claude-haiku-5-5"):
+        assert (await ask(app, route="support", model=model)).status == 200
+
+
+async def test_a_route_that_is_down_is_told_in_its_answers_and_no_others():
+    route = {"support": RouteSettings(allowed_models=("claude-haiku-5-5",))}
+    breaker = BreakerSettings(failure_threshold=1, failure_span_seconds=0)
+    provider = FakeProvider((failed(529, "overloaded_error"),), ("Hi.",))
+    app = create_app(assistant(provider, routes=route, breaker=breaker))
+    await ask(app, route="support")
+    assert (await ask(app, route="support")).json["circuit_state"] == "open"
+    assert (await ask(app)).json["circuit_state"] == "closed"
+    health = (await call(app, "/api/health/ai", method="GET")).json
+    assert (health["status"], health["circuit_breaker"]["state"]) == ("degraded", "closed")
+    assert [(each["route"], each["state"]) for each in health["routes"]] == [
+        ("chat", "closed"),
+        ("support", "open"),
+    ]

@@ -65,7 +65,10 @@ async def test_a_person_hears_of_another_way_being_tried():
     status = events[1]
     assert set(status) == {"type", "phase", "notice", "retry_in_seconds"}
     assert status["phase"] == "switching"
-    assert "trying again" in status["notice"]["body"]
+    assert status["retry_in_seconds"] is None
+    assert status["notice"]["retry_countdown_seconds"] is None  # nothing waits
+    assert status["notice"]["primary_action_type"] == "wait"
+    assert "Stay on this page" in status["notice"]["body"]
 
 
 async def test_the_model_is_shown_only_where_allowed():
@@ -92,17 +95,9 @@ async def test_no_comments_while_events_come():
 )
 async def test_what_breaks_unforeseen_has_its_end_too(script, last, monkeypatch, caplog):
     class Broken:
-        request_id = "req_" + "0" * 32
-
-        async def __aenter__(self):
-            return self
-
-        async def __aexit__(self, *_):
-            pass
-
-        async def __aiter__(self):
+        async def into(self, outlet):
             for text in script:
-                yield StreamText(text)
+                outlet.give(StreamText(text))
             raise ZeroDivisionError("sk-ant-secret")
 
     monkeypatch.setattr(Failsoft, "stream", lambda *_, **__: Broken())
@@ -110,23 +105,14 @@ async def test_what_breaks_unforeseen_has_its_end_too(script, last, monkeypatch,
     assert reply.events[-1]["type"] == last
     assert reply.events[-1]["error_category"] == "unknown"
     assert b"sk-ant" not in reply.body
-    (record,) = [r for r in caplog.records if r.getMessage() == "stream_failed"]
-    assert record.fields["request_id"] == Broken.request_id
+    (record,) = [r for r in caplog.records if r.getMessage() == "request_failed"]
+    assert record.fields["request_id"] == reply.headers["x-request-id"]
 
 
 async def test_a_stream_that_only_stops_has_an_end_too(monkeypatch):
     class Short:
-        request_id = "req_" + "0" * 32
-
-        async def __aenter__(self):
-            return self
-
-        async def __aexit__(self, *_):
+        async def into(self, _outlet):
             pass
-
-        async def __aiter__(self):
-            return
-            yield
 
     monkeypatch.setattr(Failsoft, "stream", lambda *_, **__: Short())
     assert [e["type"] for e in (await stream(service())).events] == ["error"]

@@ -1,73 +1,17 @@
 """The real process, told to end while people wait."""
 
 import asyncio
-import contextlib
 import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from server_kit import request_bytes
+from server_process import Served, events, served
 
-from failsoft.chaos.simulator import Simulator
 from failsoft.server.drain import Drain
 
 SLOW = "*=latency;first_content_ms=10;between_events_ms=25"
 STALLED = "*=stall"
 OPUS, HAIKU = "claude-opus-5-5", "claude-haiku-5-5"
-
-
-@dataclass
-class Served:
-    process: asyncio.subprocess.Process
-    port: int
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def open(self, path: str, model: str = "", method: str = "POST") -> asyncio.StreamReader:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers.append(writer)
-        plain = f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
-        body = {"message": "?"} | ({"model": model} if model else {})
-        question = request_bytes(path, body, "connection: close")
-        writer.write(question if method == "POST" else plain)
-        return reader
-
-    async def get(self, path: str, method: str = "GET") -> tuple[int, bytes, bytes]:
-        raw = await (await self.open(path, method=method)).read()
-        head, _, body = raw.partition(b"\r\n\r\n")
-        return int(head.split()[1]), head.lower(), body
-
-
-@contextlib.asynccontextmanager
-async def served(*faults: str, drain: float, workers: int = 1) -> AsyncIterator[Served]:
-    async with asyncio.timeout(40), Simulator(faults=faults) as simulator:
-        program = str(Path(__file__).with_name("served.py"))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *(program, simulator.url, str(workers), str(drain)),
-            env={**os.environ, "NO_PROXY": "127.0.0.1"},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            url = await process.stdout.readline()
-            server = Served(process, int(url.rpartition(b":")[2]))
-            yield server
-            for writer in server.writers:
-                writer.close()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-
-def events(raw: bytes) -> list[dict[str, object]]:
-    lines = [line for line in raw.split(b"\r\n") if line.startswith(b"id: ")]
-    data = [line.split(b"data: ", 1)[1].split(b"\n\n")[0] for line in lines]
-    return [json.loads(each) for each in data]
 
 
 async def refused(server: Served) -> None:

@@ -102,7 +102,10 @@ async def test_a_broken_health_is_told_plainly(monkeypatch):
 async def test_the_schema_tells_the_truth():
     app = service("Hi.")
     schema = (await call(app, "/openapi.json", method="GET")).json
-    assert set(schema["paths"]) == {"/api/chat", "/api/chat/stream", "/api/health/ai"}
+    assert set(schema["paths"]) == {
+        *("/api/chat", "/api/chat/stream", "/api/health/ai"),
+        *("/api/requests/{request_id}", "/api/requests/{request_id}/stream"),
+    }
     assert "$ref" not in str(schema)
     post = schema["paths"]["/api/chat"]["post"]
     asked = post["requestBody"]["content"]["application/json"]["schema"]

@@ -15,6 +15,7 @@ __all__ = ["show_outcome"]
 
 _COLOURS = {"info": "cyan", "warning": "yellow", "error": "red"}
 _PANEL_WIDTH = 72
+_LEAST_USD = 0.0001
 
 
 def show_outcome(answer: Answer) -> None:
@@ -27,6 +28,8 @@ def show_outcome(answer: Answer) -> None:
     if answer.attempts:
         console.print(timeline(answer, console))
     console.print(_summary(answer))
+    if lost := _lost(answer):
+        console.print(Text(lost, "yellow"))
     if answer.verdict is not None and answer.verdict.internal_detail:
         detail = printable(answer.verdict.internal_detail)
         console.print(Text(f"for your eyes only: {detail}", "dim"))
@@ -46,6 +49,22 @@ def _notice(answer: Answer, notice: Notice) -> RenderableType:
         border_style=_COLOURS[notice.severity],
         width=_PANEL_WIDTH,
     )
+
+
+def _lost(answer: Answer) -> str:
+    """What was paid for and not used, and what of the prompt was cached at another target."""
+    parts = []
+    if tokens := sum(answer.wasted_tokens.values()):
+        parts.append(f"paid for and not used: {tokens:,} tokens, {_price(answer.wasted_cost_usd)}")
+    if answer.lost_cache_tokens:
+        parts.append(f"cached prompt left behind: {answer.lost_cache_tokens:,} tokens")
+    return " · ".join(parts)
+
+
+def _price(dollars: float | None) -> str:
+    if dollars is None:
+        return "price not known"
+    return f"${dollars:.4f}" if dollars >= _LEAST_USD else f"under ${_LEAST_USD}"
 
 
 def _summary(answer: Answer) -> Text:

@@ -14,6 +14,7 @@ __all__ = [
     "address",
     "choice",
     "key_list",
+    "model_list",
     "number",
     "switch",
     "target_list",
@@ -118,19 +119,12 @@ def address(*, mail: bool = False) -> Kind:
 
 def target_list() -> Kind:
     """Make a chain: targets in order, best first."""
+    return _list_of("provider/model", valid_target)
 
-    def check(value: object) -> tuple[str, ...]:
-        chain = _texts(value)
-        if not chain:
-            raise ValueError("it is empty")
-        for place, target in enumerate(chain, start=1):
-            if not valid_target(target):
-                raise ValueError(f"entry {place} is {told(target)}")
-            if target in chain[: place - 1]:
-                raise ValueError(f"entry {place} is {told(target)} again")
-        return chain
 
-    return Kind("a list of provider/model, at least one and each once", check, _split)
+def model_list() -> Kind:
+    """Make a list of models: a name alone is that model of any provider."""
+    return _list_of("models, as name or provider/model", _valid_model)
 
 
 def key_list() -> Kind:
@@ -163,6 +157,25 @@ def told(value: object) -> str:
 def valid_target(name: str) -> bool:
     """Whether this is ``provider/model``; the model may hold further slashes."""
     return name.isprintable() and re.fullmatch(r"[\w.-]+/[^\s,]+", name) is not None
+
+
+def _valid_model(name: str) -> bool:
+    return name.isprintable() and re.fullmatch(r"[^\s,]+", name) is not None
+
+
+def _list_of(entries: str, valid: Callable[[str], bool]) -> Kind:
+    def check(value: object) -> tuple[str, ...]:
+        found = _texts(value)
+        if not found:
+            raise ValueError("it is empty")
+        for place, entry in enumerate(found, start=1):
+            if not valid(entry):
+                raise ValueError(f"entry {place} is {told(entry)}")
+            if entry in found[: place - 1]:
+                raise ValueError(f"entry {place} is {told(entry)} again")
+        return found
+
+    return Kind(f"a list of {entries}, at least one and each once", check, _split)
 
 
 def _reader(kind: Callable[[str], object]) -> Callable[[str], object]:

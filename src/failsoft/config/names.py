@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 from typing import Any, TypeAlias
 
-from failsoft.config.settings import Settings, TargetSettings
+from failsoft.config.named import NAMED
+from failsoft.config.settings import Settings
 from failsoft.config.spec import Spec
 
 __all__ = ["SECTIONS", "Known", "Place", "full_name", "known_settings", "lookup"]
@@ -19,7 +20,7 @@ Place: TypeAlias = tuple[str, ...]
 SECTIONS: dict[str, type] = {
     one.name: type(one.default)
     for one in fields(Settings)
-    if "spec" not in one.metadata and one.name != "targets"
+    if "spec" not in one.metadata and one.name not in NAMED
 }
 
 
@@ -43,7 +44,7 @@ class Known:
 
 
 def known_settings() -> Iterator[Known]:
-    """Give every setting in the order of the tree, but for those of single targets."""
+    """Give every setting in the order of the tree, but for those of sections with a name."""
     for one in fields(Settings):
         if "spec" in one.metadata:
             yield _known((one.name,), one)
@@ -52,10 +53,10 @@ def known_settings() -> Iterator[Known]:
 
 
 def lookup(place: Place) -> Known | None:
-    """Find the setting at this place, also one of a target."""
+    """Find the setting at this place, also one of a section with a name."""
     match place:
-        case ("targets", _, name):
-            kind: type = TargetSettings
+        case (section, _, name) if section in NAMED:
+            kind: type = NAMED[section].kind
         case (section, name) if section in SECTIONS:
             kind = SECTIONS[section]
         case (name,):

@@ -21,9 +21,9 @@ from failsoft.config.kinds import (
     target_list,
     text,
     told,
-    valid_target,
     whole,
 )
+from failsoft.config.named import NAMED, RouteSettings, TargetSettings
 from failsoft.config.spec import Section, setting
 from failsoft.errors import SettingError
 
@@ -33,6 +33,7 @@ __all__ = [
     "LinkSettings",
     "ProviderSettings",
     "RetrySettings",
+    "RouteSettings",
     "ServerSettings",
     "Settings",
     "TargetSettings",
@@ -52,7 +53,6 @@ MANY = 1_000_000
 WORD = text("printable ASCII without spaces", r"[!-~]+")
 HOST = text("a host name or an IP address, without a port", r"[\w.:%-]+")
 FOLDER = text("the path of a folder", r"[^\x00-\x1f]+")
-LABEL = text("text on one line", r"[^\x00-\x1f]*")
 LOCALE = text("a language tag such as en or de-AT", r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
@@ -166,22 +166,6 @@ class BulkheadSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetSettings(Section):
-    """What one target can do, where it differs from the built-in table. Limits in tokens."""
-
-    _section = "targets."
-
-    context_window: int | None = setting(
-        None, "tokens in and out together", whole(1, 1_000_000_000)
-    )
-    max_output_tokens: int | None = setting(
-        None, "tokens out; max_tokens is clamped to it", whole(1, 1_000_000_000)
-    )
-    limit_group: str = setting("", "targets of one group share a rate limit", LABEL)
-    account: str = setting("", "targets of one account share a key and a bill", LABEL)
-
-
-@dataclass(frozen=True, kw_only=True)
 class ProviderSettings(Section):
     """Where a provider is and how to be let in."""
 
@@ -252,6 +236,16 @@ class Settings(Section):
     )
     locale: str = setting("en", "language of notices where a call names none", LOCALE)
     notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)
+    data_dir: str = setting(".failsoft", "folder of the request log and of saved answers", FOLDER)
+    store_text: bool = setting(
+        default=True, doc="keep what was answered, to resume and to replay it", kind=switch()
+    )
+    linger_seconds: float = setting(
+        60.0, "a request with a key goes on for so long when nobody reads it", number(0, DAY)
+    )
+    retention_seconds: float = setting(
+        DAY, "what has ended is kept for so long", number(1, 366 * DAY)
+    )
     api_keys: tuple[str, ...] = setting(
         (), "keys of the service, tenant:key or key", key_list(), secret=True
     )
@@ -263,16 +257,17 @@ class Settings(Section):
     anthropic: ProviderSettings = ProviderSettings()
     links: LinkSettings = LinkSettings()
     server: ServerSettings = ServerSettings()
+    routes: Mapping[str, RouteSettings] = field(default_factory=dict)
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check this level; every section has checked itself."""
         super().__post_init__()
-        for target in self.targets:
-            if not valid_target(target):
-                raise SettingError(
-                    "targets", f"must be named provider/model; {told(target)} is not"
-                )
+        for section, named in NAMED.items():
+            for name in getattr(self, section):
+                if not named.valid(name):
+                    problem = f"must be named {named.form}; {told(name)} is not"
+                    raise SettingError(section, problem)
 
     @property
     def effective_stream_deadline_seconds(self) -> float:

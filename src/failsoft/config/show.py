@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, fields
 from typing import Any
 
 from failsoft.config.load import Loaded
-from failsoft.config.names import SECTIONS, Known, known_settings, lookup
-from failsoft.config.settings import Settings, TargetSettings
+from failsoft.config.named import NAMED
+from failsoft.config.names import SECTIONS, Known, full_name, known_settings, lookup
+from failsoft.config.settings import Settings
 
 __all__ = ["Row", "reference", "rows"]
 
@@ -23,12 +25,12 @@ class Row:
 
 
 def rows(loaded: Loaded) -> list[Row]:
-    """Give every setting in the order of the tree, then those of single targets."""
+    """Give every setting in the order of the tree, then those of sections with a name."""
     settings = loaded.settings
     found = [(known, _value(settings, known)) for known in known_settings()]
-    for target, own in settings.targets.items():
-        places = [("targets", target, one.name) for one in fields(TargetSettings)]
-        found += [(known, getattr(own, known.place[-1])) for known in map(lookup, places) if known]
+    for section in NAMED:
+        for name, own in getattr(settings, section).items():
+            found += [(known, getattr(own, known.place[-1])) for known in _named(section, name)]
     return [
         Row(
             name=known.name,
@@ -46,21 +48,29 @@ def reference() -> str:
     parts = [_table("Top level", Settings, [one for one in known if len(one.place) == 1])]
     for name, kind in SECTIONS.items():
         parts.append(_table(f"[{name}]", kind, [one for one in known if one.place[0] == name]))
-    own = [lookup(("targets", "provider/model", one.name)) for one in fields(TargetSettings)]
-    parts.append(_table('[targets."provider/model"]', TargetSettings, [one for one in own if one]))
+    for section, named in NAMED.items():
+        title = f"[{full_name((section, named.example))}]"
+        parts.append(_table(title, named.kind, _named(section, named.example)))
     return "\n".join(parts)
 
 
+def _named(section: str, name: str) -> list[Known]:
+    """Every setting of one section with a name."""
+    own = fields(NAMED[section].kind)
+    return [known for one in own if (known := lookup((section, name, one.name)))]
+
+
 def _table(title: str, kind: type, known: list[Known]) -> str:
+    about = inspect.getdoc(kind) or ""
     head = ["| setting | default | allowed | what it is | variable |", "|---|---|---|---|---|"]
-    return "\n".join([f"### {title}", "", kind.__doc__ or "", "", *head, *map(_line, known), ""])
+    return "\n".join([f"### {title}", "", about, "", *head, *map(_line, known), ""])
 
 
 def _line(known: Known) -> str:
     allowed = known.spec.kind.allowed
     if known.spec.at_most:
         allowed += f", at most `{known.spec.at_most}`"
-    variable = "only in the file" if known.place[0] == "targets" else f"`{known.variable}`"
+    variable = "only in the file" if known.place[0] in NAMED else f"`{known.variable}`"
     doc = known.spec.doc.replace("<", "&lt;")
     cells = (f"`{known.place[-1]}`", _plain(known.default), allowed, doc, variable)
     return f"| {' | '.join(cells)} |"

@@ -46,8 +46,16 @@ class Answer(NamedTuple):
     speaks). ``text`` is what a model said, also where it was cut short (``finish`` is then
     ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
     none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
-    is known. ``left_out`` are targets that could not take the request. ``wasted_tokens`` were paid
-    for, as far as the provider told, and not used.
+    is known. ``left_out`` are targets that could not take the request. ``circuit_state`` is that of
+    the request's route.
+
+    ``wasted_tokens`` are those of attempts whose answers were not used, as far as the provider
+    told: an attempt turned away before it began (a 529) tells none and costs nothing, one cut short
+    tells its input and often not all of its output. ``wasted_cost_usd`` is their price in US
+    dollars by the settings of the targets or the provider's list, ``None`` where a price is not
+    known. ``lost_cache_tokens`` are those of the prompt that a target had in its cache, or wrote to
+    it, before the request went on to one that had them not; a target that turns a request away does
+    not tell what it had. What the target that answered wrote to its own cache is in ``usage``.
     """
 
     status: Literal["success", "error"]
@@ -65,6 +73,8 @@ class Answer(NamedTuple):
     left_out: tuple[str, ...] = ()
     usage: Mapping[str, Any] = MappingProxyType({})
     wasted_tokens: Mapping[str, int] = MappingProxyType({})
+    wasted_cost_usd: float | None = 0.0
+    lost_cache_tokens: int = 0
     verdict: Verdict | None = None
     retryable: bool = False
     error_category: ErrorCategory | None = None

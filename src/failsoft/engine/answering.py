@@ -12,7 +12,7 @@ from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.call import Request
 from failsoft.engine.core import Core
 from failsoft.engine.driver import Ending
-from failsoft.engine.ledger import Attempt
+from failsoft.engine.waste import waste_of
 from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, AIUnavailable
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
 from failsoft.policy.steps import GiveUp
@@ -30,13 +30,6 @@ _MINIMAL_RETRY_SECONDS = 300.0
 
 # What time can mend, ours or the provider's; sending the same words again mends nothing else.
 _PASSES = frozenset(ErrorCategory) - {ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT}
-
-_TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-)
 
 
 def answer_for(
@@ -76,6 +69,8 @@ def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
     if call is None:
         raise RuntimeError("a request ended with neither an answer nor a reason")
     length = ending.message.get("stop_reason") == "max_tokens"
+    *unused, served = ending.attempts
+    waste = waste_of(unused, served, core.settings)
     return Answer(
         status="success",
         level=DegradationLevel.FULL,
@@ -89,9 +84,11 @@ def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
         hops=hops,
         attempts=tuple(ending.attempts),
         left_out=request.left_out,
-        usage=ending.attempts[-1].usage,
-        wasted_tokens=_wasted(ending.attempts[:-1]) if hops else {},
-        circuit_state=core.circuit_state(),
+        usage=served.usage,
+        wasted_tokens=waste.tokens,
+        wasted_cost_usd=waste.cost_usd,
+        lost_cache_tokens=waste.lost_cache_tokens,
+        circuit_state=core.circuit_state(request.route),
     )
 
 
@@ -103,6 +100,8 @@ def _failed(
     speech = _speech(
         core, request, catalogue, verdict, _back_in(gave_up, verdict, now), shown=shown
     )
+    unused = [attempt for attempt in ending.attempts if not attempt.shown_chars]
+    waste = waste_of(unused, None, core.settings)
     return Answer(
         status="error",
         level=DegradationLevel.MINIMAL,
@@ -114,11 +113,12 @@ def _failed(
         hops=hops,
         attempts=tuple(ending.attempts),
         left_out=request.left_out,
-        wasted_tokens=_wasted(ending.attempts),
+        wasted_tokens=waste.tokens,
+        wasted_cost_usd=waste.cost_usd,
         verdict=verdict,
         retryable=verdict.category.retryable,
         error_category=verdict.category,
-        circuit_state=core.circuit_state(),
+        circuit_state=core.circuit_state(request.route),
         suggested_actions=speech.actions,
         retry_in_seconds=speech.retry_in_seconds,
     )
@@ -185,16 +185,5 @@ def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:
 def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     blocks = content if isinstance(content, list) else []
-    texts = (b.get("text") for b in blocks if isinstance(b, Mapping) and b.get("type") == "text")
-    return "".join(text for text in texts if isinstance(text, str))
-
-
-def _wasted(attempts: tuple[Attempt, ...] | list[Attempt]) -> dict[str, int]:
-    """Tokens the provider reported for attempts whose answers were not used."""
-    wasted: dict[str, int] = {}
-    for attempt in attempts:
-        for name in _TOKENS:
-            count = attempt.usage.get(name)
-            if isinstance(count, int) and count:
-                wasted[name] = wasted.get(name, 0) + count
-    return wasted
+    texts = [b.get("text") for b in blocks if isinstance(b, Mapping) and b.get("type") == "text"]
+    return "".join([text for text in texts if isinstance(text, str)]) if texts else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from failsoft.classify.verdict import Sent, Verdict
+from failsoft.engine.alarms import LoopAlarms
 from failsoft.engine.body import fit
 from failsoft.engine.call import Request
 from failsoft.engine.core import Core
@@ -24,25 +24,34 @@ GiveOut = Callable[[str, Watchdog], Awaitable[None]]
 class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
+    first_content_at: float | None = None
+    _request_id: str | None = None
+
     def __init__(
-        self, core: Core, request: Request, call: Call, permit: Permit, *, began: float
+        self,
+        core: Core,
+        request: Request,
+        call: Call,
+        permit: Permit,
+        alarms: LoopAlarms,
+        *,
+        began: float,
     ) -> None:
         self.call = call
         self.permit = permit
         self.message: dict[str, Any] = {}
-        self.first_content_at: float | None = None
         self.began = began
         self._core = core
         self._request = request
-        self._request_id: str | None = None
-        self._fitted = fit(request.body, call.target)
+        self._alarms = alarms
+        self._body, self._changes = fit(request.body, call.target)
 
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target = self.call.target
         provider = self._core.provider(target.provider)
-        call = ProviderCall(target=target, body=self._fitted.body, headers=self._request.headers)
-        with Watchdog(self.call.limits, asyncio.get_running_loop()) as watch:
+        call = ProviderCall(target, self._body, self._request.headers)
+        with Watchdog(self.call.limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id
                 try:
@@ -88,5 +97,5 @@ class LiveAttempt:
             sent=verdict.sent if verdict is not None else Sent.MAYBE,
             usage=usage if isinstance(usage, dict) else {},
             provider_request_id=self._request_id,
-            changes=self._fitted.changes,
+            changes=self._changes,
         )

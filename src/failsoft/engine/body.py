@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from failsoft.policy.target import Target
 
 __all__ = [
-    "Fitted",
     "continues_assistant",
     "estimated_tokens",
     "fit",
@@ -23,14 +21,6 @@ _CHARS_PER_TOKEN = 4
 # Tools of these types are run by the client, whatever their name; every other typed tool is run
 # by the provider.
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A body as one target takes it, and what was changed for it."""
-
-    body: Mapping[str, Any]
-    changes: tuple[str, ...] = ()
 
 
 def message_body(
@@ -51,13 +41,13 @@ def message_body(
     return body
 
 
-def fit(body: Mapping[str, Any], target: Target) -> Fitted:
-    """Rebuild the original ``body`` for ``target``; the original is never changed."""
+def fit(body: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """``body`` as ``target`` takes it, and what was changed; the original never is."""
     wanted, limit = body.get("max_tokens"), target.max_output_tokens
     if limit is not None and isinstance(wanted, int) and wanted > limit:
         change = f"max_tokens {wanted} → {limit}"
-        return Fitted({**body, "max_tokens": limit}, (change,))
-    return Fitted(body)
+        return {**body, "max_tokens": limit}, (change,)
+    return body, ()
 
 
 def continues_assistant(body: Mapping[str, Any]) -> bool:

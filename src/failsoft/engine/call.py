@@ -54,11 +54,9 @@ class Request:
     id: str = field(default_factory=new_request_id)
 
     def chain(self, core: Core) -> tuple[Target, ...]:
-        """The targets in the order to try: the model asked for first, then the chain."""
-        if self.model is None:
-            return core.chain
-        first = core.target(self.model)
-        return (first, *(target for target in core.chain if target != first))
+        """The targets in the order to try: the model asked for first, then the route's chain."""
+        chain = core.chain_of(self.route)
+        return chain.targets if self.model is None else chain.led_by(core.target(self.model))
 
     def plan(self, core: Core) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""

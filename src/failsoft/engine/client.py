@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -56,6 +56,7 @@ class Failsoft:
         known = {"anthropic", *(providers or ())}
         self.settings = settings or load_settings(providers=known).settings
         self.notices = Catalogue.load(self.settings.notices_dir)
+        self._closing: list[Callable[[float], Awaitable[None]]] = []
         self._core = Core(
             self.settings,
             chain=chain,
@@ -80,7 +81,18 @@ class Failsoft:
 
         What has not ended after ``drain_seconds`` loses its connection and ends as a failure.
         """
+        closing, self._closing = self._closing, []
+        for close in closing:
+            await close(drain_seconds)
         await self._core.aclose(drain_seconds)
+
+    def on_close(self, close: Callable[[float], Awaitable[None]]) -> None:
+        """Have ``close`` awaited when this is closed, with the seconds it may take to drain."""
+        self._closing.append(close)
+
+    def publish(self, event: Event) -> None:
+        """Tell every subscriber of an event."""
+        self._core.publisher.publish(event)
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""
@@ -112,9 +124,10 @@ class Failsoft:
         """Ask one question; never raises for trouble with a model.
 
         ``message`` is text or the provider's content blocks, ``history`` earlier messages in the
-        provider's shape. ``model`` goes first, then the chain. ``timeout`` (seconds) caps
-        everything. ``principal`` is who asks. Raises :class:`~failsoft.errors.SettingError` for
-        arguments that cannot hold.
+        provider's shape. ``route`` is one of the settings' ``routes``; any other may use the whole
+        chain. ``model`` goes first, then the route's chain. ``timeout`` (seconds) caps everything.
+        ``principal`` is who asks. Raises :class:`~failsoft.errors.SettingError` for arguments that
+        cannot hold, a ``model`` that the route does not allow among them.
         """
         body = message_body(message, history=history, system=system, max_tokens=max_tokens)
         answer, _ = await self._run(
@@ -246,7 +259,7 @@ class Failsoft:
         except BaseException:
             report.cancelled()
             raise
-        now = monotonic()
-        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=now)
-        report.finished(answer, now)
+        at = ending.at
+        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=at)
+        report.finished(answer, at)
         return answer, ending.cause(answer.verdict)

@@ -12,6 +12,8 @@ from failsoft.classify import verdict_for
 from failsoft.classify.waits import exhausted_wait
 from failsoft.config.settings import Settings
 from failsoft.engine.admission import Route
+from failsoft.engine.alarms import Alarms
+from failsoft.engine.chain import RouteChain
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
 from failsoft.errors import FailsoftError, SettingError
@@ -49,6 +51,7 @@ class Core:
         self.tally = Tally()
         self.publisher = Publisher(subscribers)
         self.openings = Openings()
+        self.alarms = Alarms()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
         self.budget = RetryBudget(settings.retry)
         self.closed = False
@@ -59,7 +62,11 @@ class Core:
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
         self.chain = tuple(self.target(spec) for spec in specs)
-        self._breakers = [self.gates.of(target).breaker for target in self.chain]
+        self._unrestricted = RouteChain("chat", self.chain, None, self.gates)
+        self.chains = {"chat": self._unrestricted} | {
+            name: RouteChain(name, self.chain, own.allowed_models, self.gates)
+            for name, own in settings.routes.items()
+        }
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -101,16 +108,13 @@ class Core:
         links = asdict(self.settings.links)
         return frozenset(name for name, address in links.items() if address)
 
-    def circuit_state(self) -> CircuitState:
-        """The default route's state: open only when all its targets are."""
-        worst = CircuitState.OPEN
-        for breaker in self._breakers:
-            state = breaker.state
-            if state is CircuitState.CLOSED:
-                return state
-            if state is CircuitState.HALF_OPEN:
-                worst = state
-        return worst
+    def chain_of(self, route: str) -> RouteChain:
+        """The targets of that route; one without settings may use all."""
+        return self.chains.get(route, self._unrestricted)
+
+    def circuit_state(self, route: str = "chat") -> CircuitState:
+        """That route's state: open only when all its targets are."""
+        return self.chain_of(route).circuit_state()
 
     async def aclose(self, drain_seconds: float) -> None:
         """Admit nothing more, let what is under way end, and close every provider."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from failsoft.classify import classify
@@ -50,7 +49,7 @@ class Reader(Protocol):
         """Give out some text; waits while the reader is behind."""
         ...
 
-    def hopping(self, verdict: Verdict) -> None:
+    def hopping(self) -> None:
         """Another target is being tried."""
         ...
 
@@ -59,24 +58,37 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Ending:
-    """How a request ended: with a call that gave an answer, or with the plan giving up."""
+    """How a request ended: with a call that gave an answer, or with the plan giving up.
 
-    call: Call | None = None
-    gave_up: GiveUp | None = None
-    message: dict[str, Any] = field(default_factory=dict)
-    attempts: list[Attempt] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
-    failures: list[tuple[Verdict, Exception]] = field(default_factory=list)
+    ``at`` is when, in monotonic seconds.
+    """
+
+    __slots__ = ("at", "attempts", "call", "failures", "gave_up", "message", "shown")
+
+    def __init__(self, gave_up: GiveUp | None = None) -> None:
+        self.at = 0.0
+        self.call: Call | None = None
+        self.gave_up = gave_up
+        self.message: dict[str, Any] = {}
+        self.attempts: list[Attempt] = []
+        self.shown: list[str] = []
+        self.failures: list[tuple[Verdict, Exception]] = []
 
     def cause(self, verdict: Verdict | None) -> Exception | None:
         """What the provider raised that led to ``verdict``."""
-        return next((error for known, error in self.failures if known is verdict), None)
+        for known, error in self.failures:
+            if known is verdict:
+                return error
+        return None
 
 
 class Driver:
     """One request under way. :meth:`run` may be called once."""
+
+    _waited = 0.0
+    _previous: Call | None = None
+    _last_verdict: Verdict | None = None
 
     def __init__(
         self, core: Core, request: Request, report: Reporter, reader: Reader | None = None
@@ -86,11 +98,10 @@ class Driver:
         self._plan = request.plan(core)
         self._report = report
         self._reader = reader
-        self._clock = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        self._clock = loop.time
+        self._alarms = core.alarms.of(loop)
         self._began = request.times.started_at
-        self._waited = 0.0
-        self._previous: Call | None = None
-        self._last_verdict: Verdict | None = None
         self.ending = Ending()
 
     async def run(self) -> Ending:
@@ -104,9 +115,11 @@ class Driver:
             elif isinstance(command, Wait):
                 event = await self._wait(command)
             else:
+                ending = self.ending
+                ending.at = now
                 if isinstance(command, GiveUp):
-                    self.ending.gave_up = command
-                return self.ending
+                    ending.gave_up = command
+                return ending
 
     async def _wait(self, wait: Wait) -> PlanEvent:
         seconds = max(0.0, wait.until - self._clock())
@@ -124,7 +137,7 @@ class Driver:
         if isinstance(permit, Refusal):
             return Refused(permit)
         self._announce(call)
-        attempt = LiveAttempt(self._core, self._request, call, permit, began=now)
+        attempt = LiveAttempt(self._core, self._request, call, permit, self._alarms, began=now)
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -148,7 +161,7 @@ class Driver:
         if before is not None and before.target != call.target and self._last_verdict is not None:
             self._report.fell_back(before.target.id, call.target.id, self._last_verdict)
             if self._reader is not None:
-                self._reader.hopping(self._last_verdict)
+                self._reader.hopping()
         self._report.attempt_started(call)
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from failsoft.engine.chain import RouteChain
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.policy.circuit import CircuitState
@@ -12,29 +14,52 @@ from failsoft.policy.target import Target
 
 __all__ = ["health"]
 
+_Told = Mapping[str, Any]
+
 
 def health(core: Core) -> dict[str, Any]:
     """The body of ``GET /api/health/ai``; seconds, counts and category names."""
     now = monotonic()
-    targets = [_target(core, target, now) for target in core.chain]
-    out = [target for target in targets if not target["available"]]
-    state = core.circuit_state()
-    status = "ok" if not out else "down" if len(out) == len(targets) else "degraded"
-    waits = [t["recovery_in_seconds"] for t in out if t["recovery_in_seconds"] is not None]
+    targets = {target: _target(core, target, now) for target in core.chain}
+    status = _status(core, targets)
     return {
         "status": status,
         "level": "minimal" if status == "down" else "full",
-        "circuit_breaker": {
-            "state": state,
-            "failure_count": targets[0]["failure_count"],
-            "recovery_in_seconds": min(waits) if status == "down" and waits else None,
-        },
-        "targets": targets,
+        "circuit_breaker": _default_route(core.chain_of("chat"), targets),
+        "routes": [_route(chain) for chain in core.chains.values()],
+        "targets": list(targets.values()),
         "stores": [],
         "errors": core.tally.errors(),
         "rates": core.tally.rates(now),
         "service": "ai-chat",
         "version": version("failsoft"),
+    }
+
+
+def _status(core: Core, targets: Mapping[Target, _Told]) -> str:
+    """Down when no route has a target left."""
+    out = {target for target, told in targets.items() if not told["available"]}
+    if all(out.issuperset(chain.targets) for chain in core.chains.values()):
+        return "down"
+    return "degraded" if out else "ok"
+
+
+def _default_route(chain: RouteChain, targets: Mapping[Target, _Told]) -> dict[str, Any]:
+    told = [targets[target] for target in chain.targets]
+    waits = [t["recovery_in_seconds"] for t in told if t["recovery_in_seconds"] is not None]
+    down = not any(target["available"] for target in told)
+    return {
+        "state": chain.circuit_state(),
+        "failure_count": told[0]["failure_count"],
+        "recovery_in_seconds": min(waits) if down and waits else None,
+    }
+
+
+def _route(chain: RouteChain) -> dict[str, Any]:
+    return {
+        "route": chain.route,
+        "state": chain.circuit_state(),
+        "targets": [target.id for target in chain.targets],
     }
 
 

@@ -111,7 +111,9 @@ class Reporter:
         """The request ended at ``now`` (monotonic seconds), with this answer."""
         failed = answer.status == "error"
         self._tally.request_ended(now, failed=failed, fell_back=bool(answer.position))
-        if self._publisher and answer.level != "full":
+        if self._publisher is None:
+            return
+        if answer.level != "full":
             event = Degraded(
                 at=time.time(),
                 request_id=self._request_id,

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from types import TracebackType
 from typing import Self
 
-from failsoft.classify.verdict import Verdict
-from failsoft.engine.admission import RouteFullError
-from failsoft.engine.answer import (
-    Answer,
-    Phase,
-    StreamDone,
-    StreamError,
-    StreamEvent,
-    StreamInterrupted,
-    StreamStart,
-    StreamStatus,
-    StreamText,
-)
-from failsoft.engine.answering import answer_for, saturated
+from failsoft.engine.answer import StreamDone, StreamError, StreamEvent, StreamInterrupted
 from failsoft.engine.call import Request
-from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
-from failsoft.engine.driver import Driver
-from failsoft.engine.report import Reporter
-from failsoft.notices import Catalogue, notice_for
+from failsoft.engine.pump import Outlet, Pump
+from failsoft.notices import Catalogue
 
 __all__ = ["AnswerStream"]
 
@@ -41,14 +27,27 @@ class AnswerStream:
     """
 
     def __init__(self, core: Core, request: Request, catalogue: Catalogue) -> None:
-        self._pump = _Pump(core, request, catalogue)
+        self._core = core
+        self._request = request
+        self._catalogue = catalogue
+        self._buffer = _Buffer()
         self._task: asyncio.Task[None] | None = None
         self._ended = False
 
     @property
     def request_id(self) -> str:
         """The id a person tells support."""
-        return self._pump.request.id
+        return self._request.id
+
+    async def into(self, outlet: Outlet) -> None:
+        """Run the request in this task and give its events to ``outlet``, in place of iterating.
+
+        Cancelling the task cancels the request at the provider; no terminal event is given then.
+        """
+        if self._ended or self._task is not None:
+            raise RuntimeError("this stream is being read already; ask again for another one")
+        self._ended = True
+        await Pump(self._core, self._request, self._catalogue, outlet).run()
 
     def __aiter__(self) -> Self:
         return self
@@ -57,17 +56,18 @@ class AnswerStream:
         if self._ended:
             raise StopAsyncIteration
         if self._task is None:
-            self._task = asyncio.create_task(self._pump.run())
+            pump = Pump(self._core, self._request, self._catalogue, self._buffer)
+            self._task = asyncio.create_task(self._buffer.fill(pump))
         try:
-            event = await self._pump.queue.get()
-        except BaseException:
+            event = await self._buffer.take()
+        except asyncio.CancelledError:
             await self.aclose()
+            raise
+        except BaseException:
+            self._ended = True
             raise
         if isinstance(event, StreamDone | StreamInterrupted | StreamError):
             self._ended = True
-        elif isinstance(event, BaseException):
-            self._ended = True
-            raise event
         return event
 
     async def __aenter__(self) -> Self:
@@ -96,84 +96,42 @@ class AnswerStream:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
 
-class _Pump:
-    """Runs the request in a task of its own and hands its events to the reader."""
+class _Buffer:
+    """Events between the task that runs the request and the one that reads them."""
 
-    def __init__(self, core: Core, request: Request, catalogue: Catalogue) -> None:
-        self.request = request
-        self.queue: asyncio.Queue[StreamEvent | BaseException] = asyncio.Queue(_BUFFERED_EVENTS)
-        self._core = core
-        self._catalogue = catalogue
-        self._tokens = 0
+    def __init__(self) -> None:
+        self._events: deque[StreamEvent] = deque()
+        self._failure: BaseException | None = None
+        self._changed = asyncio.Event()
 
     @property
     def full(self) -> bool:
-        return self.queue.full()
+        return len(self._events) >= _BUFFERED_EVENTS
 
-    async def text(self, text: str) -> None:
-        self._tokens += 1
-        event = StreamText(text)
-        if self.queue.full():
-            await self.queue.put(event)
-        else:
-            self.queue.put_nowait(event)
+    def give(self, event: StreamEvent) -> None:
+        self._events.append(event)
+        self._changed.set()
 
-    def hopping(self, verdict: Verdict) -> None:
-        self._status("switching", verdict, None)
+    async def room(self) -> None:
+        while self.full:
+            self._changed.clear()
+            await self._changed.wait()
 
-    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
-        if verdict is not None:
-            self._status("retrying" if why == "backoff" else "waiting", verdict, seconds)
+    async def take(self) -> StreamEvent:
+        while not self._events:
+            if self._failure is not None:
+                raise self._failure
+            self._changed.clear()
+            await self._changed.wait()
+        self._changed.set()
+        return self._events.popleft()
 
-    def _status(self, phase: Phase, verdict: Verdict, seconds: float | None) -> None:
-        notice = notice_for(
-            verdict,
-            catalogue=self._catalogue,
-            reference=self.request.id,
-            locale=self.request.locale,
-            retry_in_seconds=seconds,
-            retrying=True,
-        )
-        if not self.queue.full():
-            self.queue.put_nowait(StreamStatus(phase, notice, seconds))
-
-    async def run(self) -> None:
-        """The whole request; its last event is terminal, whatever happens."""
+    async def fill(self, pump: Pump) -> None:
+        """Run ``pump``; what it raises, the reader gets, in its own task."""
         try:
-            await self.queue.put(await self._answer())
+            await pump.run()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - the reader gets it, in its own task
-            await self.queue.put(error)
-
-    async def _answer(self) -> StreamEvent:
-        core, request = self._core, self.request
-        report = Reporter(core, request)
-        route = core.route(request.route)
-        self.queue.put_nowait(StreamStart(request.id))
-        try:
-            driver = Driver(core, request, report, self)
-            place = await route.enter(request.times)
-            try:
-                report.started(stream=True)
-                ending = await driver.run()
-            finally:
-                route.leave(place)
-        except RouteFullError:
-            answer = saturated(core, request, self._catalogue)
-        except BaseException:
-            report.cancelled()
-            raise
-        else:
-            answer = answer_for(
-                core, request, ending, self._catalogue, hops=report.hops, now=monotonic()
-            )
-        report.finished(answer, monotonic())
-        return self._terminal(answer)
-
-    def _terminal(self, answer: Answer) -> StreamEvent:
-        if answer.status == "success":
-            return StreamDone(answer, self._tokens)
-        if answer.finish == "interrupted":
-            return StreamInterrupted(answer, self._tokens, len(answer.text))
-        return StreamError(answer)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is read
+            self._failure = error
+            self._changed.set()

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from failsoft.classify.failures import TimedOut, Timer
+from failsoft.engine.alarms import LoopAlarms
 from failsoft.policy.timers import Limits
 
 __all__ = ["Watchdog"]
@@ -22,33 +23,36 @@ class Watchdog:
     """
 
     __slots__ = (
+        "_alarm",
+        "_alarm_at",
+        "_alarms",
         "_began_at",
         "_begun",
         "_cancelling",
+        "_clock",
         "_fired",
-        "_handle",
         "_limits",
-        "_loop",
         "_paused",
         "_task",
         "last_content_at",
     )
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limits: Limits, alarms: LoopAlarms, now: float) -> None:
         self._limits = limits
-        self._loop = loop
+        self._alarms = alarms
+        self._clock = alarms.loop.time
         self._fired: Timer | None = None
         self._paused = False
-        self._began_at = self.last_content_at = loop.time()
+        self._began_at = self.last_content_at = now
         self._begun = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._alarms.loop)
         if task is None:
             raise RuntimeError("a watchdog needs a running task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._handle = self._loop.call_at(self._due(), self._check)
+        self._set(self._due())
         return self
 
     def __exit__(
@@ -57,7 +61,7 @@ class Watchdog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._handle.cancel()
+        self._alarms.cancel(self._alarm)
         if self._fired is None:
             return
         ours = self._task.uncancel() <= self._cancelling
@@ -66,11 +70,15 @@ class Watchdog:
 
     def content(self) -> bool:
         """Content has come; true the first time."""
-        self.last_content_at = self._loop.time()
+        self.last_content_at = self._clock()
         if self._begun:
             return False
         self._begun = True
-        self._bring_forward()
+        # Silence may end the attempt sooner than the first content would have had to come.
+        due = self._due()
+        if due < self._alarm_at:
+            self._alarms.cancel(self._alarm)
+            self._set(due)
         return True
 
     def pause(self) -> None:
@@ -80,25 +88,22 @@ class Watchdog:
     def resume(self) -> None:
         """The reader has caught up."""
         self._paused = False
-        self.last_content_at = self._loop.time()
+        self.last_content_at = self._clock()
+
+    def _set(self, due: float) -> None:
+        self._alarm_at = due
+        self._alarm = self._alarms.set(due, self._check)
 
     def _due(self) -> float:
         if not self._begun:
             return min(self._limits.first_content_at, self._limits.answer_at)
-        silent_since = self._loop.time() if self._paused else self.last_content_at
+        silent_since = self._clock() if self._paused else self.last_content_at
         return min(silent_since + self._limits.idle_seconds, self._limits.answer_at)
-
-    def _bring_forward(self) -> None:
-        """Silence may end the attempt sooner than the first content would have had to come."""
-        due = self._due()
-        if due < self._handle.when():
-            self._handle.cancel()
-            self._handle = self._loop.call_at(due, self._check)
 
     def _check(self) -> None:
         due = self._due()
-        if self._loop.time() < due:
-            self._handle = self._loop.call_at(due, self._check)
+        if self._clock() < due:
+            self._set(due)
             return
         self._fired = self._which(due)
         self._task.cancel()
@@ -109,6 +114,6 @@ class Watchdog:
         return Timer.FIRST_CONTENT if not self._begun else Timer.IDLE
 
     def _timed_out(self, timer: Timer) -> TimedOut:
-        seconds = self._loop.time() - self._began_at
+        seconds = self._clock() - self._began_at
         full = timer is Timer.IDLE or (timer is Timer.FIRST_CONTENT and self._limits.full_period)
         return TimedOut(timer, seconds, full_period=full)

@@ -81,6 +81,8 @@ class Breaker:
     def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
         with self._lock:
+            if self._state is CircuitState.CLOSED and self._ramp_began is None:
+                return self._admit()
             answer, change = self._allow(now, lease_seconds)
         self._tell(change)
         if isinstance(answer, Rejection) and self._settings.metrics_only:
@@ -106,7 +108,8 @@ class Breaker:
             self.done(ticket, Outcome.SUCCESS, now)
             return
         with self._lock:
-            if not ticket.spent and ticket.generation == self._generation:
+            live = not ticket.spent and ticket.generation == self._generation
+            if live and ticket.begun_at is None:
                 self._begun(ticket, now)
 
     def done(
@@ -169,11 +172,7 @@ class Breaker:
 
     def _allow(self, now: float, lease: float) -> tuple[Ticket | Rejection, Transition | None]:
         if self._state is CircuitState.CLOSED:
-            if self._ramp_began is not None and (held := self._hold_back(now)):
-                return held, None
-            self._admitted += 1
-            ahead = self._admitted - self._decided - 1
-            return Ticket(self._generation, None, ahead, self._decided), None
+            return self._hold_back(now) or self._admit(), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
         change = None
@@ -186,6 +185,11 @@ class Breaker:
         ticket = Ticket(self._generation, now + lease)
         self._leases.append(ticket)
         return ticket, change
+
+    def _admit(self) -> Ticket:
+        admitted, decided = self._admitted, self._decided
+        self._admitted = admitted + 1
+        return Ticket(self._generation, None, admitted - decided, decided)
 
     def _lease_taken(self, now: float) -> Rejection | None:
         self._leases = [t for t in self._leases if t.expires_at is not None and t.expires_at > now]
@@ -215,7 +219,8 @@ class Breaker:
         if self._state is not CircuitState.CLOSED:
             return None
         if outcome is Outcome.SUCCESS:
-            self._begun(ticket, now)
+            if ticket.begun_at is None:
+                self._begun(ticket, now)
             self._in_row = 0
             return None
         if ticket.begun_at is not None:
@@ -231,11 +236,10 @@ class Breaker:
         return self._share(now, 0)
 
     def _begun(self, ticket: Ticket, now: float) -> None:
-        if ticket.begun_at is None:
-            ticket.begun_at = now
-            self._decided += 1
-            self._in_row = 0
-            self._window.add(now)
+        ticket.begun_at = now
+        self._decided += 1
+        self._in_row = 0
+        self._window.add(now)
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
         if ticket not in self._leases:

@@ -12,10 +12,8 @@ __all__ = ["Bulkhead", "Place"]
 class Place:
     """A place in a bulkhead: held, waited for, or given up."""
 
-    __slots__ = ("state",)
-
-    def __init__(self, state: Literal["held", "waiting", "left"]) -> None:
-        self.state = state
+    # Nearly every place is held from the first, which is then the class's word.
+    state: Literal["held", "waiting", "left"] = "held"
 
 
 class Bulkhead:
@@ -52,10 +50,11 @@ class Bulkhead:
         with self._lock:
             if self._held < self._limit:
                 self._held += 1
-                return Place("held")
+                return Place()
             if len(self._queue) >= self._queue_limit:
                 return None
-            place = Place("waiting")
+            place = Place()
+            place.state = "waiting"
             self._queue.append(place)
             return place
 
@@ -65,11 +64,10 @@ class Bulkhead:
             before, place.state = place.state, "left"
             if before == "waiting":
                 self._queue.remove(place)
-            if before != "held":
-                return None
-            if self._queue:
-                heir = self._queue.popleft()
-                heir.state = "held"
-                return heir
-            self._held -= 1
+            elif before == "held":
+                if self._queue:
+                    heir = self._queue.popleft()
+                    heir.state = "held"
+                    return heir
+                self._held -= 1
             return None

@@ -48,24 +48,26 @@ class Permit:
 
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
-        self.gate.host.alive()
-        self.gate.breaker.first_content(self.ticket, now)
-        self._settle(now, well=True)
+        gate = self.gate
+        gate.host.alive()
+        gate.breaker.first_content(self.ticket, now)
+        if self.leases:
+            self._settle(now, well=True)
 
     def _settle(self, now: float, *, well: bool | None) -> None:
-        if self.leases:
-            for hold, lease in self.leases:
-                hold.done(lease, now, well=well)
-            self.leases = []
+        for hold, lease in self.leases:
+            hold.done(lease, now, well=well)
+        self.leases = []
 
     def finish(
         self, outcome: Outcome, now: float, *, weight: int = 1, wait_seconds: float | None = None
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
-        breaker = self.gate.breaker
-        breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
-        self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
-        self.gate.bulkhead.leave(self.place)
+        gate = self.gate
+        gate.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
+        if self.leases:
+            self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
+        gate.bulkhead.leave(self.place)
 
 
 class Gate:
@@ -177,7 +179,8 @@ class Gates:
 
     def peek(self, target: Target, now: float) -> Refusal | None:
         """Why ``target`` could not be called right now, taking nothing."""
-        return self.of(target).peek(now)
+        gate = self._gates.get(target) or self.of(target)
+        return gate.peek(now)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""

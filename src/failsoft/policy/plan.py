@@ -8,6 +8,7 @@ target that may not be called is told to it as :class:`Refused`, and costs nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from random import Random
 
 from failsoft.classify.verdict import ErrorCategory, Fault, RetrySame, Sent, Verdict
@@ -22,7 +23,6 @@ from failsoft.policy.steps import (
     Cancelled,
     Command,
     Failed,
-    Finished,
     FirstContent,
     Give,
     GiveUp,
@@ -47,6 +47,9 @@ _EPSILON = 1e-6
 # One for all plans: it says nothing of its own.
 _GIVE = Give()
 
+# Written in place, the union would be put together anew for every event.
+_WAIT_OVER = (TimerFired, BreakerOpened)
+
 
 class Plan:
     """Decides one request.
@@ -55,6 +58,15 @@ class Plan:
     anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
     sent a second time by itself once the first may have arrived.
     """
+
+    # Most plans end with their first call: what they begin with is the class's.
+    _at: Leg | None = None
+    _first_leg: Leg | None = None
+    _again: Leg | None = None
+    _calls = 0
+    _passes = 0
+    _waits_until = 0.0
+    _given_out = False
 
     def __init__(
         self,
@@ -69,7 +81,7 @@ class Plan:
         input_tokens: int = 0,
         may_have_effects: bool = False,
     ) -> None:
-        self._legs = [Leg(target, place) for place, target in enumerate(chain)]
+        self._legs = list(map(Leg, chain, count()))
         self._times = times
         self._retry = retry
         self._timers = timers
@@ -78,27 +90,22 @@ class Plan:
         self._rng = rng
         self._input_tokens = input_tokens
         self._may_have_effects = may_have_effects
-        self._at: Leg | None = None
-        self._first_leg: Leg | None = None
-        self._again: Leg | None = None
         self._failures: list[tuple[Leg, Verdict]] = []
-        self._calls = 0
-        self._passes = 0
-        self._waits_until = 0.0
-        self._given_out = False
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
-        if isinstance(event, Finished):
-            return _GIVE
-        if isinstance(event, Started | TimerFired | BreakerOpened):
-            return self._go(event, now)
+        if isinstance(event, Started):
+            self._budget.request(now)
+            return self._choose(now)
         if isinstance(event, Failed):
             return self._failed(event.verdict, now)
         if isinstance(event, Refused):
             return self._refused(event.refusal, now)
+        if isinstance(event, _WAIT_OVER):
+            return self._go_on(event, now)
         if isinstance(event, Cancelled):
             return GiveUp("cancelled", None, None)
+        # Some content, or the whole answer.
         self._given_out = self._given_out or isinstance(event, FirstContent)
         return _GIVE
 
@@ -142,10 +149,7 @@ class Plan:
             self._first_leg = None
         return self._choose(now)
 
-    def _go(self, event: Started | TimerFired | BreakerOpened, now: float) -> Command:
-        if isinstance(event, Started):
-            self._budget.request(now)
-            return self._choose(now)
+    def _go_on(self, event: TimerFired | BreakerOpened, now: float) -> Command:
         if isinstance(event, TimerFired):
             self._passes += 1
             # A loop whose timers count milliseconds may be a little early.
@@ -167,6 +171,8 @@ class Plan:
             fewer = best is None or leg.calls < best.calls
             if fewer and leg.ready(now) and self._affordable(leg, now):
                 best = leg
+                if not leg.calls:
+                    break
         return self._pause(now) if best is None else self._start(best, now)
 
     def _start(self, leg: Leg, now: float) -> Command:

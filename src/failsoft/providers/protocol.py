@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from failsoft.policy.target import Target
@@ -39,8 +39,7 @@ class WireEvent(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderCall:
+class ProviderCall(NamedTuple):
     """One attempt's request: the provider's own fields, ``model`` and ``stream`` left out.
 
     ``headers`` are extra request headers of the caller (betas and the like).
@@ -48,7 +47,7 @@ class ProviderCall:
 
     target: Target
     body: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Exchange(Protocol):

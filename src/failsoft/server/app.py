@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -17,17 +18,25 @@ from starlette.types import Receive, Scope, Send
 
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
+from failsoft.requests.sqlite import SqliteLog
 from failsoft.server.chat import Chat
-from failsoft.server.describe import describe_chat, describe_health, describe_stream
-from failsoft.server.drain import Drain
+from failsoft.server.describe import (
+    describe_cancel,
+    describe_chat,
+    describe_health,
+    describe_request,
+    describe_resume,
+    describe_stream,
+)
+from failsoft.server.desk import Desk
 from failsoft.server.edge import Edge
 from failsoft.server.endpoint import Work, endpoint
-from failsoft.server.guard import Guard
 from failsoft.server.health import Health, Probes
 from failsoft.server.log import log_event
 from failsoft.server.page import Page
 from failsoft.server.problem import ProblemResponse
-from failsoft.server.render import Render
+from failsoft.server.requests import Requests
+from failsoft.server.service import Service
 from failsoft.server.signals import drained_by_signals
 
 __all__ = ["create_app", "router"]
@@ -47,7 +56,8 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         raise TypeError("give create_app either ai or settings: ai has its own settings")
     ai = ai or Failsoft(settings)
     ai.subscribe(log_event)
-    drain = Drain()
+    service = Service.of(ai)
+    desk = _desk(service)
     app = FastAPI(
         title="failsoft",
         version=version("failsoft"),
@@ -57,24 +67,38 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        lifespan=_lifespan(ai, drain),
+        lifespan=_closing(ai),
     )
     app.add_middleware(Edge)
     app.add_exception_handler(HTTPException, _no_route)
-    app.include_router(_chat_routes(ai, drain))
-    _add_own_routes(app, ai, drain)
+    app.include_router(_routes(service, desk))
+    _add_own_routes(app, service)
     return app
 
 
-def router(ai: Failsoft) -> APIRouter:
-    """The chat and health routes, for a FastAPI or Starlette application.
+def router(ai: Failsoft, *, principal: Any = None) -> APIRouter:
+    """The chat, request and health routes, for a FastAPI or Starlette application.
 
-        app.include_router(failsoft.server.router(ai), dependencies=[Depends(signed_in)])
+        app.include_router(failsoft.server.router(ai, principal=Depends(signed_in_user_id)))
         Starlette(routes=[Mount("/assistant", failsoft.server.router(ai))])
 
-    The application owns ``ai``, and closes it. API keys are asked for where the settings have any.
+    ``principal`` is a dependency that gives the id of the user, a ``str`` or an ``int``: requests,
+    streams and keys of one user are hidden from all others. The application owns ``ai``, and closes
+    it. API keys are asked for where the settings have any. In a FastAPI application under uvicorn,
+    SIGTERM first refuses new requests here and lets open ones finish, for ``server.drain_seconds``.
     """
-    return _chat_routes(ai, Drain())
+    service = Service.of(ai)
+    return _routes(service, _desk(service), principal)
+
+
+def _desk(service: Service) -> Desk:
+    settings = service.ai.settings
+    log = SqliteLog(
+        Path(settings.data_dir),
+        store_text=settings.store_text,
+        retention_seconds=settings.retention_seconds,
+    )
+    return Desk(service, log)
 
 
 class _Router(APIRouter):
@@ -84,27 +108,28 @@ class _Router(APIRouter):
         await AsyncExitStackMiddleware(super().__call__)(scope, receive, send)
 
 
-def _chat_routes(ai: Failsoft, drain: Drain) -> APIRouter:
-    render, guard = Render(ai.settings), Guard(ai.settings)
-    chat = Chat(ai, guard=guard, drain=drain, render=render)
-    health = Health(ai, guard)
-    routes = _Router(redirect_slashes=False)
+def _routes(service: Service, desk: Desk, principal: Any = None) -> APIRouter:
+    chat, requests, health = Chat(service, desk), Requests(service, desk), Health(service, desk)
+    routes = _Router(redirect_slashes=False, lifespan=_draining(service, desk))
 
     def add(method: str, path: str, work: Work, description: dict[str, Any]) -> None:
-        run = endpoint(work, ai=ai, render=render)
+        run = endpoint(work, ai=service.ai, render=service.render, principal=principal)
         routes.add_api_route(path, run, methods=[method], **description)
 
     add("POST", "/api/chat", chat.answer, describe_chat())
     add("POST", "/api/chat/stream", chat.stream, describe_stream())
+    add("GET", "/api/requests/{request_id}", requests.show, describe_request())
+    add("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume())
+    add("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel())
     add("GET", "/api/health/ai", health.show, describe_health())
     return routes
 
 
-def _add_own_routes(app: FastAPI, ai: Failsoft, drain: Drain) -> None:
-    render, probes = Render(ai.settings), Probes(drain)
+def _add_own_routes(app: FastAPI, service: Service) -> None:
+    probes = Probes(service.drain)
     works = {"/livez": probes.live, "/readyz": probes.ready, "/": Page().show}
     for path, work in works.items():
-        run = endpoint(work, ai=ai, render=render)
+        run = endpoint(work, ai=service.ai, render=service.render)
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
 
 
@@ -116,11 +141,20 @@ async def _no_route(_request: Request, error: Exception) -> Response:
     return ProblemResponse(error.status_code, detail, headers=error.headers)
 
 
-def _lifespan(ai: Failsoft, drain: Drain) -> Any:
+def _closing(ai: Failsoft) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with ai:
-            with drained_by_signals(drain, ai.settings.server.drain_seconds):
-                yield
+            yield
+
+    return lifespan
+
+
+def _draining(service: Service, desk: Desk) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        desk.start()
+        with drained_by_signals(service.drain, service.ai.settings.server.drain_seconds):
+            yield
 
     return lifespan

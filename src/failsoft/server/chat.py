@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.engine.client import Failsoft
-from failsoft.server.attend import CutError, GoneError, attend, hang_up
+from failsoft.requests.records import Intent
+from failsoft.server.attend import GoneError
 from failsoft.server.body import read_json
-from failsoft.server.drain import Drain
+from failsoft.server.caller import Caller, caller_of
+from failsoft.server.desk import Desk
 from failsoft.server.endpoint import locale_of
 from failsoft.server.failures import draining
-from failsoft.server.guard import Guard
+from failsoft.server.intent import fingerprint_of, idempotency_key
 from failsoft.server.question import Limits, read_deadline, read_question
-from failsoft.server.render import AnswerResponse, Render
-from failsoft.server.stream import EventStream
+from failsoft.server.render import AnswerResponse
+from failsoft.server.replies import Replies
+from failsoft.server.service import Service
 
 __all__ = ["Chat"]
 
@@ -26,90 +28,93 @@ _MAX_TOKENS = 2048
 _STREAM_MAX_TOKENS = 4096
 _CLIENT_GONE = 499  # nobody reads it; the access log shows it as others do
 
-_Give = Callable[[Request, dict[str, Any], ExitStack], Awaitable[Response]]
-
 
 class Chat:
     """The two routes. Who may not ask is refused before what is asked is read."""
 
-    def __init__(self, ai: Failsoft, *, guard: Guard, drain: Drain, render: Render) -> None:
-        self._ai = ai
-        self._guard = guard
-        self._drain = drain
-        self._render = render
-        self._limits = Limits(history=ai.settings.server.history_limit, models=_models(ai))
+    def __init__(self, service: Service, desk: Desk) -> None:
+        self._service = service
+        self._desk = desk
+        self._replies = Replies(service, desk)
+        server = service.ai.settings.server
+        self._limits = Limits(history=server.history_limit, routes=_routes(service.ai.health()))
 
     async def answer(self, request: Request, request_id: str) -> Response:
         """One question, one JSON answer."""
-        return await self._admitted(request, request_id, _MAX_TOKENS, self._whole)
+        return await self._admitted(request, request_id, stream=False)
 
     async def stream(self, request: Request, request_id: str) -> Response:
         """One question, its answer as events."""
-        return await self._admitted(request, request_id, _STREAM_MAX_TOKENS, self._streamed)
+        return await self._admitted(request, request_id, stream=True)
 
-    async def _admitted(
-        self, request: Request, request_id: str, max_tokens: int, give: _Give
-    ) -> Response:
-        tenant = self._guard.tenant(request.headers)
+    async def _admitted(self, request: Request, request_id: str, *, stream: bool) -> Response:
+        service = self._service
+        caller = caller_of(request, service.guard)
         with ExitStack() as held:
-            held.enter_context(self._guard.place(tenant))
+            held.enter_context(service.guard.place(caller.tenant))
+            held.enter_context(service.drain.open())
             try:
-                arguments = await self._arguments(request, max_tokens)
-                arguments |= {"request_id": request_id, "principal": tenant}
-                return await give(request, arguments, held)
+                intent, arguments = await self._read(request, request_id, caller, stream=stream)
+                found, started = await self._desk.open(intent, arguments)
+                if stream:
+                    return self._replies.stream(found, held.pop_all(), replayed=not started)
+                return await self._replies.whole(found, request.receive, replayed=not started)
             except GoneError:
                 return Response(status_code=_CLIENT_GONE)
-            except CutError:
-                locale = locale_of(request, self._ai)
-                failure = draining(self._ai, request_id=request_id, locale=locale)
-                return AnswerResponse(failure, self._render)
+            except _EndingError:
+                locale = locale_of(request, service.ai)
+                failure = draining(service.ai, request_id=request_id, locale=locale)
+                return AnswerResponse(failure, service.render)
 
-    async def _whole(
-        self, request: Request, arguments: dict[str, Any], _held: ExitStack
-    ) -> Response:
-        work = self._ai.ask(**arguments)
-        answer = await attend(work, drain=self._drain, leaving=(hang_up(request.receive),))
-        return AnswerResponse(answer, self._render)
-
-    async def _streamed(
-        self, _request: Request, arguments: dict[str, Any], held: ExitStack
-    ) -> Response:
-        return EventStream(
-            self._ai.stream(**arguments),
-            ai=self._ai,
-            render=self._render,
-            drain=self._drain,
-            locale=arguments["locale"],
-            held=held.pop_all(),
-        )
-
-    async def _arguments(self, request: Request, max_tokens: int) -> dict[str, Any]:
+    async def _read(
+        self, request: Request, request_id: str, caller: Caller, *, stream: bool
+    ) -> tuple[Intent, dict[str, Any]]:
         self._refuse_at_the_end()
+        ai, server = self._service.ai, self._service.ai.settings.server
+        key = idempotency_key(request.headers)
         timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
-        server = self._ai.settings.server
         data = await read_json(
             request, limit=server.body_limit_bytes, seconds=server.body_timeout_seconds
         )
         question = read_question(data, self._limits)
         self._refuse_at_the_end()
-        return {
+        locale = question.locale or locale_of(request, ai)
+        intent = Intent(
+            id=request_id,
+            scope=caller.scope,
+            key=key,
+            fingerprint=fingerprint_of(data, stream=stream),
+            stream=stream,
+            route=question.route,
+            locale=locale,
+        )
+        return intent, {
             "message": question.message,
             "history": [turn.model_dump() for turn in question.history],
             "system": question.system,
             "model": question.model,
-            "max_tokens": question.max_tokens or max_tokens,
+            "max_tokens": question.max_tokens or (_STREAM_MAX_TOKENS if stream else _MAX_TOKENS),
             "route": question.route,
             "timeout": timeout,
-            "locale": question.locale or locale_of(request, self._ai),
+            "locale": locale,
+            "principal": caller.user or caller.tenant,
         }
 
     def _refuse_at_the_end(self) -> None:
-        if self._drain.began:
-            raise CutError
+        if self._service.drain.began:
+            raise _EndingError
 
 
-def _models(ai: Failsoft) -> Mapping[str, str]:
-    """The names a caller may use: a target's id, or its model's name alone (the first's of it)."""
-    ids = [target["target"] for target in ai.health()["targets"]]
+class _EndingError(Exception):
+    """The process ends and takes nothing new."""
+
+
+def _routes(health: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What a caller may call the models of each route: the target's id, or its model's name."""
+    return {each["route"]: _models(each["targets"]) for each in health["routes"]}
+
+
+def _models(ids: list[str]) -> dict[str, str]:
+    """Where two providers have a model of one name, the name is the first's."""
     short = {target.partition("/")[2]: target for target in reversed(ids)}
     return short | {target: target for target in ids}

@@ -8,9 +8,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from failsoft.server.question import Question
-from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemBody
+from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemBody, RequestBody
 
-__all__ = ["describe_chat", "describe_health", "describe_stream"]
+__all__ = [
+    "describe_cancel",
+    "describe_chat",
+    "describe_health",
+    "describe_request",
+    "describe_resume",
+    "describe_stream",
+]
 
 _JSON, _PROBLEM, _EVENTS = "application/json", "application/problem+json", "text/event-stream"
 
@@ -75,6 +82,66 @@ def describe_stream() -> dict[str, Any]:
     }
 
 
+def describe_request() -> dict[str, Any]:
+    """``GET /api/requests/{request_id}``."""
+    return {
+        "summary": "How far a request is, and what there is of its answer",
+        "operation_id": "request",
+        "openapi_extra": {"parameters": [_path_id()]},
+        "responses": _of_request(),
+    }
+
+
+def describe_cancel() -> dict[str, Any]:
+    """``DELETE /api/requests/{request_id}``."""
+    return {
+        "summary": "End a request now; what has ended stays as it ended",
+        "operation_id": "cancel_request",
+        "openapi_extra": {"parameters": [_path_id()]},
+        "responses": _of_request(),
+    }
+
+
+def describe_resume() -> dict[str, Any]:
+    """``GET /api/requests/{request_id}/stream``."""
+    events = {_EVENTS: {"schema": {"type": "string"}}}
+    problem = _content(_PROBLEM, ProblemBody)
+    last = _header("Last-Event-ID", "integer", "The last event that was read; none for all.")
+    return {
+        "summary": "Join the stream of a request, or go on reading it",
+        "description": _STREAM,
+        "operation_id": "resume_stream",
+        "openapi_extra": {"parameters": [_path_id(), last]},
+        "responses": {
+            200: {"description": "The events after the last one read.", "content": events},
+            204: {"description": "There are no more."},
+            **{status: _of_request()[status] for status in (401, 404, 503)},
+            400: {"description": "A header cannot be read.", "content": problem},
+            409: {"description": "It has no stream, or none is kept.", "content": problem},
+        },
+    }
+
+
+def _of_request() -> dict[int | str, Any]:
+    problem = _content(_PROBLEM, ProblemBody)
+    return {
+        200: {"description": "As it is now.", "content": _content(_JSON, RequestBody)},
+        401: {"description": "A key is needed.", "content": problem},
+        404: {"description": "There is no such request of this caller.", "content": problem},
+        503: {"description": "The record cannot be read right now.", "content": problem},
+    }
+
+
+def _path_id() -> dict[str, Any]:
+    return {
+        "name": "request_id",
+        "in": "path",
+        "required": True,
+        "description": "As in `x-request-id` and the `start` event.",
+        "schema": {"type": "string"},
+    }
+
+
 def describe_health() -> dict[str, Any]:
     """``GET /api/health/ai``."""
     return {
@@ -105,6 +172,12 @@ def _request() -> dict[str, Any]:
         "parameters": [
             _header("X-Request-Deadline-Ms", "number", "Milliseconds left, above 0."),
             _header("Accept-Language", "string", "The language of notices without a `locale`."),
+            _header(
+                "Idempotency-Key",
+                "string",
+                "One for each thing to be done: sent again, it "
+                "joins the request or gives its answer again.",
+            ),
         ],
     }
 

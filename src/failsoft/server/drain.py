@@ -13,10 +13,14 @@ LAST_WORDS_SECONDS = 2.0
 
 
 class Drain:
-    """Counts open requests. :attr:`began` says that new ones are refused."""
+    """Counts open requests.
+
+    :attr:`began` says that new ones are refused, :attr:`cutting` that open ones end now.
+    """
 
     def __init__(self) -> None:
         self.began = False
+        self.cutting = False
         self._open: set[asyncio.Future[None]] = set()
         self._emptied = asyncio.Event()
 
@@ -41,6 +45,7 @@ class Drain:
 
     def cut(self) -> None:
         """End every open request now."""
+        self.cutting = True
         for cut in tuple(self._open):
             if not cut.done():
                 cut.set_result(None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.engine.call import new_request_id
 from failsoft.engine.client import Failsoft
+from failsoft.server.caller import PRINCIPAL
 from failsoft.server.failures import unexpected
 from failsoft.server.problem import Problem
 from failsoft.server.render import AnswerResponse, Render
@@ -22,10 +24,11 @@ _log = logging.getLogger(__name__)
 
 
 def endpoint(
-    work: Work, *, ai: Failsoft, render: Render
-) -> Callable[[Request], Awaitable[Response]]:
+    work: Work, *, ai: Failsoft, render: Render, principal: Any = None
+) -> Callable[..., Awaitable[Response]]:
     """The route's own function. ``work`` is given the request and its fresh id.
 
+    ``principal`` is a dependency (``Depends(…)``) that gives the user's id.
     A :class:`~failsoft.server.problem.Problem` becomes its reply; anything else that is raised is
     logged with the id and becomes the notice ``unknown``.
     """
@@ -43,7 +46,11 @@ def endpoint(
         response.headers.setdefault("x-request-id", request_id)
         return response
 
-    return answer
+    async def identified(request: Request, user: Any = principal) -> Response:
+        request.scope[PRINCIPAL] = user
+        return await answer(request)
+
+    return answer if principal is None else identified
 
 
 def locale_of(request: Request, ai: Failsoft) -> str:

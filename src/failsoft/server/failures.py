@@ -6,12 +6,17 @@ from failsoft.classify.verdict import ErrorCategory
 from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.client import Failsoft
 
-__all__ = ["draining", "unexpected"]
+__all__ = ["cancelled", "draining", "unexpected"]
 
 
 def draining(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
     """The process is ending; ``shown`` where some of an answer was given out before."""
     return _failed(ai, "draining", ErrorCategory.TRANSIENT, request_id, locale, shown=shown)
+
+
+def cancelled(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
+    """Somebody who may stop it has stopped it, or nobody was there any more to read it."""
+    return _failed(ai, "cancelled", ErrorCategory.UNKNOWN, request_id, locale, shown=shown)
 
 
 def unexpected(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
@@ -31,7 +36,7 @@ def _failed(
     words = ai.notices
     notice = words.notice(key, reference=request_id, locale=locale)
     seconds = notice.retry_countdown_seconds
-    if shown:
+    if shown and key != "cancelled":
         key = "interrupted.retry"
         notice = words.notice(key, reference=request_id, locale=locale, seconds=seconds)
     return Answer(

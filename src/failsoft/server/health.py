@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.engine.client import Failsoft
+from failsoft.server.desk import Desk
 from failsoft.server.drain import Drain
-from failsoft.server.guard import Guard
-from failsoft.server.wire import json_bytes
+from failsoft.server.service import Service
+from failsoft.server.wire import JsonResponse
 
 __all__ = ["Health", "Probes"]
 
@@ -18,14 +18,19 @@ __all__ = ["Health", "Probes"]
 class Health:
     """``GET /api/health/ai``."""
 
-    def __init__(self, ai: Failsoft, guard: Guard) -> None:
-        self._ai = ai
-        self._guard = guard
+    def __init__(self, service: Service, desk: Desk) -> None:
+        self._service = service
+        self._desk = desk
 
     async def show(self, request: Request, _request_id: str) -> Response:
         """Breakers, targets and errors, from real traffic. Always 200."""
-        self._guard.tenant(request.headers)
-        return _Status(self._ai.health())
+        self._service.guard.tenant(request.headers)
+        health = self._service.ai.health()
+        store = self._desk.store
+        health["stores"].append(asdict(store))
+        if not store.up and health["status"] == "ok":
+            health["status"] = "degraded"
+        return JsonResponse(health)
 
 
 class Probes:
@@ -36,17 +41,10 @@ class Probes:
 
     async def live(self, _request: Request, _request_id: str) -> Response:
         """It runs."""
-        return _Status({"status": "ok"})
+        return JsonResponse({"status": "ok"})
 
     async def ready(self, _request: Request, _request_id: str) -> Response:
         """It takes requests."""
         if self._drain.began:
-            return _Status({"status": "draining"}, 503)
-        return _Status({"status": "ok"})
-
-
-class _Status(Response):
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return json_bytes(content)
+            return JsonResponse({"status": "draining"}, 503)
+        return JsonResponse({"status": "ok"})

@@ -34,10 +34,14 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a question may ask for. ``models`` are names callers may use → the target's id."""
+    """What a question may ask for.
+
+    ``routes`` are those of the service, each with the names of models that callers may use on it →
+    the target's id.
+    """
 
     history: int
-    models: Mapping[str, str]
+    routes: Mapping[str, Mapping[str, str]]
 
 
 def _wrong(problem: str) -> NoReturn:
@@ -86,17 +90,17 @@ class Turn(_Strict):
 class Question(_Strict):
     """One question.
 
-    ``message`` comes after ``history``; ``model`` goes first, then the rest of the chain;
-    ``max_tokens`` bounds the answer; ``locale`` is the language of notices; ``metadata`` is the
-    caller's own and is not sent to a model.
+    ``message`` comes after ``history``; ``route`` is one of the service's, ``model`` goes first,
+    then the rest of that route's chain; ``max_tokens`` bounds the answer; ``locale`` is the
+    language of notices; ``metadata`` is the caller's own and is not sent to a model.
     """
 
     message: Said
     history: Annotated[list[Turn], FailFast()] = []
     system: Text | None = None
+    route: str = "chat"
     model: str | None = None
     max_tokens: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
-    route: Literal["chat"] = "chat"
     locale: str | None = Field(default=None, max_length=35, pattern=_LOCALE)
     metadata: dict[str, Any] | None = None
 
@@ -108,13 +112,28 @@ class Question(_Strict):
             _wrong(f"may have at most {limits.history} messages; start a new conversation")
         return history
 
+    @field_validator("route")
+    @classmethod
+    def _known_route(cls, route: str, info: ValidationInfo) -> str:
+        routes = _limits(info).routes
+        if route not in routes:
+            _wrong(f"must be {' or '.join(map(repr, routes))}")
+        return route
+
     @field_validator("model")
     @classmethod
     def _known_model(cls, model: str | None, info: ValidationInfo) -> str | None:
-        limits = _limits(info)
-        if model is not None and model not in limits.models:
+        routes = _limits(info).routes
+        route = info.data.get("route")  # it was checked before, and is not there if it was wrong
+        if model is None:
+            return None
+        if not any(model in models for models in routes.values()):
             _wrong("is not a model of this service; leave it out to get the best one there is")
-        return None if model is None else limits.models[model]
+        if route is None:
+            return model
+        if model not in routes[route]:
+            _wrong(f"is not allowed on route {route!r}; leave it out to get the best one that is")
+        return routes[route][model]
 
 
 def read_question(data: Any, limits: Limits) -> Question:

@@ -31,7 +31,7 @@ from failsoft.notices.notice import Notice
 from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
 from failsoft.server.wire import json_bytes
 
-__all__ = ["AnswerResponse", "Render", "status_of"]
+__all__ = ["AnswerResponse", "Render", "retry_after", "status_of"]
 
 _UNPROCESSABLE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT)
 _NOTICE_FIELDS = tuple(each.name for each in fields(Notice))
@@ -46,8 +46,8 @@ class AnswerResponse(Response):
         super().__init__(render.body(answer), status_of(answer))
         self.headers["x-request-id"] = answer.request_id
         self.headers["cache-control"] = "no-store"
-        wait = _whole(answer.retry_in_seconds)
-        if self.status_code == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None:
+        wait = retry_after(answer)
+        if wait is not None:
             self.headers["retry-after"] = str(wait)
 
     def render(self, content: Any) -> bytes:
@@ -62,6 +62,12 @@ def status_of(answer: Answer) -> int:
     if answer.verdict is not None and answer.verdict.reason == "too_large":
         return 413
     return 422 if answer.error_category in _UNPROCESSABLE else 503
+
+
+def retry_after(answer: Answer) -> int | None:
+    """Whole seconds for ``Retry-After``, where the answer is that there is none right now."""
+    now_unavailable = status_of(answer) == HTTPStatus.SERVICE_UNAVAILABLE
+    return _whole(answer.retry_in_seconds) if now_unavailable else None
 
 
 class Render:

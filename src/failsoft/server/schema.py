@@ -17,6 +17,8 @@ __all__ = [
     "HealthBody",
     "NoticeBody",
     "ProblemBody",
+    "RequestBody",
+    "RouteBody",
 ]
 
 Level = Literal["full", "cached", "rule", "minimal"]
@@ -99,12 +101,39 @@ class CircuitBody(TypedDict):
     recovery_in_seconds: float | None
 
 
+class RouteBody(TypedDict):
+    """A route's breaker, and the targets that may serve it, best first."""
+
+    route: str
+    state: Circuit
+    targets: list[str]
+
+
+class RequestBody(TypedDict):
+    """How far a request is, and what there is of its answer."""
+
+    request_id: str
+    status: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    created_at: str
+    updated_at: str
+    stream: bool
+    last_event_id: int
+    text: str
+    actions: list[str]
+    attempt: NotRequired[int]
+    retry_in_seconds: NotRequired[int]
+    retryable: NotRequired[bool]
+    notice: NotRequired[NoticeBody]
+    result: NotRequired[AnswerBody]
+
+
 class HealthBody(TypedDict):
     """The state of the service, from real traffic."""
 
     status: Literal["ok", "degraded", "down"]
     level: Level
     circuit_breaker: CircuitBody
+    routes: list[RouteBody]
     targets: list[dict[str, Any]]
     stores: list[dict[str, Any]]
     errors: dict[str, dict[str, float]]

@@ -1,175 +1,177 @@
-"""An answer as server-sent events."""
+"""Sends server-sent events to one reader, for as long as it is there."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from failsoft.engine.answer import (
-    Answer,
-    StreamDone,
-    StreamError,
-    StreamEvent,
-    StreamInterrupted,
-    StreamText,
-)
-from failsoft.engine.client import Failsoft
-from failsoft.engine.streams import AnswerStream
-from failsoft.server.attend import CutError, GoneError, attend, hang_up
-from failsoft.server.drain import Drain
-from failsoft.server.failures import draining, unexpected
-from failsoft.server.render import Render
-from failsoft.server.wire import json_bytes
+from failsoft.requests.live import Frames
+from failsoft.server.attend import hang_up
+from failsoft.server.frames import DONE, HEARTBEAT
 
-__all__ = ["WRITE_SECONDS", "EventStream"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["WRITE_SECONDS", "EventStream", "Source"]
 
 # A reader that takes nothing for so long has gone without saying so: the heartbeat of the server's
 # default settings fits in twice, and a phone that changes its network is back within it.
 WRITE_SECONDS = 30.0
 
-_HEARTBEAT: Final = b": still here\n\n"
-_DONE: Final = b"data: [DONE]\n\n"
+
+class Source(Protocol):
+    """Where a reader's events come from."""
+
+    async def read(self) -> Frames:
+        """Wait for events, or to be woken."""
+        ...
+
+    def wake(self) -> None:
+        """Make a waiting read return."""
+        ...
+
+    def close(self) -> None:
+        """Read no more."""
+        ...
 
 
 class EventStream(Response):
-    """Sends the events of one answer. ``held`` is given back when the last byte has gone."""
+    """One reader's reply. ``held`` is given back when the last byte has gone.
+
+    ``broken`` gives the last event where the source fails. The whole may take ``limit_seconds``.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
         self,
-        events: AnswerStream,
+        source: Source,
         *,
-        ai: Failsoft,
-        render: Render,
-        drain: Drain,
-        locale: str,
+        request_id: str,
+        heartbeat_seconds: float,
+        limit_seconds: float,
         held: AbstractContextManager[Any],
+        broken: Callable[[Exception], bytes],
     ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"
-        self.headers["x-request-id"] = events.request_id
-        self._events = events
-        self._ai = ai
-        self._render = render
-        self._drain = drain
-        self._locale = locale
+        self.headers["x-request-id"] = request_id
+        self._source = source
+        self._heartbeat = heartbeat_seconds
+        self._limit = limit_seconds
         self._held = held
+        self._broken = broken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end, until the reader leaves, or until the process must end."""
+        """Send until the end, or until the reader leaves."""
         del scope
-        with self._held, suppress(GoneError):
-            writer = _Writer(send)
-            await writer.begin(self.status_code, self.raw_headers)
-            beat = _beat(writer, self._ai.settings.server.heartbeat_seconds)
+        with self._held:
+            leaving = asyncio.create_task(hang_up(receive))
+            leaving.add_done_callback(lambda _: self._source.wake())
+            writer = _Writer(send, self._source, heartbeat=self._heartbeat, limit=self._limit)
             try:
-                await attend(
-                    self._tell(writer), drain=self._drain, leaving=(hang_up(receive), beat)
+                await writer.write(
+                    {
+                        "type": "http.response.start",
+                        "status": self.status_code,
+                        "headers": self.raw_headers,
+                    }
                 )
-            except CutError:
-                await self._end(writer, draining)
+                await self._tell(writer, leaving)
+            except OSError:
+                return  # the reader left
+            except asyncio.CancelledError:
+                if not writer.gave_up():
+                    raise
+            finally:
+                writer.close()
+                self._source.close()
+                leaving.cancel()
 
-    async def _tell(self, writer: _Writer) -> None:
-        async with self._events as events:
+    async def _tell(self, writer: _Writer, leaving: asyncio.Task[None]) -> None:
+        while not leaving.done():
             try:
-                async for event in events:
-                    await self._write(writer, event)
-            except GoneError:
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an end
-                fields = {"request_id": events.request_id}
-                _log.exception("stream_failed", extra={"fields": fields})
-        await self._end(writer, unexpected)
-
-    async def _write(self, writer: _Writer, event: StreamEvent) -> None:
-        data = self._render.event(event)
-        if isinstance(event, StreamDone | StreamInterrupted | StreamError):
-            await writer.end(data)
-        elif isinstance(event, StreamText):
-            await writer.text(data, len(event.text))
-        else:
-            await writer.write(data)
-
-    async def _end(self, writer: _Writer, failure: Callable[..., Answer]) -> None:
-        """End what has no end yet, by what the reader has been given so far."""
-        if writer.ended:
-            return
-        shown = writer.tokens > 0
-        answer = failure(
-            self._ai, request_id=self._events.request_id, locale=self._locale, shown=shown
-        )
-        event = (
-            StreamInterrupted(answer, writer.tokens, writer.chars) if shown else StreamError(answer)
-        )
-        await writer.end(self._render.event(event))
+                frames = await self._source.read()
+            except Exception as error:  # noqa: BLE001 - a person is waiting for an end
+                frames = Frames(self._broken(error), ended=True)
+            if frames.ended:
+                await writer.body(frames.data + DONE, more=False)
+                return
+            if frames.data:
+                await writer.body(frames.data)
+            elif writer.silent():
+                await writer.body(HEARTBEAT)
 
 
 class _Writer:
-    """Numbers events and writes each whole; knows what the reader has been given."""
+    """Writes, and gives up a reader that takes nothing or that takes for ever.
 
-    def __init__(self, send: Send) -> None:
+    One timer a stream looks at what is under way: a timeout of its own for every write would cost
+    as much as the write.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        source: Source,
+        *,
+        heartbeat: float,
+        limit: float,
+    ) -> None:
         self._send = send
-        self._number = 0
-        self.ended = False
-        self.tokens = 0
-        self.chars = 0
-        self.wrote_at = 0.0
+        self._source = source
+        self._heartbeat = heartbeat
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._until = self._loop.time() + limit
+        self._writing_since: float | None = None
+        self._wrote_at = self._loop.time()
+        self._gave_up = False
+        self._timer = self._loop.call_later(self._period, self._look)
 
-    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        await self._put({"type": "http.response.start", "status": status, "headers": headers})
+    @property
+    def _period(self) -> float:
+        return min(self._heartbeat, WRITE_SECONDS)
 
-    async def write(self, data: dict[str, Any]) -> None:
-        await self._body(self._numbered(data), more=True)
+    async def body(self, body: bytes, *, more: bool = True) -> None:
+        """Write some of the body. Waits while the reader is behind."""
+        await self.write({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def text(self, data: dict[str, Any], chars: int) -> None:
-        await self.write(data)
-        self.tokens += 1
-        self.chars += chars
+    async def write(self, message: dict[str, Any]) -> None:
+        """Send one message; raises ``OSError`` where the reader has gone."""
+        self._writing_since = self._loop.time()
+        await self._send(message)
+        self._wrote_at = self._loop.time()
+        self._writing_since = None
 
-    async def end(self, data: dict[str, Any]) -> None:
-        """Write the last event and the end in one piece: there is never one without the other."""
-        self.ended = True
-        await self._body(self._numbered(data) + _DONE, more=False)
+    def silent(self) -> bool:
+        """Whether the reader should hear something, lest a proxy thinks that nobody is there."""
+        return self._loop.time() - self._wrote_at >= self._heartbeat
 
-    async def heartbeat(self) -> None:
-        await self._body(_HEARTBEAT, more=True)
+    def gave_up(self) -> bool:
+        """Whether the task was cancelled from here; it goes on then."""
+        if self._gave_up and self._task is not None:
+            return self._task.uncancel() == 0
+        return False
 
-    def _numbered(self, data: dict[str, Any]) -> bytes:
-        self._number += 1
-        return b"id: %d\ndata: %b\n\n" % (self._number, json_bytes(data))
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
 
-    async def _body(self, body: bytes, *, more: bool) -> None:
-        await self._put({"type": "http.response.body", "body": body, "more_body": more})
-
-    async def _put(self, message: dict[str, Any]) -> None:
-        """Send one message. Waits while the reader is behind: that is what slows the provider."""
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._send(message)
-        except OSError as error:  # TimeoutError is one
-            raise GoneError from error
-        self.wrote_at = asyncio.get_running_loop().time()
-
-
-async def _beat(writer: _Writer, seconds: float) -> None:
-    """Break long silences; return where that fails, for the reader has gone."""
-    loop = asyncio.get_running_loop()
-    with suppress(GoneError):
-        while not writer.ended:
-            silent = loop.time() - writer.wrote_at
-            if silent < seconds:
-                await asyncio.sleep(seconds - silent)
-            else:
-                await writer.heartbeat()
-        await loop.create_future()  # the last write is under way, and not this one's to judge
+    def _look(self) -> None:
+        now = self._loop.time()
+        since = self._writing_since
+        stalled = since is not None and now - since >= WRITE_SECONDS
+        if self._task is not None and (stalled or now >= self._until):
+            self._gave_up = True
+            self._task.cancel()
+            return
+        if since is None and now - self._wrote_at >= self._heartbeat:
+            self._source.wake()
+        heard_at = self._wrote_at if since is None else since
+        due = heard_at + self._period
+        self._timer = self._loop.call_later(max(due - now, self._period / 8), self._look)

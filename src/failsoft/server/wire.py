@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["json_bytes"]
+from starlette.responses import Response
+
+__all__ = ["JsonResponse", "json_bytes"]
 
 # Made once: json.dumps would make one for every event of every stream.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -21,3 +23,13 @@ def json_bytes(content: Any) -> bytes:
         return _encode(content).encode()
     except UnicodeEncodeError:
         return json.dumps(content).encode()
+
+
+class JsonResponse(Response):
+    """A reply in compact JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Give the body as JSON."""
+        return json_bytes(content)

@@ -14,6 +14,7 @@ __all__ = [
     "Benched",
     "BreakerChanged",
     "Degraded",
+    "DuplicateJoined",
     "Event",
     "FellBack",
     "RequestFinished",
@@ -108,6 +109,13 @@ class Degraded(Event):
     route: str
     level: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateJoined(Event):
+    """A request came a second time: it joined the first, or was given its answer again."""
+
+    route: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

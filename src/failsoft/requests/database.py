@@ -1,0 +1,68 @@
+"""Opening the file of the SQLite request log."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from failsoft.requests.outage import OutageError
+from failsoft.requests.schema import prepare
+
+__all__ = ["connect", "identity"]
+
+_CACHE_KIB: Final = 16_384
+_WAL_BYTES: Final = 64 * 1024 * 1024
+
+
+def connect(path: Path, *, check: bool) -> sqlite3.Connection:
+    """A connection to the file, made where there is none; ``check`` reads it all for damage.
+
+    Raises :class:`sqlite3.Error`, :class:`OSError`, :class:`OutageError` or
+    :class:`~failsoft.requests.schema.NewerSchemaError`. Never waits for a lock.
+    """
+    _make(path)
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
+    try:
+        _set_up(connection, check=check)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, *, check: bool) -> None:
+    prepare(connection)
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise OutageError("its file system has no shared memory: use a local disk")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    if check:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            error = sqlite3.DatabaseError(found)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at that place now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _make(path: Path) -> None:
+    """Make the file, for this user alone: answers are in it.
+
+    A file that is there is never opened here: closing it would take away the locks that SQLite
+    holds on it for other connections of this process.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -1,0 +1,132 @@
+"""Which processes use the log, and which of them live."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+__all__ = ["DEAD_SECONDS", "Owner", "bury", "lives", "locks"]
+
+# An owner whose lock cannot be asked is dead after that long without a sign: fifteen heartbeats.
+DEAD_SECONDS = 30.0
+
+_NO_LOCKS: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}
+
+
+class Owner:
+    """This process. It holds a lock on a file of its own name until it dies, however it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = _name()
+        self._path = _path(folder, self.name)
+        self._fd: int | None = None
+
+    def hold(self) -> None:
+        """Hold the lock; anew, under the same name, where the file has gone. Raises OSError."""
+        if self._fd is not None and _is_at(self._fd, self._path):
+            return
+        self.release()
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            _lock(fd, shared=False)  # others hold it for no longer than a look
+        except OSError as error:
+            os.close(fd)
+            self._path.unlink(missing_ok=True)
+            if error.errno not in _NO_LOCKS:
+                raise
+            return
+        self._fd = fd
+        if not _is_at(fd, self._path):  # taken for a dead one's before it was locked
+            self.hold()
+
+    def release(self) -> None:
+        """Let go and leave no file."""
+        if self._fd is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = None
+
+
+def locks(folder: Path) -> set[str]:
+    """The owners of this host that have a lock file, dead or alive."""
+    return {path.stem for path in folder.glob(f"{_host()}:*.lock")}
+
+
+def bury(folder: Path, name: str) -> None:
+    """Remove the lock file of a dead owner."""
+    _path(folder, name).unlink(missing_ok=True)
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.lock"
+
+
+def lives(folder: Path, name: str, silent: float) -> bool:
+    """Whether an owner lives that has given no sign for ``silent`` seconds.
+
+    On this host its lock says so exactly and at once.
+    """
+    host, _, rest = name.partition(":")
+    held = _held(_path(folder, name)) if host == _host() else None
+    if held is None:
+        return silent < DEAD_SECONDS
+    # A child that was forked may hold the lock on behalf of a process that is gone.
+    return held and (silent < DEAD_SECONDS or _runs(int(rest.partition(":")[0])))
+
+
+def _held(path: Path) -> bool | None:
+    """Whether somebody holds the lock; ``None`` where that cannot be known."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        _lock(fd, shared=True)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, *, shared: bool) -> None:
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock  # noqa: PLC0415 - not on every system
+    except ImportError as error:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
+    flock(fd, LOCK_SH | LOCK_NB if shared else LOCK_EX)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(fd), path.stat())
+    return False
+
+
+def _name() -> str:
+    return f"{_host()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+def _host() -> str:
+    return re.sub(r"[^\w.-]", "-", socket.gethostname())

@@ -1,0 +1,248 @@
+"""What the request log asks of SQLite, one method a question. Runs in the writer's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from failsoft.requests import frames
+from failsoft.requests.chunks import write_chunks
+from failsoft.requests.log import FOLLOW_SECONDS
+from failsoft.requests.records import (
+    Conflict,
+    Ending,
+    Events,
+    Intent,
+    Known,
+    Opened,
+    Record,
+    RequestState,
+)
+from failsoft.requests.tail import Part, Tail
+
+__all__ = ["Rows", "fresh"]
+
+_NAMES: Final = tuple(field.name for field in fields(Record))
+_COLUMNS: Final = ", ".join(
+    "max(last_id, coalesce((SELECT max(last) FROM events"
+    " WHERE request = requests.number AND run = requests.run), 0))"
+    if name == "last_id"
+    else name
+    for name in _NAMES
+)
+
+_INSERT: Final = f"""
+    INSERT INTO requests ({", ".join(_NAMES)}) VALUES ({", ".join("?" for _ in _NAMES)})
+    ON CONFLICT (scope, key) WHERE key IS NOT NULL DO NOTHING
+"""  # noqa: S608 - our own names
+_FROM: Final = f"SELECT {_COLUMNS} FROM requests"  # noqa: S608 - our own names
+_BY_KEY: Final = f"{_FROM} WHERE scope = ? AND key = ?"
+_BY_ID: Final = f"{_FROM} WHERE id = ? AND (ended_at IS NULL OR ended_at > ?)"
+_AGAIN: Final = """
+    UPDATE requests
+    SET state = 'queued', run = :run, owner = :owner, stream = :stream, route = :route,
+        locale = :locale, updated_at = :now, ended_at = NULL, attempt = 0, retry_at = NULL,
+        status = NULL, body = NULL, retryable = 0, first_id = :first_id, last_id = :last_id
+    WHERE id = :id
+"""
+_PROGRESS: Final = """
+    UPDATE requests
+    SET state = CASE WHEN :attempt > 0 THEN 'running' ELSE state END, attempt = :attempt,
+        retry_at = :retry_at, updated_at = :now, last_id = max(last_id, :last_id),
+        shown_run = CASE WHEN :shown THEN :run ELSE shown_run END
+    WHERE id = :id AND run = :run AND owner = :owner AND ended_at IS NULL
+"""
+_END: Final = """
+    UPDATE requests
+    SET state = :state, retryable = :retryable, status = :status, body = :body,
+        updated_at = :now, ended_at = :now, retry_at = NULL, attempt = max(attempt, :attempt),
+        last_id = max(last_id, :last_id),
+        shown_run = CASE WHEN :shown THEN :run ELSE shown_run END
+    WHERE id = :id AND run = :run AND owner = :owner AND ended_at IS NULL
+"""
+_EVENTS: Final = """
+    SELECT last, data FROM events
+    WHERE request = (SELECT number FROM requests WHERE id = ?) AND run = ? AND last > ?
+    ORDER BY last
+"""
+_FOLLOW: Final = """
+    INSERT INTO followers (request, owner, until) VALUES (?, ?, ?)
+    ON CONFLICT (request, owner) DO UPDATE SET until = excluded.until
+"""
+_FOLLOWED: Final = "SELECT 1 FROM followers WHERE request = ? AND owner <> ? AND until > ? LIMIT 1"
+
+
+class Rows:
+    """The rows, in the name of one owner. Every method runs within a transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        owner: str,
+        clock: Callable[[], float],
+        retention: float,
+        store_text: bool,
+    ) -> None:
+        self._connection = connection
+        self._do = connection.execute
+        self._owner = owner
+        self._clock = clock
+        self._retention = retention
+        self._store_text = store_text
+
+    def open(self, intent: Intent) -> Opened | Known | Conflict:
+        """See :meth:`~failsoft.requests.log.RequestLog.open`."""
+        record = fresh(intent, owner=self._owner, now=self._clock())
+        if self._insert(record):
+            return Opened(record, new=True)
+        known = _record(self._do(_BY_KEY, (intent.scope, intent.key)).fetchone())
+        if known.ended_at is not None and known.ended_at <= self._oldest:
+            self._do("DELETE FROM requests WHERE id = ?", (known.id,))
+            self._insert(record)
+            return Opened(record, new=True)
+        if known.fingerprint != intent.fingerprint:
+            return Conflict()
+        if known.state.ended and known.retryable:
+            return Opened(self._again(known, intent), new=False)
+        return Known(known, ours=known.owner == self._owner and not known.state.ended)
+
+    def write(self, parts: Sequence[Part]) -> None:
+        """Write what runs have given out; what has ended or is another's now takes nothing."""
+        for part in parts:
+            if part.moved:
+                self._do(_PROGRESS, self._given(part.tail))
+        chunks = [(p.tail.request, p.tail.run, p.last, p.data) for p in parts if p.count]
+        write_chunks(self._connection, self._owner, chunks)
+
+    def end(self, tail: Tail, ending: Ending) -> bool:
+        """End a run. What has no row was never entered, and nobody else can have ended it."""
+        answered = ending.state is RequestState.DONE
+        values = {
+            "state": ending.state.value,
+            "retryable": ending.retryable,
+            "status": ending.status,
+            # What is told in place of an answer are words of our own.
+            "body": None if answered and not self._store_text else ending.body,
+        }
+        if self._do(_END, {**self._given(tail), **values}).rowcount:
+            return True
+        return self._do("SELECT 1 FROM requests WHERE id = ?", (tail.request,)).fetchone() is None
+
+    def find(self, request: str, scope: str | None) -> Record | None:
+        """A record; ``None`` where it is another scope's. No scope: whoever asked."""
+        row = self._do(_BY_ID, (request, self._oldest)).fetchone()
+        record = _record(row) if row else None
+        return record if record and scope in (None, record.scope) else None
+
+    def events(self, request: str, run: int, after: int) -> Events | None:
+        """The frames of a run after an id, and the record."""
+        record = self.find(request, None)
+        if record is None:
+            return None
+        chunks = self._do(_EVENTS, (request, run, after)).fetchall()
+        if not chunks:
+            return Events(b"", after, record)
+        first, *others = [data for _, data in chunks]
+        data = b"".join([frames.after(first, after), *others])
+        return Events(data, chunks[-1][0], record)
+
+    def cancel(self, request: str, scope: str) -> Record | None:
+        """Leave word for the owner of what still runs."""
+        record = self.find(request, scope)
+        if record and not record.state.ended:
+            word = (record.owner, request, record.run)
+            self._do("INSERT OR IGNORE INTO cancels (owner, request, run) VALUES (?, ?, ?)", word)
+        return record
+
+    def has_words(self) -> bool:
+        """Whether words were left for this owner."""
+        row = self._do("SELECT 1 FROM cancels WHERE owner = ? LIMIT 1", (self._owner,)).fetchone()
+        return row is not None
+
+    def words(self) -> list[tuple[str, int]]:
+        """Take the words that were left: requests and runs that are to be cancelled."""
+        return self._do(
+            "DELETE FROM cancels WHERE owner = ? RETURNING request, run", (self._owner,)
+        ).fetchall()
+
+    def follow(self, request: str) -> None:
+        """Say that a reader here follows it."""
+        self._do(_FOLLOW, (request, self._owner, self._clock() + FOLLOW_SECONDS))
+
+    def followed(self, request: str) -> bool:
+        """Whether a reader elsewhere follows it."""
+        return self._do(_FOLLOWED, (request, self._owner, self._clock())).fetchone() is not None
+
+    @property
+    def _oldest(self) -> float:
+        return self._clock() - self._retention
+
+    def _insert(self, record: Record) -> bool:
+        return self._do(_INSERT, [getattr(record, name) for name in _NAMES]).rowcount == 1
+
+    def _again(self, known: Record, intent: Intent) -> Record:
+        values = {
+            "id": known.id,
+            "run": known.run + 1,
+            "owner": self._owner,
+            "stream": intent.stream,
+            "route": intent.route,
+            "locale": intent.locale,
+            "now": self._clock(),
+            "first_id": known.last_id + 1,
+            "last_id": known.last_id,
+        }
+        self._do(_AGAIN, values)
+        record = self.find(known.id, None)
+        assert record is not None  # noqa: S101 - written a line above
+        return record
+
+    def _given(self, tail: Tail) -> dict[str, Any]:
+        return {
+            "id": tail.request,
+            "run": tail.run,
+            "owner": self._owner,
+            "attempt": tail.attempt,
+            "retry_at": tail.retry_at,
+            "last_id": tail.last_id,
+            "shown": tail.shown,
+            "now": self._clock(),
+        }
+
+
+def fresh(intent: Intent, *, owner: str, now: float) -> Record:
+    """The record of a request that was never heard of."""
+    return Record(
+        id=intent.id,
+        scope=intent.scope,
+        key=intent.key,
+        fingerprint=intent.fingerprint,
+        stream=intent.stream,
+        route=intent.route,
+        locale=intent.locale,
+        state=RequestState.QUEUED,
+        run=1,
+        owner=owner,
+        created_at=now,
+        updated_at=now,
+        ended_at=None,
+        attempt=0,
+        retry_at=None,
+        status=None,
+        body=None,
+        retryable=False,
+        first_id=1,
+        last_id=0,
+        shown_run=0,
+    )
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    values = dict(zip(_NAMES, row, strict=True))
+    values["state"] = RequestState(values["state"])
+    values["stream"] = bool(values["stream"])
+    values["retryable"] = bool(values["retryable"])
+    return Record(**values)

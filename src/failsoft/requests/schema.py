@@ -1,0 +1,103 @@
+"""The tables of the SQLite request log."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+__all__ = ["VERSION", "NewerSchemaError", "prepare"]
+
+VERSION: Final = 1
+
+# What a commit costs is the pages it touches. So requests and events lie in the order they came,
+# what is written together side by side, and the index by owner holds only what runs. `events` has
+# a row a flush and run; `last` is the id of its last event, so that a reader seeks straight to what
+# it has not seen.
+_TABLES: Final = (
+    """
+    CREATE TABLE requests (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        scope TEXT NOT NULL,
+        key TEXT,
+        fingerprint BLOB NOT NULL,
+        stream INTEGER NOT NULL,
+        route TEXT NOT NULL,
+        locale TEXT NOT NULL,
+        state TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        updated_at REAL NOT NULL,
+        ended_at REAL,
+        attempt INTEGER NOT NULL,
+        retry_at REAL,
+        status INTEGER,
+        body BLOB,
+        retryable INTEGER NOT NULL,
+        first_id INTEGER NOT NULL,
+        last_id INTEGER NOT NULL,
+        shown_run INTEGER NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX requests_key ON requests (scope, key) WHERE key IS NOT NULL",
+    "CREATE INDEX requests_running ON requests (owner) WHERE ended_at IS NULL",
+    """
+    CREATE TABLE events (
+        number INTEGER PRIMARY KEY,
+        request INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        data BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX events_of_run ON events (request, run, last)",
+    """
+    CREATE TRIGGER events_go_along AFTER DELETE ON requests
+    BEGIN DELETE FROM events WHERE request = old.number; END
+    """,
+    "CREATE TABLE owners (owner TEXT PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE cancels (
+        owner TEXT NOT NULL,
+        request TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        PRIMARY KEY (owner, request, run)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE followers (
+        request TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        until REAL NOT NULL,
+        PRIMARY KEY (request, owner)
+    ) WITHOUT ROWID
+    """,
+)
+
+
+class NewerSchemaError(Exception):
+    """The file was written by a later version of failsoft; the argument is the file's version."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables where there are none. Raises :class:`NewerSchemaError`."""
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not _version(connection):  # another process may have been first
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise NewerSchemaError(version)
+    return version

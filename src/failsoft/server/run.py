@@ -1,0 +1,163 @@
+"""One run of a request in this process, from its row in the log to its end there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from failsoft.classify.verdict import ErrorCategory
+from failsoft.engine.answer import Answer
+from failsoft.requests.live import Live
+from failsoft.requests.log import RequestLog
+from failsoft.requests.records import Ending, LogDownError, Record, RequestState
+from failsoft.server.failures import cancelled, draining, unexpected
+from failsoft.server.outlet import FrameOutlet
+from failsoft.server.render import retry_after, status_of
+from failsoft.server.service import Service
+from failsoft.server.wire import json_bytes
+
+__all__ = ["Result", "Run"]
+
+_log = logging.getLogger(__name__)
+
+# Readers in other processes are looked for so often before an unread request is given up.
+_LOOK_SECONDS = 1.0
+
+
+class Result(NamedTuple):
+    """A whole answer as it goes out: ``retry_after`` is in seconds, where a wait is known."""
+
+    status: int
+    body: bytes
+    retry_after: int | None
+
+
+class Run:
+    """Asks, gives out and enters in the log. :attr:`live` tells its readers what there is.
+
+    ``on_kept`` is called when the log has its end, just before its readers are told.
+    """
+
+    result: Result | None = None
+    attempt = 0
+
+    def __init__(
+        self,
+        record: Record,
+        arguments: Mapping[str, Any],
+        *,
+        service: Service,
+        log: RequestLog,
+        on_kept: Callable[[Run], None],
+    ) -> None:
+        self.record = record
+        self.live = Live(record.first_id, lingers=record.key is not None, on_left=self._left)
+        self._arguments = {**arguments, "request_id": record.id}
+        self._ai = service.ai
+        self._log = log
+        self._on_kept = on_kept
+        self._drain = service.drain
+        self._render = service.render
+        outlet = FrameOutlet(self.live, record, log=log, render=service.render)
+        self._outlet = outlet if record.stream else None
+        self._stopped: Literal["", "cancelled", "draining"] = ""
+        self._answered = False
+        self._task: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin; the task ends with the run, and never raises but to be cancelled."""
+        self._task = asyncio.create_task(self._carry_out())
+        return self._task
+
+    def stop(self, why: Literal["cancelled", "draining"]) -> None:
+        """End it now, at the provider too, unless it has been answered."""
+        if self._task is not None and not self._answered and not self._stopped:
+            self._stopped = why
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Return when it has ended and the log has it."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    async def _carry_out(self) -> None:
+        with self._drain.open() as cut:
+            cut.add_done_callback(lambda _: self.stop("draining"))
+            answer, state = await self._answer()
+            self._answered = True
+            await self._seal(answer, state)
+
+    async def _answer(self) -> tuple[Answer, RequestState]:
+        try:
+            answer = await self._ask()
+        except asyncio.CancelledError:
+            if self._task is not None:
+                self._task.uncancel()
+            if self._stopped == "cancelled":
+                return self._cut(cancelled), RequestState.CANCELLED
+            return self._cut(draining), RequestState.INTERRUPTED
+        except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an end
+            _log.exception("request_failed", extra={"fields": {"request_id": self.record.id}})
+            answer = self._cut(unexpected)
+        return answer, _state_of(answer)
+
+    async def _ask(self) -> Answer:
+        if self._outlet is None:
+            return await self._ai.ask(**self._arguments)
+        await self._ai.stream(**self._arguments).into(self._outlet)
+        return self._outlet.answer
+
+    def _cut(self, words: Any) -> Answer:
+        """Answer in our own words, by what the readers have been given so far."""
+        outlet = self._outlet
+        shown = outlet is not None and outlet.shown
+        locale = self.record.locale
+        answer: Answer = words(self._ai, request_id=self.record.id, locale=locale, shown=shown)
+        if outlet is not None:
+            outlet.cut(answer)
+        return answer
+
+    async def _seal(self, answer: Answer, state: RequestState) -> None:
+        """Enter the end in the log, then tell it: what a reader is told has happened is kept."""
+        body = json_bytes(self._render.body(answer))
+        self.result = Result(status_of(answer), body, retry_after(answer))
+        last = self._outlet.seal() if self._outlet is not None else b""
+        ending = Ending(state=state, retryable=_again(answer), status=self.result.status, body=body)
+        await self._log.end(self.record.id, self.record.run, ending)
+        self._on_kept(self)
+        self.live.end(last)
+
+    def _left(self) -> None:
+        self._watch = asyncio.create_task(self._unread())
+
+    async def _unread(self) -> None:
+        """Nobody here reads it: with a key it lingers, and readers elsewhere keep it alive."""
+        left_at = self.live.left_at
+        if self.record.key is not None:
+            await asyncio.sleep(self._ai.settings.linger_seconds)
+        while not self.live.is_read and self.live.left_at == left_at:
+            if not await self._followed():
+                self.stop("cancelled")
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _followed(self) -> bool:
+        try:
+            return await self._log.followed(self.record.id)
+        except LogDownError:
+            return False
+
+
+def _again(answer: Answer) -> bool:
+    """Whether the same key may run again. What the operator mends is not the person's to repeat."""
+    return answer.retryable or answer.error_category is ErrorCategory.AUTH_ERROR
+
+
+def _state_of(answer: Answer) -> RequestState:
+    if answer.status == "success":
+        return RequestState.DONE
+    interrupted = answer.finish == "interrupted"
+    return RequestState.INTERRUPTED if interrupted else RequestState.FAILED
