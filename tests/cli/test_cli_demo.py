@@ -71,12 +71,13 @@ async def curl(command: str) -> str:
 
 
 async def test_every_hint_works_and_ctrl_c_ends_it(demo):
-    answer, stream, health, *breaking = demo.commands
+    answer, stream, twice, health, *breaking = demo.commands
     assert json.loads(await curl(answer))["status"] == "success"
     events = re.findall(r"^data: (.*)$", await curl(stream), re.MULTILINE)
     assert json.loads(events[0])["type"] == "start"
     assert json.loads(events[-2])["type"] == "done"
     assert events[-1] == "[DONE]"
+    assert await curl(twice) == await curl(twice)
     assert json.loads(await curl(health))["status"] == "ok"
     assert len(breaking) == 3
     for command in breaking:
@@ -103,7 +104,7 @@ async def test_nobody_notices_the_brownout(demo):
 
 
 async def test_an_outage_ends_in_a_notice_and_sigterm_ends_an_open_stream(demo):
-    _, stream, _, _, all_down, _ = demo.commands
+    _, stream, *_, all_down, _ = demo.commands
     await demo.hurry()
     await curl(all_down)
     events = re.findall(r"^data: (\{.*)$", await curl(stream), re.MULTILINE)

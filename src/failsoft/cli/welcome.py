@@ -34,6 +34,10 @@ def trying(url: str) -> tuple[Hint, ...]:
         ("In a browser:", f"{url}/"),
         ("One answer:", f"curl -s {url}/api/chat {json}"),
         ("The same while it comes:", f"curl -sN {url}/api/chat/stream {json}"),
+        (
+            "The same key twice is one call:",
+            f"curl -s {url}/api/chat -H 'idempotency-key: my-first' {json}",
+        ),
         ("How the models are:", f"curl -s {url}/api/health/ai"),
     )
 
