@@ -227,6 +227,17 @@ async def test_locked_from_the_start(start, path):
     await up(log)
 
 
+async def test_who_leaves_while_it_is_locked_is_followed_at_once(start, path):
+    log = start()
+    record = await opened(log, intent("k"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        await log.aclose()
+        other.execute("ROLLBACK")
+    sibling = start()
+    assert (await sibling.find(record.id, record.scope)).state is RequestState.INTERRUPTED
+
+
 def damage(path):
     size = path.stat().st_size
     path.with_name("requests.db-wal").unlink(missing_ok=True)

@@ -25,6 +25,8 @@ def test_an_owner_lives_as_long_as_it_holds_its_lock(owner, tmp_path):
     assert locks(tmp_path) == {owner.name}
     assert lives(tmp_path, owner.name, LONG)
     owner.release()
+    assert not lives(tmp_path, owner.name, 0.0)
+    owner.leave()
     assert locks(tmp_path) == set()
 
 

@@ -47,10 +47,13 @@ class Owner:
         if not _is_at(fd, self._path):  # taken for a dead one's before it was locked
             self.hold()
 
+    def leave(self) -> None:
+        """Leave no file: there is nothing of ours left to take over. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
     def release(self) -> None:
-        """Let go and leave no file."""
+        """Let go: a lock file that is still there is a dead owner's from now on."""
         if self._fd is not None:
-            self._path.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = None
 

@@ -240,14 +240,17 @@ class Writer:
             self._forget = _Every()
 
     def _leave(self) -> None:
-        with suppress(Exception):
+        """Write what there is, and go. What cannot be written is taken over like a dead one's."""
+        try:
             self._flush_at = -math.inf
             self._turn(self.inbox.take(0))
             if self._book is not None:
                 self._book.take_leave()
+                self._owner.leave()
                 self._book.close()
-        with suppress(OSError):
-            self._owner.release()
+        except Exception as error:  # noqa: BLE001 - the lock must go, whatever it is
+            self._fall(error)
+        self._owner.release()
 
 
 class _Every:
