@@ -1,10 +1,10 @@
-"""Run every benchmark of the core, one after another."""
+"""Run every benchmark, one after another."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-for name in ("core", "failure"):
+for name in ("core", "streams", "failure"):
     print(f"\n## {name}\n", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)  # noqa: S603 - our own
