@@ -30,6 +30,7 @@ import uvloop
 
 from benchmarks.reading import Client, Place
 
+LOAD_SECONDS = 4.0  # what the first answers bring in once: the embedder of saved answers
 RATE = 5  # events a second of one stream
 OPEN_SECONDS, SETTLE_SECONDS, WINDOW_SECONDS = 4.0, 2.0, 15.0
 EVENTS = int(RATE * (OPEN_SECONDS + SETTLE_SECONDS + WINDOW_SECONDS + 2.0))
@@ -120,6 +121,7 @@ async def load(server: Process, place: Place, streams: int) -> Load:
 
     client = Client()
     await asyncio.gather(*(client.read(place, f"0 {RATE} {RATE}") for _ in range(20)))
+    await asyncio.sleep(LOAD_SECONDS)
     idle_kb = server.rss_kb()
     reading = [asyncio.create_task(one(client, name)) for name in range(streams)]
     await asyncio.sleep(OPEN_SECONDS + SETTLE_SECONDS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from failsoft.classify import ErrorCategory, Verdict, classify
 from failsoft.config.settings import Settings
+from failsoft.degrade.cache import SemanticCache
+from failsoft.degrade.rules import RuleBook, RuleMatch
 from failsoft.engine.answer import (
     Answer,
     DegradationLevel,
@@ -27,6 +29,7 @@ from failsoft.errors import (
     AIRefused,
     AIUnavailable,
     FailsoftError,
+    RuleFolderError,
     SettingError,
 )
 from failsoft.notices import Catalogue, Notice, notice_for
@@ -48,6 +51,10 @@ __all__ = [
     "Failsoft",
     "FailsoftError",
     "Notice",
+    "RuleBook",
+    "RuleFolderError",
+    "RuleMatch",
+    "SemanticCache",
     "SettingError",
     "Settings",
     "StreamDone",

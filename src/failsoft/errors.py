@@ -3,6 +3,7 @@
     FailsoftError
      ├── SettingError            a setting is wrong; the line names it and what is allowed
      ├── NoticeFileError         a file of notices is wrong; the line names the file and the place
+     ├── RuleFolderError         the folder of rules cannot be read; the line names it
      └── AIError                 a request to a model ended without an answer
           ├── AIUnavailable      attempts exhausted, deadline, all targets open, retry budget
           ├── AIRefused          content_policy
@@ -31,6 +32,7 @@ __all__ = [
     "AIUnavailable",
     "FailsoftError",
     "NoticeFileError",
+    "RuleFolderError",
     "SettingError",
 ]
 
@@ -53,6 +55,10 @@ class SettingError(FailsoftError, ValueError):
 
 class NoticeFileError(FailsoftError, ValueError):
     """A file of notices cannot be used; the message names the file, the place and the remedy."""
+
+
+class RuleFolderError(FailsoftError, ValueError):
+    """The folder of rules cannot be read; the message names it and what to do."""
 
 
 class AIError(FailsoftError):

@@ -4,11 +4,13 @@ import asyncio
 import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from failsoft import Failsoft, Settings
 from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.config.settings import CacheSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
 
 
@@ -142,8 +144,10 @@ def failsoft(
     provider: Scripted, *, settings: Settings | None = None, models: Iterable[str] = (), **more: Any
 ) -> Failsoft:
     chain = [f"anthropic/{model}" for model in models] or None
+    # The cache works in a thread, which virtual time does not wait for.
+    settings = replace(settings or Settings(), cache=CacheSettings(enabled=False))
     return Failsoft(
-        settings or Settings(),
+        settings,
         chain=chain,
         providers={"anthropic": provider},
         rng=Random(1),

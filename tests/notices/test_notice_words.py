@@ -26,6 +26,7 @@ SITUATIONS = (
     "interrupted.edit_input",
     "interrupted.contact_support",
     "cached",
+    "saved",
     "rule",
     "minimal",
     "kept",

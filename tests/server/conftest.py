@@ -1,6 +1,9 @@
-"""Every test in a folder of its own: the service keeps its request log where it is started."""
+"""Every test in a folder of its own: what is saved is saved where the service is started."""
 
+import numpy as np  # Hypothesis looks at it, also while the cache's thread is importing it
 import pytest
+
+assert np.ndarray
 
 
 @pytest.fixture(autouse=True)

@@ -60,16 +60,23 @@ async def served(
             await _ended(process)
 
 
+def children_of(process: asyncio.subprocess.Process) -> list[str]:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
 async def _ended(process: asyncio.subprocess.Process) -> None:
     """Workers outlive a supervisor that is killed, so it is asked to end, and not for long."""
     with contextlib.suppress(ProcessLookupError):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
             process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(4):
                     await process.wait()
-                return
+                    return
+        children = children_of(process)
         process.kill()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
 
 
 def events(raw: bytes) -> list[dict[str, object]]:

@@ -159,6 +159,8 @@ async def test_a_killed_worker_takes_none_of_its_siblings_requests():
         victim = busiest_worker(server.process)
         os.kill(victim, signal.SIGSTOP)  # it takes no more, so that its siblings have some too
         replies += [await session.post(STREAM, json=QUESTION) for _ in range(15)]
+        os.kill(victim, signal.SIGCONT)
+        await asyncio.sleep(0.5)  # its supervisor has asked whether it lives, and has an answer
         os.kill(victim, signal.SIGKILL)
         ends = await asyncio.gather(*(end_of(reply) for reply in replies))
         ids = [reply.headers["x-request-id"] for reply in replies]

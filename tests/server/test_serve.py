@@ -39,4 +39,4 @@ def test_workers_can_be_given_their_settings(monkeypatch):
     monkeypatch.setattr("logging.config.dictConfig", lambda _: None)
     settings = Settings(api_keys=("secret",), server=ServerSettings(workers=2))
     config = pickle.loads(pickle.dumps(_config(settings)))
-    assert config.app.keywords == {"settings": settings}
+    assert config.app.args == (settings,)

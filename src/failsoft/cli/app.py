@@ -12,8 +12,11 @@ import typer
 from typer.exceptions import TyperException
 
 from failsoft.cli.ask import ask
+from failsoft.cli.cache import delete_saved, list_saved, show_stats
 from failsoft.cli.demo import demo
+from failsoft.cli.evaluate import evaluate_cache
 from failsoft.cli.notices import check_notices, review_notices
+from failsoft.cli.rules import check_rules, write_starter
 from failsoft.cli.serve import serve
 from failsoft.cli.settings import check_settings, show_settings
 from failsoft.cli.simulator import simulator
@@ -74,6 +77,16 @@ def application() -> typer.Typer:
     notices.command("check")(check_notices)
     notices.command("review")(review_notices)
     app.add_typer(notices, name="notices")
+    rules = _group("Look at the prepared answers.")
+    rules.command("check")(check_rules)
+    rules.command("starter")(write_starter)
+    app.add_typer(rules, name="rules")
+    cache = _group("Look at the saved answers.")
+    cache.command("evaluate")(evaluate_cache)
+    cache.command("stats")(show_stats)
+    cache.command("list")(list_saved)
+    cache.command("delete")(delete_saved)
+    app.add_typer(cache, name="cache")
     return app
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-from failsoft.config.kinds import model_list, number, text, valid_target, whole
+from failsoft.config.kinds import choice, model_list, number, text, valid_target, whole
 from failsoft.config.spec import Section, setting
 
 __all__ = ["NAMED", "NamedSection", "RouteSettings", "TargetSettings"]
@@ -51,6 +52,19 @@ class RouteSettings(Section):
 
     allowed_models: tuple[str, ...] | None = setting(
         None, "the only models of the chain that may serve it; not set allows all", model_list()
+    )
+    cache: Literal["fallback", "always", "off"] = setting(
+        "fallback",
+        "saved answers are served when no model can answer, always, or never",
+        choice("fallback", "always", "off"),
+    )
+    cache_scope: Literal["user", "tenant", "public"] = setting(
+        "user", "who may be given whose saved answers", choice("user", "tenant", "public")
+    )
+    cache_key: str = setting(
+        "",
+        "stands for the system prompt and its parameters where they hold a date or a name",
+        LABEL,
     )
 
 

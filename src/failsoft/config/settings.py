@@ -30,6 +30,7 @@ from failsoft.errors import SettingError
 __all__ = [
     "BreakerSettings",
     "BulkheadSettings",
+    "CacheSettings",
     "LinkSettings",
     "ProviderSettings",
     "RetrySettings",
@@ -189,6 +190,32 @@ class LinkSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CacheSettings(Section):
+    """Saved answers, for when no model can answer. ``store_text`` off turns them off."""
+
+    _section = "cache."
+
+    enabled: bool = setting(default=True, doc="save complete answers", kind=switch())
+    semantic: bool = setting(
+        default=True,
+        doc="on shared routes, find questions that ask the same in other words",
+        kind=switch(),
+    )
+    similarity_threshold: float | None = setting(
+        None, "least cosine similarity; the embedder's own where it is not set", number(0, 1)
+    )
+    ttl_seconds: float = setting(DAY, "an answer is served for so long", number(1, 366 * DAY))
+    max_entries: int = setting(
+        100_000, "answers kept for each group of people that shares them", whole(1, MANY)
+    )
+    shadow: bool = setting(
+        default=False,
+        doc="log what other wordings would have been served, serve none",
+        kind=switch(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerSettings(Section):
     """The HTTP service."""
 
@@ -236,6 +263,7 @@ class Settings(Section):
     )
     locale: str = setting("en", "language of notices where a call names none", LOCALE)
     notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)
+    rules_dir: str | None = setting(None, "folder of the prepared answers, *.md", FOLDER)
     data_dir: str = setting(".failsoft", "folder of the request log and of saved answers", FOLDER)
     store_text: bool = setting(
         default=True, doc="keep what was answered, to resume and to replay it", kind=switch()
@@ -256,6 +284,7 @@ class Settings(Section):
     bulkhead: BulkheadSettings = BulkheadSettings()
     anthropic: ProviderSettings = ProviderSettings()
     links: LinkSettings = LinkSettings()
+    cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     routes: Mapping[str, RouteSettings] = field(default_factory=dict)
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)

@@ -82,6 +82,7 @@ class Answer(NamedTuple):
     suggested_actions: tuple[str, ...] = ()
     retry_in_seconds: float | None = None
     cache_age_seconds: float | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
+from failsoft.degrade.ladder import Served
 from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.call import Request
 from failsoft.engine.core import Core
@@ -17,7 +18,7 @@ from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, A
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
 from failsoft.policy.steps import GiveUp
 
-__all__ = ["answer_for", "error_for", "saturated"]
+__all__ = ["answer_for", "error_for", "reported", "served_answer"]
 
 _KINDS: Mapping[str, type[AIError]] = {
     "content_policy": AIRefused,
@@ -27,6 +28,9 @@ _KINDS: Mapping[str, type[AIError]] = {
 
 # The minimal level names this time where nobody knows when a target will be back.
 _MINIMAL_RETRY_SECONDS = 300.0
+
+# As the minimal level's, for the steps above it.
+_STEP_RETRY_SECONDS = {"cached": 120.0, "rule": 300.0}
 
 # What time can mend, ours or the provider's; sending the same words again mends nothing else.
 _PASSES = frozenset(ErrorCategory) - {ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT}
@@ -58,10 +62,41 @@ def error_for(answer: Answer, cause: BaseException | None) -> AIError:
     return error
 
 
-def saturated(core: Core, request: Request, catalogue: Catalogue) -> Answer:
-    """The answer where the route itself was full: no provider was reached."""
-    ending = Ending(gave_up=GiveUp("saturated", None, None))
-    return _failed(core, request, ending, catalogue, hops=0, now=0.0)
+def served_answer(
+    core: Core,
+    request: Request,
+    ending: Ending | None,
+    served: Served,
+    catalogue: Catalogue,
+    *,
+    hops: int,
+    now: float,
+) -> Answer:
+    """The answer that a step of the ladder gave; no ``ending`` where no model was asked."""
+    ended = ending or Ending()
+    verdict = reported(ended.gave_up) if ending is not None else None
+    back_in = None if verdict is None else _back_in(ended.gave_up, verdict, now)
+    speech = _step_speech(core, request, catalogue, served, back_in, asked=ending is not None)
+    waste = waste_of(ended.attempts, None, core.settings)
+    return Answer(
+        status="success",
+        level=DegradationLevel(served.level),
+        text=served.text,
+        request_id=request.id,
+        notice=speech.notice,
+        finish="complete",
+        hops=hops,
+        attempts=tuple(ended.attempts),
+        left_out=request.left_out,
+        wasted_tokens=waste.tokens,
+        wasted_cost_usd=waste.cost_usd,
+        verdict=verdict,
+        circuit_state=core.circuit_state(request.route),
+        suggested_actions=speech.actions,
+        retry_in_seconds=speech.retry_in_seconds,
+        cache_age_seconds=served.age_seconds,
+        link=served.link,
+    )
 
 
 def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
@@ -96,7 +131,7 @@ def _failed(
     core: Core, request: Request, ending: Ending, catalogue: Catalogue, *, hops: int, now: float
 ) -> Answer:
     gave_up, shown = ending.gave_up, bool(ending.shown)
-    verdict = _reported(gave_up)
+    verdict = reported(gave_up)
     speech = _speech(
         core, request, catalogue, verdict, _back_in(gave_up, verdict, now), shown=shown
     )
@@ -124,7 +159,8 @@ def _failed(
     )
 
 
-def _reported(gave_up: GiveUp | None) -> Verdict:
+def reported(gave_up: GiveUp | None) -> Verdict:
+    """The verdict that speaks for all that was tried."""
     if gave_up is not None and gave_up.verdict is not None:
         return gave_up.verdict
     reason = gave_up.reason if gave_up is not None else ""
@@ -176,6 +212,31 @@ def _speech(
         links=core.links,
     )
     return _Speech(notice, actions, retry_in if verdict.category in _PASSES else None)
+
+
+def _step_speech(
+    core: Core,
+    request: Request,
+    catalogue: Catalogue,
+    served: Served,
+    back_in: float | None,
+    *,
+    asked: bool,
+) -> _Speech:
+    """What an answer of the ladder says; not ``asked``: no model was tried before."""
+    wait = _STEP_RETRY_SECONDS[served.level]
+    if back_in is not None:
+        wait = back_in + request.share(core)
+    key = served.level if asked else "saved"
+    notice = catalogue.notice(
+        key,
+        reference=request.id,
+        locale=request.locale,
+        seconds=wait,
+        age_seconds=served.age_seconds,
+    )
+    actions = catalogue.actions(key, locale=request.locale, seconds=wait, links=core.links)
+    return _Speech(notice, (served.action, *actions) if served.action else actions, wait)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

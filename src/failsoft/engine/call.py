@@ -41,7 +41,10 @@ def checked_request_id(given: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support."""
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
+
+    One that ``degrades`` may be served from a step of the ladder.
+    """
 
     body: Mapping[str, Any]
     times: RequestTimes
@@ -49,6 +52,8 @@ class Request:
     model: str | None = None
     locale: str = "en"
     principal: str | None = None
+    tenant: str | None = None
+    degrades: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)

@@ -9,17 +9,15 @@ from typing import Any, Self
 
 from failsoft.config.load import load_settings
 from failsoft.config.settings import Settings
-from failsoft.engine.admission import RouteFullError
 from failsoft.engine.answer import Answer
-from failsoft.engine.answering import answer_for, error_for, saturated
+from failsoft.engine.answering import error_for
 from failsoft.engine.body import message_body
 from failsoft.engine.call import Request, checked_request_id, new_request_id
+from failsoft.engine.carrying import carry_out
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.deadline import request_times
-from failsoft.engine.driver import Driver
 from failsoft.engine.health import health
-from failsoft.engine.report import Reporter
 from failsoft.engine.streams import AnswerStream
 from failsoft.notices import Catalogue
 from failsoft.policy.circuit import CircuitState
@@ -118,6 +116,7 @@ class Failsoft:
         route: str = "chat",
         timeout: float | None = None,  # noqa: ASYNC109 - inherited by nested calls, see deadline
         principal: str | None = None,
+        tenant: str | None = None,
         locale: str | None = None,
         request_id: str | None = None,
     ) -> Answer:
@@ -139,6 +138,7 @@ class Failsoft:
                 model=model,
                 locale=locale,
                 principal=principal,
+                tenant=tenant,
                 request_id=request_id,
             )
         )
@@ -153,6 +153,7 @@ class Failsoft:
         route: str = "chat",
         timeout: float | None = None,  # noqa: ASYNC109 - inherited by nested calls, see deadline
         principal: str | None = None,
+        tenant: str | None = None,
         locale: str | None = None,
         request_id: str | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -172,8 +173,10 @@ class Failsoft:
             model=model,
             locale=locale,
             principal=principal,
+            tenant=tenant,
             request_id=request_id,
             headers=extra_headers,
+            degrades=False,
         )
         answer, cause = await self._run(request)
         if answer.status == "error":
@@ -191,6 +194,7 @@ class Failsoft:
         route: str = "chat",
         timeout: float | None = None,
         principal: str | None = None,
+        tenant: str | None = None,
         locale: str | None = None,
         request_id: str | None = None,
     ) -> AnswerStream:
@@ -212,6 +216,7 @@ class Failsoft:
             model=model,
             locale=locale,
             principal=principal,
+            tenant=tenant,
             request_id=request_id,
         )
         return AnswerStream(self._core, request, self.notices)
@@ -226,8 +231,10 @@ class Failsoft:
         model: str | None,
         locale: str | None,
         principal: str | None,
+        tenant: str | None,
         request_id: str | None,
         headers: Mapping[str, str] | None = None,
+        degrades: bool = True,
     ) -> Request:
         return Request(
             body=body,
@@ -236,30 +243,12 @@ class Failsoft:
             model=model,
             locale=locale or self.settings.locale,
             principal=principal,
+            tenant=tenant,
+            degrades=degrades,
             headers=headers or {},
             id=checked_request_id(request_id) if request_id else new_request_id(),
         )
 
     async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
-        core = self._core
-        report = Reporter(core, request)
-        driver = Driver(core, request, report)
-        route = core.route(request.route)
-        try:
-            place = await route.enter(request.times)
-            try:
-                report.started(stream=False)
-                ending = await driver.run()
-            finally:
-                route.leave(place)
-        except RouteFullError:
-            answer = saturated(core, request, self.notices)
-            report.finished(answer, monotonic())
-            return answer, None
-        except BaseException:
-            report.cancelled()
-            raise
-        at = ending.at
-        answer = answer_for(core, request, ending, self.notices, hops=report.hops, now=at)
-        report.finished(answer, at)
+        answer, ending = await carry_out(self._core, request, self.notices)
         return answer, ending.cause(answer.verdict)

@@ -16,6 +16,7 @@ from failsoft.engine.alarms import Alarms
 from failsoft.engine.chain import RouteChain
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
+from failsoft.engine.steps import ladder_of
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.circuit import CircuitState, Transition
@@ -54,6 +55,8 @@ class Core:
         self.alarms = Alarms()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
         self.budget = RetryBudget(settings.retry)
+        self.ladder = ladder_of(settings)
+        self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
         self._routes: dict[str, Route] = {}
         self._providers = dict(providers or {})
@@ -124,6 +127,7 @@ class Core:
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         for provider in self._providers.values():
             await provider.aclose()
+        await self.ladder.aclose()
 
     def _changed(self, target: Target, change: Transition) -> None:
         if change.after is CircuitState.OPEN:

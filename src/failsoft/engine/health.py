@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -28,7 +29,7 @@ def health(core: Core) -> dict[str, Any]:
         "circuit_breaker": _default_route(core.chain_of("chat"), targets),
         "routes": [_route(chain) for chain in core.chains.values()],
         "targets": list(targets.values()),
-        "stores": [],
+        "stores": [asdict(store) for store in core.ladder.stores()],
         "errors": core.tally.errors(),
         "rates": core.tally.rates(now),
         "service": "ai-chat",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from failsoft.classify.verdict import Verdict
-from failsoft.engine.admission import RouteFullError
 from failsoft.engine.answer import (
     Answer,
+    DegradationLevel,
     Phase,
     StreamDone,
     StreamError,
@@ -17,15 +17,15 @@ from failsoft.engine.answer import (
     StreamStatus,
     StreamText,
 )
-from failsoft.engine.answering import answer_for, saturated
 from failsoft.engine.call import Request
-from failsoft.engine.clock import monotonic
+from failsoft.engine.carrying import carry_out
 from failsoft.engine.core import Core
-from failsoft.engine.driver import Driver
-from failsoft.engine.report import Reporter
 from failsoft.notices import Catalogue, notice_for
 
 __all__ = ["Outlet", "Pump"]
+
+# The steps of the ladder that have an answer of their own.
+_BELOW = (DegradationLevel.CACHED, DegradationLevel.RULE)
 
 
 class Outlet(Protocol):
@@ -60,28 +60,11 @@ class Pump:
 
         Cancellation passes straight through, and no event is given then.
         """
-        core, request = self._core, self._request
-        report = Reporter(core, request)
-        route = core.route(request.route)
-        self._outlet.give(StreamStart(request.id))
-        try:
-            driver = Driver(core, request, report, self)
-            place = await route.enter(request.times)
-            try:
-                report.started(stream=True)
-                ending = await driver.run()
-            finally:
-                route.leave(place)
-        except RouteFullError:
-            answer = saturated(core, request, self._catalogue)
-        except BaseException:
-            report.cancelled()
-            raise
-        else:
-            answer = answer_for(
-                core, request, ending, self._catalogue, hops=report.hops, now=monotonic()
-            )
-        report.finished(answer, monotonic())
+        self._outlet.give(StreamStart(self._request.id))
+        answer, _ = await carry_out(self._core, self._request, self._catalogue, self)
+        if answer.level in _BELOW and answer.notice is not None:
+            self._outlet.give(StreamStatus("degraded", answer.notice, answer.retry_in_seconds))
+            await self.text(answer.text)
         self._outlet.give(self._terminal(answer))
 
     @property

@@ -138,7 +138,7 @@ class Reporter:
             route=self._route,
             level=answer.level if answer else "",
             outcome=outcome,
-            category=verdict.category if verdict else "none",
+            category=verdict.category if verdict and outcome != "success" else "none",
             reason=verdict.reason if verdict else "",
             fault=verdict.fault if verdict else (Fault.USER if answer is None else ""),
             target=(answer.target if answer else None) or "",

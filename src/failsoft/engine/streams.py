@@ -30,7 +30,7 @@ class AnswerStream:
         self._core = core
         self._request = request
         self._catalogue = catalogue
-        self._buffer = _Buffer()
+        self._buffer: _Buffer | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -55,11 +55,9 @@ class AnswerStream:
     async def __anext__(self) -> StreamEvent:
         if self._ended:
             raise StopAsyncIteration
-        if self._task is None:
-            pump = Pump(self._core, self._request, self._catalogue, self._buffer)
-            self._task = asyncio.create_task(self._buffer.fill(pump))
+        buffer = self._buffer or self._begin()
         try:
-            event = await self._buffer.take()
+            event = await buffer.take()
         except asyncio.CancelledError:
             await self.aclose()
             raise
@@ -69,6 +67,12 @@ class AnswerStream:
         if isinstance(event, StreamDone | StreamInterrupted | StreamError):
             self._ended = True
         return event
+
+    def _begin(self) -> _Buffer:
+        buffer = self._buffer = _Buffer()
+        pump = Pump(self._core, self._request, self._catalogue, buffer)
+        self._task = asyncio.create_task(buffer.fill(pump))
+        return buffer
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,9 +1,10 @@
-"""Opening the file of the SQLite request log."""
+"""Opening a SQLite file that several processes use."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,12 @@ _CACHE_KIB: Final = 16_384
 _WAL_BYTES: Final = 64 * 1024 * 1024
 
 
-def connect(path: Path, *, check: bool) -> sqlite3.Connection:
+def connect(
+    path: Path, *, check: bool, prepare: Callable[[sqlite3.Connection], None] = prepare
+) -> sqlite3.Connection:
     """A connection to the file, made where there is none; ``check`` reads it all for damage.
+
+    ``prepare`` makes its tables; without it they are the request log's.
 
     Raises :class:`sqlite3.Error`, :class:`OSError`, :class:`OutageError` or
     :class:`~failsoft.requests.schema.NewerSchemaError`. Never waits for a lock.
@@ -26,6 +31,7 @@ def connect(path: Path, *, check: bool) -> sqlite3.Connection:
     _make(path)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
     try:
+        prepare(connection)
         _set_up(connection, check=check)
     except BaseException:
         connection.close()
@@ -34,7 +40,6 @@ def connect(path: Path, *, check: bool) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection, *, check: bool) -> None:
-    prepare(connection)
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise OutageError("its file system has no shared memory: use a local disk")

@@ -1,4 +1,4 @@
-"""Which errors mean that the log is down, and what to tell the operator."""
+"""Which errors mean that a SQLite file cannot be used, and what to tell the operator."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _AGAIN: Final = "; it is tried again by itself every few seconds"
 
 
 class OutageError(Exception):
-    """The log cannot be used; the message is what is wrong and what to do."""
+    """The file cannot be used; the message is what is wrong and what to do."""
 
 
 def is_outage(error: Exception) -> bool:
@@ -64,9 +64,9 @@ def is_damage(error: Exception) -> bool:
     return _code(error) in _DAMAGE
 
 
-def explain(error: Exception, path: Path) -> str:
+def explain(error: Exception, path: Path, what: str = "request log") -> str:
     """One line for the operator: which file, what is wrong, what to do."""
-    return f"request log {path}: {_reason(error, path)}{_AGAIN}"
+    return f"{what} {path}: {_reason(error, path)}{_AGAIN}"
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = ["VERSION", "NewerSchemaError", "prepare"]
@@ -80,24 +81,26 @@ class NewerSchemaError(Exception):
     """The file was written by a later version of failsoft; the argument is the file's version."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(
+    connection: sqlite3.Connection, *, tables: Sequence[str] = _TABLES, version: int = VERSION
+) -> None:
     """Make the tables where there are none. Raises :class:`NewerSchemaError`."""
-    if _version(connection) == VERSION:
+    if _version(connection, version) == version:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _version(connection):  # another process may have been first
-            for statement in _TABLES:
+        if not _version(connection, version):  # another process may have been first
+            for statement in tables:
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(f"PRAGMA user_version = {version}")
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _version(connection: sqlite3.Connection, known: int) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
+    if version > known:
         raise NewerSchemaError(version)
     return version

@@ -97,7 +97,8 @@ class Chat:
             "route": question.route,
             "timeout": timeout,
             "locale": locale,
-            "principal": caller.user or caller.tenant,
+            "principal": caller.user,
+            "tenant": caller.tenant,
         }
 
     def _refuse_at_the_end(self) -> None:

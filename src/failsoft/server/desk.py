@@ -111,6 +111,7 @@ class Desk:
         task = run.start()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)  # the model is asked first; the reply is begun meanwhile
         return run
 
     def _opened(self, name: _Name, opening: asyncio.Task[Run | Record]) -> None:

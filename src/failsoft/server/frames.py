@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from failsoft.server.wire import json_bytes
 
-__all__ = ["DONE", "HEARTBEAT", "Shown", "frame_of", "shown_in"]
+__all__ = ["DONE", "HEARTBEAT", "Shown", "frame_of", "shown_in", "text_frame"]
 
 DONE: Final = b"data: [DONE]\n\n"
 HEARTBEAT: Final = b": still here\n\n"
@@ -18,6 +18,11 @@ HEARTBEAT: Final = b": still here\n\n"
 def frame_of(number: int, data: dict[str, Any]) -> bytes:
     """One event."""
     return b"id: %d\ndata: %b\n\n" % (number, json_bytes(data))
+
+
+def text_frame(number: int, text: str) -> bytes:
+    """The event of some text, as :func:`frame_of` would make it: there is none more often."""
+    return b'id: %d\ndata: {"type":"text","text":%b}\n\n' % (number, json_bytes(text))
 
 
 @dataclass(slots=True)

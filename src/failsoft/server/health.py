@@ -26,9 +26,8 @@ class Health:
         """Breakers, targets and errors, from real traffic. Always 200."""
         self._service.guard.tenant(request.headers)
         health = self._service.ai.health()
-        store = self._desk.store
-        health["stores"].append(asdict(store))
-        if not store.up and health["status"] == "ok":
+        stores = health["stores"] = [asdict(self._desk.store), *health["stores"]]
+        if health["status"] == "ok" and not all(store["up"] for store in stores):
             health["status"] = "degraded"
         return JsonResponse(health)
 

@@ -14,7 +14,7 @@ from failsoft.engine.answer import (
 from failsoft.requests.live import Live
 from failsoft.requests.log import RequestLog
 from failsoft.requests.records import Record
-from failsoft.server.frames import frame_of
+from failsoft.server.frames import frame_of, text_frame
 from failsoft.server.render import Render
 
 __all__ = ["FrameOutlet"]
@@ -54,14 +54,15 @@ class FrameOutlet:
         if isinstance(event, StreamText):
             if self._replaces:
                 self._replaces = False
-                self._give(StreamRestart(self._run), shown=False)
+                self._give(StreamRestart(self._run))
             self._tokens += 1
             self._chars += len(event.text)
-            self._give(event, shown=True)
+            number = self._live.next_id
+            self._keep(number, text_frame(number, event.text), shown=True)
         elif isinstance(event, StreamDone | StreamInterrupted | StreamError):
             self._terminal = event
         else:
-            self._give(event, shown=False)
+            self._give(event)
 
     @property
     def answer(self) -> Answer:
@@ -87,8 +88,10 @@ class FrameOutlet:
         self._log.append(self._id, self._run, frame, number, shown=False)
         return frame
 
-    def _give(self, event: StreamEvent, *, shown: bool) -> None:
+    def _give(self, event: StreamEvent) -> None:
         number = self._live.next_id
-        frame = frame_of(number, self._render.event(event))
+        self._keep(number, frame_of(number, self._render.event(event)), shown=False)
+
+    def _keep(self, number: int, frame: bytes, *, shown: bool) -> None:
         self._live.append(frame)
         self._log.append(self._id, self._run, frame, number, shown=shown)

@@ -169,8 +169,9 @@ class Render:
         wait = _whole(answer.retry_in_seconds)
         if wait is not None:
             found["retry_in_seconds"] = wait
-        if self.links and answer.level != "full":
-            found["links"] = self.links
+        links = self.links if answer.link is None else {**self.links, "more": answer.link}
+        if links and answer.level != "full":
+            found["links"] = links
         return found
 
 

@@ -1,0 +1,17 @@
+"""One digest of several parts that no other parts have."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+__all__ = ["digest"]
+
+
+def digest(*parts: str | bytes) -> bytes:
+    """SHA-256 over the parts, each after its length: ``("ab", "c")`` is not ``("a", "bc")``."""
+    found = sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        found.update(len(data).to_bytes(8, "big"))
+        found.update(data)
+    return found.digest()

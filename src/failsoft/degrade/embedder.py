@@ -1,0 +1,91 @@
+"""Turns a question into a vector, on this machine: the network may be down with the model."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from failsoft.errors import SettingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Embedder", "WordllamaEmbedder"]
+
+
+class Embedder(Protocol):
+    """What the semantic tier asks of an embedder; blocking, and safe under threads."""
+
+    @property
+    def name(self) -> str:
+        """Which weights: vectors of different names are never compared."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """The cosine similarity that its evaluation supports together with the guards."""
+        ...
+
+    def embed(self, text: str) -> NDArray[np.float32]:
+        """A vector of unit length."""
+        ...
+
+
+class WordllamaEmbedder:
+    """WordLlama's static embeddings, whose weights come with the package: about 0.1 ms a question.
+
+    Nothing is loaded before :meth:`load` or the first :meth:`embed`.
+    """
+
+    dimensions = 256
+    threshold = 0.5
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._model: Any = None
+        self._name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Package, its version and the dimensions. Raises SettingError without the extra."""
+        if self._name is None:
+            _package()
+            self._name = f"wordllama {version('wordllama')} {self.dimensions}"
+        return self._name
+
+    def load(self) -> None:
+        """Read the weights, once: 0.5 s. Raises SettingError without the extra."""
+        with self._lock:
+            if self._model is None:
+                package = _package()
+                # Told where its own tokenizer lies, it asks the network for nothing.
+                self._model = package.WordLlama.load(
+                    cache_dir=Path(package.__file__).parent, disable_download=True
+                )
+
+    def embed(self, text: str) -> NDArray[np.float32]:
+        """The vector of that text, zero for one without any word."""
+        if self._model is None:
+            self.load()
+        whole = text.encode(errors="replace").decode()  # half a character has no bytes
+        vector: NDArray[np.float32] = self._model.embed([whole])[0]
+        length = float(vector @ vector) ** 0.5
+        return vector / length if length else vector
+
+
+def _package() -> Any:
+    try:
+        import wordllama  # noqa: PLC0415 - an extra, and half a second
+    except ImportError as error:
+        raise SettingError(
+            "cache", "finding like questions needs wordllama: pip install failsoft[cache]"
+        ) from error
+    return wordllama

@@ -1,0 +1,119 @@
+"""How often a saved answer is served where it should be, and where it must not be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import TYPE_CHECKING
+
+from failsoft.degrade.embedder import Embedder
+from failsoft.degrade.questions import Pair
+from failsoft.degrade.same import difference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["CANDIDATES", "Judged", "Tally", "Trial", "judge", "neighbours", "tally"]
+
+# So many of the nearest saved questions are put before the guards.
+CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pair, how alike its vectors are, and the guard that tells the two apart, if one does."""
+
+    pair: Pair
+    similarity: float
+    guard: str | None
+
+    def hit(self, threshold: float, *, guarded: bool = True) -> bool:
+        """Whether the saved answer would be served."""
+        return self.similarity >= threshold and not (guarded and self.guard)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Hits of so many pairs."""
+
+    hits: int = 0
+    pairs: int = 0
+
+    @property
+    def share(self) -> float:
+        """Hits a pair, 0 without pairs."""
+        return self.hits / self.pairs if self.pairs else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.hits} of {self.pairs}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question put to a cache that holds all saved questions of its set."""
+
+    right: int
+    wrong: int
+    asked: int
+
+
+def judge(pairs: Iterable[Pair], embedder: Embedder) -> list[Judged]:
+    """Measure every pair. Raises SettingError where the embedder's package is missing."""
+    return [
+        Judged(
+            pair,
+            float(embedder.embed(pair.asked) @ embedder.embed(pair.saved)),
+            difference(pair.asked, pair.saved, locale=pair.language),
+        )
+        for pair in pairs
+    ]
+
+
+def tally(
+    judged: Iterable[Judged], hit: Callable[[Judged], bool], *, by: Callable[[Judged], str]
+) -> dict[str, Tally]:
+    """Count the hits in groups."""
+    found: defaultdict[str, Tally] = defaultdict(Tally)
+    for one in judged:
+        found[by(one)].pairs += 1
+        found[by(one)].hits += hit(one)
+    return dict(found)
+
+
+def neighbours(pairs: Sequence[Pair], embedder: Embedder, threshold: float) -> Trial:
+    """Ask every question of a cache that holds them all: most of what it holds is unrelated.
+
+    A hit is right where the pair says that it is the same. Where several questions of a set ask the
+    same without a pair that says so, this counts a wrong hit that is none.
+    """
+    saved = sorted({(pair.language, pair.saved) for pair in pairs})
+    same = {(pair.asked, pair.saved) for pair in pairs if pair.same}
+    vectors = {question: embedder.embed(question) for _, question in saved}
+    right = wrong = 0
+    asked = sorted({(pair.language, pair.asked) for pair in pairs})
+    for language, question in asked:
+        held = [text for tag, text in saved if tag == language]
+        served = _served(question, held, vectors, embedder, threshold, language)
+        right += (question, served) in same
+        wrong += served is not None and (question, served) not in same
+    return Trial(right, wrong, len(asked))
+
+
+def _served(  # noqa: PLR0917 - one call, a line below the names
+    question: str,
+    held: list[str],
+    vectors: Mapping[str, NDArray[np.float32]],
+    embedder: Embedder,
+    threshold: float,
+    language: str,
+) -> str | None:
+    """What the cache would serve: the first of the nearest that no guard tells apart."""
+    vector = embedder.embed(question)
+    near = nlargest(CANDIDATES, ((float(vectors[text] @ vector), text) for text in held))
+    for similarity, text in near:
+        if similarity >= threshold and difference(question, text, locale=language) is None:
+            return text
+    return None

@@ -1,0 +1,5 @@
+"""What tells two questions apart."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

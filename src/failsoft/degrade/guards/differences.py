@@ -1,0 +1,119 @@
+"""What one reading has and the other lacks, under the name of the guard that minds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.reading import PAST, Reading, bag
+from failsoft.degrade.guards.spelling import slips
+
+_Bag = Counter[tuple[str, str]]
+
+__all__ = ["missing", "spelled_alike", "unlike_kinds", "unlike_persons"]
+
+_GUARDS = (
+    "number", "negation", "unit", "currency", "date", "name", "modality", "tense", "scope",
+    "person", "order", "content",
+)  # fmt: skip
+_QUANTITIES = ("#howmuch", "#howmany", "#howlong", "#howoften", "#price")
+_MODALS = ("#can", "#must", "#should", "#would")
+_TENSES = ("#past", "#perfect", "#future")
+# Where "my" and "the" are one: how to close my account is how to close an account.
+_OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
+_IMPERSONAL = ("#how", "#can", "#must")
+_OWNERS = frozenset({"owner", "owners_first", "others_second"})
+# fmt: off
+_PREFIXES = [
+    "un", "in", "im", "il", "ir", "dis", "de", "re", "non", "over", "under", "pre", "post",
+    "mis", "out", "up", "down", "auf", "zu", "ab", "an", "ein", "aus", "be", "ent", "ver",
+    "vor", "nach", "des",
+]
+# fmt: on
+
+
+def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading:
+    """The first with its slips of the finger put right, where these are all that differs."""
+    if ours.bag == theirs.bag:
+        return ours
+    only_left, only_right = _apart(ours, theirs)
+    if any(sort != "content" for sort, _ in only_left + only_right):
+        return ours
+    words = [[value for _, value in side.elements()] for side in (only_left, only_right)]
+    right = slips(words[0], words[1], language)
+    items = tuple(item._replace(value=right.get(item.value, item.value)) for item in ours.items)
+    return ours._replace(items=items, bag=bag(items)) if right else ours
+
+
+def missing(ours: Reading, theirs: Reading, language: Language) -> str | None:
+    """The guard that minds what only one of the two names."""
+    if ours.bag == theirs.bag:
+        return None
+    only_left, only_right = _apart(ours, theirs)
+    if _opposed(only_left, only_right, language):
+        return "opposite"
+    names = ours.names | theirs.names
+    sorts = {"name" if value in names else sort for sort, value in only_left + only_right}
+    return next(guard for guard in _GUARDS if guard in sorts)
+
+
+def _apart(ours: Reading, theirs: Reading) -> tuple[_Bag, _Bag]:
+    left, right = Counter(ours.bag), Counter(theirs.bag)
+    return left - right, right - left
+
+
+def unlike_kinds(ours: Reading, theirs: Reading, language: Language) -> str | None:
+    """The guard that minds that one asks how and the other when."""
+    if ours.kinds == theirs.kinds or _implied(ours, theirs, language):
+        return None
+    apart = ours.kinds ^ theirs.kinds
+    for name, kinds in (("quantity", _QUANTITIES), ("tense", _TENSES), ("modality", _MODALS)):
+        if apart.intersection(kinds):
+            return name
+    return "question"
+
+
+def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
+    """Whether one asks of themselves and the other of us, or one of mine and the other of any."""
+    left, right = ours.persons, theirs.persons
+    subjects = {"subjects_first", "subjects_second"}
+    if (left & subjects) and (right & subjects) and (left & subjects) != (right & subjects):
+        return "person"
+    if (PAST in left) != (PAST in right):
+        return "tense"
+    if _swapped(left, right):
+        return "person"
+    if ours.kinds.intersection(_OWN_DOING) and "subjects_second" in left ^ right:
+        return "person"
+    mine = ("owner" in left) != ("owner" in right)
+    personal = not ours.kinds.intersection(_IMPERSONAL)
+    if mine and personal:
+        return "person"
+    possessors = [side & _OWNERS for side in (left, right)]
+    return "person" if all(possessors) and possessors[0] != possessors[1] else None
+
+
+def _swapped(left: frozenset[str], right: frozenset[str]) -> bool:
+    """Whether "I" do it in the one, and it is done to "me" in the other."""
+    for one, other in ((left, right), (right, left)):
+        if "subjects_first" in one - other and "others_first" in other - one:
+            return True
+    return False
+
+
+def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
+    """Whether the one without a kind, "refund policy", can only mean the other's."""
+    bare, full = (ours, theirs) if not ours.kinds else (theirs, ours)
+    if bare.kinds or not bare.items:
+        return False
+    acts = bare.items[0].value in language.verbs
+    return full.kinds == {"#how"} if acts else full.kinds in ({"#what"}, {"#yesno"})
+
+
+def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:
+    return any(
+        frozenset((one, other)) in language.opposites
+        or any(one == p + other or other == p + one for p in _PREFIXES)
+        for _, one in left
+        for _, other in right
+    )

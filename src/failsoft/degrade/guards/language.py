@@ -1,0 +1,222 @@
+"""What the guards know of a language, read from its table in ``words/``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from failsoft.degrade.guards.inflection import Inflection
+from failsoft.degrade.guards.phrases import Phrases, expanded
+
+__all__ = ["Language", "language_of", "languages"]
+
+_PERSONS = ("subjects_first", "subjects_second", "others_first", "others_second", "owners_first")
+_SPELLED = 5
+_LISTS = ("person", "scope", "modality", "tense", "date", "currency", "unit", "negation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """The words of one language by what they do in a question."""
+
+    tag: str
+    capitals: bool
+    decimal: str
+    evidence: frozenset[str]
+    dotted: Mapping[str, str]
+    contractions: Mapping[str, tuple[str, ...]]
+    fillers: Phrases
+    phrases: Phrases
+    meanings: Phrases
+    known: frozenset[str]
+    verbs: frozenset[str]
+    rewrites: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    dropped: frozenset[str]
+    classes: Mapping[str, str]
+    units: Mapping[str, str]
+    directed: frozenset[str]
+    clauses: frozenset[str]
+    placed: frozenset[str]
+    separable: frozenset[str]
+    reversing: frozenset[str]
+    numbers: Mapping[str, int]
+    persons: Mapping[str, str]
+    auxiliaries: frozenset[str]
+    particles: frozenset[str]
+    listed: frozenset[str]
+    grammar: frozenset[str]
+    conjugated: tuple[tuple[str, re.Pattern[str]], ...]
+    helping: frozenset[str]
+    be: frozenset[str]
+    polite: frozenset[str]
+    thanks: frozenset[str]
+    leading: frozenset[str]
+    telling: frozenset[str]
+    asking: frozenset[str]
+    whether: frozenset[str]
+    opening: frozenset[str]
+    told: frozenset[str]
+    spelled: frozenset[str]
+    small: frozenset[str]
+    participles: frozenset[str]
+    past: re.Pattern[str] | None
+    articles: frozenset[str]
+    confusable: frozenset[str]
+    opposites: frozenset[frozenset[str]]
+    key: Any
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """The languages that have a table."""
+    names = (file.name for file in files(__package__).joinpath("words").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+@cache
+def language_of(tag: str) -> Language | None:
+    """The language of a locale ("en-GB"), if it has a table."""
+    name = tag.replace("_", "-").partition("-")[0].lower()
+    if name not in languages():
+        return None
+    words = files(__package__).joinpath("words")
+    table = words.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    near = words.joinpath(f"{name}.near.txt").read_text(encoding="utf-8")
+    return _read(name, tomllib.loads(table), near)
+
+
+def _read(tag: str, table: dict[str, Any], near: str) -> Language:
+    words, courtesy = table["words"], table["courtesy"]
+    inflection = Inflection(table["stemmer"], table["irregular"], words["whole"].split())
+    key = inflection.key
+    verbs = list(_lines(table["meanings"]["verbs"], key))
+    others = list(_lines(table["meanings"]["others"], key))
+    # A word that stands on two lines means neither for certain: the first line has it.
+    meanings = dict(reversed(verbs + others))
+    prepositions = table["prepositions"]
+    return Language(
+        tag=tag,
+        capitals=table["capitals"],
+        decimal=table["decimal"],
+        evidence=frozenset(table["evidence"].split()),
+        dotted=table["dotted"],
+        contractions={short: tuple(long.split()) for short, long in table["contractions"].items()},
+        fillers=Phrases((tuple(one.split()), ()) for one in _commas(table["fillers"])),
+        phrases=Phrases(expanded(table["phrases"])),
+        meanings=Phrases((words, (meaning,)) for words, meaning in meanings.items()),
+        known=frozenset(word for words in meanings for word in words),
+        verbs=frozenset(meaning for _, meaning in verbs),
+        rewrites=tuple(
+            (_keys(left, key), _keys(right, key)) for left, right in table["rewrites"].items()
+        ),
+        dropped=frozenset(table["drop"].split()),
+        classes=_classes(table["classes"], key),
+        units={key(word): unit for unit, all_ in table["units"].items() for word in all_.split()},
+        directed=frozenset(prepositions["directed"].split()),
+        clauses=frozenset(prepositions["clauses"].split()),
+        placed=frozenset(prepositions["placed"].split()),
+        reversing=frozenset(prepositions["reversing"].split()),
+        numbers=table["numbers"],
+        persons=_persons(words),
+        grammar=_grammar(table),
+        listed=frozenset(_listed(table["meanings"])),
+        conjugated=tuple((f"~{n}", re.compile(e)) for n, e in table["conjugated"].items()),
+        spelled=frozenset(_spelled(table)),
+        small=_grammar(table) - frozenset(_measures(table)),
+        confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
+        key=key,
+        **_sorts(words, key),
+        **_manners(courtesy),
+    )
+
+
+def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
+    """The words that a sentence is built with, by what they do in it."""
+    return {
+        "separable": frozenset(words["separable"].split()),
+        "auxiliaries": frozenset(words["auxiliaries"].split()),
+        "particles": frozenset(words["particles"].split()),
+        "articles": frozenset(words["articles"].split()),
+        "helping": frozenset(words["be"].split()) | frozenset(words["helping"].split()),
+        "be": frozenset(words["be"].split()),
+        "participles": frozenset(words["participles"].split()),
+        "past": re.compile(words["past"]) if words["past"] else None,
+        "opposites": frozenset(
+            frozenset(key(word) for word in pair.split()) for pair in _commas(words["opposites"])
+        ),
+    }
+
+
+def _manners(courtesy: dict[str, Any]) -> dict[str, Any]:
+    """The words of politeness."""
+    return {
+        "polite": frozenset(courtesy["polite"].split()) | frozenset(courtesy["thanks"].split()),
+        "thanks": frozenset(courtesy["thanks"].split()),
+        "leading": frozenset(courtesy["leading"].split()) | frozenset(courtesy["telling"].split()),
+        "telling": frozenset(courtesy["telling"].split()),
+        "asking": frozenset(f"{courtesy['asking']} {courtesy['whether']}".split()),
+        "told": frozenset(courtesy["told"].split()),
+        "opening": frozenset(courtesy["opening"].split()),
+        "whether": frozenset(courtesy["whether"].split()),
+    }
+
+
+def _lines(text: str, key: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    for line in text.strip().splitlines():
+        group = [tuple(key(word) for word in one.split()) for one in _commas(line)]
+        for words in group:
+            yield words, "_".join(group[0])
+
+
+def _listed(meanings: Mapping[str, str]) -> Iterator[str]:
+    for text in meanings.values():
+        yield from re.findall(r"[^\s,]+", text)
+
+
+def _grammar(table: Mapping[str, Any]) -> frozenset[str]:
+    """Words that stand for themselves in whatever form."""
+    lists = [*table["classes"].values(), *table["units"].values(), *table["prepositions"].values()]
+    persons = [table["words"][kind] for kind in _PERSONS]
+    texts = [table["drop"], table["evidence"], *lists, *persons]
+    return frozenset((*" ".join(texts).split(), *table["numbers"]))
+
+
+def _spelled(table: Mapping[str, Any]) -> Iterator[str]:
+    """Every word of the table that is long enough for a slip in it to be told from another word."""
+    yield from (word for word in _grammar(table) if len(word) >= _SPELLED)
+    texts = [*table["meanings"].values(), table["slips"]["plain"], *table["words"].values()]
+    phrases = (pattern for patterns in table["phrases"].values() for pattern in patterns)
+    for text in (*texts, *table["courtesy"].values(), *phrases):
+        yield from (word for word in re.findall(r"[^\W\d_]+", text) if len(word) >= _SPELLED)
+
+
+def _measures(table: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("date", "unit", "currency"):
+        yield from table["classes"][name].split()
+    for words in table["units"].values():
+        yield from words.split()
+
+
+def _keys(text: str, key: Any) -> tuple[str, ...]:
+    return tuple(word if word.startswith("#") else key(word) for word in text.split())
+
+
+def _commas(text: str) -> list[str]:
+    return [stripped for part in text.split(",") if (stripped := part.strip())]
+
+
+def _classes(table: Mapping[str, str], key: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _LISTS:
+        for word in table[name].split():
+            found[word] = found[key(word)] = name
+    return found
+
+
+def _persons(words: Mapping[str, str]) -> dict[str, str]:
+    return {word: kind for kind in _PERSONS for word in words[kind].split()}

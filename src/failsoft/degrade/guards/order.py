@@ -1,0 +1,76 @@
+"""Whether the same things stand in the same roles: from here to there, or from there to here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.reading import (
+    INFINITIVE,
+    NOMINAL,
+    PLACED,
+    REVERSED,
+    UNDERGONE,
+    Item,
+    Reading,
+)
+
+__all__ = ["same_order"]
+
+_Row = tuple[Item, ...]
+_ACTORS = frozenset({"subjects_first", "subjects_second"})
+
+
+def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
+    """Whether two readings of the same items name them in the same roles."""
+    left, right = set(_orders(ours.items, language)), set(_orders(theirs.items, language))
+    undergone = [UNDERGONE in side.persons for side in (ours, theirs)]
+    if left & right:
+        return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
+    moved = _moved(left, right, language), _moved(right, left, language)
+    if not any(moved):
+        return False
+    if NOMINAL in ours.persons ^ theirs.persons:
+        return True
+    if language.separable:
+        actors = [side.persons & _ACTORS for side in (ours, theirs)]
+        return actors[0] == actors[1] != frozenset()
+    return undergone[0] != undergone[1] and moved[undergone[0]]
+
+
+def _orders(items: Sequence[Item], language: Language) -> Iterator[_Row]:
+    """As it was said, and with "cost of delivery" as "delivery cost"."""
+    yield _sorted(items)
+    said = list(items)
+    while marks := [at for at, item in enumerate(said) if item.sort == REVERSED]:
+        at = marks[-1]
+        mark = said[at]
+        under = said[at - 1].under if at else ""
+        end = next((n for n in range(at + 1, len(said)) if said[n].under != mark.under), len(said))
+        head = [one for one in said[max(at - 1, 0) : at] if one.sort not in ("order", REVERSED)]
+        if mark.value == PLACED and head and head[0].value in language.verbs:
+            return  # to pay in money is not to pay money
+        moved = [one._replace(under=under) for one in said[at + 1 : end]]
+        said[at - len(head) : end] = [*moved, *head]
+    yield _sorted([one._replace(under="") if one.under == INFINITIVE else one for one in said])
+
+
+def _sorted(items: Sequence[Item]) -> _Row:
+    """The parts of a question side by side, wherever each was said."""
+    plain = [item for item in items if item.sort != REVERSED]
+    return tuple(sorted(plain, key=lambda item: item.under))
+
+
+def _moved(active: set[_Row], passive: set[_Row], language: Language) -> bool:
+    """Whether only the verb stands elsewhere: cancel an order, an order cancelled."""
+    return any(
+        one[0].value in language.verbs and one[0] in other and one[1:] == _without(other, one[0])
+        for one in active
+        for other in passive
+        if one
+    )
+
+
+def _without(items: _Row, verb: Item) -> _Row:
+    at = items.index(verb)
+    return items[:at] + items[at + 1 :]

@@ -1,0 +1,67 @@
+"""Cuts a question into words, figures and signs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+__all__ = ["PAUSE", "Token", "tokens"]
+
+_TOKEN = re.compile(
+    r"\d+(?:[.,:/-]\d+)*(?:st|nd|rd|th)?(?![^\W_])"  # 5 1,000 10:30 2024-03-05 3rd
+    r"|\d+(?:[.,]\d+)?(?=[^\W\d_]{1,3}\b)"  # the figure of 5kg and 20k
+    r"|[^\W\d_]+(?:['][^\W\d_]+)*(?![\w])"
+    r"|[^\W_]+"  # A4
+    r"|[^\s]"
+)
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00b4": "'", "`": "'"})
+_PAUSES = frozenset(",;:.?!")
+_SILENT = frozenset("¿¡\"'()[]{}«»„“”…–—-*_\u200b\ufeff")  # noqa: RUF001 - dashes as people type them
+
+
+class Token(NamedTuple):
+    """A word in lower case, and whether it was written as a name or an abbreviation."""
+
+    text: str
+    named: bool = False
+
+
+PAUSE = Token("")
+
+
+def tokens(text: str, *, capitals: bool) -> list[Token]:
+    """The words of a question; ``capitals`` where a capital inside a sentence tells a name."""
+    written = _pieces(text)
+    words = sum(word[0].isalpha() for word in written)
+    shouted = sum(word[0].isupper() for word in written) * 2 > words
+    return [
+        Token(word.lower(), capitals and not shouted and _is_name(word, first=_begins(written, at)))
+        if word not in _PAUSES
+        else PAUSE
+        for at, word in enumerate(written)
+    ]
+
+
+def _begins(written: list[str], at: int) -> bool:
+    return at == 0 or written[at - 1] in _PAUSES
+
+
+def _pieces(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
+    found = _TOKEN.findall(plain)
+    return [_signed(found, at) for at, piece in enumerate(found) if piece not in _SILENT]
+
+
+def _signed(pieces: list[str], at: int) -> str:
+    """A minus belongs to its figure unless it stands between two: a range, a date."""
+    piece = pieces[at]
+    minus = at > 0 and pieces[at - 1] == "-" and piece[0].isdigit()
+    after = pieces[at - 2] if at > 1 else ""
+    return f"-{piece}" if minus and not after[:1].isalnum() else piece
+
+
+def _is_name(word: str, *, first: bool) -> bool:
+    if word == "I" or not word[0].isupper() or word.startswith("I'"):
+        return False
+    return not first or (word.isupper() and len(word) > 1)

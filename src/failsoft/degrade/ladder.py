@@ -1,0 +1,124 @@
+"""What can be served when no model answers: a saved answer, else a written one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from failsoft.degrade.cache import Partition, SemanticCache
+from failsoft.degrade.embedder import Embedder
+from failsoft.degrade.rules import RuleBook
+from failsoft.requests.records import StoreStatus
+
+__all__ = ["Asked", "Ladder", "Served"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question as the ladder sees it.
+
+    ``worded`` is false where it is more than text (an image, a tool's result): it is then known
+    again only as it was, and no rule is written for it.
+    """
+
+    question: str
+    partition: Partition
+    route: str
+    locale: str
+    tenant: str = ""
+    user: str = ""
+    worded: bool = True
+
+
+class Served(NamedTuple):
+    """A step's answer: ``age_seconds`` of a saved one, ``link`` and ``action`` of a written one."""
+
+    level: Literal["cached", "rule"]
+    text: str
+    age_seconds: float | None = None
+    link: str | None = None
+    action: str | None = None
+
+
+class Ladder:
+    """The steps below a model's own answer. A step that breaks is logged, and the next is taken.
+
+    ``embedder`` is for the rules; the cache has its own. Nothing is loaded before it is needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: SemanticCache | None = None,
+        rules: RuleBook | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self.cache = cache
+        self.rules = rules
+        self._embedder = embedder
+        self._started = False
+
+    async def find(self, asked: Asked) -> Served | None:
+        """The best there is, ``None`` where there is nothing."""
+        return await self.saved(asked) or self.written(asked)
+
+    async def saved(self, asked: Asked) -> Served | None:
+        """A saved answer to the same question."""
+        if self.cache is None:
+            return None
+        self._start()
+        try:
+            hit = await self.cache.lookup(asked.partition, asked.question, locale=asked.locale)
+        except Exception:  # noqa: BLE001 - whatever it is, the next step may help
+            _log.exception("cache_failed")
+            return None
+        return None if hit is None else Served("cached", hit.response, hit.age_seconds)
+
+    def written(self, asked: Asked) -> Served | None:
+        """An answer that was written for such questions."""
+        if self.rules is None or not asked.worded:
+            return None
+        self._start()
+        try:
+            rule = self.rules.match(asked.question, locale=asked.locale, route=asked.route)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("rules_failed")
+            return None
+        return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
+
+    def keep(self, asked: Asked, text: str) -> None:
+        """Save a complete answer of a model. Returns at once."""
+        if self.cache is not None:
+            self._start()
+            self.cache.keep(
+                asked.partition,
+                asked.question,
+                text,
+                locale=asked.locale,
+                tenant=asked.tenant,
+                user=asked.user,
+            )
+
+    def stores(self) -> list[StoreStatus]:
+        """Whether the files under it work; those that nothing has used yet are not told of."""
+        return [self.cache.status] if self.cache is not None and self._started else []
+
+    async def aclose(self) -> None:
+        """Write what is to be saved and let go of everything."""
+        if self.cache is not None and self._started:
+            await self.cache.aclose()
+
+    def _start(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        if self.cache is not None:
+            self.cache.start()
+        if self.rules is not None and self._embedder is not None:
+            # Loading takes a second: until then rules are found by their words.
+            use = threading.Thread(target=self.rules.use, args=(self._embedder,), daemon=True)
+            use.start()

@@ -1,0 +1,67 @@
+"""Whether two questions ask the same, as far as guards can tell: a wrong answer is worse than none.
+
+Similar vectors say little: "open" and "close" lie as near to each other as two ways to say one
+thing. So both questions are read (:mod:`failsoft.degrade.guards.reading`), and any part of the one
+that the other lacks is a difference. What is not understood is a difference too.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from failsoft.degrade.guards.abbreviations import abbreviated
+from failsoft.degrade.guards.differences import missing, spelled_alike, unlike_kinds, unlike_persons
+from failsoft.degrade.guards.evidence import speaks
+from failsoft.degrade.guards.language import Language, language_of
+from failsoft.degrade.guards.order import same_order
+from failsoft.degrade.guards.reading import Reading, read
+
+__all__ = ["difference", "normalized"]
+
+_ENDS = " \t\n.,;:!?¡¿…\"'()"
+
+
+# A question is compared with several saved ones, and these with many.
+_KEPT = 4096
+
+
+@lru_cache(_KEPT)
+def normalized(question: str) -> str:
+    """The question without case, spacing, and the marks at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_ENDS)
+
+
+def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
+    """The name of the guard that tells them apart, ``None`` where none does.
+
+    Without word lists for the locale, or where the text is in another language, only questions that
+    are equal but for case and marks pass; the name is then "language".
+    """
+    if normalized(asked) == normalized(saved):
+        return None
+    language = language_of(locale)
+    if language is None or not (speaks(asked, language.tag) and speaks(saved, language.tag)):
+        return "language"
+    ours = abbreviated(asked, saved, language)
+    theirs = abbreviated(saved, ours, language)
+    return _apart(_read(ours, language.tag), _read(theirs, language.tag), language)
+
+
+@lru_cache(_KEPT)
+def _read(text: str, tag: str) -> Reading:
+    language = language_of(tag)
+    assert language is not None  # noqa: S101 - the caller has it
+    return read(text, language)
+
+
+def _apart(ours: Reading, theirs: Reading, language: Language) -> str | None:
+    if not (ours.items and theirs.items):
+        return "content"
+    ours = spelled_alike(ours, theirs, language)
+    return (
+        missing(ours, theirs, language)
+        or unlike_kinds(ours, theirs, language)
+        or unlike_persons(ours, theirs)
+        or (None if same_order(ours, theirs, language) else "order")
+    )
