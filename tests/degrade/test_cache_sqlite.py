@@ -1,7 +1,9 @@
 """The SQLite cache keeps the contract, and what is its own."""
 
 import asyncio
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 from cache_contract import CacheContract
@@ -69,7 +71,7 @@ async def test_of_what_is_deleted_no_trace_is_left_while_it_is_open(another, tmp
     assert (tmp_path / "data" / "cache.db-wal").stat().st_size == 0
 
 
-async def test_what_has_expired_leaves_the_file(another, clock, monkeypatch):
+async def test_what_has_expired_leaves_the_file(another, clock, monkeypatch, tmp_path):
     monkeypatch.setattr("failsoft.degrade.saved.worker._TIDY_SECONDS", 0.02)
     cache = await another()
     for number in range(300):
@@ -78,8 +80,12 @@ async def test_what_has_expired_leaves_the_file(another, clock, monkeypatch):
     clock.now += 86_401
     keep(cache, partition=partition(route="new"))
     await until(lambda: found(cache, route="new"))
-    await asyncio.sleep(0.2)  # nobody asks for anything meanwhile
-    assert (await asyncio.to_thread(cache.stats)).entries == 1
+    with closing(sqlite3.connect(tmp_path / "data" / "cache.db")) as reader:
+
+        async def one_left():  # without a question to the cache, which would wake it
+            return reader.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+
+        await until(one_left)
     assert (await asyncio.to_thread(cache.stats)).partitions == 1
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.reading import PAST, Reading, bag
+from failsoft.degrade.guards.reading import Reading, bag
 from failsoft.degrade.guards.spelling import slips
+from failsoft.degrade.guards.voice import PAST
 
 _Bag = Counter[tuple[str, str]]
 

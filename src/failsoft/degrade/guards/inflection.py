@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-import snowballstemmer
 
 __all__ = ["Inflection"]
 
@@ -26,6 +25,8 @@ class Inflection:
     """The key of a word: equal for its forms. ``stemmer`` is Snowball's name, empty for English."""
 
     def __init__(self, stemmer: str, irregular: Mapping[str, str], whole: Collection[str]) -> None:
+        import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
+
         self._stem = snowballstemmer.stemmer(stemmer).stemWord if stemmer else _english
         self._irregular = irregular
         self._whole = frozenset(whole)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from failsoft.degrade.guards.items import INFINITIVE, PLACED, REVERSED, Item
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.reading import (
-    INFINITIVE,
-    NOMINAL,
-    PLACED,
-    REVERSED,
-    UNDERGONE,
-    Item,
-    Reading,
-)
+from failsoft.degrade.guards.reading import NOMINAL, Reading
+from failsoft.degrade.guards.voice import UNDERGONE
 
 __all__ = ["same_order"]
 

@@ -1,0 +1,88 @@
+"""All that a question names, in order, each under the preposition that it stands behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.numbers import figure, numeral
+from failsoft.degrade.guards.tokens import Token
+
+__all__ = ["INFINITIVE", "PLACED", "REVERSED", "Item", "items_of"]
+
+# What no preposition of a language can be: "of" and its like, "in" and its like, "to" pay.
+REVERSED = "<of>"
+PLACED = "<at>"
+INFINITIVE = "<to>"
+
+
+class Item(NamedTuple):
+    """Something that the question names: what sort of thing, which, and the preposition above."""
+
+    sort: str
+    value: str
+    under: str = ""
+
+
+def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa: C901 - a table of cases
+    under, at = "", 0
+    texts = [token.text for token in words]
+    while at < len(words):
+        word, start = words[at], at
+        at += 1
+        if not word.text or word.text.startswith("#"):
+            under = ""
+        elif word.named and word.text in language.small:
+            yield Item("name", f"{word.text}^", under)
+        elif word.text in language.directed:
+            if _infinitive(texts, start, language):
+                under = INFINITIVE
+            else:
+                under = word.text
+                yield Item("order", word.text, under)
+        elif word.text in language.placed:
+            under, item = _placed(texts, start, language)
+            yield item
+        elif word.text in language.reversing:
+            yield Item(REVERSED, word.text, under)
+        elif number := numeral(texts, start, language.numbers):
+            at, value = number
+            yield Item("number", str(value), under)
+        else:
+            if word.text in language.verbs and language.separable and under not in language.clauses:
+                under = ""  # the verb closes the bracket
+            if plain := _item(word, language, under):
+                yield plain
+
+
+def _item(word: Token, language: Language, under: str) -> Item | None:
+    text = word.text
+    if text in language.dropped or text in language.persons:
+        return None
+    if value := figure(text, language.decimal):
+        return Item("number", value, under)
+    key = language.key(text)
+    sort = language.classes.get(text) or language.classes.get(key)
+    if sort:
+        return Item(sort, language.units.get(key, key), under)
+    return Item("content", text if text in language.verbs else key, under)
+
+
+def _infinitive(texts: list[str], at: int, language: Language) -> bool:
+    """Whether this is the "to" of "to pay" rather than of "to Spain"."""
+    after = texts[at + 1 : at + 3]
+    return (
+        texts[at] in language.particles
+        and "from" not in texts
+        and bool(after)
+        and (after[0] in language.verbs or after[-1] in language.articles)
+    )
+
+
+def _placed(texts: list[str], at: int, language: Language) -> tuple[str, Item]:
+    """In, on, at: said of a place they are one, before a figure each is itself."""
+    after = texts[at + 1] if at + 1 < len(texts) else ""
+    if figure(after, language.decimal) or after in language.numbers:
+        return texts[at], Item("order", texts[at], texts[at])
+    return PLACED, Item(REVERSED, PLACED, PLACED)

@@ -1,0 +1,90 @@
+"""What words mean together: which kind of question, and one word for all that mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.separable import joined
+from failsoft.degrade.guards.tokens import PAUSE, Token
+
+__all__ = ["BARE", "kinds_in", "phrased", "understood"]
+
+BARE = Token("#bare")
+_START = "<s>"
+_WHEN = "#when"
+
+
+def kinds_in(words: list[Token]) -> set[str]:
+    """The kinds of question that stand among the words, like ``#how``."""
+    return {word.text for word in words if word.text.startswith("#")}
+
+
+def phrased(said: list[Token], language: Language) -> list[Token]:
+    """The words with what each phrase stands for in its place."""
+    words = [PAUSE, *said]
+    texts = ["" if token.named else token.text or _START for token in words]
+    found: list[Token] = []
+    at = 0
+    while at < len(words):
+        phrase = language.phrases.find(texts, at)
+        if phrase is None:
+            found.append(words[at])
+            at += 1
+        else:
+            at = phrase[0]
+            found += map(Token, phrase[1])
+    return found
+
+
+def understood(words: list[Token], language: Language, *, asks: bool) -> list[Token]:
+    """One word for each meaning; ``asks`` where the words ask already by how they begin."""
+    found = list(_subordinated(list(_meant(words, language)), language))
+    if not asks and not kinds_in(found):
+        found.insert(0, BARE)
+    return _rewritten(found, language)
+
+
+def _meant(words: list[Token], language: Language) -> Iterator[Token]:
+    words = joined(words, language)
+    keys = [language.key(token.text) for token in words]
+    at = 0
+    while at < len(words):
+        start, meaning = at, language.meanings.find(keys, at)
+        if meaning is not None:
+            at = meaning[0]
+            value = meaning[1][0]
+        else:
+            value = words[at].text
+            at += 1
+        yield Token(value + _conjugated(words[start].text, language), words[start].named)
+
+
+def _conjugated(word: str, language: Language) -> str:
+    """A mark for another's doing or another time, where the verb alone tells them."""
+    if word.startswith("#") or word in language.listed or word in language.grammar:
+        return ""
+    return next((mark for mark, ending in language.conjugated if ending.search(word)), "")
+
+
+def _subordinated(words: list[Token], language: Language) -> Iterator[Token]:
+    """A "when" that asks nothing, beside something that asks, is a condition."""
+    kinds = kinds_in(words) - {_WHEN}
+    for word, after in zip(words, [*words[1:], PAUSE], strict=True):
+        asks = after.text in language.auxiliaries or after.text.startswith("#") or not after.text
+        yield Token("when") if word.text == _WHEN and kinds and not asks else word
+
+
+def _rewritten(words: list[Token], language: Language) -> list[Token]:
+    there = {token.text for token in words}
+    for left, right in language.rewrites:
+        if not there.issuperset(left):
+            continue
+        texts = [token.text for token in words]
+        if all(texts.count(part) >= left.count(part) for part in left):
+            place = min(texts.index(part) for part in left)
+            for part in left:
+                del words[next(at for at, token in enumerate(words) if token.text == part)]
+            words[place:place] = map(Token, right)
+            there = {token.text for token in words}
+    return words

@@ -1,0 +1,40 @@
+"""Who does it in a question: I or you, and whether it is done, was done, or is undergone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.tokens import Token
+
+__all__ = ["PAST", "UNDERGONE", "forms", "persons"]
+
+UNDERGONE = "undergone"
+PAST = "past"
+
+# So many words before a participle, its auxiliary stands.
+_NEAR = 5
+
+
+def persons(words: list[Token], language: Language) -> Iterator[str]:
+    """Whose the question is: I, you, me, my; "owner" for a "my" that is itself asked for."""
+    before = ""
+    for word in words:
+        if kind := language.persons.get(word.text):
+            asked = before.startswith("#") or before in language.auxiliaries
+            yield "owner" if kind == "owners_first" and asked else kind
+        before = word.text
+
+
+def forms(words: list[Token], language: Language) -> Iterator[str]:
+    """Whether something is paid, or somebody has paid, rather than pays."""
+    texts = [word.text for word in words]
+    done = [at for at, text in enumerate(texts) if at and _is_participle(text, language)]
+    if any(text in language.be for at in done for text in texts[max(at - _NEAR, 0) : at]):
+        yield UNDERGONE
+    if any(not language.helping.intersection(texts[max(at - _NEAR, 0) : at]) for at in done):
+        yield PAST
+
+
+def _is_participle(word: str, language: Language) -> bool:
+    return word in language.participles or bool(language.past and language.past.search(word))
