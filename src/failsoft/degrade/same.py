@@ -43,8 +43,9 @@ def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
     language = language_of(locale)
     if language is None or not (speaks(asked, language.tag) and speaks(saved, language.tag)):
         return "language"
-    ours = abbreviated(asked, saved, language)
-    theirs = abbreviated(saved, ours, language)
+    first, second = sorted((asked, saved))  # whichever is asked, the answer is one
+    ours = abbreviated(first, second, language)
+    theirs = abbreviated(second, ours, language)
     return _apart(_read(ours, language.tag), _read(theirs, language.tag), language)
 
 

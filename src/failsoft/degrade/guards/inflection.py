@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-
 __all__ = ["Inflection"]
 
 _CACHED_WORDS = 20_000

@@ -26,6 +26,8 @@ class Item(NamedTuple):
 
 
 def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa: C901 - a table of cases
+    """What is said, one by one, each with the preposition that it stands under."""
+    """What the words name, one after another; the order of an "of" or an "in" is marked."""
     under, at = "", 0
     texts = [token.text for token in words]
     while at < len(words):
