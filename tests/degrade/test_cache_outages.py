@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsoft.degrade.cache import CacheDownError, SemanticCache
+from failsoft.degrade.saved.file import set_aside
+from failsoft.requests.database import identity
 
 TEXT = "x" * 700
 
@@ -179,6 +181,16 @@ async def test_no_sqlite_file_is_set_aside(start, path, caplog):
     assert (path.parent / name).read_bytes() == b"no database " * 1000
     [record] = [record for record in caplog.records if record.message == "cache_set_aside"]
     assert record.fields == {"file": str(path), "now": name}
+
+
+def test_a_file_that_another_process_has_begun_anew_is_left_alone(path):
+    path.parent.mkdir()
+    path.write_bytes(b"new")
+    set_aside(path, (0, 0))
+    assert path.read_bytes() == b"new"
+    set_aside(path, identity(path))
+    assert not path.exists()
+    assert len(aside(path)) == 1
 
 
 @pytest.mark.parametrize("version", [0, 99])

@@ -6,7 +6,7 @@ from failsoft.degrade.same import difference, normalized
 
 SAME = [
     ("en", "How do I close my account?", "how can i close my account"),
-    ("en", "Hello! Could you please tell me how to close my account? Thanks", "How to close my account"),
+    ("en", "Hi! Could you tell me how to close my account? Thanks", "How to close my account"),
     ("en", "I was wondering whether I can pay by card.", "Can I pay by card?"),
     ("en", "Sorry, silly question, but is parking free?", "Is parking free?"),
     ("en", "What is the price of a ticket?", "How much does a ticket cost?"),
@@ -19,10 +19,10 @@ SAME = [
     ("en", "Can I bring two bags?", "can i bring 2 bags"),
     ("en", "Is it possible to travel with 1,000 euros?", "Can one travel with one thousand euros?"),
     ("en", "a 5 kg parcel to Spain, how much is it?", "How much is a 5 kilogram package to Spain?"),
-    ("de", "Guten Tag, können Sie mir sagen, wie ich den Vertrag kündige?", "Wie kündige ich den Vertrag?"),
+    ("de", "Hallo, können Sie mir sagen, wie ich den Tarif kündige?", "Wie kündige ich den Tarif?"),
     ("de", "Wie sage ich meinen Termin ab?", "Wie kann ich meinen Termin absagen?"),
     ("de", "Ist es möglich, bar zu bezahlen?", "Kann ich bar zahlen?"),
-    ("es", "Buenos días, ¿me puede decir cómo cancelo mi pedido?", "¿Cómo puedo cancelar mi pedido?"),
+    ("es", "Hola, ¿me puede decir cómo cancelo mi pedido?", "¿Cómo puedo cancelar mi pedido?"),
     ("es", "¿Qué precio tiene la entrada?", "¿Cuánto cuesta la entrada?"),
 ]  # fmt: skip
 
@@ -47,7 +47,7 @@ APART = [
     ("order", "en", "Can a tenant sue a landlord?", "Can a landlord sue a tenant?"),
     ("order", "en", "Is gold heavier than silver?", "Is silver heavier than gold?"),
     ("order", "en", "Can the seller be paid?", "Can the seller pay?"),
-    ("order", "de", "Wie melde ich mich an?", "Wie melde ich mich ab?"),
+    ("opposite", "de", "Wie melde ich mich an?", "Wie melde ich mich ab?"),
     ("quantity", "en", "How much can I borrow?", "How long can I borrow?"),
     ("quantity", "en", "How many days do I get?", "How often do days I get?"),
     ("modality", "en", "Can I wear a mask?", "Must I wear a mask?"),
@@ -57,7 +57,7 @@ APART = [
     ("content", "es", "¿Cambio mi plan?", "¿Cambió mi plan?"),
     ("scope", "en", "Can I delete all messages?", "Can I delete some messages?"),
     ("scope", "en", "Can I change the date?", "Can I change the date again?"),
-    ("content", "en", "How do I cancel my order?", "How do I cancel my first-class order?"),
+    ("scope", "en", "How do I cancel my order?", "How do I cancel my first-class order?"),
     ("content", "en", "Is cheese allowed?", "Is wine allowed?"),
     ("question", "en", "Where do I pay?", "How do I pay?"),
     ("question", "en", "Why is my parcel late?", "Is my parcel late?"),
@@ -78,7 +78,7 @@ def test_one_question_in_other_words(locale, asked, saved):
 def test_questions_that_only_look_alike(guard, locale, asked, saved):
     found = difference(asked, saved, locale=locale)
     assert found is not None
-    assert found in {guard, "content", "scope", "order"}
+    assert found == guard
 
 
 def test_the_guard_is_named():

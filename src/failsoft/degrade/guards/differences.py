@@ -23,7 +23,7 @@ _TENSES = ("#past", "#perfect", "#future")
 # Where "my" and "the" are one: how to close my account is how to close an account.
 _OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
 _IMPERSONAL = ("#how", "#can", "#must")
-_OWNERS = frozenset({"owner", "owners_first", "others_second"})
+_OWNERS = {"owner": "me", "owners_first": "me", "others_second": "you"}
 # fmt: off
 _PREFIXES = [
     "un", "in", "im", "il", "ir", "dis", "de", "re", "non", "over", "under", "pre", "post",
@@ -54,7 +54,10 @@ def missing(ours: Reading, theirs: Reading, language: Language) -> str | None:
     if _opposed(only_left, only_right, language):
         return "opposite"
     names = ours.names | theirs.names
-    sorts = {"name" if value in names else sort for sort, value in only_left + only_right}
+    sorts = {
+        "name" if sort == "content" and value in names else sort
+        for sort, value in only_left + only_right
+    }
     return next(guard for guard in _GUARDS if guard in sorts)
 
 
@@ -84,14 +87,16 @@ def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
         return "tense"
     if _swapped(left, right):
         return "person"
+    if "others_first" in left ^ right and "subjects_second" in left ^ right:
+        return "person"
     if ours.kinds.intersection(_OWN_DOING) and "subjects_second" in left ^ right:
         return "person"
     mine = ("owner" in left) != ("owner" in right)
     personal = not ours.kinds.intersection(_IMPERSONAL)
     if mine and personal:
         return "person"
-    possessors = [side & _OWNERS for side in (left, right)]
-    return "person" if all(possessors) and possessors[0] != possessors[1] else None
+    owners = [{_OWNERS[who] for who in side if who in _OWNERS} for side in (left, right)]
+    return "person" if all(owners) and owners[0] != owners[1] else None
 
 
 def _swapped(left: frozenset[str], right: frozenset[str]) -> bool:

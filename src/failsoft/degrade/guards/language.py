@@ -98,7 +98,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
     others = list(_lines(table["meanings"]["others"], key))
     # A word that stands on two lines means neither for certain: the first line has it.
     meanings = dict(reversed(verbs + others))
-    prepositions = table["prepositions"]
     return Language(
         tag=tag,
         capitals=table["capitals"],
@@ -117,10 +116,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         dropped=frozenset(table["drop"].split()),
         classes=_classes(table["classes"], key),
         units={key(word): unit for unit, all_ in table["units"].items() for word in all_.split()},
-        directed=frozenset(prepositions["directed"].split()),
-        clauses=frozenset(prepositions["clauses"].split()),
-        placed=frozenset(prepositions["placed"].split()),
-        reversing=frozenset(prepositions["reversing"].split()),
         numbers=table["numbers"],
         persons=_persons(words),
         grammar=_grammar(table),
@@ -130,9 +125,16 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         small=_grammar(table) - frozenset(_measures(table)),
         confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
         key=key,
+        **_places(table["prepositions"]),
         **_sorts(words, key),
         **_manners(courtesy),
     )
+
+
+def _places(prepositions: dict[str, str]) -> dict[str, frozenset[str]]:
+    """The words that say where to or from, by how much depends on them."""
+    names = ("directed", "clauses", "placed", "reversing")
+    return {name: frozenset(prepositions[name].split()) for name in names}
 
 
 def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
@@ -147,7 +149,9 @@ def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
         "participles": frozenset(words["participles"].split()),
         "past": re.compile(words["past"]) if words["past"] else None,
         "opposites": frozenset(
-            frozenset(key(word) for word in pair.split()) for pair in _commas(words["opposites"])
+            frozenset(form(word) for word in pair.split())
+            for pair in _commas(words["opposites"])
+            for form in (str, key)  # prepositions are kept as they are written
         ),
     }
 

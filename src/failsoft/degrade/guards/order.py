@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from failsoft.degrade.guards.items import INFINITIVE, PLACED, REVERSED, Item
 from failsoft.degrade.guards.language import Language
@@ -17,8 +17,13 @@ _ACTORS = frozenset({"subjects_first", "subjects_second"})
 
 def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
     """Whether two readings of the same items name them in the same roles."""
-    left, right = set(_orders(ours.items, language)), set(_orders(theirs.items, language))
     undergone = [UNDERGONE in side.persons for side in (ours, theirs)]
+    if _sorted(ours.items) == _sorted(theirs.items):
+        return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
+    left, right = (
+        _plain(ours.items, theirs.items, language),
+        _plain(theirs.items, ours.items, language),
+    )
     if left & right:
         return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
     moved = _moved(left, right, language), _moved(right, left, language)
@@ -32,27 +37,40 @@ def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
     return undergone[0] != undergone[1] and moved[undergone[0]]
 
 
-def _orders(items: Sequence[Item], language: Language) -> Iterator[_Row]:
-    """As it was said, and with "cost of delivery" as "delivery cost"."""
-    yield _sorted(items)
+def _plain(items: _Row, others: _Row, language: Language) -> set[_Row]:
+    """Without any "of": turned round, "delivery cost", and just left out if the other has none.
+
+    Two that both say it are compared as they say it: a photo for a card is no card for a photo.
+    """
+    found = {_sorted(_turned(items, language))}
+    if not (_marks(items) and _marks(others)):
+        found.add(_sorted(item for item in items if item.sort != REVERSED))
+    return found
+
+
+def _turned(items: _Row, language: Language) -> list[Item]:
+    """With "cost of delivery" as "delivery cost"; as it is where that would change the meaning."""
     said = list(items)
-    while marks := [at for at, item in enumerate(said) if item.sort == REVERSED]:
+    while marks := _marks(said):
         at = marks[-1]
         mark = said[at]
         under = said[at - 1].under if at else ""
         end = next((n for n in range(at + 1, len(said)) if said[n].under != mark.under), len(said))
         head = [one for one in said[max(at - 1, 0) : at] if one.sort not in ("order", REVERSED)]
         if mark.value == PLACED and head and head[0].value in language.verbs:
-            return  # to pay in money is not to pay money
+            return list(items)  # to pay in money is not to pay money
         moved = [one._replace(under=under) for one in said[at + 1 : end]]
         said[at - len(head) : end] = [*moved, *head]
-    yield _sorted([one._replace(under="") if one.under == INFINITIVE else one for one in said])
+    return [one._replace(under="") if one.under == INFINITIVE else one for one in said]
 
 
-def _sorted(items: Sequence[Item]) -> _Row:
+def _marks(items: Sequence[Item]) -> list[int]:
+    return [at for at, item in enumerate(items) if item.sort == REVERSED]
+
+
+def _sorted(items: Iterable[Item]) -> _Row:
     """The parts of a question side by side, wherever each was said."""
-    plain = [item for item in items if item.sort != REVERSED]
-    return tuple(sorted(plain, key=lambda item: item.under))
+    return tuple(sorted(items, key=lambda item: item.under))
 
 
 def _moved(active: set[_Row], passive: set[_Row], language: Language) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.separable import joined
@@ -70,7 +71,7 @@ def _conjugated(word: str, language: Language) -> str:
 def _subordinated(words: list[Token], language: Language) -> Iterator[Token]:
     """A "when" that asks nothing, beside something that asks, is a condition."""
     kinds = kinds_in(words) - {_WHEN}
-    for word, after in zip(words, [*words[1:], PAUSE], strict=True):
+    for word, after in pairwise([*words, PAUSE]):
         asks = after.text in language.auxiliaries or after.text.startswith("#") or not after.text
         yield Token("when") if word.text == _WHEN and kinds and not asks else word
 
