@@ -77,7 +77,9 @@ def unlike_kinds(ours: Reading, theirs: Reading, language: Language) -> str | No
     return "question"
 
 
-def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
+def unlike_persons(  # noqa: PLR0911 - a table of cases
+    ours: Reading, theirs: Reading
+) -> str | None:
     """Whether one asks of themselves and the other of us, or one of mine and the other of any."""
     left, right = ours.persons, theirs.persons
     subjects = {"subjects_first", "subjects_second"}

@@ -131,7 +131,7 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
     )
 
 
-def _places(prepositions: dict[str, str]) -> dict[str, frozenset[str]]:
+def _places(prepositions: dict[str, str]) -> dict[str, Any]:
     """The words that say where to or from, by how much depends on them."""
     names = ("directed", "clauses", "placed", "reversing")
     return {name: frozenset(prepositions[name].split()) for name in names}
