@@ -299,6 +299,17 @@ async def test_a_deletion_takes_the_damaged_file_along(start, path):
     assert not aside(path)
 
 
+async def test_a_schema_that_is_no_text_is_damage(start, path):
+    cache = start()
+    await works(cache)
+    await cache.aclose()
+    trigger = b"UPDATE partitions"  # SQLite tells its name where it is not found
+    path.write_bytes(path.read_bytes().replace(trigger, trigger[:-1] + b"\x9b"))
+    cache = start()
+    await works(cache)
+    assert aside(path)
+
+
 def cut(file, at, _junk):
     file.truncate(at)
 

@@ -132,6 +132,19 @@ async def matrices(cache):
     return await asyncio.wrap_future(ask)
 
 
+async def test_what_was_deleted_elsewhere_is_looked_at_once(another):
+    cache, sibling = await another(), await another()
+    keep(cache)
+    assert await found(cache, ALIKE) == "Here."
+    await asyncio.to_thread(sibling.delete)
+    keep(cache, partition=partition(context="d"))  # so that the partition is not empty
+    keep(cache, question="Is it nice?")
+    assert await found(cache, "Is it nice?") == "Here."
+    assert await look(cache, ALIKE) is None
+    for matrix in await matrices(cache):
+        assert list(matrix.nearest(Words().embed(ALIKE), 0.7)) == []
+
+
 async def test_matrices_are_bounded_together(another, monkeypatch):
     monkeypatch.setattr("failsoft.degrade.saved.search._ROWS_IN_MEMORY", 130)
     cache = await another()

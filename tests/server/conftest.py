@@ -2,6 +2,7 @@
 
 import numpy as np  # Hypothesis looks at it, also while the cache's thread is importing it
 import pytest
+from server_kit import close_made, made
 
 assert np.ndarray
 
@@ -9,3 +10,6 @@ assert np.ndarray
 @pytest.fixture(autouse=True)
 def _own_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    before = made()
+    yield
+    close_made(since=before)

@@ -88,8 +88,24 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{"retry": RetrySettings(max_attempts=1), "server": server} | changes)
 
 
+_made: list[Failsoft] = []
+
+
 def assistant(provider: FakeProvider, **changes: Any) -> Failsoft:
-    return Failsoft(settings(**changes), providers={"anthropic": provider})
+    ai = Failsoft(settings(**changes), providers={"anthropic": provider})
+    _made.append(ai)
+    return ai
+
+
+def made() -> int:
+    """How many assistants there are."""
+    return len(_made)
+
+
+def close_made(since: int) -> None:
+    """Close the later ones: each holds two threads and an embedder."""
+    while len(_made) > since:
+        asyncio.run(_made.pop().aclose(drain_seconds=0))
 
 
 def service(*script: Step, **changes: Any) -> Any:

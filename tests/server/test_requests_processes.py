@@ -12,6 +12,7 @@ from server_process import served
 
 QUESTION = {"message": "?"}
 SLOW = "*=latency;first_content_ms=50;between_events_ms=25"
+SLOWER = "*=latency;first_content_ms=50;between_events_ms=150"
 STALLED = "*=stall"
 STREAM = "/api/chat/stream"
 
@@ -154,7 +155,7 @@ async def test_a_kill_interrupts_and_loses_nothing_that_was_kept():
 
 
 async def test_a_killed_worker_takes_none_of_its_siblings_requests():
-    async with served(SLOW, drain=5, workers=3) as server, client(server) as session:
+    async with served(SLOWER, drain=5, workers=3) as server, client(server) as session:
         replies = [await session.post(STREAM, json=QUESTION) for _ in range(15)]
         victim = busiest_worker(server.process)
         os.kill(victim, signal.SIGSTOP)  # it takes no more, so that its siblings have some too
@@ -184,10 +185,11 @@ async def interrupted(session, request_id):
 
 async def end_of(reply):
     """The type of the last event, ``None`` where the connection broke before any."""
-    try:
-        raw = await reply.content.read()
-    except aiohttp.ClientError:
-        return None
+    async with reply:
+        try:
+            raw = await reply.content.read()
+        except aiohttp.ClientError:
+            return None
     return events_in(raw)[-1][1]["type"]
 
 

@@ -125,8 +125,10 @@ class Failsoft:
         ``message`` is text or the provider's content blocks, ``history`` earlier messages in the
         provider's shape. ``route`` is one of the settings' ``routes``; any other may use the whole
         chain. ``model`` goes first, then the route's chain. ``timeout`` (seconds) caps everything.
-        ``principal`` is who asks. Raises :class:`~failsoft.errors.SettingError` for arguments that
-        cannot hold, a ``model`` that the route does not allow among them.
+        ``principal`` is the user who asks and ``tenant`` whose user that is: saved answers are
+        theirs alone unless the route shares them. Raises
+        :class:`~failsoft.errors.SettingError` for arguments that cannot hold, a ``model`` that
+        the route does not allow among them.
         """
         body = message_body(message, history=history, system=system, max_tokens=max_tokens)
         answer, _ = await self._run(

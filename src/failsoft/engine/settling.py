@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from typing import Any
+
 from failsoft.classify.verdict import ErrorCategory
-from failsoft.degrade.ladder import Served
+from failsoft.degrade.ladder import Asked, Served
 from failsoft.engine.answer import Answer
 from failsoft.engine.answering import answer_for, reported, served_answer
 from failsoft.engine.asking import asked_in
@@ -14,16 +18,15 @@ from failsoft.notices import Catalogue
 
 __all__ = ["saved_first", "settle"]
 
+_log = logging.getLogger(__name__)
+
 # What another's answer cannot mend: the words, our own set-up, or the request itself.
 _OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
 
 
 async def saved_first(core: Core, request: Request, catalogue: Catalogue) -> Answer | None:
-    """A saved answer before any model is asked, where the route says ``cache = "always"``."""
-    route = core.settings.routes.get(request.route)
-    if route is None or route.cache != "always" or not request.degrades:
-        return None
-    asked = asked_in(request, route)
+    """A saved answer before any model is asked, for routes that say ``cache = "always"``."""
+    asked = _asked(core, request)
     served = await core.ladder.saved(asked) if asked is not None else None
     if served is None:
         return None
@@ -47,29 +50,41 @@ async def settle(
 async def _step_down(core: Core, request: Request, ending: Ending) -> Served | None:
     verdict = reported(ending.gave_up)
     helps = verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
-    if not helps or ending.shown or not request.degrades:
+    if not helps or ending.shown or (asked := _asked(core, request)) is None:
         return None
-    route = core.settings.routes.get(request.route)
-    asked = asked_in(request, route)
-    if asked is None:
-        return None
-    if route is not None and route.cache == "off":
-        return core.ladder.written(asked)
-    return await core.ladder.find(asked)
+    return await core.ladder.find(asked) if _saves(core, request) else core.ladder.written(asked)
 
 
 def _keep(core: Core, request: Request, answer: Answer) -> None:
     """Save what is whole, and words alone: never a part, a refusal or a call of a tool."""
-    if core.ladder.cache is None or not request.degrades or answer.finish != "complete":
+    if core.ladder.cache is None or answer.finish != "complete" or not answer.text:
         return
-    message = answer.message or {}
-    if message.get("stop_reason") not in ("end_turn", "stop_sequence") or not answer.text:
+    if not _saves(core, request) or not _words_alone(answer.message or {}):
         return
-    if any(block.get("type") not in ("text", "thinking") for block in message.get("content", ())):
-        return
-    route = core.settings.routes.get(request.route)
-    if route is not None and route.cache == "off":
-        return
-    asked = asked_in(request, route)
+    asked = _asked(core, request)
     if asked is not None:
         core.ladder.keep(asked, answer.text)
+
+
+def _words_alone(message: Mapping[str, Any]) -> bool:
+    if message.get("stop_reason") not in ("end_turn", "stop_sequence"):
+        return False
+    blocks = message.get("content")
+    kinds = [b.get("type") if isinstance(b, Mapping) else None for b in blocks or ()]
+    return all(kind in ("text", "thinking") for kind in kinds)
+
+
+def _saves(core: Core, request: Request) -> bool:
+    route = core.settings.routes.get(request.route)
+    return route is None or route.cache != "off"
+
+
+def _asked(core: Core, request: Request) -> Asked | None:
+    """What is asked, ``None`` where the ladder cannot help; a fault there breaks no request."""
+    if not request.degrades:
+        return None
+    try:
+        return asked_in(request, core.settings.routes.get(request.route))
+    except Exception:  # noqa: BLE001 - what the models took may be compared with nothing
+        _log.exception("ladder_failed", extra={"fields": {"request_id": request.id}})
+        return None

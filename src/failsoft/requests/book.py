@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from failsoft.requests.chores import forget_old, give_sign, interrupt, seen
-from failsoft.requests.database import connect, identity
+from failsoft.requests.database import connect, identity, transaction
 from failsoft.requests.outage import LOCK_SECONDS, OutageError, is_busy
 from failsoft.requests.owners import Owner, bury, lives, locks
 from failsoft.requests.rows import Rows
@@ -70,7 +69,7 @@ class Book:
         """Do it all or nothing, in one transaction. May be done over where a lock is in the way."""
 
         def once() -> T:
-            with self._transaction(writes=writes):
+            with transaction(self._connection, writes=writes):
                 return work()
 
         return _patiently(once)
@@ -120,17 +119,6 @@ class Book:
     def _strike_off(self, name: str) -> None:
         now = self._keeping.clock()
         self.do(lambda: interrupt(self._connection, name, now), writes=True)
-
-    @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
 
 
 def _patiently(work: Callable[[], T]) -> T:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from failsoft.requests.outage import OutageError
 from failsoft.requests.schema import prepare
 
-__all__ = ["connect", "identity"]
+__all__ = ["connect", "identity", "transaction"]
 
 _CACHE_KIB: Final = 16_384
 _WAL_BYTES: Final = 64 * 1024 * 1024
@@ -52,6 +52,19 @@ def _set_up(connection: sqlite3.Connection, *, check: bool) -> None:
             error = sqlite3.DatabaseError(found)
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, writes: bool) -> Iterator[None]:
+    """All or nothing. One that writes takes the lock at its start."""
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def identity(path: Path) -> tuple[int, int] | None:

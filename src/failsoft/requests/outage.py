@@ -49,8 +49,10 @@ class OutageError(Exception):
 def is_outage(error: Exception) -> bool:
     """Whether it concerns the whole file, rather than one statement."""
     code = _code(error)
-    return isinstance(error, OSError | NewerSchemaError | OutageError) or (
-        code is not None and code not in _STATEMENT
+    return (
+        isinstance(error, OSError | NewerSchemaError | OutageError)
+        or (code is not None and code not in _STATEMENT)
+        or is_damage(error)
     )
 
 
@@ -60,8 +62,8 @@ def is_busy(error: Exception) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the content of the file is wrong."""
-    return _code(error) in _DAMAGE
+    """Whether the content of the file is wrong, so wrong that it cannot even be told at times."""
+    return _code(error) in _DAMAGE or isinstance(error, UnicodeDecodeError)
 
 
 def explain(error: Exception, path: Path, what: str = "request log") -> str:
@@ -76,7 +78,7 @@ def _reason(error: Exception, path: Path) -> str:
             return "the disk is full: free some space"
         case _ if code in _BUSY:
             return f"locked by another program for more than {LOCK_SECONDS:g} s: end that program"
-        case _ if code in _DAMAGE:
+        case _ if is_damage(error):
             return (
                 f"damaged, or no SQLite file ({error}): move it away together with its -wal and "
                 "-shm, and a new one is made"

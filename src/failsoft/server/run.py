@@ -60,8 +60,9 @@ class Run:
         self._on_kept = on_kept
         self._drain = service.drain
         self._render = service.render
-        outlet = FrameOutlet(self.live, record, log=log, render=service.render)
-        self._outlet = outlet if record.stream else None
+        self._outlet: FrameOutlet | None = None
+        if record.stream:
+            self._outlet = FrameOutlet(self.live, record, log=log, render=service.render)
         self._stopped: Literal["", "cancelled", "draining"] = ""
         self._answered = False
         self._task: asyncio.Task[None] | None = None

@@ -93,6 +93,7 @@ class Search:
 
         name = (number, embedder.name)
         if name not in self._matrices:
+            self._drop_emptied()
             size = self._rows.size(number)
             self._matrices[name] = Vectors(embedder.dimensions, rows=size)
         matrix = self._matrices[name]
@@ -108,6 +109,11 @@ class Search:
         while len(self._matrices) > 1 and self._size() > _ROWS_IN_MEMORY:
             self._matrices.popitem(last=False)
         return matrix
+
+    def _drop_emptied(self) -> None:
+        """Forget partitions that were deleted: their numbers are never used again."""
+        for emptied in [name for name in self._matrices if not self._rows.size(name[0])]:
+            del self._matrices[emptied]
 
     def _size(self) -> int:
         return sum(map(len, self._matrices.values()))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from failsoft.degrade.saved.entries import Listed, New
 from failsoft.degrade.saved.file import open_file, remove_damaged
 from failsoft.degrade.saved.rows import Rows
 from failsoft.degrade.saved.search import Search, same
-from failsoft.requests.database import identity
+from failsoft.requests.database import identity, transaction
 from failsoft.requests.outage import LOCK_SECONDS
 
 __all__ = ["Answered", "Keeping", "Shelf"]
@@ -76,7 +75,7 @@ class Shelf:
     def save(self, answered: Sequence[Answered], embedder: Embedder | None) -> None:
         """Save answers, all or none."""
         news = [_new(one, embedder if one.partition.shared else None) for one in answered]
-        with self._writing():
+        with transaction(self._connection, writes=True):
             for new in news:
                 self.rows.save(new, at_most=self.keeping.max_entries)
 
@@ -84,7 +83,7 @@ class Shelf:
         """Delete what they asked, with every trace of it; how many it were."""
         count = 0
         while True:
-            with self._writing():
+            with transaction(self._connection, writes=True):
                 gone = self.rows.delete(tenant, user, at_most=_FEW)
             count += gone
             if not gone:
@@ -105,7 +104,7 @@ class Shelf:
         """Delete some of what is too old or too much; whether there may be more of it."""
         earliest, latest = self.keeping.span()
         remove_damaged(self.keeping.path, before=earliest)
-        with self._writing():
+        with transaction(self._connection, writes=True):
             more = self.rows.expire(earliest, latest, among=_FEW)
             if self.rows.bytes() > self.keeping.max_bytes:
                 more = self.rows.drop_oldest(_FEW) or more
@@ -113,7 +112,7 @@ class Shelf:
 
     def try_room(self) -> None:
         """Write and delete as much as some answers are, to see whether there is room for it."""
-        with self._writing():
+        with transaction(self._connection, writes=True):
             self.rows.blank(_ROOM_BYTES)
 
     def close(self) -> None:
@@ -126,17 +125,6 @@ class Shelf:
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
         while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(_TRY_SECONDS)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
 
 
 def _new(one: Answered, embedder: Embedder | None) -> New:
