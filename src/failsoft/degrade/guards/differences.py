@@ -19,10 +19,11 @@ _GUARDS = (
 )  # fmt: skip
 _QUANTITIES = ("#howmuch", "#howmany", "#howlong", "#howoften", "#price")
 _MODALS = ("#can", "#must", "#should", "#would")
-_TENSES = ("#past", "#perfect", "#future")
+_TENSES = ("#past", "#was", "#had", "#perfect", "#future")
 # Where "my" and "the" are one: how to close my account is how to close an account.
 _OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
 _IMPERSONAL = ("#how", "#can", "#must")
+_ACTORS = frozenset({"subjects_first", "subjects_second"})
 _OWNERS = {"owner": "me", "owners_first": "me", "others_second": "you"}
 # fmt: off
 _PREFIXES = [
@@ -77,36 +78,35 @@ def unlike_kinds(ours: Reading, theirs: Reading, language: Language) -> str | No
     return "question"
 
 
-def unlike_persons(  # noqa: PLR0911 - a table of cases
-    ours: Reading, theirs: Reading
-) -> str | None:
+def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
     """Whether one asks of themselves and the other of us, or one of mine and the other of any."""
     left, right = ours.persons, theirs.persons
-    subjects = {"subjects_first", "subjects_second"}
-    if (left & subjects) and (right & subjects) and (left & subjects) != (right & subjects):
-        return "person"
     if (PAST in left) != (PAST in right):
         return "tense"
-    if _swapped(left, right):
-        return "person"
-    if "others_first" in left ^ right and "subjects_second" in left ^ right:
-        return "person"
-    if ours.kinds.intersection(_OWN_DOING) and "subjects_second" in left ^ right:
-        return "person"
-    mine = ("owner" in left) != ("owner" in right)
-    personal = not ours.kinds.intersection(_IMPERSONAL)
-    if mine and personal:
-        return "person"
+    kinds = ours.kinds
+    unlike = _other_actor(left, right, kinds) or _other_owner(left, right, kinds)
+    return "person" if unlike else None
+
+
+def _other_actor(left: frozenset[str], right: frozenset[str], kinds: frozenset[str]) -> bool:
+    """Whether "I" do it in the one, and "you" do, or it is done to "me", in the other."""
+    actors = left & _ACTORS, right & _ACTORS
+    apart = left ^ right
+    you = "subjects_second" in apart
+    return (
+        (all(actors) and actors[0] != actors[1])
+        or {"subjects_first", "others_first"} <= apart
+        or ("#who" in kinds and "subjects_first" in apart)
+        or (you and ("others_first" in apart or not kinds.isdisjoint(_OWN_DOING)))
+    )
+
+
+def _other_owner(left: frozenset[str], right: frozenset[str], kinds: frozenset[str]) -> bool:
+    """Whether one asks for "my" limit, and the other for "your" limit or the limit of all."""
+    if "owner" in left ^ right and kinds.isdisjoint(_IMPERSONAL):
+        return True
     owners = [{_OWNERS[who] for who in side if who in _OWNERS} for side in (left, right)]
-    return "person" if all(owners) and owners[0] != owners[1] else None
-
-
-def _swapped(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether "I" do it in the one, and it is done to "me" in the other."""
-    for one, other in ((left, right), (right, left)):
-        if "subjects_first" in one - other and "others_first" in other - one:
-            return True
-    return False
+    return all(owners) and owners[0] != owners[1]
 
 
 def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
@@ -114,8 +114,10 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
     bare, full = (ours, theirs) if not ours.kinds else (theirs, ours)
     if bare.kinds or not bare.items:
         return False
-    acts = bare.items[0].value in language.verbs
-    return full.kinds == {"#how"} if acts else full.kinds in ({"#what"}, {"#yesno"})
+    if bare.items[0].value not in language.verbs:
+        return full.kinds in ({"#what"}, {"#yesno"})
+    # Where its ending tells who does it, a verb in front may ask for itself.
+    return full.kinds == {"#how"} and language.conjugated is None
 
 
 def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:

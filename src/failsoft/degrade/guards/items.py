@@ -9,12 +9,15 @@ from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.numbers import figure, numeral
 from failsoft.degrade.guards.tokens import Token
 
-__all__ = ["INFINITIVE", "PLACED", "REVERSED", "Item", "items_of"]
+__all__ = ["INFINITIVE", "MARK", "PLACED", "REVERSED", "Item", "items_of"]
 
 # What no preposition of a language can be: "of" and its like, "in" and its like, "to" pay.
 REVERSED = "<of>"
 PLACED = "<at>"
 INFINITIVE = "<to>"
+
+# Before what a verb's ending tells of tense and person.
+MARK = "~"
 
 
 class Item(NamedTuple):
@@ -25,9 +28,8 @@ class Item(NamedTuple):
     under: str = ""
 
 
-def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa: C901 - a table of cases
-    """What is said, one by one, each with the preposition that it stands under."""
-    """What the words name, one after another; the order of an "of" or an "in" is marked."""
+def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa: C901, PLR0912 - a table of cases
+    """What the words name, one after another; the place of an "of" or an "in" is marked."""
     under, at = "", 0
     texts = [token.text for token in words]
     while at < len(words):
@@ -37,6 +39,8 @@ def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa:
             under = ""
         elif word.named and word.text in language.small:
             yield Item("name", f"{word.text}^", under)
+        elif word.text in language.stranded and _is_last(texts, start):
+            yield Item("order", word.text)
         elif word.text in language.directed:
             if _infinitive(texts, start, language):
                 under = INFINITIVE
@@ -58,6 +62,12 @@ def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa:
                 yield plain
 
 
+def _is_last(texts: list[str], at: int) -> bool:
+    """Whether what it belongs to is what is asked for: "what do I pay for"."""
+    after = texts[at + 1] if at + 1 < len(texts) else ""
+    return not after or after.startswith("#")
+
+
 def _item(word: Token, language: Language, under: str) -> Item | None:
     text = word.text
     if text in language.dropped or text in language.persons:
@@ -68,7 +78,8 @@ def _item(word: Token, language: Language, under: str) -> Item | None:
     sort = language.classes.get(text) or language.classes.get(key)
     if sort:
         return Item(sort, language.units.get(key, key), under)
-    return Item("content", text if text in language.verbs else key, under)
+    settled = text in language.verbs or MARK in text
+    return Item("content", text if settled else key, under)
 
 
 def _infinitive(texts: list[str], at: int, language: Language) -> bool:

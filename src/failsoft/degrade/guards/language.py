@@ -44,13 +44,14 @@ class Language:
     placed: frozenset[str]
     separable: frozenset[str]
     reversing: frozenset[str]
+    stranded: frozenset[str]
     numbers: Mapping[str, int]
     persons: Mapping[str, str]
     auxiliaries: frozenset[str]
     particles: frozenset[str]
     listed: frozenset[str]
     grammar: frozenset[str]
-    conjugated: tuple[tuple[str, re.Pattern[str]], ...]
+    conjugated: re.Pattern[str] | None
     helping: frozenset[str]
     be: frozenset[str]
     polite: frozenset[str]
@@ -120,7 +121,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         persons=_persons(words),
         grammar=_grammar(table),
         listed=frozenset(_listed(table["meanings"])),
-        conjugated=tuple((f"~{n}", re.compile(e)) for n, e in table["conjugated"].items()),
         spelled=frozenset(_spelled(table)),
         small=_grammar(table) - frozenset(_measures(table)),
         confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
@@ -134,7 +134,8 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
 def _places(prepositions: dict[str, str]) -> dict[str, Any]:
     """The words that say where to or from, by how much depends on them."""
     names = ("directed", "clauses", "placed", "reversing")
-    return {name: frozenset(prepositions[name].split()) for name in names}
+    found = {name: frozenset(prepositions[name].split()) for name in names}
+    return found | {"stranded": found["placed"] | found["reversing"]}
 
 
 def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
@@ -147,6 +148,7 @@ def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
         "helping": frozenset(words["be"].split()) | frozenset(words["helping"].split()),
         "be": frozenset(words["be"].split()),
         "participles": frozenset(words["participles"].split()),
+        "conjugated": re.compile(words["conjugated"]) if words["conjugated"] else None,
         "past": re.compile(words["past"]) if words["past"] else None,
         "opposites": frozenset(
             frozenset(form(word) for word in pair.split())

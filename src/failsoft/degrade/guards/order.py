@@ -12,6 +12,8 @@ from failsoft.degrade.guards.voice import UNDERGONE
 __all__ = ["same_order"]
 
 _Row = tuple[Item, ...]
+# What is needed or had is a thing, however much its name is like a verb.
+_OF_THINGS = frozenset({"#must", "#have"})
 _ACTORS = frozenset({"subjects_first", "subjects_second"})
 
 
@@ -24,17 +26,23 @@ def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
         _plain(ours.items, theirs.items, language),
         _plain(theirs.items, ours.items, language),
     )
-    if left & right:
+    if left & right and _places(ours.items, theirs.items):
         return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
     moved = _moved(left, right, language), _moved(right, left, language)
     if not any(moved):
         return False
     if NOMINAL in ours.persons ^ theirs.persons:
         return True
-    if language.separable:
+    if language.separable:  # its verbs stand first or last, as the sentence wants
         actors = [side.persons & _ACTORS for side in (ours, theirs)]
-        return actors[0] == actors[1] != frozenset()
+        return actors[0] == actors[1] != frozenset() and not ours.kinds & _OF_THINGS
     return undergone[0] != undergone[1] and moved[undergone[0]]
+
+
+def _places(ours: _Row, theirs: _Row) -> bool:
+    """Whether both name as many places, or one has neither an "in" nor an "of"."""
+    marks = [[items[at].value == PLACED for at in _marks(items)] for items in (ours, theirs)]
+    return not all(marks) or sum(marks[0]) == sum(marks[1])
 
 
 def _plain(items: _Row, others: _Row, language: Language) -> set[_Row]:

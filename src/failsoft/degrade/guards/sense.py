@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from failsoft.degrade.guards.items import MARK
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.separable import joined
 from failsoft.degrade.guards.tokens import PAUSE, Token
@@ -65,7 +66,10 @@ def _conjugated(word: str, language: Language) -> str:
     """A mark for another's doing or another time, where the verb alone tells them."""
     if word.startswith("#") or word in language.listed or word in language.grammar:
         return ""
-    return next((mark for mark, ending in language.conjugated if ending.search(word)), "")
+    found = language.conjugated.search(word) if language.conjugated else None
+    if found is None:
+        return ""
+    return f"{MARK}{found[1]}" if found.lastindex else MARK
 
 
 def _subordinated(words: list[Token], language: Language) -> Iterator[Token]:
