@@ -68,6 +68,7 @@ class Language:
     past: re.Pattern[str] | None
     articles: frozenset[str]
     confusable: frozenset[str]
+    corrects: bool
     opposites: frozenset[frozenset[str]]
     key: Any
 
@@ -87,8 +88,8 @@ def language_of(tag: str) -> Language | None:
         return None
     words = files(__package__).joinpath("words")
     table = words.joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    near = words.joinpath(f"{name}.near.txt").read_text(encoding="utf-8")
-    return _read(name, tomllib.loads(table), near)
+    near = words.joinpath(f"{name}.near.txt")
+    return _read(name, tomllib.loads(table), near.read_text("utf-8") if near.is_file() else "")
 
 
 def _read(tag: str, table: dict[str, Any], near: str) -> Language:
@@ -124,6 +125,7 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         spelled=frozenset(_spelled(table)),
         small=_grammar(table) - frozenset(_measures(table)),
         confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
+        corrects=bool(near),  # without a list of the right words near by, it would be a guess
         key=key,
         **_places(table["prepositions"]),
         **_sorts(words, key),

@@ -2,7 +2,8 @@
 
 Only slips that seldom make another word: two neighbours swapped, a letter single for double, in a
 long word one vowel. The few right words that lie so near to each other are listed, and a word that
-the lists have is never taken for another one that they have.
+the lists have is never taken for another one that they have. A language without such a list has its
+slips left as they are: its questions are then seldom found, and never confused.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _VOWELS = "aeiouyäöüáéíóú"
 
 def corrected(word: str, language: Language) -> str:
     """The listed word that this unknown one is a slip of, or the word itself."""
-    if len(word) < _SHORTEST or not word.isalpha():
+    if not language.corrects or len(word) < _SHORTEST or not word.isalpha():
         return word
     return _corrected(word, language.tag)
 
@@ -68,6 +69,8 @@ def slips(ours: list[str], theirs: list[str], language: Language) -> dict[str, s
 
     Empty where any of them is a word of its own.
     """
+    if not language.corrects:
+        return {}
     found = {one: other for one in ours for other in theirs if _may_be(one, other, language)}
     matched = len(ours) == len(theirs) == len(found) == len(set(found.values()))
     return found if matched else {}
