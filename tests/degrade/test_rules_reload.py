@@ -1,5 +1,6 @@
 """A folder of rules changes while it is in use, and no slip in it takes an answer away."""
 
+import asyncio
 import os
 import threading
 from pathlib import Path
@@ -59,6 +60,25 @@ def test_a_change_is_in_force_after_two_seconds_of_use(book, clock, tmp_path):
     book.match(LOST)
     settle()
     assert text_of(book) == "Never."
+
+
+async def test_who_waits_is_not_given_what_was_taken_back(book, clock, tmp_path):
+    (tmp_path / "lost.md").unlink()
+    await book.refresh()
+    assert text_of(book) is not None  # it was looked at a moment ago
+    clock.now += 3600
+    await book.refresh()
+    assert text_of(book) is None
+
+
+async def test_a_disk_that_hangs_is_not_waited_for(book, clock, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(book, "reload", release.wait)
+    clock.now += 2
+    async with asyncio.timeout(5):
+        await book.refresh()
+    release.set()
+    assert text_of(book) is not None
 
 
 def test_looking_happens_in_a_thread_of_its_own_and_once(book, clock, monkeypatch):

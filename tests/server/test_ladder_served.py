@@ -6,7 +6,7 @@ import pytest
 from server_kit import FakeProvider, ask, assistant, call, stream
 
 from failsoft.classify.failures import ReplyFailed, StreamCut
-from failsoft.config.settings import BreakerSettings, RouteSettings
+from failsoft.config.settings import BreakerSettings, CacheSettings, RouteSettings
 from failsoft.server import create_app
 
 DOWN = (ReplyFailed(status=529, body=b'{"error":{"type":"overloaded_error"}}'),)
@@ -147,3 +147,29 @@ async def test_a_cut_file_costs_the_cache_and_not_the_request(made, tmp_path):
     _, app = made(("Fine.",), DOWN)
     assert (await ask(app)).json["level"] == "full"
     assert (await ask(app)).status in (200, 503)
+
+
+async def test_where_no_text_is_stored_none_stays_from_before(made, tmp_path):
+    folder = tmp_path / "data"
+    before = assistant(FakeProvider(("Bring your payslips.",)), data_dir=str(folder))
+    await before.ask("What do I need to bring?")
+    await before.aclose()
+    assert (folder / "cache.db").exists()
+    made(DOWN, data_dir=str(folder), store_text=False)
+    assert list(folder.glob("cache.db*")) == []
+
+
+async def test_shadow_mode_logs_the_questions_only_where_that_is_asked_for(made, caplog):
+    caplog.set_level("INFO")
+    logged = []
+    for texts in (False, True):
+        cache = CacheSettings(shadow=True, shadow_texts=texts)
+        folder = f"shadow-{texts}"
+        _, app = made(("Bring your payslips.",), DOWN, cache=cache, data_dir=folder)
+        await ask(app, message="What do I need to bring?")
+        reply = await ask(app, message="please, what do I need to bring?")
+        assert reply.json["level"] == "minimal"
+        logged.append([one for one in caplog.records if one.message == "cache_shadow_hit"][-1])
+    assert set(logged[0].fields) == {"similarity"}
+    assert logged[1].fields["asked"] == "please, what do I need to bring?"
+    assert logged[1].fields["saved"] == "What do I need to bring?"

@@ -22,6 +22,8 @@ from failsoft.telemetry.events import (
 
 __all__ = ["Narrator"]
 
+_INSTEAD = {"cached": "a saved answer", "rule": "a prepared answer"}
+
 _Line = tuple[str, str]
 """What to say, and in which style."""
 
@@ -92,6 +94,8 @@ def _breaker(event: BreakerChanged) -> _Line:
 def _ended(event: RequestFinished) -> _Line:
     took = duration(event.duration_seconds)
     tries = f"{event.attempts} attempt{'' if event.attempts == 1 else 's'}"
+    if event.outcome == "success" and event.level in _INSTEAD:
+        return f"given {_INSTEAD[event.level]} after {took}, {tries}", "bold yellow"
     if event.outcome == "success":
         return f"answered in {took} by {model_of(event.target)}, {tries}", "bold green"
     if event.outcome == "cancelled":

@@ -213,6 +213,11 @@ class CacheSettings(Section):
         doc="log what other wordings would have been served, serve none",
         kind=switch(),
     )
+    shadow_texts: bool = setting(
+        default=False,
+        doc="what `shadow` logs has the two questions in it, for people to judge",
+        kind=switch(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ class SemanticCache:
     must be at least ``threshold``, by default what the embedder's evaluation supports, and no guard
     may tell the questions apart. A partition holds ``max_entries``, the file ``max_bytes``; the
     oldest make room. With ``shadow`` a like question is served nothing: ``on_shadow`` is told, in
-    the cache's thread, what it would have been.
+    the cache's thread, what it would have been; without it a line is logged that has no text.
 
     On its own::
 
@@ -283,11 +283,11 @@ class SemanticCache:
         return Hit(entry.response, age, entry.question, similarity, exact)
 
     def _tell(self, shadow: ShadowHit) -> None:
-        # Text goes only where it was asked for.
-        fields = {"similarity": round(shadow.hit.similarity, 3)}
-        _log.info("cache_shadow_hit", extra={"fields": fields})
         if self._on_shadow is not None:
             self._on_shadow(shadow)
+        else:  # text goes only where it was asked for
+            fields = {"similarity": round(shadow.hit.similarity, 3)}
+            _log.info("cache_shadow_hit", extra={"fields": fields})
 
     def _flush(self, _: Shelf) -> None:
         """What was kept before is saved before whatever waits for the embedder."""

@@ -64,7 +64,7 @@ class Ladder:
 
     async def find(self, asked: Asked) -> Served | None:
         """The best there is, ``None`` where there is nothing."""
-        return await self.saved(asked) or self.written(asked)
+        return await self.saved(asked) or await self.written(asked)
 
     async def saved(self, asked: Asked) -> Served | None:
         """A saved answer to the same question."""
@@ -78,12 +78,13 @@ class Ladder:
             return None
         return None if hit is None else Served("cached", hit.response, hit.age_seconds)
 
-    def written(self, asked: Asked) -> Served | None:
+    async def written(self, asked: Asked) -> Served | None:
         """An answer that was written for such questions."""
         if self.rules is None or not asked.worded:
             return None
         self._start()
         try:
+            await self.rules.refresh()
             rule = self.rules.match(asked.question, locale=asked.locale, route=asked.route)
         except Exception:  # noqa: BLE001 - as above
             _log.exception("rules_failed")

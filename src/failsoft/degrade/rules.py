@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RuleBook", "RuleMatch"]
 
 _LOOK_EVERY_SECONDS = 2.0
+_WAIT_SECONDS = 0.25
 
 _logger = logging.getLogger(__name__)
 
@@ -55,8 +58,9 @@ class RuleBook:
 
     The folder is read when this is made (blocking: about a millisecond a file) and looked at again
     every two seconds while it is used, in a thread of its own, so that :meth:`match` never waits
-    for a disk. While a file is wrong its last good version is served and ``report`` is told once.
-    With an ``embedder`` questions are also found by their meaning. ``clock`` is in seconds.
+    for a disk; who would rather wait than give what was taken back calls :meth:`refresh` first.
+    While a file is wrong its last good version is served and ``report`` is told once. With an
+    ``embedder`` questions are also found by their meaning. ``clock`` is in seconds.
 
     Raises :class:`~failsoft.errors.RuleFolderError` when there is no such folder.
     """
@@ -94,7 +98,8 @@ class RuleBook:
         ``locale`` decides the language: ``de-AT`` is given rules for ``de-AT`` and ``de``; where
         none of them fits, those of ``fallback_locale``, if that is set.
         """
-        self._look_sometimes()
+        if self._is_due():
+            threading.Thread(target=self.reload, name="failsoft-rules", daemon=True).start()
         shelves = self._shelves
         for tag in (locale, self._fallback_locale):
             shelf = tag and shelves.shelf(tag)
@@ -107,6 +112,16 @@ class RuleBook:
         with self._reading:
             self._embedder = embedder
             self._shelves = self._arranged()
+
+    async def refresh(self) -> None:
+        """Look at the folder if that is due: what was taken back is not given once more.
+
+        Waits a quarter of a second at most; a slower disk is read on in its thread.
+        """
+        if self._is_due():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WAIT_SECONDS):
+                    await asyncio.to_thread(self.reload)
 
     def reload(self) -> None:
         """Look at the folder now, and wait for it."""
@@ -123,11 +138,12 @@ class RuleBook:
             remedy = "bring the folder back; its rules stay in force"
             self._report(Problem(file=str(self._path), line=1, what=what, remedy=remedy))
 
-    def _look_sometimes(self) -> None:
+    def _is_due(self) -> bool:
         now = self._clock()
-        if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY_SECONDS
-            threading.Thread(target=self.reload, name="failsoft-rules", daemon=True).start()
+        if now < self._next_look:
+            return False
+        self._next_look = now + _LOOK_EVERY_SECONDS
+        return True
 
     def _read(self) -> None:
         with self._reading:

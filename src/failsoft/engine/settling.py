@@ -52,7 +52,8 @@ async def _step_down(core: Core, request: Request, ending: Ending) -> Served | N
     helps = verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
     if not helps or ending.shown or (asked := _asked(core, request)) is None:
         return None
-    return await core.ladder.find(asked) if _saves(core, request) else core.ladder.written(asked)
+    step = core.ladder.find if _saves(core, request) else core.ladder.written
+    return await step(asked)
 
 
 def _keep(core: Core, request: Request, answer: Answer) -> None:

@@ -16,7 +16,7 @@ from failsoft.requests.database import connect, identity
 from failsoft.requests.outage import LOCK_SECONDS, is_busy, is_damage
 from failsoft.requests.schema import NewerSchemaError
 
-__all__ = ["is_damaged", "open_file", "remove_damaged", "set_aside"]
+__all__ = ["forget", "is_damaged", "open_file", "remove_damaged", "set_aside"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +71,13 @@ def remove_damaged(path: Path, *, before: float | None = None) -> None:
         with suppress(OSError):
             if before is None or old.stat().st_ctime < before:
                 old.unlink()
+
+
+def forget(path: Path) -> None:
+    """Delete the file with all that belongs to it. Raises :class:`OSError` where it cannot."""
+    remove_damaged(path)
+    for end in ("-journal", "-wal", "-shm", ""):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 @contextmanager
