@@ -17,12 +17,14 @@ from failsoft.engine.carrying import carry_out
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.deadline import request_times
-from failsoft.engine.health import health
+from failsoft.engine.health import health, state
 from failsoft.engine.streams import AnswerStream
 from failsoft.notices import Catalogue
 from failsoft.policy.circuit import CircuitState
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
+from failsoft.telemetry.labels import Labels
+from failsoft.telemetry.state import State
 
 __all__ = ["Failsoft"]
 
@@ -104,6 +106,16 @@ class Failsoft:
     def health(self) -> dict[str, Any]:
         """Breakers, targets and level, from real traffic alone: no model is called."""
         return health(self._core)
+
+    def state(self) -> State:
+        """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""
+        return state(self._core)
+
+    @property
+    def labels(self) -> Labels:
+        """The routes and targets that metrics tell apart: those of the settings."""
+        targets = (target.id for target in self._core.chain)
+        return Labels.of(routes=self._core.chains, targets=targets)
 
     async def ask(
         self,

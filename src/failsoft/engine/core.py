@@ -98,6 +98,11 @@ class Core:
             route = self._routes.setdefault(name, route)
         return route
 
+    @property
+    def routes_used(self) -> list[Route]:
+        """The routes that something was asked on."""
+        return list(self._routes.values())
+
     def learn(self, target: Target, headers: Mapping[str, str]) -> None:
         """Bench before the first 429: a reply may say that nothing remains of a limit."""
         wait = exhausted_wait(headers, now=time.time())
