@@ -46,13 +46,11 @@ def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
     first, second = sorted((asked, saved))  # whichever is asked, the answer is one
     ours = abbreviated(first, second, language)
     theirs = abbreviated(second, ours, language)
-    return _apart(_read(ours, language.tag), _read(theirs, language.tag), language)
+    return _apart(_read(ours, language), _read(theirs, language), language)
 
 
 @lru_cache(_KEPT)
-def _read(text: str, tag: str) -> Reading:
-    language = language_of(tag)
-    assert language is not None  # noqa: S101 - the caller has it
+def _read(text: str, language: Language) -> Reading:
     return read(text, language)
 
 

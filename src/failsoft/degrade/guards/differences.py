@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.reading import Reading, bag
 from failsoft.degrade.guards.spelling import slips
 from failsoft.degrade.guards.voice import PAST
 
-_Bag = Counter[tuple[str, str]]
+_Bag = list[tuple[str, str]]
 
 __all__ = ["missing", "spelled_alike", "unlike_kinds", "unlike_persons"]
 
@@ -25,13 +23,11 @@ _OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
 _IMPERSONAL = ("#how", "#can", "#must")
 _ACTORS = frozenset({"subjects_first", "subjects_second"})
 _OWNERS = {"owner": "me", "owners_first": "me", "others_second": "you"}
-# fmt: off
-_PREFIXES = [
+_PREFIXES = frozenset({
     "un", "in", "im", "il", "ir", "dis", "de", "re", "non", "over", "under", "pre", "post",
     "mis", "out", "up", "down", "auf", "zu", "ab", "an", "ein", "aus", "be", "ent", "ver",
     "vor", "nach", "des",
-]
-# fmt: on
+})  # fmt: skip
 
 
 def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading:
@@ -41,7 +37,7 @@ def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading
     only_left, only_right = _apart(ours, theirs)
     if any(sort != "content" for sort, _ in only_left + only_right):
         return ours
-    words = [[value for _, value in side.elements()] for side in (only_left, only_right)]
+    words = [[value for _, value in side] for side in (only_left, only_right)]
     right = slips(words[0], words[1], language)
     items = tuple(item._replace(value=right.get(item.value, item.value)) for item in ours.items)
     return ours._replace(items=items, bag=bag(items)) if right else ours
@@ -63,8 +59,13 @@ def missing(ours: Reading, theirs: Reading, language: Language) -> str | None:
 
 
 def _apart(ours: Reading, theirs: Reading) -> tuple[_Bag, _Bag]:
-    left, right = Counter(ours.bag), Counter(theirs.bag)
-    return left - right, right - left
+    left, right = list(ours.bag), []
+    for named in theirs.bag:
+        if named in left:
+            left.remove(named)
+        else:
+            right.append(named)
+    return left, right
 
 
 def unlike_kinds(ours: Reading, theirs: Reading, language: Language) -> str | None:
@@ -123,7 +124,12 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
 def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:
     return any(
         frozenset((one, other)) in language.opposites
-        or any(one == p + other or other == p + one for p in _PREFIXES)
+        or _is_prefixed(one, other)
+        or _is_prefixed(other, one)
         for _, one in left
         for _, other in right
     )
+
+
+def _is_prefixed(long: str, short: str) -> bool:
+    return long.endswith(short) and long[: len(long) - len(short)] in _PREFIXES

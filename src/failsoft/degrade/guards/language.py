@@ -20,9 +20,9 @@ _SPELLED = 5
 _LISTS = ("person", "scope", "modality", "tense", "date", "currency", "unit", "negation")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Language:
-    """The words of one language by what they do in a question."""
+    """The words of one language by what they do in a question; one object for each language."""
 
     tag: str
     capitals: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.tokens import Token
@@ -14,6 +15,8 @@ PAST = "past"
 
 # So many words before a participle, its auxiliary stands.
 _NEAR = 5
+
+_CACHED_WORDS = 20_000
 
 
 def persons(words: list[Token], language: Language) -> Iterator[str]:
@@ -36,5 +39,6 @@ def forms(words: list[Token], language: Language) -> Iterator[str]:
         yield PAST
 
 
+@lru_cache(_CACHED_WORDS)
 def _is_participle(word: str, language: Language) -> bool:
     return word in language.participles or bool(language.past and language.past.search(word))
