@@ -38,5 +38,5 @@ def _words(text: str) -> _Words:
     return _Words(
         "".join([word[0] for word in words]),
         frozenset(words),
-        tuple(word for word in words if len(word) in _LETTERS),
+        tuple([word for word in words if len(word) in _LETTERS]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -50,17 +51,17 @@ def _meant(words: list[Token], language: Language) -> Iterator[Token]:
     keys = [language.key(token.text) for token in words]
     for at, meaning in language.meanings.cut(keys):
         word = words[at]
-        value = (meaning[0] if meaning else word.text) + _conjugated(word.text, language)
-        yield word if value == word.text else Token(value, word.named)
+        mark = _mark(word.text, language.conjugated, language) if language.conjugated else ""
+        if meaning or mark:
+            word = Token((meaning[0] if meaning else word.text) + mark, word.named)
+        yield word
 
 
-def _conjugated(word: str, language: Language) -> str:
+def _mark(word: str, conjugated: re.Pattern[str], language: Language) -> str:
     """A mark for another's doing or another time, where the verb alone tells them."""
-    if language.conjugated is None or word[:1] == "#":
+    if word[:1] == "#" or word in language.listed or word in language.grammar:
         return ""
-    if word in language.listed or word in language.grammar:
-        return ""
-    found = language.conjugated.search(word)
+    found = conjugated.search(word)
     if found is None:
         return ""
     return f"{MARK}{found[1]}" if found.lastindex else MARK

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["PAUSE", "Token", "tokens"]
@@ -20,6 +22,9 @@ _PAUSES = frozenset(",;:.?!")
 _SILENT = frozenset("¿¡\"'()[]{}«»„“”…–—-*_\u200b\ufeff")  # noqa: RUF001 - dashes as people type them
 
 
+_CACHED_WORDS = 20_000
+
+
 class Token(NamedTuple):
     """A word in lower case, and whether it was written as a name or an abbreviation."""
 
@@ -30,8 +35,11 @@ class Token(NamedTuple):
 PAUSE = Token("")
 
 
-def tokens(text: str, *, capitals: bool) -> list[Token]:
-    """The words of a question; ``capitals`` where a capital inside a sentence tells a name."""
+def tokens(text: Iterable[str], *, capitals: bool) -> list[Token]:
+    """The words of a question that is cut at its spaces.
+
+    ``capitals`` where a capital inside a sentence tells a name.
+    """
     written = _pieces(text)
     names = _names(written) if capitals else set()
     return [
@@ -50,11 +58,15 @@ def _names(written: list[str]) -> set[int]:
     }
 
 
-def _pieces(text: str) -> list[str]:
-    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
-    found = _TOKEN.findall(plain)
+def _pieces(text: Iterable[str]) -> list[str]:
+    found = [piece for spaced in text for piece in _cut(spaced)]
     signed = [_signed(found, at) for at in range(len(found))] if "-" in found else found
     return [piece for piece in signed if piece not in _SILENT]
+
+
+@lru_cache(_CACHED_WORDS)
+def _cut(spaced: str) -> tuple[str, ...]:
+    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", spaced).translate(_APOSTROPHES)))
 
 
 def _signed(pieces: list[str], at: int) -> str:

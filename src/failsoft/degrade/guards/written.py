@@ -14,7 +14,7 @@ __all__ = ["written_out"]
 
 def written_out(text: str, language: Language) -> list[Token]:
     """The words of a question, without what is only said for politeness."""
-    undotted = " ".join([language.dotted.get(word.lower(), word) for word in text.split()])
+    undotted = [language.dotted.get(word.lower(), word) for word in text.split()]
     words = list(_spelled(tokens(undotted, capitals=language.capitals), language))
     return _without_fillers(plainly(words, language), language)
 
