@@ -28,6 +28,7 @@ _PREFIXES = frozenset({
     "mis", "out", "up", "down", "auf", "zu", "ab", "an", "ein", "aus", "be", "ent", "ver",
     "vor", "nach", "des",
 })  # fmt: skip
+_PREFIX_LENGTHS = range(2, 6)
 
 
 def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading:
@@ -122,14 +123,18 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
 
 
 def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:
-    return any(
-        frozenset((one, other)) in language.opposites
-        or _is_prefixed(one, other)
-        or _is_prefixed(other, one)
-        for _, one in left
-        for _, other in right
+    ours, theirs = {value for _, value in left}, {value for _, value in right}
+    return (
+        any(not theirs.isdisjoint(language.opposites.get(one, ())) for one in ours)
+        or _negated(ours, theirs)
+        or _negated(theirs, ours)
     )
 
 
-def _is_prefixed(long: str, short: str) -> bool:
-    return long.endswith(short) and long[: len(long) - len(short)] in _PREFIXES
+def _negated(ours: set[str], theirs: set[str]) -> bool:
+    """Whether one has "unlock" where the other has "lock"."""
+    return any(
+        one[:length] in _PREFIXES and one[length:] in theirs
+        for one in ours
+        for length in _PREFIX_LENGTHS
+    )

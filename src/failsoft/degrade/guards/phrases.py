@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Phrases", "expand"]
+__all__ = ["Phrases", "expanded"]
 
 _GROUP = re.compile(r"\(([^()]*)\)")
 _END = None
@@ -38,7 +38,7 @@ class Phrases:
             at = end
 
 
-def expand(pattern: str) -> Iterator[tuple[str, ...]]:
+def _expand(pattern: str) -> Iterator[tuple[str, ...]]:
     """Every phrase of a pattern with alternatives: "(can|may) i (now|)"."""
     group = _GROUP.search(pattern)
     if group is None:
@@ -46,7 +46,7 @@ def expand(pattern: str) -> Iterator[tuple[str, ...]]:
             yield words
         return
     for alternative in group[1].split("|"):
-        yield from expand(pattern[: group.start()] + alternative + pattern[group.end() :])
+        yield from _expand(pattern[: group.start()] + alternative + pattern[group.end() :])
 
 
 def expanded(
@@ -55,5 +55,5 @@ def expanded(
     """Every phrase of a table of patterns, with its meaning."""
     for meaning, patterns in table.items():
         for pattern in patterns:
-            for phrase in expand(pattern):
+            for phrase in _expand(pattern):
                 yield phrase, tuple(meaning.split())

@@ -23,7 +23,7 @@ _VOWELS = frozenset("aeiouyäöüáéíóú")
 
 def corrected(word: str, language: Language) -> str:
     """The listed word that this unknown one is a slip of, or the word itself."""
-    if not language.corrects or len(word) < _SHORTEST:
+    if not language.spelled or len(word) < _SHORTEST:
         return word
     return _corrected(word, language)
 
@@ -80,7 +80,7 @@ def slips(ours: list[str], theirs: list[str], language: Language) -> dict[str, s
 
     Empty where any of them is a word of its own.
     """
-    if not language.corrects or len(ours) != len(theirs):
+    if not language.spelled or len(ours) != len(theirs):
         return {}
     found = {one: other for one in ours for other in theirs if _may_be(one, other, language)}
     matched = len(ours) == len(found) == len(set(found.values()))
