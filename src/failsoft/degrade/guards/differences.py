@@ -5,7 +5,7 @@ from __future__ import annotations
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.reading import Reading, bag
 from failsoft.degrade.guards.spelling import slips
-from failsoft.degrade.guards.voice import PAST
+from failsoft.degrade.guards.voice import ACTORS, PAST
 
 _Bag = list[tuple[str, str]]
 
@@ -21,7 +21,6 @@ _TENSES = ("#past", "#was", "#had", "#perfect", "#future")
 # Where "my" and "the" are one: how to close my account is how to close an account.
 _OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
 _IMPERSONAL = ("#how", "#can", "#must")
-_ACTORS = frozenset({"subjects_first", "subjects_second"})
 _OWNERS = {"owner": "me", "owners_first": "me", "others_second": "you"}
 _PREFIXES = frozenset({
     "un", "in", "im", "il", "ir", "dis", "de", "re", "non", "over", "under", "pre", "post",
@@ -92,7 +91,7 @@ def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
 
 def _other_actor(left: frozenset[str], right: frozenset[str], kinds: frozenset[str]) -> bool:
     """Whether "I" do it in the one, and "you" do, or it is done to "me", in the other."""
-    actors = left & _ACTORS, right & _ACTORS
+    actors = left & ACTORS, right & ACTORS
     apart = left ^ right
     you = "subjects_second" in apart
     return (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.numbers import figure, numeral
-from failsoft.degrade.guards.tokens import Token
+from failsoft.degrade.guards.tokens import WORDS_KEPT, Token
 
 __all__ = ["INFINITIVE", "MARK", "PLACED", "REVERSED", "Item", "items_of"]
 
@@ -19,8 +19,6 @@ INFINITIVE = "<to>"
 
 # Before what a verb's ending tells of tense and person.
 MARK = "~"
-
-_CACHED_WORDS = 20_000
 
 
 class Item(NamedTuple):
@@ -71,7 +69,7 @@ def _is_last(texts: list[str], at: int) -> bool:
     return not after or after.startswith("#")
 
 
-@lru_cache(_CACHED_WORDS)
+@lru_cache(WORDS_KEPT)
 def _item(text: str, under: str, language: Language) -> Item | None:
     if text in language.dropped or text in language.persons:
         return None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.tokens import WORDS_KEPT
 
 __all__ = ["corrected", "slips"]
 
@@ -28,7 +29,7 @@ def corrected(word: str, language: Language) -> str:
     return _corrected(word, language)
 
 
-@lru_cache(20_000)
+@lru_cache(WORDS_KEPT)
 def _corrected(word: str, language: Language) -> str:
     if not word.isalpha() or word in language.confusable or _is_known(word, language):
         return word

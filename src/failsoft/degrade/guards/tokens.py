@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["PAUSE", "Token", "tokens"]
+__all__ = ["PAUSE", "WORDS_KEPT", "Token", "tokens"]
 
 _TOKEN = re.compile(
     r"[^\W\d_]+(?:'[^\W\d_]+)*(?!\w)"
@@ -22,7 +22,8 @@ _PAUSES = frozenset(",;:.?!")
 _SILENT = frozenset("¿¡\"'()[]{}«»„“”…–—-*_\u200b\ufeff")  # noqa: RUF001 - dashes as people type them
 
 
-_CACHED_WORDS = 20_000
+# Of each word that is used it is found out once what it is. People write about so many.
+WORDS_KEPT = 20_000
 
 
 class Token(NamedTuple):
@@ -64,9 +65,11 @@ def _pieces(text: Iterable[str]) -> list[str]:
     return [piece for piece in signed if piece not in _SILENT]
 
 
-@lru_cache(_CACHED_WORDS)
+@lru_cache(WORDS_KEPT)
 def _cut(spaced: str) -> tuple[str, ...]:
-    return tuple(_TOKEN.findall(unicodedata.normalize("NFKC", spaced).translate(_APOSTROPHES)))
+    # In this order: NFKC makes a space and an accent of an acute that stands alone.
+    plain = unicodedata.normalize("NFKC", spaced.translate(_APOSTROPHES))
+    return tuple(_TOKEN.findall(plain))
 
 
 def _signed(pieces: list[str], at: int) -> str:
