@@ -21,7 +21,6 @@ __all__ = ["difference", "normalized"]
 
 _ENDS = " \t\n.,;:!?¡¿…\"'()"
 
-
 # A question is compared with several saved ones, and these with many.
 _KEPT = 4096
 

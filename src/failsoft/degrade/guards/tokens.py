@@ -21,8 +21,7 @@ _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00b4": "'", "`": 
 _PAUSES = frozenset(",;:.?!")
 _SILENT = frozenset("¿¡\"'()[]{}«»„“”…–—-*_\u200b\ufeff")  # noqa: RUF001 - dashes as people type them
 
-
-# Of each word that is used it is found out once what it is. People write about so many.
+# What a word is, is found out once for each of so many.
 WORDS_KEPT = 20_000
 
 

@@ -10,10 +10,9 @@ from failsoft.degrade.guards.tokens import WORDS_KEPT, Token
 
 __all__ = ["ACTORS", "PAST", "UNDERGONE", "forms", "persons"]
 
-ACTORS = frozenset({"subjects_first", "subjects_second"})
-
 UNDERGONE = "undergone"
 PAST = "past"
+ACTORS = frozenset({"subjects_first", "subjects_second"})
 
 # So many words before a participle, its auxiliary stands.
 _NEAR = 5
