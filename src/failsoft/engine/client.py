@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from failsoft.config.load import load_settings
 from failsoft.config.settings import Settings
@@ -25,6 +25,9 @@ from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
 from failsoft.telemetry.labels import Labels
 from failsoft.telemetry.state import State
+
+if TYPE_CHECKING:
+    from failsoft.telemetry.traces import Traces
 
 __all__ = ["Failsoft"]
 
@@ -97,6 +100,17 @@ class Failsoft:
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""
         self._core.publisher.subscribe(subscriber)
+
+    def trace(self, traces: Traces | None = None) -> None:
+        """Make OpenTelemetry spans of every request from now on, and tell the provider of them.
+
+        Raises :class:`~failsoft.errors.SettingError` without the extra ``otel``.
+        """
+        from failsoft.telemetry.traces import Traces  # noqa: PLC0415 - an extra
+
+        traces = traces or Traces()
+        self.subscribe(traces)
+        self._core.trace_headers = traces.headers
 
     @property
     def circuit_state(self) -> CircuitState:

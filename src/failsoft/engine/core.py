@@ -29,7 +29,10 @@ from failsoft.telemetry.events import Benched, BreakerChanged, Event
 from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
-__all__ = ["Core"]
+__all__ = ["Core", "TraceHeaders"]
+
+TraceHeaders = Callable[[str, int], Mapping[str, str]]
+"""The headers of a request's attempt, by its number."""
 
 # Several event loops may have requests under way; looking is simpler than being told by each.
 _DRAIN_LOOK_SECONDS = 0.01
@@ -51,6 +54,7 @@ class Core:
         self.rng = rng
         self.tally = Tally()
         self.publisher = Publisher(subscribers)
+        self.trace_headers: TraceHeaders | None = None
         self.openings = Openings()
         self.alarms = Alarms()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)

@@ -39,6 +39,7 @@ from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.service import Service
 from failsoft.server.signals import drained_by_signals
+from failsoft.server.tracing import trace_where_possible
 
 __all__ = ["create_app", "router"]
 
@@ -57,6 +58,7 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         raise TypeError("give create_app either ai or settings: ai has its own settings")
     ai = ai or Failsoft(settings)
     ai.subscribe(log_event)
+    trace_where_possible(ai)
     service = Service.of(ai)
     desk = _desk(service)
     metrics = MetricsPage(service, desk)
