@@ -95,7 +95,7 @@ def answer(attempts: tuple[Attempt, ...]) -> Answer:
 
 def drawn(width: int, attempts: tuple[Attempt, ...] = LEDGER, encoding: str = "utf-8") -> str:
     console = terminal(width, encoding)
-    console.print(timeline(answer(attempts), console))
+    console.print(timeline(attempts, console))
     return printed(console)
 
 

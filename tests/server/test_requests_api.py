@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from fastapi import Depends, FastAPI, Header
 from server_kit import FakeProvider, assistant, call, hang, listening, request_bytes
 
 from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.config.settings import RetrySettings
+from failsoft.requests.reading import tell_of
 from failsoft.server import create_app, router
+from failsoft.telemetry.story import read_story
 
 KEY = {"idempotency-key": "intent-1"}
 CHAT, STREAM = "/api/chat", "/api/chat/stream"
@@ -373,3 +377,16 @@ async def test_a_slow_tab_does_not_hold_up_the_other():
         assert len(data(reply)) == 2002
         stuck.transport.abort()
     assert len(provider.calls) == 1
+
+
+@BOTH
+async def test_what_happened_is_kept_with_the_request(path):
+    ai = assistant(FakeProvider((OVERLOADED,), ("Hi.",)), retry=RetrySettings(max_attempts=2))
+    reply = await call(create_app(ai), path, QUESTION)
+    await ai.aclose()
+    told = tell_of(Path(".failsoft/requests.db"), reply.headers["x-request-id"])
+    assert [type(event).__name__ for event in read_story(told.stories[1])] == [
+        "RequestStarted",
+        *("AttemptStarted", "AttemptFinished", "FellBack"),
+        *("AttemptStarted", "AttemptFinished", "RequestFinished"),
+    ]

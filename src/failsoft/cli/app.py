@@ -15,6 +15,7 @@ from failsoft.cli.ask import ask
 from failsoft.cli.cache import delete_saved, list_saved, show_stats
 from failsoft.cli.demo import demo
 from failsoft.cli.evaluate import evaluate_cache
+from failsoft.cli.explain import explain
 from failsoft.cli.notices import check_notices, review_notices
 from failsoft.cli.rules import check_rules, write_starter
 from failsoft.cli.serve import serve
@@ -67,7 +68,7 @@ def application() -> typer.Typer:
     """Make the application: its commands return their exit codes."""
     app = _group("Calls to AI models that fail soft.")
     app.callback(invoke_without_command=True)(_root)
-    for command in (serve, simulator, ask, demo):
+    for command in (serve, simulator, ask, demo, explain):
         app.command()(command)
     config = _group("Look at the settings.")
     config.command("check")(check_settings)

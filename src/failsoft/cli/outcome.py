@@ -26,7 +26,7 @@ def show_outcome(answer: Answer) -> None:
         console.print(_notice(answer, answer.notice))
         console.print()
     if answer.attempts:
-        console.print(timeline(answer, console))
+        console.print(timeline(answer.attempts, console))
     console.print(_summary(answer))
     if lost := _lost(answer):
         console.print(Text(lost, "yellow"))

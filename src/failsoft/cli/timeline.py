@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console
@@ -10,7 +11,6 @@ from rich.text import Text
 
 from failsoft.cli.terminal import duration, model_of
 from failsoft.cli.words import in_words
-from failsoft.engine.answer import Answer
 from failsoft.engine.ledger import Attempt
 
 __all__ = ["timeline"]
@@ -25,11 +25,11 @@ _LEAST_WIDTHS = {"start": 80, "waited": 80, "first words": 80, _BAR: 100}
 _COLOURS = {"success": "green", "failure": "red", "cancelled": "yellow"}
 
 
-def timeline(answer: Answer, console: Console) -> Table:
+def timeline(attempts: Sequence[Attempt], console: Console) -> Table:
     """One row an attempt; a narrow ``console`` gets fewer columns and no bars."""
     marks = _MARKS if console.encoding.startswith("utf") else _PLAIN_MARKS
-    total = max(a.started_seconds + a.duration_seconds for a in answer.attempts)
-    rows = [_cells(attempt, total, marks) for attempt in answer.attempts]
+    total = max(a.started_seconds + a.duration_seconds for a in attempts)
+    rows = [_cells(attempt, total, marks) for attempt in attempts]
     shown = [title for title in rows[0] if console.width >= _LEAST_WIDTHS.get(title, 0)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in shown:

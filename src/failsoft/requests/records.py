@@ -115,12 +115,16 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a run ended. ``retryable``: the same key may start another run."""
+    """How a run ended. ``retryable``: the same key may start another run.
+
+    ``story`` is what happened in it, as :mod:`failsoft.telemetry.story` writes it.
+    """
 
     state: RequestState
     retryable: bool
     status: int | None
     body: bytes | None
+    story: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

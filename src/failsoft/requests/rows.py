@@ -67,6 +67,10 @@ _EVENTS: Final = """
     WHERE request = (SELECT number FROM requests WHERE id = ?) AND run = ? AND last > ?
     ORDER BY last
 """
+_STORY: Final = """
+    INSERT OR REPLACE INTO stories (request, run, data)
+    SELECT number, ?, ? FROM requests WHERE id = ?
+"""
 _FOLLOW: Final = """
     INSERT INTO followers (request, owner, until) VALUES (?, ?, ?)
     ON CONFLICT (request, owner) DO UPDATE SET until = excluded.until
@@ -128,6 +132,8 @@ class Rows:
             "body": None if answered and not self._store_text else ending.body,
         }
         if self._do(_END, {**self._given(tail), **values}).rowcount:
+            if ending.story:
+                self._do(_STORY, (tail.run, ending.story, tail.request))
             return True
         return self._do("SELECT 1 FROM requests WHERE id = ?", (tail.request,)).fetchone() is None
 

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 __all__ = ["VERSION", "NewerSchemaError", "prepare"]
 
-VERSION: Final = 1
+VERSION: Final = 2
+
+# What happened in a run, event by event.
+_STORIES: Final = (
+    """
+    CREATE TABLE stories (
+        request INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (request, run)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER stories_go_along AFTER DELETE ON requests
+    BEGIN DELETE FROM stories WHERE request = old.number; END
+    """,
+)
+
+# What makes a file of that version one of the next.
+_STEPS: Final[Mapping[int, Sequence[str]]] = MappingProxyType({1: _STORIES})
 
 # What a commit costs is the pages it touches. So requests and events lie in the order they came,
 # what is written together side by side, and the index by owner holds only what runs. `events` has
@@ -57,6 +77,7 @@ _TABLES: Final = (
     CREATE TRIGGER events_go_along AFTER DELETE ON requests
     BEGIN DELETE FROM events WHERE request = old.number; END
     """,
+    *_STORIES,
     "CREATE TABLE owners (owner TEXT PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID",
     """
     CREATE TABLE cancels (
@@ -82,17 +103,22 @@ class NewerSchemaError(Exception):
 
 
 def prepare(
-    connection: sqlite3.Connection, *, tables: Sequence[str] = _TABLES, version: int = VERSION
+    connection: sqlite3.Connection,
+    *,
+    tables: Sequence[str] = _TABLES,
+    version: int = VERSION,
+    steps: Mapping[int, Sequence[str]] = _STEPS,
 ) -> None:
-    """Make the tables where there are none. Raises :class:`NewerSchemaError`."""
+    """Make the tables, or make earlier ones anew. Raises :class:`NewerSchemaError`."""
     if _version(connection, version) == version:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _version(connection, version):  # another process may have been first
-            for statement in tables:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {version}")
+        found = _version(connection, version)  # another process may have been first
+        stages = [tables] if not found else [steps[stage] for stage in range(found, version)]
+        for statement in (statement for stage in stages for statement in stage):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
     except BaseException:
         connection.rollback()
         raise

@@ -59,6 +59,7 @@ class Run:
         self._log = log
         self._on_kept = on_kept
         self._drain = service.drain
+        self._stories = service.stories
         self._render = service.render
         self._outlet: FrameOutlet | None = None
         if record.stream:
@@ -70,6 +71,7 @@ class Run:
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends with the run, and never raises but to be cancelled."""
+        self._stories.begin(self.record.id)
         self._task = asyncio.create_task(self._carry_out())
         return self._task
 
@@ -126,7 +128,13 @@ class Run:
         body = json_bytes(self._render.body(answer))
         self.result = Result(status_of(answer), body, retry_after(answer))
         last = self._outlet.seal() if self._outlet is not None else b""
-        ending = Ending(state=state, retryable=_again(answer), status=self.result.status, body=body)
+        ending = Ending(
+            state=state,
+            retryable=_again(answer),
+            status=self.result.status,
+            body=body,
+            story=self._stories.take(self.record.id),
+        )
         await self._log.end(self.record.id, self.record.run, ending)
         self._on_kept(self)
         self.live.end(last)

@@ -14,16 +14,16 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The routes and targets of a deployment."""
+    """The routes of a deployment, and its targets in the order of the chain."""
 
     routes: frozenset[str]
-    targets: frozenset[str]
+    targets: tuple[str, ...]
     reasons: frozenset[str] = field(default=frozenset({row.reason for row in ROWS.values()}))
 
     @classmethod
     def of(cls, *, routes: Iterable[str], targets: Iterable[str]) -> Labels:
         """Those that the settings name."""
-        return cls(frozenset(routes), frozenset(targets))
+        return cls(frozenset(routes), tuple(targets))
 
     def route(self, name: str) -> str:
         """That route, or ``other``."""

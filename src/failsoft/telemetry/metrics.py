@@ -104,6 +104,8 @@ class Metrics:
                 counters["requests_total"].labels(route, level, "success", "none", "none")
             for category, fault in pairs:
                 counters["requests_total"].labels(route, "minimal", "error", category, fault)
+            for position, target in enumerate(self._labels.targets):
+                counters["served_total"].labels(route, target, str(position))
         for reason in self._labels.reasons:
             counters["stream_interruptions_total"].labels(reason)
 
