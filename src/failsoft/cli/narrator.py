@@ -14,6 +14,7 @@ from failsoft.telemetry.events import (
     Benched,
     BreakerChanged,
     Event,
+    FaultInjected,
     FellBack,
     RequestFinished,
     RequestStarted,
@@ -60,6 +61,8 @@ def _line(event: Event) -> _Line | None:
             line = f"a question came in{' (stream)' if event.stream else ''}", ""
         case AttemptFinished(outcome="failure"):
             line = _failed(event), "yellow"
+        case FaultInjected():
+            line = f"{model_of(event.target)} fails on purpose: {in_words(event.reason)}", "yellow"
         case FellBack():
             line = f"went on to {model_of(event.to_target)}", "cyan"
         case RetryScheduled():

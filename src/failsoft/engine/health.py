@@ -23,6 +23,7 @@ def health(core: Core) -> dict[str, Any]:
     now = monotonic()
     targets = {target: _target(core, target, now) for target in core.chain}
     status = _status(core, targets)
+    simulated = core.settings.simulate_error
     return {
         "status": status,
         "level": "minimal" if status == "down" else "full",
@@ -34,6 +35,7 @@ def health(core: Core) -> dict[str, Any]:
         "rates": core.tally.rates(now),
         "service": "ai-chat",
         "version": version("failsoft"),
+        **({"simulated": simulated} if simulated else {}),
     }
 
 

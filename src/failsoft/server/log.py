@@ -10,9 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from failsoft.classify.redact import redact
-from failsoft.telemetry.events import AttemptFinished, AttemptStarted, Event, RequestStarted
+from failsoft.telemetry.events import (
+    AttemptFinished,
+    AttemptStarted,
+    Event,
+    FaultInjected,
+    RequestStarted,
+)
 
-__all__ = ["LOGGING", "JsonFormatter", "log_event"]
+__all__ = ["LOGGING", "JsonFormatter", "log_event", "log_simulated"]
 
 _log = logging.getLogger("failsoft.events")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -30,11 +36,22 @@ LOGGING: dict[str, Any] = {
 
 def log_event(event: Event) -> None:
     """Log one event of the engine; a subscriber."""
+    _write(event, simulated=isinstance(event, FaultInjected))
+
+
+def log_simulated(event: Event) -> None:
+    """Log one event of what goes wrong on purpose, marked as that; a subscriber."""
+    _write(event, simulated=True)
+
+
+def _write(event: Event, *, simulated: bool) -> None:
     level = _level(event)
     if _log.isEnabledFor(level):
         name = _CAPITAL.sub("_", type(event).__name__).lower()
         fields = asdict(event)
         del fields["at"]  # the line has its own time
+        if simulated:
+            fields["simulated"] = True
         _log.log(level, name, extra={"fields": fields})
 
 

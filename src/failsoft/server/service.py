@@ -9,20 +9,27 @@ from failsoft.engine.client import Failsoft
 from failsoft.server.drain import Drain
 from failsoft.server.guard import Guard
 from failsoft.server.render import Render
+from failsoft.server.simulate import Simulations
 
 __all__ = ["Service"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The engine, who may call it, how answers leave, and whether the process ends."""
+    """The engine and those beside it, who may call, how answers leave, whether the process ends."""
 
     ai: Failsoft
     guard: Guard
     render: Render
+    simulations: Simulations
     drain: Drain = field(default_factory=Drain)
 
     @classmethod
     def of(cls, ai: Failsoft) -> Self:
         """The parts as the settings of ``ai`` want them."""
-        return cls(ai=ai, guard=Guard(ai.settings), render=Render(ai.settings))
+        return cls(
+            ai=ai,
+            guard=Guard(ai.settings),
+            render=Render(ai.settings),
+            simulations=Simulations(ai),
+        )
