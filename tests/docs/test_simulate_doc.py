@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from failsoft.classify import classify
 from failsoft.classify.failures import WireFailure
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 SESSION = re.findall(r"<!-- session -->\n```sh\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -38,6 +41,20 @@ async def test_the_commands_print_what_is_shown(tmp_path):
             out, _ = await bash.communicate()
             differ = difference(shown, out.decode())
             assert differ is None, f"{commands}\n{differ}"
+
+
+async def test_the_example_prints_what_is_shown(tmp_path):
+    ((program, shown),) = PYTHON
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    async with Simulator() as simulator:
+        python = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program),
+            stdout=PIPE,
+            cwd=tmp_path,
+            env=kept | {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any"},
+        )
+        out, _ = await python.communicate()
+    assert out.decode() == shown
 
 
 def test_the_categories_are_those_that_are_read():

@@ -18,6 +18,7 @@ from failsoft import Failsoft, SettingError, Settings
 from failsoft.chaos.inject import make_token
 from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import ProviderSettings, RetrySettings, ServerSettings
+from failsoft.errors import FailsoftError
 from failsoft.providers.protocol import ProviderCall
 from failsoft.server import create_app
 from failsoft.server.log import JsonFormatter
@@ -25,6 +26,7 @@ from failsoft.server.serve import serve
 from failsoft.telemetry.events import (
     AttemptFinished,
     BreakerChanged,
+    DuplicateJoined,
     Event,
     FaultInjected,
     RequestFinished,
@@ -196,6 +198,15 @@ async def test_saved_answers_are_read_and_never_written():
     assert (fallback.json["level"], unsaved.json["level"]) == ("full", "minimal")
 
 
+async def test_closing_one_beside_leaves_the_first_open():
+    async with serving() as service:
+        twin = service.ai.failing(service.ai.simulation(f"tls@{OPUS}"))
+        await twin.aclose()
+        with pytest.raises(FailsoftError, match="closed"):
+            await twin.ask("What?")
+        assert (await service.ask()).status == 200
+
+
 async def test_requests_at_the_same_time_do_not_mix():
     wanted = {"overloaded": "transient", "tls": "permanent", "refusal": "content_policy"}
     async with serving() as service:
@@ -220,6 +231,7 @@ async def test_a_key_is_of_one_request_and_what_is_to_go_wrong_belongs_to_it():
     assert "another body or X-Simulate-Error" in other.json["detail"]
     assert (failed.status, once_more.status) == (503, 503)
     assert "idempotent-replayed" not in once_more.headers  # it may pass, so it was run again
+    assert not [event for event in service.events if isinstance(event, DuplicateJoined)]
 
 
 async def test_a_stream_is_resumed_and_status_tells_its_end():

@@ -70,7 +70,8 @@ class Desk:
             raise _other_body()
         started = mine and isinstance(found, Run)
         if not started:
-            self._tell_joined(record)
+            at = time.time()
+            ai.publish(DuplicateJoined(at=at, request_id=record.id, route=record.route))
         return found, started
 
     def run_of(self, request_id: str, scope: str) -> Run | None:
@@ -148,10 +149,6 @@ class Desk:
         run = self._runs.get(request_id)
         if run is not None and run.record.run == number:
             run.stop("cancelled")
-
-    def _tell_joined(self, record: Record) -> None:
-        event = DuplicateJoined(at=time.time(), request_id=record.id, route=record.route)
-        self._service.ai.publish(event)
 
 
 def _other_body() -> Problem:
