@@ -56,6 +56,13 @@ class CacheContract:
         keep(cache)
         assert await found(cache, ALIKE) == "Here."
 
+    @pytest.mark.parametrize(("nearer", "response"), [(4, "Here."), (5, None)])
+    async def test_five_are_looked_at(self, cache, nearer, response):
+        for number in range(nearer):
+            keep(cache, f"Not {number}.", question=f"{ALIKE} {number + 2}")
+        keep(cache)
+        assert await found(cache, ALIKE) == response
+
     async def test_the_latest_answer_to_a_question_is_found(self, cache):
         keep(cache, "Old.")
         keep(cache, "New.")

@@ -17,7 +17,9 @@ WORDS = [
 ]
 # fmt: on
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
-TEXTS = st.one_of(st.text(max_size=60), SENTENCES)
+# Half a character too: JSON can carry it.
+CHARACTERS = st.characters(exclude_categories=())
+TEXTS = st.one_of(st.text(CHARACTERS, max_size=60), SENTENCES)
 
 QUESTIONS = {
     "en": "how do i change the delivery address of my order",
@@ -41,6 +43,13 @@ ADDED = {
 }
 # fmt: on
 
+# fmt: off
+NAMES = {
+    None, "language", "length", "opposite", "number", "negation", "unit", "currency", "date",
+    "name", "modality", "tense", "scope", "person", "order", "content", "quantity", "question"
+}
+# fmt: on
+
 # The first question in a language reads its table.
 untimed = settings(deadline=None)
 
@@ -48,6 +57,22 @@ untimed = settings(deadline=None)
 @untimed
 @given(TEXTS, LOCALES)
 def test_a_question_is_itself(text, locale):
+    assert difference(text, text, locale=locale) is None
+
+
+@untimed
+@given(TEXTS, SENTENCES, LOCALES)
+def test_any_text_beside_a_question_is_read(text, sentence, locale):
+    whole = f"{sentence} {text}"
+    assert difference(whole, sentence, locale=locale) in NAMES
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "es", "fr"])
+@pytest.mark.parametrize("piece", ["zu", "how, ", "\U0001f600", "e\u0301", "a'", "1,", "\ud800 "])
+def test_longer_texts_are_not_compared(piece, locale):
+    text = piece * 50_000
+    assert difference(text, f"{text} not", locale=locale) == "length"
+    assert difference("how do i pay", text, locale=locale) == "length"
     assert difference(text, text, locale=locale) is None
 
 

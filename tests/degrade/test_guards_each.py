@@ -19,10 +19,14 @@ SAME = [
     ("en", "Can I bring two bags?", "can i bring 2 bags"),
     ("en", "Is it possible to travel with 1,000 euros?", "Can one travel with one thousand euros?"),
     ("en", "a 5 kg parcel to Spain, how much is it?", "How much is a 5 kilogram package to Spain?"),
+    ("en", "What\u00b4s the fee?", "What is the fee?"),
+    ("en", "Where is the applicaton form?", "Where is the application form?"),
+    ("en", "Where is the dpeosit form?", "Where is the deposit form?"),
     ("de", "Hallo, können Sie mir sagen, wie ich den Tarif kündige?", "Wie kündige ich den Tarif?"),
     ("de", "Wie sage ich meinen Termin ab?", "Wie kann ich meinen Termin absagen?"),
     ("de", "Ist es möglich, bar zu bezahlen?", "Kann ich bar zahlen?"),
     ("es", "Hola, ¿me puede decir cómo cancelo mi pedido?", "¿Cómo puedo cancelar mi pedido?"),
+    ("es", "¿Dónde está mi nº de cuenta?", "¿Dónde está mi número de cuenta?"),
     ("es", "¿Qué precio tiene la entrada?", "¿Cuánto cuesta la entrada?"),
 ]  # fmt: skip
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from failsoft.degrade.questions import BUNDLED
+
 HALVES = ("dev", "holdout")
 SMALLEST = {"en": 420, "de": 130, "es": 130, "fr": 40}
 HELD_OUT = "fr"
@@ -41,7 +43,7 @@ def plain(question: str) -> str:
     return " ".join(re.findall(r"\w+|[€£$]", question.casefold()))
 
 
-@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("half", BUNDLED)
 def test_a_line_has_these_fields_and_no_others(half):
     for pair in read(half):
         assert {name: type(value) for name, value in pair.items()} == FIELDS, pair
@@ -106,8 +108,19 @@ def test_no_question_is_in_both_halves():
     assert dev & holdout == set()
 
 
+def test_the_unseen_set_is_large_enough_and_shares_no_question():
+    unseen = read("unseen")
+    assert sum(not pair["same"] for pair in unseen) >= 300
+    assert sum(pair["same"] for pair in unseen) >= 280
+    asked = [plain(question) for question in questions(unseen)]
+    assert len(set(asked)) == len(asked)
+    assert set(asked) & {plain(question) for question in questions(everything())} == set()
+    assert {p["kind"] for p in unseen} == {p["kind"] for p in everything()}
+
+
 def test_nothing_personal_and_nothing_of_another_place_is_in_a_question():
-    found = [q for q in questions(everything()) if ABROAD.search(q) or PERSONAL.search(q)]
+    every = [pair for name in BUNDLED for pair in read(name)]
+    found = [q for q in questions(every) if ABROAD.search(q) or PERSONAL.search(q)]
     assert found == []
 
 

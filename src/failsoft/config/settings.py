@@ -272,6 +272,11 @@ class Settings(Section):
     notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)
     rules_dir: str | None = setting(None, "folder of the prepared answers, *.md", FOLDER)
     data_dir: str = setting(".failsoft", "folder of the request log and of saved answers", FOLDER)
+    traces: bool = setting(
+        default=True,
+        doc="make OpenTelemetry spans in the service, where `failsoft[otel]` is installed",
+        kind=switch(),
+    )
     store_text: bool = setting(
         default=True, doc="keep what was answered, to resume and to replay it", kind=switch()
     )

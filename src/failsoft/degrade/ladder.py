@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from failsoft.requests.records import StoreStatus
 __all__ = ["Asked", "Ladder", "Served"]
 
 _log = logging.getLogger(__name__)
+
+_LEAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +38,17 @@ class Asked:
 
 
 class Served(NamedTuple):
-    """A step's answer: ``age_seconds`` of a saved one, ``link`` and ``action`` of a written one."""
+    """A step's answer: ``age_seconds`` of a saved one, ``link`` and ``action`` of a written one.
+
+    ``alike`` is a saved answer to the same question in other words.
+    """
 
     level: Literal["cached", "rule"]
     text: str
     age_seconds: float | None = None
     link: str | None = None
     action: str | None = None
+    alike: bool = False
 
 
 class Ladder:
@@ -61,10 +68,7 @@ class Ladder:
         self.rules = rules
         self._embedder = embedder
         self._started = False
-
-    async def find(self, asked: Asked) -> Served | None:
-        """The best there is, ``None`` where there is nothing."""
-        return await self.saved(asked) or await self.written(asked)
+        self._reading: threading.Thread | None = None
 
     async def saved(self, asked: Asked) -> Served | None:
         """A saved answer to the same question."""
@@ -76,7 +80,9 @@ class Ladder:
         except Exception:  # noqa: BLE001 - whatever it is, the next step may help
             _log.exception("cache_failed")
             return None
-        return None if hit is None else Served("cached", hit.response, hit.age_seconds)
+        if hit is None:
+            return None
+        return Served("cached", hit.response, hit.age_seconds, alike=not hit.exact)
 
     async def written(self, asked: Asked) -> Served | None:
         """An answer that was written for such questions."""
@@ -116,6 +122,8 @@ class Ladder:
         """Write what is to be saved and let go of everything."""
         if self.cache is not None and self._started:
             await self.cache.aclose()
+        if self._reading is not None:  # native code being loaded would abort the process's end
+            await asyncio.to_thread(self._reading.join, _LEAVE_SECONDS)
 
     def _start(self) -> None:
         if self._started:
@@ -125,8 +133,10 @@ class Ladder:
             self.cache.start()
         if self.rules is not None and self._embedder is not None:
             # Loading takes a second: until then rules are found by their words.
-            use = threading.Thread(target=self.rules.use, args=(self._embedder,), daemon=True)
-            use.start()
+            self._reading = threading.Thread(
+                target=self.rules.use, args=(self._embedder,), name="failsoft-rules", daemon=True
+            )
+            self._reading.start()
 
 
 class _Lent(Ladder):

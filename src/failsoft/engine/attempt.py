@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from failsoft.classify.verdict import Sent, Verdict
@@ -50,9 +50,12 @@ class LiveAttempt:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target = self.call.target
         provider = self._core.provider(target.provider)
-        request = self._request
         call = ProviderCall(
-            target, self._body, request.headers, request_id=request.id, number=self.call.number
+            target,
+            self._body,
+            self._headers(),
+            request_id=self._request.id,
+            number=self.call.number,
         )
         with Watchdog(self.call.limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:
@@ -63,6 +66,12 @@ class LiveAttempt:
                     self.message = exchange.message
                 if headers := exchange.headers:
                     self._core.learn(target, headers)
+
+    def _headers(self) -> Mapping[str, str]:
+        headers, traced = self._request.headers, self._core.trace_headers
+        if traced is None:
+            return headers
+        return {**headers, **traced(self._request.id, self.call.number)}
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         async for event in exchange:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from failsoft.chaos.inject import Simulation, parse_simulation
 from failsoft.config.load import load_settings
@@ -19,13 +19,18 @@ from failsoft.engine.carrying import carry_out
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.deadline import request_times
-from failsoft.engine.health import health
+from failsoft.engine.health import health, state
 from failsoft.engine.streams import AnswerStream
 from failsoft.engine.twin import Twin
 from failsoft.notices import Catalogue
 from failsoft.policy.circuit import CircuitState
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
+from failsoft.telemetry.labels import Labels
+from failsoft.telemetry.state import State
+
+if TYPE_CHECKING:
+    from failsoft.telemetry.traces import Traces
 
 __all__ = ["Failsoft"]
 
@@ -120,6 +125,17 @@ class Failsoft:
         twin._closing = []  # noqa: SLF001 - its own
         return twin
 
+    def trace(self, traces: Traces | None = None) -> None:
+        """Make OpenTelemetry spans of every request from now on, and tell the provider of them.
+
+        Raises :class:`~failsoft.errors.SettingError` without the extra ``otel``.
+        """
+        from failsoft.telemetry.traces import Traces  # noqa: PLC0415 - an extra
+
+        traces = traces or Traces()
+        self.subscribe(traces)
+        self._core.trace_headers = traces.headers
+
     @property
     def circuit_state(self) -> CircuitState:
         """The default route's breaker: open only when all its targets are."""
@@ -128,6 +144,16 @@ class Failsoft:
     def health(self) -> dict[str, Any]:
         """Breakers, targets and level, from real traffic alone: no model is called."""
         return health(self._core)
+
+    def state(self) -> State:
+        """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""
+        return state(self._core)
+
+    @property
+    def labels(self) -> Labels:
+        """The routes and targets that metrics tell apart: those of the settings."""
+        targets = (target.id for target in self._core.chain)
+        return Labels.of(routes=self._core.chains, targets=targets)
 
     async def ask(
         self,

@@ -32,7 +32,10 @@ from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjec
 from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
-__all__ = ["Core"]
+__all__ = ["Core", "TraceHeaders"]
+
+TraceHeaders = Callable[[str, int], Mapping[str, str]]
+"""The headers of a request's attempt, by its number."""
 
 # Several event loops may have requests under way; looking is simpler than being told by each.
 _DRAIN_LOOK_SECONDS = 0.01
@@ -55,6 +58,7 @@ class Core:
         self.rng = rng
         self.tally = Tally()
         self.publisher = Publisher(subscribers)
+        self.trace_headers: TraceHeaders | None = None
         self.openings = Openings()
         self.alarms = Alarms()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
@@ -112,6 +116,11 @@ class Core:
             route = Route(name, limits.route_limit, limits.route_queue)
             route = self._routes.setdefault(name, route)
         return route
+
+    @property
+    def routes_used(self) -> list[Route]:
+        """The routes that something was asked on."""
+        return list(self._routes.values())
 
     def learn(self, target: Target, headers: Mapping[str, str]) -> None:
         """Bench before the first 429: a reply may say that nothing remains of a limit."""

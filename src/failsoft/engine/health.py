@@ -12,8 +12,9 @@ from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.policy.circuit import CircuitState
 from failsoft.policy.target import Target
+from failsoft.telemetry.state import State
 
-__all__ = ["health"]
+__all__ = ["health", "state"]
 
 _Told = Mapping[str, Any]
 
@@ -37,6 +38,20 @@ def health(core: Core) -> dict[str, Any]:
         "version": version("failsoft"),
         **({"simulated": simulated} if simulated else {}),
     }
+
+
+def state(core: Core) -> State:
+    """The same for metrics."""
+    now = monotonic()
+    used = core.routes_used
+    return State(
+        targets={t.id: core.gates.of(t).breaker.status(now).state for t in core.chain},
+        routes={chain.route: chain.circuit_state() for chain in core.chains.values()},
+        inflight={route.name: route.bulkhead.held for route in used},
+        queued=sum(route.bulkhead.waiting for route in used),
+        budget_ratio=core.budget.ratio(now),
+        stores={store.name: store.up for store in core.ladder.stores()},
+    )
 
 
 def _status(core: Core, targets: Mapping[Target, _Told]) -> str:

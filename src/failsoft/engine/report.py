@@ -10,7 +10,9 @@ from failsoft.engine.call import Request
 from failsoft.engine.clock import monotonic
 from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt
+from failsoft.engine.waste import token_counts
 from failsoft.policy.steps import Call
+from failsoft.providers.prices import cost_usd
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -34,9 +36,12 @@ class Reporter:
         self._route = request.route
         self._began = request.times.started_at
         self._hops = 0
+        self._stream = False
+        self._settings = core.settings
 
     def started(self, *, stream: bool) -> None:
         """The request was admitted."""
+        self._stream = stream
         if self._publisher:
             event = RequestStarted(
                 at=time.time(), request_id=self._request_id, route=self._route, stream=stream
@@ -73,6 +78,8 @@ class Reporter:
             duration_seconds=attempt.duration_seconds,
             first_content_seconds=attempt.first_content_seconds,
             detail=verdict.internal_detail if verdict else "",
+            tokens=token_counts(attempt.usage),
+            cost_usd=cost_usd(attempt.target, attempt.usage, self._settings),
         )
         self._publisher.publish(event)
 
@@ -146,5 +153,18 @@ class Reporter:
             attempts=len(answer.attempts) if answer else 0,
             hops=self._hops,
             duration_seconds=monotonic() - self._began,
+            first_content_seconds=_first_content(answer) if answer else None,
+            interrupted=self._stream and answer is not None and answer.finish == "interrupted",
+            wasted_tokens=dict(answer.wasted_tokens) if answer else {},
+            wasted_cost_usd=answer.wasted_cost_usd if answer else None,
         )
         self._publisher.publish(event)
+
+
+def _first_content(answer: Answer) -> float | None:
+    """Seconds from the start of the request to the first content that was given out."""
+    for attempt in answer.attempts:
+        given = attempt.outcome == "success" or attempt.shown_chars
+        if given and attempt.first_content_seconds is not None:
+            return attempt.started_seconds + attempt.first_content_seconds
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from failsoft.engine.call import Request
 from failsoft.engine.core import Core
 from failsoft.engine.driver import Ending
 from failsoft.notices import Catalogue
+from failsoft.telemetry.events import CacheLookedUp
 
 __all__ = ["saved_first", "settle"]
 
@@ -27,7 +29,7 @@ _OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCate
 async def saved_first(core: Core, request: Request, catalogue: Catalogue) -> Answer | None:
     """A saved answer before any model is asked, for routes that say ``cache = "always"``."""
     asked = _asked(core, request)
-    served = await core.ladder.saved(asked) if asked is not None else None
+    served = await _saved(core, request, asked) if asked is not None else None
     if served is None:
         return None
     return served_answer(core, request, None, served, catalogue, hops=0, now=0.0)
@@ -52,8 +54,18 @@ async def _step_down(core: Core, request: Request, ending: Ending) -> Served | N
     helps = verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
     if not helps or ending.shown or (asked := _asked(core, request)) is None:
         return None
-    step = core.ladder.find if _saves(core, request) else core.ladder.written
-    return await step(asked)
+    served = await _saved(core, request, asked) if _saves(core, request) else None
+    return served or await core.ladder.written(asked)
+
+
+async def _saved(core: Core, request: Request, asked: Asked) -> Served | None:
+    served = await core.ladder.saved(asked)
+    if core.publisher and core.ladder.cache is not None:
+        result = "miss" if served is None else "alike" if served.alike else "same"
+        core.publisher.publish(
+            CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)
+        )
+    return served
 
 
 def _keep(core: Core, request: Request, answer: Answer) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from failsoft.config.settings import Settings
 from failsoft.engine.ledger import Attempt
 from failsoft.providers.prices import cost_usd
 
-__all__ = ["Waste", "waste_of"]
+__all__ = ["Waste", "token_counts", "waste_of"]
 
 _TOKENS = (
     "input_tokens",
@@ -29,6 +29,12 @@ class Waste(NamedTuple):
 
 
 _NOTHING = Waste()
+
+
+def token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The provider's counts by its own names, those of nothing left out."""
+    counts = ((name, usage.get(name)) for name in _TOKENS)
+    return {name: count for name, count in counts if isinstance(count, int) and count > 0}
 
 
 def waste_of(unused: Sequence[Attempt], served: Attempt | None, settings: Settings) -> Waste:

@@ -33,11 +33,13 @@ from failsoft.server.edge import Edge
 from failsoft.server.endpoint import Work, endpoint
 from failsoft.server.health import Health, Probes
 from failsoft.server.log import log_event, log_simulated
+from failsoft.server.metrics import MetricsPage
 from failsoft.server.page import Page
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.service import Service
 from failsoft.server.signals import drained_by_signals
+from failsoft.server.tracing import trace_where_possible
 
 __all__ = ["create_app", "router"]
 
@@ -56,9 +58,11 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         raise TypeError("give create_app either ai or settings: ai has its own settings")
     ai = ai or Failsoft(settings)
     ai.subscribe(log_simulated if ai.settings.simulate_error else log_event)
+    trace_where_possible(ai)
     service = Service.of(ai)
     service.simulations.subscribe(log_simulated)
     desk = _desk(service)
+    metrics = MetricsPage(service, desk)
     app = FastAPI(
         title="failsoft",
         version=version("failsoft"),
@@ -68,12 +72,12 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        lifespan=_closing(ai),
+        lifespan=_closing(ai, metrics),
     )
     app.add_middleware(Edge)
     app.add_exception_handler(HTTPException, _no_route)
     app.include_router(_routes(service, desk, direct=True))
-    _add_own_routes(app, service)
+    _add_own_routes(app, service, metrics)
     return app
 
 
@@ -135,9 +139,10 @@ def _routes(
     return routes
 
 
-def _add_own_routes(app: FastAPI, service: Service) -> None:
+def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage) -> None:
     probes = Probes(service.drain)
-    works = {"/livez": probes.live, "/readyz": probes.ready, "/": Page().show}
+    works = {"/livez": probes.live, "/readyz": probes.ready, "/metrics": metrics.show}
+    works["/"] = Page().show
     for path, work in works.items():
         run = endpoint(work, ai=service.ai, render=service.render)
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
@@ -151,10 +156,10 @@ async def _no_route(_request: Request, error: Exception) -> Response:
     return ProblemResponse(error.status_code, detail, headers=error.headers)
 
 
-def _closing(ai: Failsoft) -> Any:
+def _closing(ai: Failsoft, metrics: MetricsPage) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with ai:
+        async with ai, metrics.shared():
             yield
 
     return lifespan

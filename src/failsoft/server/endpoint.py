@@ -15,6 +15,7 @@ from failsoft.server.caller import PRINCIPAL
 from failsoft.server.failures import unexpected
 from failsoft.server.problem import Problem
 from failsoft.server.render import AnswerResponse, Render
+from failsoft.server.tracing import incoming
 
 __all__ = ["Work", "endpoint", "locale_of"]
 
@@ -36,7 +37,8 @@ def endpoint(
     async def answer(request: Request) -> Response:
         request_id = new_request_id()
         try:
-            response = await work(request, request_id)
+            with incoming(request.headers):
+                response = await work(request, request_id)
         except Problem as problem:
             response = problem.response()
         except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from failsoft.classify.redact import redact
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
+    CacheLookedUp,
     Event,
     FaultInjected,
     RequestStarted,
@@ -22,7 +22,7 @@ __all__ = ["LOGGING", "JsonFormatter", "log_event", "log_simulated"]
 
 _log = logging.getLogger("failsoft.events")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-_QUIET = (RequestStarted, AttemptStarted)
+_QUIET = (RequestStarted, AttemptStarted, CacheLookedUp)
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -48,11 +48,12 @@ def _write(event: Event, *, simulated: bool) -> None:
     level = _level(event)
     if _log.isEnabledFor(level):
         name = _CAPITAL.sub("_", type(event).__name__).lower()
-        fields = asdict(event)
-        del fields["at"]  # the line has its own time
+        # The line has its own time.
+        names = (field for field in event.__dataclass_fields__ if field != "at")
+        told = {name: getattr(event, name) for name in names}
         if simulated:
-            fields["simulated"] = True
-        _log.log(level, name, extra={"fields": fields})
+            told["simulated"] = True
+        _log.log(level, name, extra={"fields": told})
 
 
 def _level(event: Event) -> int:
@@ -74,7 +75,7 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
         }
         fields = getattr(record, "fields", {})
-        line |= {name: value for name, value in fields.items() if value not in ("", None)}
+        line |= {name: value for name, value in fields.items() if value not in ("", None, {})}
         if record.exc_info:
             line["error"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, default=str)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from tempfile import TemporaryDirectory
 
 from fastapi import FastAPI
 from uvicorn import Config, Server
@@ -51,9 +54,24 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
             Server(config).run([listener])
             return
         supervisor = Multiprocess(config, [listener])
-        supervisor.run()
+        with _shared_metrics():
+            supervisor.run()
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
             sys.exit(STARTUP_FAILURE)
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder where the workers count together; one that the operator has set is left alone."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="failsoft-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _config(settings: Settings) -> Config:

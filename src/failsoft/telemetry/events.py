@@ -6,13 +6,15 @@ subscriber that fails never breaks a call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = [
     "AttemptFinished",
     "AttemptStarted",
     "Benched",
     "BreakerChanged",
+    "CacheLookedUp",
     "Degraded",
     "DuplicateJoined",
     "Event",
@@ -50,7 +52,11 @@ class AttemptStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFinished(Event):
-    """A call ended; ``outcome`` is success, failure or cancelled, ``category`` empty on success."""
+    """A call ended; ``outcome`` is success, failure or cancelled, ``category`` empty on success.
+
+    ``tokens`` are the provider's own counts, as far as they arrived, and ``cost_usd`` their price,
+    ``None`` where it is not known.
+    """
 
     target: str
     number: int
@@ -61,6 +67,8 @@ class AttemptFinished(Event):
     duration_seconds: float
     first_content_seconds: float | None
     detail: str
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,14 @@ class Degraded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLookedUp(Event):
+    """A saved answer was looked for; ``result`` is same, alike or miss."""
+
+    route: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateJoined(Event):
     """A request came a second time: it joined the first, or was given its answer again."""
 
@@ -130,7 +146,11 @@ class FaultInjected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFinished(Event):
-    """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success."""
+    """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success.
+
+    ``interrupted`` is one whose text was cut short before somebody's eyes. ``wasted_tokens`` and
+    ``wasted_cost_usd`` are those of attempts whose answers were not used.
+    """
 
     route: str
     level: str
@@ -143,3 +163,7 @@ class RequestFinished(Event):
     attempts: int
     hops: int
     duration_seconds: float
+    first_content_seconds: float | None = None
+    interrupted: bool = False
+    wasted_tokens: Mapping[str, int] = field(default_factory=dict)
+    wasted_cost_usd: float | None = None

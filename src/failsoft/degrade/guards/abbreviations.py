@@ -15,7 +15,6 @@ _LETTERS = range(3, 6)
 
 
 class _Words(NamedTuple):
-    ends: tuple[tuple[int, int], ...]
     initials: str
     words: frozenset[str]
     short: tuple[str, ...]
@@ -27,18 +26,17 @@ def abbreviated(text: str, other: str, language: Language) -> str:
     for short in _words(other).short:
         at = ours.initials.find(short)
         if at >= 0 and short not in ours.words and short not in language.grammar:
-            start, end = ours.ends[at][0], ours.ends[at + len(short) - 1][1]
+            spans = [match.span() for match in _WORD.finditer(text)]
+            start, end = spans[at][0], spans[at + len(short) - 1][1]
             return text[:start] + short + text[end:]
     return text
 
 
 @lru_cache(4096)
 def _words(text: str) -> _Words:
-    found = list(_WORD.finditer(text))
-    words = [str(match[0]).lower() for match in found]
+    words = [word.lower() for word in _WORD.findall(text)]
     return _Words(
-        tuple(match.span() for match in found),
-        "".join(word[0] for word in words),
+        "".join([word[0] for word in words]),
         frozenset(words),
-        tuple(word for word in words if len(word) in _LETTERS),
+        tuple([word for word in words if len(word) in _LETTERS]),
     )

@@ -9,7 +9,7 @@ from failsoft.degrade.guards.tokens import PAUSE, Token
 
 __all__ = ["clauses", "plainly"]
 
-YES_NO = Token("#yesno")
+_YES_NO = Token("#yesno")
 _ASKS = Token("?")
 
 
@@ -61,7 +61,7 @@ def _direct(clause: list[Token], language: Language) -> list[Token]:
         rest = clause[at + whether :]
         if not whether:
             return _direct(rest, language)
-        clause = [YES_NO, *rest] if _lead(rest, language) is None else rest
+        clause = [_YES_NO, *rest] if _lead(rest, language) is None else rest
     return clause
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.reading import Reading, bag
 from failsoft.degrade.guards.spelling import slips
-from failsoft.degrade.guards.voice import PAST
+from failsoft.degrade.guards.voice import ACTORS, PAST
 
-_Bag = Counter[tuple[str, str]]
+_Bag = list[tuple[str, str]]
 
 __all__ = ["missing", "spelled_alike", "unlike_kinds", "unlike_persons"]
 
@@ -23,15 +21,13 @@ _TENSES = ("#past", "#was", "#had", "#perfect", "#future")
 # Where "my" and "the" are one: how to close my account is how to close an account.
 _OWN_DOING = ("#how", "#where", "#who", "#can", "#must", "#whatdo")
 _IMPERSONAL = ("#how", "#can", "#must")
-_ACTORS = frozenset({"subjects_first", "subjects_second"})
 _OWNERS = {"owner": "me", "owners_first": "me", "others_second": "you"}
-# fmt: off
-_PREFIXES = [
+_PREFIXES = frozenset({
     "un", "in", "im", "il", "ir", "dis", "de", "re", "non", "over", "under", "pre", "post",
     "mis", "out", "up", "down", "auf", "zu", "ab", "an", "ein", "aus", "be", "ent", "ver",
     "vor", "nach", "des",
-]
-# fmt: on
+})  # fmt: skip
+_PREFIX_LENGTHS = range(2, 6)
 
 
 def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading:
@@ -41,7 +37,7 @@ def spelled_alike(ours: Reading, theirs: Reading, language: Language) -> Reading
     only_left, only_right = _apart(ours, theirs)
     if any(sort != "content" for sort, _ in only_left + only_right):
         return ours
-    words = [[value for _, value in side.elements()] for side in (only_left, only_right)]
+    words = [[value for _, value in side] for side in (only_left, only_right)]
     right = slips(words[0], words[1], language)
     items = tuple(item._replace(value=right.get(item.value, item.value)) for item in ours.items)
     return ours._replace(items=items, bag=bag(items)) if right else ours
@@ -63,8 +59,13 @@ def missing(ours: Reading, theirs: Reading, language: Language) -> str | None:
 
 
 def _apart(ours: Reading, theirs: Reading) -> tuple[_Bag, _Bag]:
-    left, right = Counter(ours.bag), Counter(theirs.bag)
-    return left - right, right - left
+    left, right = list(ours.bag), []
+    for named in theirs.bag:
+        if named in left:
+            left.remove(named)
+        else:
+            right.append(named)
+    return left, right
 
 
 def unlike_kinds(ours: Reading, theirs: Reading, language: Language) -> str | None:
@@ -90,7 +91,7 @@ def unlike_persons(ours: Reading, theirs: Reading) -> str | None:
 
 def _other_actor(left: frozenset[str], right: frozenset[str], kinds: frozenset[str]) -> bool:
     """Whether "I" do it in the one, and "you" do, or it is done to "me", in the other."""
-    actors = left & _ACTORS, right & _ACTORS
+    actors = left & ACTORS, right & ACTORS
     apart = left ^ right
     you = "subjects_second" in apart
     return (
@@ -121,9 +122,18 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
 
 
 def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:
+    ours, theirs = {value for _, value in left}, {value for _, value in right}
+    return (
+        any(not theirs.isdisjoint(language.opposites.get(one, ())) for one in ours)
+        or _negated(ours, theirs)
+        or _negated(theirs, ours)
+    )
+
+
+def _negated(ours: set[str], theirs: set[str]) -> bool:
+    """Whether one has "unlock" where the other has "lock"."""
     return any(
-        frozenset((one, other)) in language.opposites
-        or any(one == p + other or other == p + one for p in _PREFIXES)
-        for _, one in left
-        for _, other in right
+        one[:length] in _PREFIXES and one[length:] in theirs
+        for one in ours
+        for length in _PREFIX_LENGTHS
     )

@@ -7,12 +7,14 @@ customs and an employer an employee.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from threading import Lock
+
+from failsoft.degrade.guards.tokens import WORDS_KEPT
 
 __all__ = ["Inflection"]
 
-_CACHED_WORDS = 20_000
 _SHORT = 5
 _VOWELS = re.compile(r"[aeiouy]+")
 _ONE_CONSONANT = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
@@ -24,16 +26,27 @@ class Inflection:
     """The key of a word: equal for its forms. ``stemmer`` is Snowball's name, empty for English."""
 
     def __init__(self, stemmer: str, irregular: Mapping[str, str], whole: Collection[str]) -> None:
-        import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
-
-        self._stem = snowballstemmer.stemmer(stemmer).stemWord if stemmer else _english
+        self._stem = _snowball(stemmer) if stemmer else _english
         self._irregular = irregular
         self._whole = frozenset(whole)
-        self.key = lru_cache(_CACHED_WORDS)(self._key)
+        self.key = lru_cache(WORDS_KEPT)(self._key)
 
     def _key(self, word: str) -> str:
         word = self._irregular.get(word, word)
-        return word if word in self._whole else str(self._stem(word))
+        return word if word in self._whole else self._stem(word)
+
+
+def _snowball(name: str) -> Callable[[str], str]:
+    import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
+
+    stemmer = snowballstemmer.stemmer(name)
+    one_at_a_time = Lock()  # it keeps the word that it works on
+
+    def stem(word: str) -> str:
+        with one_at_a_time:
+            return str(stemmer.stemWord(word))
+
+    return stem
 
 
 def _english(word: str) -> str:

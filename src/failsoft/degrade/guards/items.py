@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.numbers import figure, numeral
-from failsoft.degrade.guards.tokens import Token
+from failsoft.degrade.guards.tokens import WORDS_KEPT, Token
 
 __all__ = ["INFINITIVE", "MARK", "PLACED", "REVERSED", "Item", "items_of"]
 
@@ -33,32 +34,32 @@ def items_of(words: list[Token], language: Language) -> Iterator[Item]:  # noqa:
     under, at = "", 0
     texts = [token.text for token in words]
     while at < len(words):
-        word, start = words[at], at
+        word, start = texts[at], at
         at += 1
-        if not word.text or word.text.startswith("#"):
+        if not word or word[0] == "#":
             under = ""
-        elif word.named and word.text in language.small:
-            yield Item("name", f"{word.text}^", under)
-        elif word.text in language.stranded and _is_last(texts, start):
-            yield Item("order", word.text)
-        elif word.text in language.directed:
+        elif words[start].named and word in language.small:
+            yield Item("name", f"{word}^", under)
+        elif word in language.stranded and _is_last(texts, start):
+            yield Item("order", word)
+        elif word in language.directed:
             if _infinitive(texts, start, language):
                 under = INFINITIVE
             else:
-                under = word.text
-                yield Item("order", word.text, under)
-        elif word.text in language.placed:
+                under = word
+                yield Item("order", word, under)
+        elif word in language.placed:
             under, item = _placed(texts, start, language)
             yield item
-        elif word.text in language.reversing:
-            yield Item(REVERSED, word.text, under)
-        elif number := numeral(texts, start, language.numbers):
-            at, value = number
+        elif word in language.reversing:
+            yield Item(REVERSED, word, under)
+        elif word in language.numbers:
+            at, value = numeral(texts, start, language.numbers)
             yield Item("number", str(value), under)
         else:
-            if word.text in language.verbs and language.separable and under not in language.clauses:
+            if word in language.verbs and language.separable and under not in language.clauses:
                 under = ""  # the verb closes the bracket
-            if plain := _item(word, language, under):
+            if plain := _item(word, under, language):
                 yield plain
 
 
@@ -68,8 +69,8 @@ def _is_last(texts: list[str], at: int) -> bool:
     return not after or after.startswith("#")
 
 
-def _item(word: Token, language: Language, under: str) -> Item | None:
-    text = word.text
+@lru_cache(WORDS_KEPT)
+def _item(text: str, under: str, language: Language) -> Item | None:
     if text in language.dropped or text in language.persons:
         return None
     if value := figure(text, language.decimal):

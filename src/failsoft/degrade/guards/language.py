@@ -20,9 +20,9 @@ _SPELLED = 5
 _LISTS = ("person", "scope", "modality", "tense", "date", "currency", "unit", "negation")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Language:
-    """The words of one language by what they do in a question."""
+    """The words of one language by what they do in a question; one object for each language."""
 
     tag: str
     capitals: bool
@@ -62,15 +62,14 @@ class Language:
     whether: frozenset[str]
     opening: frozenset[str]
     told: frozenset[str]
-    spelled: frozenset[str]
     small: frozenset[str]
     participles: frozenset[str]
     past: re.Pattern[str] | None
     articles: frozenset[str]
+    spelled: frozenset[str]
     confusable: frozenset[str]
-    corrects: bool
-    opposites: frozenset[frozenset[str]]
-    key: Any
+    opposites: Mapping[str, frozenset[str]]
+    key: Callable[[str], str]
 
 
 @cache
@@ -122,10 +121,10 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         persons=_persons(words),
         grammar=_grammar(table),
         listed=frozenset(_listed(table["meanings"])),
-        spelled=frozenset(_spelled(table)),
         small=_grammar(table) - frozenset(_measures(table)),
-        confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
-        corrects=bool(near),  # without a list of the right words near by, it would be a guess
+        # Without a list of the right words near by, it would be a guess which one is meant.
+        spelled=frozenset(_spelled(table) if near else ()),
+        confusable=frozenset(f"{table['slips']['confusable']} {near}".split() if near else ()),
         key=key,
         **_places(table["prepositions"]),
         **_sorts(words, key),
@@ -152,12 +151,18 @@ def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
         "participles": frozenset(words["participles"].split()),
         "conjugated": re.compile(words["conjugated"]) if words["conjugated"] else None,
         "past": re.compile(words["past"]) if words["past"] else None,
-        "opposites": frozenset(
-            frozenset(form(word) for word in pair.split())
-            for pair in _commas(words["opposites"])
-            for form in (str, key)  # prepositions are kept as they are written
-        ),
+        "opposites": _opposites(_commas(words["opposites"]), key),
     }
+
+
+def _opposites(pairs: list[str], key: Callable[[str], str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for pair in pairs:
+        for form in (str, key):  # prepositions are kept as they are written
+            one, other = map(form, pair.split())
+            found[one] = found.get(one, frozenset()) | {other}
+            found[other] = found.get(other, frozenset()) | {one}
+    return found
 
 
 def _manners(courtesy: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def figure(word: str, decimal: str) -> str | None:
     return word.lstrip("0") or "0" if word.isdigit() else word
 
 
-def numeral(words: Sequence[str], at: int, numbers: Mapping[str, int]) -> tuple[int, int] | None:
+def numeral(words: Sequence[str], at: int, numbers: Mapping[str, int]) -> tuple[int, int]:
     """Where the numeral that begins there ends, and its value: two hundred (and) fifty."""
     total = part = 0
     end, last = at, 0
@@ -44,7 +44,7 @@ def numeral(words: Sequence[str], at: int, numbers: Mapping[str, int]) -> tuple[
         else:
             part += value
         end, last = end + 1, value
-    return (end, total + part) if end > at else None
+    return end, total + part
 
 
 def _follows(value: int, last: int) -> bool:

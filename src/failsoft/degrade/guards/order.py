@@ -7,34 +7,32 @@ from collections.abc import Iterable, Sequence
 from failsoft.degrade.guards.items import INFINITIVE, PLACED, REVERSED, Item
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.reading import NOMINAL, Reading
-from failsoft.degrade.guards.voice import UNDERGONE
+from failsoft.degrade.guards.voice import ACTORS, UNDERGONE
 
 __all__ = ["same_order"]
 
 _Row = tuple[Item, ...]
 # What is needed or had is a thing, however much its name is like a verb.
 _OF_THINGS = frozenset({"#must", "#have"})
-_ACTORS = frozenset({"subjects_first", "subjects_second"})
 
 
 def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
     """Whether two readings of the same items name them in the same roles."""
     undergone = [UNDERGONE in side.persons for side in (ours, theirs)]
+    alike = undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
     if _sorted(ours.items) == _sorted(theirs.items):
-        return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
-    left, right = (
-        _plain(ours.items, theirs.items, language),
-        _plain(theirs.items, ours.items, language),
-    )
+        return alike
+    left = _plain(ours.items, theirs.items, language)
+    right = _plain(theirs.items, ours.items, language)
     if left & right and _places(ours.items, theirs.items):
-        return undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
+        return alike
     moved = _moved(left, right, language), _moved(right, left, language)
     if not any(moved):
         return False
     if NOMINAL in ours.persons ^ theirs.persons:
         return True
     if language.separable:  # its verbs stand first or last, as the sentence wants
-        actors = [side.persons & _ACTORS for side in (ours, theirs)]
+        actors = [side.persons & ACTORS for side in (ours, theirs)]
         return actors[0] == actors[1] != frozenset() and not ours.kinds & _OF_THINGS
     return undergone[0] != undergone[1] and moved[undergone[0]]
 

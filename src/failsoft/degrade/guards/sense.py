@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -19,7 +20,7 @@ _WHEN = "#when"
 
 def kinds_in(words: list[Token]) -> set[str]:
     """The kinds of question that stand among the words, like ``#how``."""
-    return {word.text for word in words if word.text.startswith("#")}
+    return {word.text for word in words if word.text[:1] == "#"}
 
 
 def phrased(said: list[Token], language: Language) -> list[Token]:
@@ -27,21 +28,19 @@ def phrased(said: list[Token], language: Language) -> list[Token]:
     words = [PAUSE, *said]
     texts = ["" if token.named else token.text or _START for token in words]
     found: list[Token] = []
-    at = 0
-    while at < len(words):
-        phrase = language.phrases.find(texts, at)
+    for at, phrase in language.phrases.cut(texts):
         if phrase is None:
             found.append(words[at])
-            at += 1
         else:
-            at = phrase[0]
-            found += map(Token, phrase[1])
+            found += map(Token, phrase)
     return found
 
 
 def understood(words: list[Token], language: Language, *, asks: bool) -> list[Token]:
     """One word for each meaning; ``asks`` where the words ask already by how they begin."""
-    found = list(_subordinated(list(_meant(words, language)), language))
+    found = list(_meant(words, language))
+    if any(word.text == _WHEN for word in found):
+        found = list(_subordinated(found, language))
     if not asks and not kinds_in(found):
         found.insert(0, BARE)
     return _rewritten(found, language)
@@ -50,23 +49,19 @@ def understood(words: list[Token], language: Language, *, asks: bool) -> list[To
 def _meant(words: list[Token], language: Language) -> Iterator[Token]:
     words = joined(words, language)
     keys = [language.key(token.text) for token in words]
-    at = 0
-    while at < len(words):
-        start, meaning = at, language.meanings.find(keys, at)
-        if meaning is not None:
-            at = meaning[0]
-            value = meaning[1][0]
-        else:
-            value = words[at].text
-            at += 1
-        yield Token(value + _conjugated(words[start].text, language), words[start].named)
+    for at, meaning in language.meanings.cut(keys):
+        word = words[at]
+        mark = _mark(word.text, language.conjugated, language) if language.conjugated else ""
+        if meaning or mark:
+            word = Token((meaning[0] if meaning else word.text) + mark, word.named)
+        yield word
 
 
-def _conjugated(word: str, language: Language) -> str:
+def _mark(word: str, conjugated: re.Pattern[str], language: Language) -> str:
     """A mark for another's doing or another time, where the verb alone tells them."""
-    if word.startswith("#") or word in language.listed or word in language.grammar:
+    if word[:1] == "#" or word in language.listed or word in language.grammar:
         return ""
-    found = language.conjugated.search(word) if language.conjugated else None
+    found = conjugated.search(word)
     if found is None:
         return ""
     return f"{MARK}{found[1]}" if found.lastindex else MARK

@@ -30,7 +30,7 @@ def _joined(clause: list[Token], language: Language) -> list[Token]:
 
 
 def _without_infix(word: Token, language: Language) -> Token:
-    if infix := re.fullmatch(r"(\w+?)zu(\w+e?n)", word.text):
+    if "zu" in word.text and (infix := re.fullmatch(r"(\w+?)zu(\w+e?n)", word.text)):
         first, rest = infix.groups()
         if first in language.separable:
             return Token(first + rest)

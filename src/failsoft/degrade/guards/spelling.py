@@ -8,44 +8,48 @@ slips left as they are: its questions are then seldom found, and never confused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
-from unicodedata import combining, normalize
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
-from failsoft.degrade.guards.language import Language, language_of
+from failsoft.degrade.guards.language import Language
+from failsoft.degrade.guards.tokens import WORDS_KEPT
 
-__all__ = ["corrected", "is_slip", "slips"]
+__all__ = ["corrected", "slips"]
 
 _SHORTEST = 5
 _LONG_ENOUGH = 6
-_LETTERS = "abcdefghijklmnopqrstuvwxyzäöüßáéíóúñ"
 _LONG = 8
-_VOWELS = "aeiouyäöüáéíóú"
+_VOWELS = frozenset("aeiouyäöüáéíóú")
 
 
 def corrected(word: str, language: Language) -> str:
     """The listed word that this unknown one is a slip of, or the word itself."""
-    if not language.corrects or len(word) < _SHORTEST or not word.isalpha():
+    if not language.spelled or len(word) < _SHORTEST:
         return word
-    return _corrected(word, language.tag)
+    return _corrected(word, language)
 
 
-@lru_cache(20_000)
-def _corrected(word: str, tag: str) -> str:
-    language = language_of(tag)
-    if language is None or word in language.confusable or _is_known(word, language):
+@lru_cache(WORDS_KEPT)
+def _corrected(word: str, language: Language) -> str:
+    if not word.isalpha() or word in language.confusable or _is_known(word, language):
         return word
-    found = {one for one in _slipped(word) if one in language.spelled and _ends_alike(word, one)}
-    return found.pop() if len({language.key(one) for one in found}) == 1 else word
+    near = _listed(language).get(_ends(word), ())
+    found = sorted(one for one in near if _is_one_apart(word, one))
+    return found[0] if len({language.key(one) for one in found}) == 1 else word
 
 
-def _ends_alike(word: str, right: str) -> bool:
-    """Endings tell tenses; only an accent may be missing there."""
-    return sorted(word[-2:]) == sorted(right[-2:]) or _unaccented(right) == word
+@cache
+def _listed(language: Language) -> Mapping[str, list[str]]:
+    """The listed words that have the same ends: one slip apart are only such."""
+    found: dict[str, list[str]] = {}
+    for word in filter(str.isalpha, language.spelled):
+        found.setdefault(_ends(word), []).append(word)
+    return found
 
 
-def _unaccented(word: str) -> str:
-    return "".join(one for one in normalize("NFD", word) if not combining(one))
+def _ends(word: str) -> str:
+    """Slips behind the first letter are put right, and none in an ending, which tells tenses."""
+    return word[0] + "".join(sorted(word[-2:]))
 
 
 def _is_known(word: str, language: Language) -> bool:
@@ -53,15 +57,23 @@ def _is_known(word: str, language: Language) -> bool:
     return word in language.spelled or key in language.known or key in language.classes
 
 
-def _slipped(word: str) -> Iterator[str]:
-    """Every row of letters that is one slip away behind the first letter."""
-    for at in range(1, len(word) + 1):
-        left, right = word[:at], word[at:]
-        yield from (left + letter + right for letter in _LETTERS)
-        if right:
-            yield left + right[1:]
-            yield from (left + letter + right[1:] for letter in _LETTERS)
-            yield left + right[1:2] + right[0] + right[2:]
+def _is_one_apart(one: str, other: str) -> bool:
+    """Whether a letter more, less or changed, or two swapped, make one of the other."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    at = _parting(one, other)
+    swapped = one[:at] + one[at + 1 : at + 2] + one[at : at + 1] + one[at + 2 :]
+    return (
+        one[at + 1 :] in {other[at:], other[at + 1 :]}
+        or one[at:] == other[at + 1 :]
+        or swapped == other
+    )
+
+
+def _parting(one: str, other: str) -> int:
+    """How many letters are the same at the beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def slips(ours: list[str], theirs: list[str], language: Language) -> dict[str, str]:
@@ -69,35 +81,32 @@ def slips(ours: list[str], theirs: list[str], language: Language) -> dict[str, s
 
     Empty where any of them is a word of its own.
     """
-    if not language.corrects:
+    if not language.spelled or len(ours) != len(theirs):
         return {}
     found = {one: other for one in ours for other in theirs if _may_be(one, other, language)}
-    matched = len(ours) == len(theirs) == len(found) == len(set(found.values()))
+    matched = len(ours) == len(found) == len(set(found.values()))
     return found if matched else {}
 
 
 def _may_be(one: str, other: str, language: Language) -> bool:
-    if {one, other} & language.confusable or (
-        _is_known(one, language) and _is_known(other, language)
-    ):
-        return False
-    return one != other and is_slip(one, other)
-
-
-@lru_cache(1000)
-def is_slip(one: str, other: str) -> bool:
-    """Whether one of these slips makes one of the other."""
-    short, long = sorted((one, other), key=len)
-    if len(long) < _LONG_ENOUGH or short[:1] != long[:1] or len(long) - len(short) > 1:
-        return False
-    at = next(
-        (n for n, pair in enumerate(zip(short, long, strict=False)) if pair[0] != pair[1]), -1
+    return (
+        one[:1] == other[:1]  # most often not, and all else takes longer
+        and one != other
+        and _is_slip(one, other)
+        and language.confusable.isdisjoint((one, other))
+        and not (_is_known(one, language) and _is_known(other, language))
     )
-    if at < 0:
-        at = len(short)
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Whether one of these slips makes one of the other, of two that begin with one letter."""
+    short, long = sorted((one, other), key=len)
+    if len(long) < _LONG_ENOUGH or len(long) - len(short) > 1:
+        return False
+    at = _parting(short, long)
     if len(short) == len(long):
         swapped = short[:at] + short[at + 1 : at + 2] + short[at : at + 1] + short[at + 2 :]
-        vowel = {short[at : at + 1], long[at : at + 1]} <= set(_VOWELS)
+        vowel = {short[at : at + 1], long[at : at + 1]} <= _VOWELS
         return swapped == long or (
             vowel and len(long) >= _LONG and short[at + 1 :] == long[at + 1 :]
         )

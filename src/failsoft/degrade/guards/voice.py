@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.tokens import Token
+from failsoft.degrade.guards.tokens import WORDS_KEPT, Token
 
-__all__ = ["PAST", "UNDERGONE", "forms", "persons"]
+__all__ = ["ACTORS", "PAST", "UNDERGONE", "forms", "persons"]
 
 UNDERGONE = "undergone"
 PAST = "past"
+ACTORS = frozenset({"subjects_first", "subjects_second"})
 
 # So many words before a participle, its auxiliary stands.
 _NEAR = 5
@@ -36,5 +38,6 @@ def forms(words: list[Token], language: Language) -> Iterator[str]:
         yield PAST
 
 
+@lru_cache(WORDS_KEPT)
 def _is_participle(word: str, language: Language) -> bool:
     return word in language.participles or bool(language.past and language.past.search(word))

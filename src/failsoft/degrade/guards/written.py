@@ -14,24 +14,24 @@ __all__ = ["written_out"]
 
 def written_out(text: str, language: Language) -> list[Token]:
     """The words of a question, without what is only said for politeness."""
-    undotted = " ".join(language.dotted.get(word.lower(), word) for word in text.split())
-    spelled = (_corrected(word, language) for word in tokens(undotted, capitals=language.capitals))
-    words = [part for word in spelled for part in _spelled(word, language)]
-    return list(_without_fillers(plainly(words, language), language))
+    undotted = [language.dotted.get(word.lower(), word) for word in text.split()]
+    words = list(_spelled(tokens(undotted, capitals=language.capitals), language))
+    return _without_fillers(plainly(words, language), language)
 
 
-def _corrected(word: Token, language: Language) -> Token:
-    right = corrected(word.text, language)
-    return word if right == word.text else Token(right, word.named)
+def _spelled(words: list[Token], language: Language) -> Iterator[Token]:
+    for word in words:
+        text = corrected(word.text, language)
+        token = word if text == word.text else Token(text, word.named)
+        if "'" in text or text in language.contractions:
+            yield from _long(token, language)
+        else:
+            yield token
 
 
-def _spelled(token: Token, language: Language) -> Iterator[Token]:
+def _long(token: Token, language: Language) -> Iterator[Token]:
     if long := language.contractions.get(token.text):
         yield from map(Token, long)
-        return
-    word, apostrophe, _ = token.text.partition("'")
-    if not apostrophe:
-        yield token
         return
     for ending, long in language.contractions.items():
         attached = not ending[0].isalpha() or ending == "n't"
@@ -39,14 +39,11 @@ def _spelled(token: Token, language: Language) -> Iterator[Token]:
             yield Token(token.text.removesuffix(ending))
             yield from map(Token, long)
             return
-    yield token._replace(text=word) if token.text.endswith("'s") else token
+    if token.text.endswith("'s"):
+        token = token._replace(text=token.text.partition("'")[0])
+    yield token
 
 
-def _without_fillers(spelled: list[Token], language: Language) -> Iterator[Token]:
-    texts = ["" if token.named else token.text for token in spelled]
-    at = 0
-    while at < len(spelled):
-        filler = language.fillers.find(texts, at)
-        if filler is None:
-            yield spelled[at]
-        at = filler[0] if filler else at + 1
+def _without_fillers(words: list[Token], language: Language) -> list[Token]:
+    texts = ["" if token.named else token.text for token in words]
+    return [words[at] for at, filler in language.fillers.cut(texts) if filler is None]

@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 
 # Wordllama takes 0.5 s, with its imports a second or two. What needs it does not wait any longer.
 _PATIENCE_SECONDS = 2.0
+_LEAVE_SECONDS = 10.0
 
 
 def wordllama() -> Embedder:
@@ -31,6 +32,7 @@ class Loading:
     def __init__(self, given: Embedder | Callable[[], Embedder] | None) -> None:
         self._given = given
         self._begun: float | None = None
+        self._thread: threading.Thread | None = None
         self._over = self._settled = given is None
         self.embedder: Embedder | None = None
         self.problem = "switched off" if given is None else ""
@@ -39,8 +41,16 @@ class Loading:
         """Whether there was nothing to wait for at the last look; begins to load where needed."""
         if self._begun is None and not self._over:
             self._begun = time.monotonic()
-            threading.Thread(target=self._load, name="failsoft-embedder", daemon=True).start()
+            self._thread = threading.Thread(
+                target=self._load, name="failsoft-embedder", daemon=True
+            )
+            self._thread.start()
         return self._settled
+
+    def close(self) -> None:
+        """Let it end: a process that ends while native code is being loaded is aborted."""
+        if self._thread is not None:
+            self._thread.join(_LEAVE_SECONDS)
 
     def look(self) -> None:
         """Look whether it is there, or has taken too long."""

@@ -105,6 +105,7 @@ class Worker:
         self._closing = True
         self._inbox.put(None)
         self._thread.join()
+        self._loading.close()
 
     # What follows runs in the thread.
 

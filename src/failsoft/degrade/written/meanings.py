@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Example", "Meanings"]
 
-# Each is compared by the guards, at half a millisecond.
+# Each is compared by the guards, at 0.1 to 0.4 milliseconds.
 _MOST = 2
 
 Example = tuple[Rule, str]
