@@ -50,6 +50,7 @@ def test_version(invoke):
         (("config", "check", "--config", "none.toml"), "none.toml"),
         (("demo", "--config", "none.toml"), "none.toml"),
         (("simulator", "--script", "none.toml"), "none.toml"),
+        (("token",), "no key to sign with: set FAILSOFT_SIMULATE_TOKEN_KEY to the one that the"),
         (("simulator", "--fault", "529"), "must be MODEL=FAULT"),
         (("simulator", "--upstream", "nowhere"), "--upstream"),
         (("simulator", "--port", "0", "--host", "192.0.2.1"), "192.0.2.1:0 is not an address of"),

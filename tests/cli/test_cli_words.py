@@ -215,6 +215,12 @@ def breaker(to_state: str, open_seconds: float | None = None) -> events.BreakerC
             breaker("open", float("inf")),
             "breaker opened: claude-opus-5-5 is left out (failures in a row)",
         ),
+        (
+            events.FaultInjected(
+                **REQUEST, target="anthropic/claude-opus-5-5", number=1, reason="overloaded"
+            ),
+            "claude-opus-5-5 fails on purpose: it is overloaded",
+        ),
         (breaker("half_open"), "breaker half open: claude-opus-5-5 is tried with one call"),
         (breaker("closed"), "breaker closed: claude-opus-5-5 is back"),
         (

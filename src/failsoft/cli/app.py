@@ -21,6 +21,7 @@ from failsoft.cli.rules import check_rules, write_starter
 from failsoft.cli.serve import serve
 from failsoft.cli.settings import check_settings, show_settings
 from failsoft.cli.simulator import simulator
+from failsoft.cli.token import token
 from failsoft.cli.trouble import FAILED, WRONG_USE, CommandError, tell
 from failsoft.errors import FailsoftError
 
@@ -68,7 +69,7 @@ def application() -> typer.Typer:
     """Make the application: its commands return their exit codes."""
     app = _group("Calls to AI models that fail soft.")
     app.callback(invoke_without_command=True)(_root)
-    for command in (serve, simulator, ask, demo, explain):
+    for command in (serve, simulator, ask, demo, explain, token):
         app.command()(command)
     config = _group("Look at the settings.")
     config.command("check")(check_settings)

@@ -9,6 +9,7 @@ from failsoft.telemetry.events import (
     Benched,
     BreakerChanged,
     Event,
+    FaultInjected,
     FellBack,
     RequestFinished,
     RequestStarted,
@@ -31,6 +32,8 @@ def sentence(event: Event) -> Sentence | None:
             line = f"a question came in{' (stream)' if event.stream else ''}", ""
         case AttemptFinished(outcome="failure"):
             line = _failed(event), "yellow"
+        case FaultInjected():
+            line = f"{model_of(event.target)} fails on purpose: {in_words(event.reason)}", "yellow"
         case FellBack():
             line = f"went on to {model_of(event.to_target)}", "cyan"
         case RetryScheduled():

@@ -33,7 +33,7 @@ SDK_VARIABLES: dict[str, names.Place] = {
     "ANTHROPIC_AUTH_TOKEN": ("anthropic", "auth_token"),
     "ANTHROPIC_BASE_URL": ("anthropic", "base_url"),
 }
-NOT_USED_YET = ("FAILSOFT_REDIS_URL", "FAILSOFT_SIMULATE_ERROR")
+NOT_USED_YET = ("FAILSOFT_REDIS_URL",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,8 @@ MANY = 1_000_000
 WORD = text("printable ASCII without spaces", r"[!-~]+")
 HOST = text("a host name or an IP address, without a port", r"[\w.:%-]+")
 FOLDER = text("the path of a folder", r"[^\x00-\x1f]+")
+KEY = text("16 or more printable ASCII characters without spaces", r"[!-~]{16,}")
+SIMULATION = text("what docs/simulate.md allows, such as overloaded;rate=0.2", r"[ -~]+")
 LOCALE = text("a language tag such as en or de-AT", r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
@@ -286,6 +288,10 @@ class Settings(Section):
     )
     api_keys: tuple[str, ...] = setting(
         (), "keys of the service, tenant:key or key", key_list(), secret=True
+    )
+    simulate_error: str | None = setting(None, "failures of all requests, on purpose", SIMULATION)
+    simulate_token_key: str | None = setting(
+        None, "signs the tokens that allow X-Simulate-Error", KEY, secret=True
     )
 
     timers: TimerSettings = TimerSettings()

@@ -114,6 +114,10 @@ class Ladder:
         """Whether the files under it work; those that nothing has used yet are not told of."""
         return [self.cache.status] if self.cache is not None and self._started else []
 
+    def read_only(self) -> Ladder:
+        """The same steps for somebody whose answers are not to be saved; owns nothing."""
+        return _Lent(self)
+
     async def aclose(self) -> None:
         """Write what is to be saved and let go of everything."""
         if self.cache is not None and self._started:
@@ -133,3 +137,19 @@ class Ladder:
                 target=self.rules.use, args=(self._embedder,), name="failsoft-rules", daemon=True
             )
             self._reading.start()
+
+
+class _Lent(Ladder):
+    """Another's ladder: what it is asked, the lender answers."""
+
+    def __init__(self, lender: Ladder) -> None:
+        super().__init__()
+        self._lender = lender
+
+    async def saved(self, asked: Asked) -> Served | None:
+        """A saved answer of the lender's."""
+        return await self._lender.saved(asked)
+
+    async def written(self, asked: Asked) -> Served | None:
+        """A written answer of the lender's."""
+        return await self._lender.written(asked)

@@ -50,7 +50,13 @@ class LiveAttempt:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target = self.call.target
         provider = self._core.provider(target.provider)
-        call = ProviderCall(target, self._body, self._headers())
+        call = ProviderCall(
+            target,
+            self._body,
+            self._headers(),
+            request_id=self._request.id,
+            number=self.call.number,
+        )
         with Watchdog(self.call.limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from failsoft.chaos.inject import Simulation, parse_simulation
 from failsoft.config.load import load_settings
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
@@ -19,6 +21,7 @@ from failsoft.engine.core import Core
 from failsoft.engine.deadline import request_times
 from failsoft.engine.health import health, state
 from failsoft.engine.streams import AnswerStream
+from failsoft.engine.twin import Twin
 from failsoft.notices import Catalogue
 from failsoft.policy.circuit import CircuitState
 from failsoft.providers.protocol import Provider
@@ -100,6 +103,27 @@ class Failsoft:
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""
         self._core.publisher.subscribe(subscriber)
+
+    def simulation(self, said: str) -> Simulation:
+        """What ``<category|reason>[@target][;rate=0.2][;after=5]`` means here.
+
+        Raises :class:`ValueError`, which says what is wrong and what is allowed.
+        """
+        return parse_simulation(said, self._core.chain)
+
+    def failing(
+        self, simulation: Simulation, *, subscribers: Sequence[Callable[[Event], None]] = ()
+    ) -> Failsoft:
+        """Another one with the same settings, whose calls fail as ``simulation`` says.
+
+        It has breakers, budget and counts of its own, reads saved answers and saves none. Its
+        events are ``subscribers``' alone, but each failure made on purpose is told here too. It
+        lives on connections of this one: close this one.
+        """
+        twin = copy(self)
+        twin._core = Twin(self._core, simulation, subscribers=subscribers)  # noqa: SLF001 - its own
+        twin._closing = []  # noqa: SLF001 - its own
+        return twin
 
     def trace(self, traces: Traces | None = None) -> None:
         """Make OpenTelemetry spans of every request from now on, and tell the provider of them.

@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from random import Random
 
+from failsoft.chaos.inject import Injector, Simulation, simulation_in
 from failsoft.classify import verdict_for
 from failsoft.classify.waits import exhausted_wait
 from failsoft.config.settings import Settings
+from failsoft.degrade.ladder import Ladder
 from failsoft.engine.admission import Route
 from failsoft.engine.alarms import Alarms
 from failsoft.engine.chain import RouteChain
@@ -24,8 +27,8 @@ from failsoft.policy.gate import Gates, Held
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import target_for
-from failsoft.providers.protocol import Provider
-from failsoft.telemetry.events import Benched, BreakerChanged, Event
+from failsoft.providers.protocol import Provider, ProviderCall
+from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected
 from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
@@ -49,6 +52,7 @@ class Core:
         providers: Mapping[str, Provider] | None,
         subscribers: Sequence[Callable[[Event], None]],
         rng: Random,
+        ladder: Ladder | None = None,
     ) -> None:
         self.settings = settings
         self.rng = rng
@@ -59,7 +63,7 @@ class Core:
         self.alarms = Alarms()
         self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
         self.budget = RetryBudget(settings.retry)
-        self.ladder = ladder_of(settings)
+        self.ladder = ladder_of(settings) if ladder is None else ladder
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
         self._routes: dict[str, Route] = {}
@@ -74,6 +78,9 @@ class Core:
             name: RouteChain(name, self.chain, own.allowed_models, self.gates)
             for name, own in settings.routes.items()
         }
+        self._wires = self._providers
+        if simulation := simulation_in(settings, self.chain):
+            self._providers = self.failing(simulation)
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -90,6 +97,14 @@ class Core:
             known = ", ".join(sorted(self._providers))
             raise SettingError("chain", f"no provider is called {name!r}; there is {known}")
         return provider
+
+    def failing(self, simulation: Simulation) -> dict[str, Provider]:
+        """The providers, their calls failing as ``simulation`` says and no other way on purpose."""
+        tell = partial(self._injected, simulation.reason)
+        return {
+            name: Injector(wire, simulation, on_injected=tell, rng=self.rng)
+            for name, wire in self._wires.items()
+        }
 
     def route(self, name: str) -> Route:
         """The route of that name, made at its first use; raises once everything is closed."""
@@ -151,6 +166,16 @@ class Core:
                 open_seconds=change.open_seconds,
             )
             self.publisher.publish(event)
+
+    def _injected(self, reason: str, call: ProviderCall) -> None:
+        event = FaultInjected(
+            at=time.time(),
+            request_id=call.request_id,
+            target=call.target.id,
+            number=call.number,
+            reason=reason,
+        )
+        self.publisher.publish(event)
 
     def _held(self, held: Held) -> None:
         if self.publisher:

@@ -24,6 +24,7 @@ def health(core: Core) -> dict[str, Any]:
     now = monotonic()
     targets = {target: _target(core, target, now) for target in core.chain}
     status = _status(core, targets)
+    simulated = core.settings.simulate_error
     return {
         "status": status,
         "level": "minimal" if status == "down" else "full",
@@ -35,6 +36,7 @@ def health(core: Core) -> dict[str, Any]:
         "rates": core.tally.rates(now),
         "service": "ai-chat",
         "version": version("failsoft"),
+        **({"simulated": simulated} if simulated else {}),
     }
 
 

@@ -42,12 +42,15 @@ class WireEvent(NamedTuple):
 class ProviderCall(NamedTuple):
     """One attempt's request: the provider's own fields, ``model`` and ``stream`` left out.
 
-    ``headers`` are extra request headers of the caller (betas and the like).
+    ``headers`` are extra request headers of the caller (betas and the like). ``request_id`` and
+    ``number`` say which attempt of which request it is; nothing of them is sent.
     """
 
     target: Target
     body: Mapping[str, Any]
     headers: Mapping[str, str] = MappingProxyType({})
+    request_id: str = ""
+    number: int = 1
 
 
 class Exchange(Protocol):

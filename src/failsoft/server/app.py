@@ -32,7 +32,7 @@ from failsoft.server.desk import Desk
 from failsoft.server.edge import Edge
 from failsoft.server.endpoint import Work, endpoint
 from failsoft.server.health import Health, Probes
-from failsoft.server.log import log_event
+from failsoft.server.log import log_event, log_simulated
 from failsoft.server.metrics import MetricsPage
 from failsoft.server.page import Page
 from failsoft.server.problem import ProblemResponse
@@ -57,9 +57,10 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
     if ai is not None and settings is not None:
         raise TypeError("give create_app either ai or settings: ai has its own settings")
     ai = ai or Failsoft(settings)
-    ai.subscribe(log_event)
+    ai.subscribe(log_simulated if ai.settings.simulate_error else log_event)
     trace_where_possible(ai)
     service = Service.of(ai)
+    service.simulations.subscribe(log_simulated)
     desk = _desk(service)
     metrics = MetricsPage(service, desk)
     app = FastAPI(
@@ -168,6 +169,7 @@ def _draining(service: Service, desk: Desk) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         desk.start()
+        service.simulations.announce()
         with drained_by_signals(service.drain, service.ai.settings.server.drain_seconds):
             yield
 

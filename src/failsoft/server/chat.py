@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from failsoft.chaos.inject import Simulation
 from failsoft.requests.records import Intent
 from failsoft.server.attend import GoneError
 from failsoft.server.body import read_json
@@ -54,8 +55,12 @@ class Chat:
             held.enter_context(service.guard.place(caller.tenant))
             held.enter_context(service.drain.open())
             try:
-                intent, arguments = await self._read(request, request_id, caller, stream=stream)
-                found, started = await self._desk.open(intent, arguments)
+                simulation = service.simulations.asked(request)
+                intent, arguments = await self._read(
+                    request, request_id, caller, stream=stream, simulation=simulation
+                )
+                ai = service.simulations.engine(simulation)
+                found, started = await self._desk.open(intent, arguments, ai)
                 if stream:
                     return self._replies.stream(found, held.pop_all(), replayed=not started)
                 return await self._replies.whole(found, request.receive, replayed=not started)
@@ -67,7 +72,13 @@ class Chat:
                 return AnswerResponse(failure, service.render)
 
     async def _read(
-        self, request: Request, request_id: str, caller: Caller, *, stream: bool
+        self,
+        request: Request,
+        request_id: str,
+        caller: Caller,
+        *,
+        stream: bool,
+        simulation: Simulation | None,
     ) -> tuple[Intent, dict[str, Any]]:
         self._refuse_at_the_end()
         ai, server = self._service.ai, self._service.ai.settings.server
@@ -83,7 +94,7 @@ class Chat:
             id=request_id,
             scope=caller.scope,
             key=key,
-            fingerprint=fingerprint_of(data, stream=stream),
+            fingerprint=fingerprint_of(data, stream=stream, simulated=str(simulation or "")),
             stream=stream,
             route=question.route,
             locale=locale,

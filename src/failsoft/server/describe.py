@@ -158,6 +158,7 @@ def _refusals() -> dict[int | str, Any]:
     reasons = {
         400: "The body or a header cannot be read.",
         401: "A key is needed.",
+        403: "Failures may not be asked for here.",
         408: "The body did not come in time.",
         415: "The body is not JSON.",
         429: "Too many requests at a time.",
@@ -178,6 +179,13 @@ def _request() -> dict[str, Any]:
                 "One for each thing to be done: sent again, it "
                 "joins the request or gives its answer again.",
             ),
+            _header(
+                "X-Simulate-Error",
+                "string",
+                "What is to go wrong, for developers: `<category|reason>[@target][;rate=0.2]"
+                "[;after=5]`.",
+            ),
+            _header("X-Simulate-Token", "string", "The right to it, where one is needed."),
         ],
     }
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from failsoft.engine.client import Failsoft
 from failsoft.requests.log import RequestLog
 from failsoft.requests.records import Conflict, Intent, Known, Record, StoreStatus
 from failsoft.server.problem import Problem
@@ -30,6 +31,7 @@ class Desk:
         self._started = False
         self._tasks: set[asyncio.Task[Any]] = set()
         service.ai.subscribe(self._hear)
+        service.simulations.subscribe(self._hear)
         service.ai.on_close(self.aclose)
 
     @property
@@ -44,20 +46,22 @@ class Desk:
             self._started = True
             self.log.start(on_cancel=self._cancel_asked)
 
-    async def open(self, intent: Intent, arguments: Mapping[str, Any]) -> tuple[Run | Record, bool]:
+    async def open(
+        self, intent: Intent, arguments: Mapping[str, Any], ai: Failsoft
+    ) -> tuple[Run | Record, bool]:
         """The run of ``intent``, or the record of one that has ended or is another process's.
 
-        True with it where this call started the run. Raises
+        ``ai`` is asked where it has to be run. True with it where this call started the run. Raises
         :class:`~failsoft.server.problem.Problem` (422) where the key is known with another body.
         """
         self.start()
         if intent.key is None:
-            return await self._begin(intent, arguments), True
+            return await self._begin(intent, arguments, ai), True
         name = (intent.scope, intent.key)
         opening = self._keys.get(name)
         mine = opening is None
         if opening is None:
-            opening = asyncio.create_task(self._begin(intent, arguments))
+            opening = asyncio.create_task(self._begin(intent, arguments, ai))
             self._keys[name] = opening
             opening.add_done_callback(lambda done: self._opened(name, done))
         found = await asyncio.shield(opening)
@@ -66,7 +70,8 @@ class Desk:
             raise _other_body()
         started = mine and isinstance(found, Run)
         if not started:
-            self._tell_joined(record)
+            at = time.time()
+            ai.publish(DuplicateJoined(at=at, request_id=record.id, route=record.route))
         return found, started
 
     def run_of(self, request_id: str, scope: str) -> Run | None:
@@ -94,7 +99,9 @@ class Desk:
         if self._started:
             await self.log.aclose()
 
-    async def _begin(self, intent: Intent, arguments: Mapping[str, Any]) -> Run | Record:
+    async def _begin(
+        self, intent: Intent, arguments: Mapping[str, Any], ai: Failsoft
+    ) -> Run | Record:
         opening = await self.log.open(intent)
         if isinstance(opening, Conflict):
             raise _other_body()
@@ -103,6 +110,7 @@ class Desk:
         run = Run(
             opening.record,
             arguments,
+            ai=ai,
             service=self._service,
             log=self.log,
             on_kept=self._forget,
@@ -142,14 +150,11 @@ class Desk:
         if run is not None and run.record.run == number:
             run.stop("cancelled")
 
-    def _tell_joined(self, record: Record) -> None:
-        event = DuplicateJoined(at=time.time(), request_id=record.id, route=record.route)
-        self._service.ai.publish(event)
-
 
 def _other_body() -> Problem:
     return Problem.of_field(
         422,
         "Idempotency-Key",
-        "was sent before with another body or to the other route; use a new key to ask anew",
+        "was sent before with another body or X-Simulate-Error, or to the other route; "
+        "use a new key to ask anew",
     )

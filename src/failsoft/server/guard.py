@@ -15,7 +15,7 @@ from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
 from failsoft.server.problem import Problem
 
-__all__ = ["Guard", "check_exposure"]
+__all__ = ["Guard", "check_exposure", "is_loopback"]
 
 _NO_NAME = "default"
 _BUSY_SECONDS = 1  # a place comes free whenever one of the tenant's own requests ends
@@ -72,7 +72,7 @@ def check_exposure(settings: Settings) -> None:
     there are ``api_keys``, or ``server.insecure`` is on.
     """
     host = settings.server.host
-    if settings.api_keys or settings.server.insecure or _is_loopback(host):
+    if settings.api_keys or settings.server.insecure or is_loopback(host):
         return
     raise SettingError(
         "server.host",
@@ -81,7 +81,8 @@ def check_exposure(settings: Settings) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this address or name is of the same machine."""
     try:
         return ip_address(host.partition("%")[0]).is_loopback
     except ValueError:

@@ -35,9 +35,13 @@ def idempotency_key(headers: Headers) -> str | None:
     return key
 
 
-def fingerprint_of(data: Any, *, stream: bool) -> bytes:
-    """Equal for bodies that say the same, however they are spaced and their fields are ordered."""
-    said = json.dumps([stream, data], sort_keys=True, separators=(",", ":"))
+def fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
+    """Equal for bodies that say the same, however they are spaced and their fields are ordered.
+
+    ``simulated`` is what is to go wrong on purpose: another request than one that is to go well.
+    """
+    parts = [stream, data, simulated] if simulated else [stream, data]
+    said = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(said.encode()).digest()
 
 

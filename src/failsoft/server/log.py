@@ -14,10 +14,11 @@ from failsoft.telemetry.events import (
     AttemptStarted,
     CacheLookedUp,
     Event,
+    FaultInjected,
     RequestStarted,
 )
 
-__all__ = ["LOGGING", "JsonFormatter", "log_event"]
+__all__ = ["LOGGING", "JsonFormatter", "log_event", "log_simulated"]
 
 _log = logging.getLogger("failsoft.events")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -35,12 +36,23 @@ LOGGING: dict[str, Any] = {
 
 def log_event(event: Event) -> None:
     """Log one event of the engine; a subscriber."""
+    _write(event, simulated=isinstance(event, FaultInjected))
+
+
+def log_simulated(event: Event) -> None:
+    """Log one event of what goes wrong on purpose, marked as that; a subscriber."""
+    _write(event, simulated=True)
+
+
+def _write(event: Event, *, simulated: bool) -> None:
     level = _level(event)
     if _log.isEnabledFor(level):
         name = _CAPITAL.sub("_", type(event).__name__).lower()
         # The line has its own time.
         names = (field for field in event.__dataclass_fields__ if field != "at")
         told = {name: getattr(event, name) for name in names}
+        if simulated:
+            told["simulated"] = True
         _log.log(level, name, extra={"fields": told})
 
 

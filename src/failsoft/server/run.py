@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from failsoft.classify.verdict import ErrorCategory
 from failsoft.engine.answer import Answer
+from failsoft.engine.client import Failsoft
 from failsoft.requests.live import Live
 from failsoft.requests.log import RequestLog
 from failsoft.requests.records import Ending, LogDownError, Record, RequestState
@@ -35,7 +36,7 @@ class Result(NamedTuple):
 
 
 class Run:
-    """Asks, gives out and enters in the log. :attr:`live` tells its readers what there is.
+    """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
 
     ``on_kept`` is called when the log has its end, just before its readers are told.
     """
@@ -48,6 +49,7 @@ class Run:
         record: Record,
         arguments: Mapping[str, Any],
         *,
+        ai: Failsoft,
         service: Service,
         log: RequestLog,
         on_kept: Callable[[Run], None],
@@ -55,7 +57,7 @@ class Run:
         self.record = record
         self.live = Live(record.first_id, lingers=record.key is not None, on_left=self._left)
         self._arguments = {**arguments, "request_id": record.id}
-        self._ai = service.ai
+        self._ai = ai
         self._log = log
         self._on_kept = on_kept
         self._drain = service.drain

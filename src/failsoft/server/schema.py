@@ -140,3 +140,4 @@ class HealthBody(TypedDict):
     rates: dict[str, float]
     service: str
     version: str
+    simulated: NotRequired[str]

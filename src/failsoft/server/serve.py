@@ -16,8 +16,10 @@ from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from failsoft.chaos.inject import simulation_in
 from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
+from failsoft.providers.models import target_for
 from failsoft.server.app import create_app
 from failsoft.server.drain import LAST_WORDS_SECONDS
 from failsoft.server.guard import check_exposure
@@ -41,9 +43,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 
     ``on_ready`` is told the address once connections are accepted there. Every worker has these
     same settings. Raises :class:`~failsoft.errors.SettingError` where the address cannot be used
-    or would be open to the world without keys.
+    or would be open to the world without keys, and where ``simulate_error`` is not to be.
     """
     check_exposure(settings)
+    simulation_in(settings, [target_for(spec, settings) for spec in settings.chain])
     with _listen(settings.server.host, settings.server.port) as listener:
         on_ready(_url(listener))
         config = _config(settings)

@@ -9,6 +9,7 @@ from failsoft.engine.client import Failsoft
 from failsoft.server.drain import Drain
 from failsoft.server.guard import Guard
 from failsoft.server.render import Render
+from failsoft.server.simulate import Simulations
 from failsoft.telemetry.story import Stories
 
 __all__ = ["Service"]
@@ -16,17 +17,25 @@ __all__ = ["Service"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The engine, who may call it, how answers leave, what happened, and whether it ends."""
+    """The engine and those beside it, who may call, how answers leave, whether the process ends."""
 
     ai: Failsoft
     guard: Guard
     render: Render
+    simulations: Simulations
+    stories: Stories
     drain: Drain = field(default_factory=Drain)
-    stories: Stories = field(default_factory=Stories)
 
     @classmethod
     def of(cls, ai: Failsoft) -> Self:
         """The parts as the settings of ``ai`` want them."""
-        service = cls(ai=ai, guard=Guard(ai.settings), render=Render(ai.settings))
-        ai.subscribe(service.stories)
-        return service
+        stories, simulations = Stories(), Simulations(ai)
+        ai.subscribe(stories)
+        simulations.subscribe(stories)
+        return cls(
+            ai=ai,
+            guard=Guard(ai.settings),
+            render=Render(ai.settings),
+            simulations=simulations,
+            stories=stories,
+        )

@@ -18,6 +18,7 @@ __all__ = [
     "Degraded",
     "DuplicateJoined",
     "Event",
+    "FaultInjected",
     "FellBack",
     "RequestFinished",
     "RequestStarted",
@@ -132,6 +133,15 @@ class DuplicateJoined(Event):
     """A request came a second time: it joined the first, or was given its answer again."""
 
     route: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultInjected(Event):
+    """An attempt fails on purpose, with ``reason``; ``number`` as in :class:`AttemptStarted`."""
+
+    target: str
+    number: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
