@@ -154,8 +154,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
         severity="page",
         who="on call, at once",
         summary="No model is asked on a route: all its breakers are open.",
-        description="People are given saved answers, prepared answers or a message. The status "
-        "page of the provider says whether it knows.",
+        description="All breakers of a route are open, or were within the last minute. People are "
+        "given saved answers, prepared answers or a message. See the provider's status page.",
         condition=RouteOpen(),
     ),
     Alert(
@@ -217,7 +217,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         severity="page",
         who="on call",
         summary="A store of failsoft cannot be used.",
-        description="It has been down for a minute. Answers go out, but what it keeps is not kept.",
+        description="A store has been down for a minute. Answers go out, but what it keeps is not kept.",
         condition=StoreDown(),
     ),
     Alert(
