@@ -4,16 +4,23 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 from alert_kit import COMMITTED, needs_promtool, promtool
 
-from failsoft.telemetry.alerts import Evaluator, State
-from failsoft.telemetry.conditions import RouteOpen, StoreDown
+from failsoft.telemetry.alerts import Evaluator, counted
+from failsoft.telemetry.conditions import ALERTS, RouteOpen, Seen, Share, StoreDown
+from failsoft.telemetry.events import AttemptFinished, RequestFinished
+from failsoft.telemetry.instruments import METRICS
+from failsoft.telemetry.labels import Labels
+from failsoft.telemetry.metrics import Metrics
+from failsoft.telemetry.state import State
 
 MINUTES = 25
+STATES = ("closed", "half_open", "open")
 WORLDS = 48
 SERIES = {
-    "ok": ("failsoft_requests_total", {"category": "none", "fault": "", "outcome": "success"}),
+    "ok": ("failsoft_requests_total", {"category": "none", "fault": "none", "outcome": "success"}),
     "users": ("failsoft_requests_total", {"category": "content_policy", "fault": "user"}),
     "limited": ("failsoft_requests_total", {"category": "rate_limited", "fault": "operator"}),
     "transient": ("failsoft_requests_total", {"category": "transient", "fault": "provider"}),
@@ -69,7 +76,9 @@ def judged(told: World) -> list[set[tuple[str, str]]]:
             for _ in range(counts[minute]):
                 evaluator.count(*SERIES[name])
         state = State(
-            open_routes=frozenset({"chat"} if told.route[minute] == 2 else ()),
+            targets={},
+            routes={"chat": STATES[told.route[minute]]},
+            inflight={},
             stores={"request_log": bool(told.store[minute])},
         )
         verdicts.append({(one.alert.name, one.subject) for one in evaluator.firing(state)})
@@ -140,3 +149,69 @@ def test_the_process_and_prometheus_agree_minute_by_minute(tmp_path: Path):
 
 def test_the_lengths_of_state_are_whole_minutes():
     assert RouteOpen().held_seconds == StoreDown().seconds == 60.0
+
+
+OPUS = "anthropic/claude-opus-5-5"
+DONE = {
+    "at": 0.0,
+    "route": "chat",
+    "level": "full",
+    "outcome": "success",
+    "category": "none",
+    "reason": "",
+    "fault": "",
+    "target": OPUS,
+    "position": 0,
+    "attempts": 1,
+    "hops": 0,
+    "duration_seconds": 1.0,
+}
+FAILED = DONE | {"level": "minimal", "outcome": "error", "target": "", "position": None}
+LATE = {"category": "timeout", "reason": "no_answer", "fault": "provider"}
+CALL = {"number": 1, "duration_seconds": 1.0, "first_content_seconds": None, "detail": ""}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        RequestFinished(**DONE),
+        RequestFinished(**DONE | {"position": 2}),
+        RequestFinished(**DONE | {"level": "cached", "target": "", "position": None} | LATE),
+        RequestFinished(**FAILED | LATE),
+        RequestFinished(**FAILED | LATE, interrupted=True),
+        RequestFinished(**FAILED | {"level": "", "outcome": "cancelled", "fault": "user"}),
+        AttemptFinished(at=0.0, target=OPUS, outcome="failure", **CALL, **LATE),
+        AttemptFinished(
+            at=0.0, target=OPUS, outcome="success", **CALL, category="", reason="", fault=""
+        ),
+    ],
+)
+def test_an_event_is_counted_under_the_names_and_labels_of_the_metrics(event):
+    metrics = Metrics(Labels.of(routes=("chat",), targets=(OPUS,)))
+    metrics(event)
+    watched = {selector.metric for alert in ALERTS for selector in _selectors(alert.condition)}
+    asked = ("outcome", "category", "fault", "position", "reason")
+    rose = [
+        (sample.name, {name: value for name, value in sample.labels.items() if name in asked})
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name in watched and sample.value
+    ]
+    assert rose == [(name, dict(labels)) for name, labels in counted(event)]
+
+
+def _selectors(condition):
+    match condition:
+        case Share(part=part):
+            return (part,)
+        case Seen(of=selectors):
+            return selectors
+        case _:
+            return ()
+
+
+def test_every_label_an_alert_asks_for_is_one_the_metric_has():
+    for alert in ALERTS:
+        for selector in _selectors(alert.condition):
+            labels = METRICS[selector.metric.removeprefix("failsoft_")].labels
+            assert {name for name, _ in (*selector.are, *selector.are_not)} <= set(labels)

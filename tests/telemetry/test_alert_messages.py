@@ -1,15 +1,16 @@
 import pytest
 
-from failsoft.telemetry.alerts import Evaluator, Firing, State
+from failsoft.telemetry.alerts import Evaluator, Firing
 from failsoft.telemetry.conditions import ALERTS
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
 from failsoft.telemetry.messages import Messages
+from failsoft.telemetry.state import State
 
 NAMED = {alert.name: alert for alert in ALERTS}
 OPEN = Firing(alert=NAMED["FailsoftCircuitOpen"], subject="chat")
 TRANSIENT = Firing(alert=NAMED["FailsoftTransient"], value=0.25)
 NOTE = Firing(alert=NAMED["FailsoftContentPolicyRise"], value=72)
-FINE = State(stores={"request_log": True})
+FINE = State(targets={}, routes={"chat": "closed"}, inflight={}, stores={"request_log": True})
 
 
 class Clock:

@@ -9,12 +9,13 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from failsoft.config.settings import Settings
 from failsoft.engine.clock import monotonic
 from failsoft.server.desk import Desk
 from failsoft.server.service import Service
-from failsoft.telemetry.alerts import Evaluator, State
+from failsoft.telemetry.alerts import Evaluator
 from failsoft.telemetry.events import BreakerChanged, Event
 from failsoft.telemetry.messages import Messages
 from failsoft.telemetry.webhook import Webhook
@@ -76,15 +77,8 @@ class Watch:
             self._changed.clear()
 
     def _look(self) -> None:
-        health = self._service.ai.health()
-        mine = self._desk.store
-        state = State(
-            open_routes=frozenset(
-                route["route"] for route in health["routes"] if route["state"] == "open"
-            ),
-            stores={store["name"]: store["up"] for store in health["stores"]}
-            | {mine.name: mine.up},
-        )
+        state, mine = self._service.ai.state(), self._desk.store
+        state = replace(state, stores={mine.name: mine.up, **state.stores})
         for message in self._messages.about(self._evaluator.firing(state)):
             self._webhook.put(message)
 

@@ -24,8 +24,9 @@ from failsoft.telemetry.conditions import (
     StoreDown,
 )
 from failsoft.telemetry.events import AttemptFinished, Event, RequestFinished
+from failsoft.telemetry.state import State
 
-__all__ = ["Evaluator", "Firing", "State"]
+__all__ = ["Evaluator", "Firing", "counted"]
 
 _BUCKETS = 30
 _HOURS = 24
@@ -38,14 +39,6 @@ class Firing:
     alert: Alert
     subject: str = ""
     value: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What is so now: the routes whose breakers are all open, and whether each store is up."""
-
-    open_routes: frozenset[str] = frozenset()
-    stores: Mapping[str, bool]
 
 
 class Evaluator:
@@ -65,7 +58,7 @@ class Evaluator:
 
     def hear(self, event: Event) -> None:
         """Count one event; a subscriber."""
-        for metric, labels in _counters(event):
+        for metric, labels in counted(event):
             self.count(metric, labels)
 
     def count(self, metric: str, labels: Mapping[str, str]) -> None:
@@ -83,7 +76,7 @@ class Evaluator:
         return [firing for alert in ALERTS for firing in self._of(alert, now)]
 
     def _note(self, state: State, now: float) -> None:
-        self._open |= dict.fromkeys(state.open_routes, now)
+        self._open |= {route: now for route, name in state.routes.items() if name == "open"}
         down = [name for name, up in state.stores.items() if not up]
         self._down = {name: self._down.get(name, now) for name in down}
 
@@ -140,7 +133,7 @@ def _daily() -> Iterator[Selector]:
     return (alert.condition.of for alert in ALERTS if isinstance(alert.condition, Rise))
 
 
-def _counters(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
+def counted(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The counters that an alert looks at, as the metrics count this event."""
     match event:
         case AttemptFinished(outcome="failure"):
@@ -150,7 +143,15 @@ def _counters(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _request(event: RequestFinished) -> Iterator[tuple[str, Mapping[str, str]]]:
-    names = ("route", "level", "outcome", "category", "fault")
-    yield "failsoft_requests_total", {name: getattr(event, name) for name in names}
-    if event.position is not None and event.outcome == "success":
+    yield (
+        "failsoft_requests_total",
+        {
+            "outcome": event.outcome,
+            "category": event.category,
+            "fault": event.fault or "none",
+        },
+    )
+    if event.target and event.outcome == "success":
         yield "failsoft_served_total", {"position": str(event.position)}
+    if event.interrupted:
+        yield "failsoft_stream_interruptions_total", {"reason": event.reason}

@@ -217,7 +217,8 @@ ALERTS: Final[tuple[Alert, ...]] = (
         severity="page",
         who="on call",
         summary="A store of failsoft cannot be used.",
-        description="A store has been down for a minute. Answers go out, but what it keeps is not kept.",
+        description="A store has been down for a minute. Answers go out, but what it keeps is not "
+        "kept.",
         condition=StoreDown(),
     ),
     Alert(
