@@ -4,21 +4,24 @@ import asyncio
 
 import aiohttp
 import pytest
-from alerts_live import PROMETHEUS, people, prometheus, receiving, until_firing
+from alerts_live import PROMETHEUS, firing, people, prometheus, receiving, until_firing
 from cli_command import running
 
 from failsoft.telemetry.rules import rules_text
 
+URL = r"serving at (http://127\.0\.0\.1:\d+)"
 BREAKER = {
     "FAILSOFT_BREAKER_OPEN_SECONDS": "1",
     "FAILSOFT_BREAKER_RECOVERY_TIMEOUT_SECONDS": "1",
     "FAILSOFT_BREAKER_RAMP_SECONDS": "0",
 }
 
-
-@pytest.mark.skipif(
+needs_prometheus = pytest.mark.skipif(
     PROMETHEUS is None, reason="no prometheus (on Debian: apt-get install prometheus)"
 )
+
+
+@needs_prometheus
 async def test_alerts_fire_while_a_provider_is_down_and_resolve_when_it_is_back(
     simulator, environ, tmp_path
 ):
@@ -27,7 +30,7 @@ async def test_alerts_fire_while_a_provider_is_down_and_resolve_when_it_is_back(
     async with asyncio.timeout(120), receiving() as webhook, aiohttp.ClientSession() as session:
         environ |= BREAKER | {"FAILSOFT_ALERTS_WEBHOOK_URL": webhook.url}
         async with running("serve", "--port", "0", cwd=tmp_path, environ=environ) as serving:
-            url = await serving.until(r"serving at (http://127\.0\.0\.1:\d+)", "stderr")
+            url = await serving.until(URL, "stderr")
             scraped = url.removeprefix("http://")
             async with prometheus(rules, scraped, tmp_path) as judge, people(session, url):
                 simulator.set("*", faults=["529"])
@@ -39,3 +42,21 @@ async def test_alerts_fire_while_a_provider_is_down_and_resolve_when_it_is_back(
     said = [(one["alert"], one["status"]) for one in webhook.got]
     assert {("FailsoftCircuitOpen", "firing"), ("FailsoftTransient", "firing")} <= set(said)
     assert len(said) == len(set(said)), "each is told once"
+
+
+@needs_prometheus
+async def test_the_very_first_request_of_a_new_process_meets_a_refused_key(
+    simulator, environ, tmp_path
+):
+    simulator.set("*", faults=["bad_key"])
+    async with (
+        asyncio.timeout(60),
+        aiohttp.ClientSession() as session,
+        running("serve", "--port", "0", cwd=tmp_path, environ=environ) as serving,
+    ):
+        url = await serving.until(URL, "stderr")
+        async with session.post(f"{url}/api/chat", json={"message": "Hello"}) as reply:
+            assert (await reply.json())["error_category"] == "auth_error"
+        async with prometheus(rules_text(), url.removeprefix("http://"), tmp_path) as judge:
+            await until_firing(session, judge, has={"FailsoftAuthOrBilling"})
+            assert await firing(session, judge) == {"FailsoftAuthOrBilling"}

@@ -43,8 +43,6 @@ def test_one_message_at_the_beginning_and_one_at_the_end(messages, clock):
     clock.now = 30
     assert told(messages, OPEN) == []
     clock.now = 60
-    assert told(messages) == []
-    clock.now = 90
     assert told(messages) == [("FailsoftCircuitOpen", "resolved")]
     clock.now = 1000
     assert told(messages) == []
@@ -55,6 +53,14 @@ def test_what_hovers_about_its_limit_is_told_once(messages, clock):
     for clock.now in range(0, 600, 5):
         said += told(messages, *([TRANSIENT] if clock.now % 50 == 0 else []))
     assert said == [("FailsoftTransient", "firing")]
+
+
+def test_a_share_is_over_a_minute_after_it_last_held(messages, clock):
+    assert told(messages, TRANSIENT) == [("FailsoftTransient", "firing")]
+    clock.now = 59
+    assert told(messages) == []
+    clock.now = 60
+    assert told(messages) == [("FailsoftTransient", "resolved")]
 
 
 def test_what_goes_on_is_told_again_after_the_time_of_the_settings(messages, clock):

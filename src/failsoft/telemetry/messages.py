@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from failsoft.telemetry.alerts import Firing
-from failsoft.telemetry.conditions import Alert, Share
+from failsoft.telemetry.conditions import Alert, Rise, Share
 
 __all__ = ["Messages", "payload"]
 
-# A share that hovers about its limit would begin and end with every request.
-_QUIET_SECONDS = 60.0
+# What hovers about its limit would begin and end with every request: it is over after so long.
+_QUIET_SECONDS: Final[dict[type, float]] = {Share: 60.0, Rise: 3600.0}
 
 # A note is a daily one.
 _NOTE_SECONDS = 86_400.0
@@ -51,7 +51,7 @@ class Messages:
         """What is to be said now that these hold, and nothing that was said already."""
         now = self._clock()
         said = [self._holds(one, now) for one in firing]
-        over = [name for name, one in self._open.items() if now - one.held_at >= _QUIET_SECONDS]
+        over = [name for name, one in self._open.items() if _is_over(one, now)]
         said += [self._say(self._open.pop(name), "resolved") for name in over]
         return [one for one in said if one is not None]
 
@@ -72,6 +72,11 @@ class Messages:
 
     def _say(self, one: _Open, status: Literal["firing", "resolved"]) -> dict[str, Any]:
         return payload(one.firing, status, began_at=one.began_at, links=self._links)
+
+
+def _is_over(one: _Open, now: float) -> bool:
+    quiet = _QUIET_SECONDS.get(type(one.firing.alert.condition), 0.0)
+    return one.held_at < now and now - one.held_at >= quiet
 
 
 def payload(

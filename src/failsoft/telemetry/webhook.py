@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientTimeout
+
+from failsoft.providers.sessions import SessionPerLoop
 
 __all__ = ["Webhook"]
 
@@ -25,11 +27,13 @@ class Webhook:
 
     One that cannot be delivered is tried again after each of ``waits`` (seconds) and then dropped
     with a line in the log. When ``_WAITING`` messages wait, a further one is dropped the same way.
+    Proxy and certificates come from the environment, as for the providers.
     """
 
     def __init__(self, url: str, *, waits: Sequence[float] = _WAITS_SECONDS) -> None:
         self._url = url
         self._waits = tuple(waits)
+        self._sessions = SessionPerLoop(url)
         self._queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -55,17 +59,17 @@ class Webhook:
             _log.warning("alerts_unsent", extra={"fields": {"messages": self._queue.qsize() + 1}})
         self._task.cancel()
         await asyncio.wait((self._task,))
+        await self._sessions.aclose()
 
     async def _run(self) -> None:
-        async with ClientSession(timeout=ClientTimeout(total=_TIMEOUT_SECONDS)) as session:
-            while True:
-                message = await self._queue.get()
-                await self._deliver(session, message)
-                self._queue.task_done()
+        while True:
+            message = await self._queue.get()
+            await self._deliver(message)
+            self._queue.task_done()
 
-    async def _deliver(self, session: ClientSession, message: Mapping[str, Any]) -> None:
+    async def _deliver(self, message: Mapping[str, Any]) -> None:
         for wait in (*self._waits, None):
-            problem = await self._post(session, message)
+            problem = await self._post(message)
             if problem is None:
                 return
             if wait is None:
@@ -73,13 +77,18 @@ class Webhook:
                 return
             await asyncio.sleep(wait)
 
-    async def _post(self, session: ClientSession, message: Mapping[str, Any]) -> str | None:
+    async def _post(self, message: Mapping[str, Any]) -> str | None:
         """What went wrong, without the address."""
         try:
-            async with session.post(self._url, json=message, allow_redirects=False) as reply:
-                status = HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
-                return None if status else f"it answered {reply.status}"
-        except (ClientError, TimeoutError, OSError, ValueError) as error:
+            async with self._sessions.get().post(
+                self._url,
+                json=message,
+                allow_redirects=False,
+                timeout=ClientTimeout(total=_TIMEOUT_SECONDS),
+            ) as reply:
+                taken = HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES
+                return None if taken else f"it answered {reply.status}"
+        except Exception as error:  # noqa: BLE001 - the next message must go out, whatever this one met
             return type(error).__name__
 
 
