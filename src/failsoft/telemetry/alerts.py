@@ -53,6 +53,10 @@ class Evaluator:
         self._recent = {one: Window(WINDOW_SECONDS, _BUCKETS) for one in _recent()}
         self._today = {one: Window(DAY_SECONDS, _HOURS) for one in _daily()}
         self._two_days = {one: Window(2 * DAY_SECONDS, 2 * _HOURS) for one in _daily()}
+        self._windows: dict[str, list[tuple[Selector, Window]]] = {}
+        for windows in (self._recent, self._today, self._two_days):
+            for selector, window in windows.items():
+                self._windows.setdefault(selector.metric, []).append((selector, window))
         self._open: dict[str, float] = {}
         self._down: dict[str, float] = {}
 
@@ -64,10 +68,9 @@ class Evaluator:
     def count(self, metric: str, labels: Mapping[str, str]) -> None:
         """Count one more of a series."""
         now = self._clock()
-        for windows in (self._recent, self._today, self._two_days):
-            for selector, window in windows.items():
-                if selector.selects(metric, labels):
-                    window.add(now)
+        for selector, window in self._windows.get(metric, ()):
+            if selector.selects(metric, labels):
+                window.add(now)
 
     def firing(self, state: State) -> list[Firing]:
         """All that holds now, with ``state`` as it is now. To be asked every few seconds."""

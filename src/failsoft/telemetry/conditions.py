@@ -45,11 +45,12 @@ class Selector:
 
     def selects(self, metric: str, labels: Mapping[str, str]) -> bool:
         """Whether a series is one of these; a label it does not have is empty."""
-        return (
-            metric == self.metric
-            and all(labels.get(name, "") == value for name, value in self.are)
-            and not any(labels.get(name, "") in values for name, values in self.are_not)
-        )
+        if metric != self.metric:
+            return False
+        for name, value in self.are:
+            if labels.get(name, "") != value:
+                return False
+        return all(labels.get(name, "") not in values for name, values in self.are_not)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
