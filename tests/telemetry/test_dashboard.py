@@ -31,7 +31,7 @@ def asked(expression: str) -> set[str]:
     return set(re.findall(r"(?<!job:)\bfailsoft_\w+", expression))
 
 
-@pytest.mark.parametrize("expression", {*SHOWN, *RULES, *QUERIES})
+@pytest.mark.parametrize("expression", sorted({*SHOWN, *RULES, *QUERIES}))
 def test_every_metric_and_label_exists(expression):
     names = asked(expression)
     assert names or "job:failsoft" in expression

@@ -16,6 +16,7 @@ from failsoft.engine.clock import monotonic
 from failsoft.server.desk import Desk
 from failsoft.server.service import Service
 from failsoft.telemetry.alerts import Evaluator
+from failsoft.telemetry.conditions import PROVIDER_STATUS_PAGE
 from failsoft.telemetry.events import BreakerChanged, Event
 from failsoft.telemetry.messages import Messages
 from failsoft.telemetry.webhook import Webhook
@@ -91,7 +92,8 @@ class Watch:
 
 def _links(settings: Settings) -> dict[str, str]:
     """Which process speaks, and where the provider says how it is."""
-    links = {"service": "failsoft", "instance": f"{socket.gethostname()}:{os.getpid()}"}
-    if settings.links.status_page:
-        links["status_page"] = settings.links.status_page
-    return links
+    return {
+        "service": "failsoft",
+        "instance": f"{socket.gethostname()}:{os.getpid()}",
+        "status_page": settings.links.status_page or PROVIDER_STATUS_PAGE,
+    }

@@ -16,6 +16,7 @@ from failsoft.classify.verdict import ErrorCategory, Fault
 __all__ = [
     "ALERTS",
     "DAY_SECONDS",
+    "PROVIDER_STATUS_PAGE",
     "REQUESTS",
     "WINDOW_SECONDS",
     "Alert",
@@ -31,6 +32,9 @@ __all__ = [
 
 WINDOW_SECONDS: Final = 300.0
 DAY_SECONDS: Final = 86_400.0
+
+PROVIDER_STATUS_PAGE: Final = "https://status.anthropic.com"
+"""Where the one provider there is says how it is."""
 
 Severity: TypeAlias = Literal["page", "ticket", "note"]
 

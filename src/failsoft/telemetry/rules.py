@@ -17,6 +17,7 @@ import yaml
 from failsoft.telemetry.conditions import (
     ALERTS,
     DAY_SECONDS,
+    PROVIDER_STATUS_PAGE,
     REQUESTS,
     WINDOW_SECONDS,
     Alert,
@@ -79,6 +80,8 @@ def _rule(alert: Alert, times: float) -> dict[str, Any]:
         "description": alert.description + _which(alert.condition),
         "runbook_url": f"docs/runbooks/{alert.page}.md",
     }
+    if isinstance(alert.condition, RouteOpen):
+        rule["annotations"]["status_page"] = PROVIDER_STATUS_PAGE
     return rule
 
 
