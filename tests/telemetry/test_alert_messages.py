@@ -102,6 +102,7 @@ def test_the_message_says_what_where_and_what_to_do(messages, clock):
 def test_a_share_is_told_in_percent(messages):
     (said,) = messages.about([TRANSIENT])
     assert "Now: 25.0%." in said["text"]
+    assert "Status page" not in said["text"]
     assert said["value"] == 0.25
 
 

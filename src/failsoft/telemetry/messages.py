@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from failsoft.telemetry.alerts import Firing
-from failsoft.telemetry.conditions import Alert, Rise, Share
+from failsoft.telemetry.conditions import Alert, Rise, RouteOpen, Share
 
 __all__ = ["Messages", "payload"]
 
@@ -111,11 +111,9 @@ def _text(firing: Firing, status: str, fields: dict[str, Any]) -> str:
         return f":white_check_mark: Over: {_title(firing)}. It began at {fields['began_at']}."
     icon = _ICONS[firing.alert.severity]
     lines = [f"{icon} {_title(firing)}", f"{firing.alert.description}{_now(firing)}"]
-    lines += [
-        f"{label}: {fields[name]}"
-        for name, label in (("runbook", "What to do"), ("status_page", "Status page"))
-        if name in fields
-    ]
+    lines.append(f"What to do: {fields['runbook']}")
+    if isinstance(firing.alert.condition, RouteOpen) and "status_page" in fields:
+        lines.append(f"Status page: {fields['status_page']}")
     return "\n".join(lines)
 
 
