@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from failsoft.config.alerts import AlertSettings
 from failsoft.config.kinds import (
     address,
     choice,
@@ -28,6 +29,7 @@ from failsoft.config.spec import Section, setting
 from failsoft.errors import SettingError
 
 __all__ = [
+    "AlertSettings",
     "BreakerSettings",
     "BulkheadSettings",
     "CacheSettings",
@@ -300,6 +302,7 @@ class Settings(Section):
     bulkhead: BulkheadSettings = BulkheadSettings()
     anthropic: ProviderSettings = ProviderSettings()
     links: LinkSettings = LinkSettings()
+    alerts: AlertSettings = AlertSettings()  # noqa: RUF009 - frozen, like those of this module
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     routes: Mapping[str, RouteSettings] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
 from failsoft.requests.sqlite import SqliteLog
+from failsoft.server.alerting import watching
 from failsoft.server.chat import Chat
 from failsoft.server.describe import (
     describe_cancel,
@@ -170,7 +171,9 @@ def _draining(service: Service, desk: Desk) -> Any:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         desk.start()
         service.simulations.announce()
-        with drained_by_signals(service.drain, service.ai.settings.server.drain_seconds):
-            yield
+        drain_seconds = service.ai.settings.server.drain_seconds
+        with drained_by_signals(service.drain, drain_seconds):
+            async with watching(service, desk):
+                yield
 
     return lifespan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from failsoft.engine.client import Failsoft
@@ -14,6 +15,7 @@ from failsoft.server.problem import Problem
 from failsoft.server.run import Run
 from failsoft.server.service import Service
 from failsoft.telemetry.events import AttemptStarted, DuplicateJoined, Event, RetryScheduled
+from failsoft.telemetry.state import State
 
 __all__ = ["Desk"]
 
@@ -39,6 +41,11 @@ class Desk:
         """Whether the log works."""
         self.start()
         return self.log.status
+
+    def state(self) -> State:
+        """What gauges show, the log among the stores."""
+        state, log = self._service.ai.state(), self.store
+        return replace(state, stores={log.name: log.up, **state.stores})
 
     def start(self) -> None:
         """Open the log. Idempotent; done by the first request where nobody did it before."""

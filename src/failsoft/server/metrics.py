@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -65,8 +64,7 @@ class MetricsPage:
             await asyncio.sleep(_SHOW_SECONDS)
 
     def _refresh(self) -> None:
-        state, store = self._service.ai.state(), self._desk.store
-        self._metrics.show(replace(state, stores={store.name: store.up, **state.stores}))
+        self._metrics.show(self._desk.state())
 
 
 def _forget_the_dead() -> None:

@@ -1,0 +1,123 @@
+"""A Prometheus of its own, a receiver of webhooks, and people who ask all the time."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import yaml
+from aiohttp import web
+
+PROMETHEUS = shutil.which("prometheus")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def prometheus(rules: str, scraped: str, folder: Path) -> AsyncIterator[str]:
+    """Scraping and judging once a second; gives its address."""
+    (folder / "alerts.yml").write_text(rules)
+    jobs = [{"job_name": "failsoft", "static_configs": [{"targets": [scraped]}]}]
+    every_second = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config = {"global": every_second, "rule_files": ["alerts.yml"], "scrape_configs": jobs}
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    process = await asyncio.create_subprocess_exec(
+        str(PROMETHEUS),
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
+        f"--web.listen-address={address}",
+        cwd=folder,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def firing(session: aiohttp.ClientSession, address: str) -> set[str]:
+    """The names of the alerts that Prometheus says fire; none while it starts."""
+    try:
+        async with session.get(f"{address}/api/v1/alerts") as reply:
+            alerts = (await reply.json())["data"]["alerts"]
+    except (aiohttp.ClientError, KeyError):
+        return set()
+    return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+
+
+async def until_firing(
+    session: aiohttp.ClientSession, address: str, *, has: set[str], lacks: set[str] = frozenset()
+) -> None:
+    while not (has <= (now := await firing(session, address)) and not lacks & now):  # noqa: ASYNC110 - it says so only when asked
+        await asyncio.sleep(0.2)
+
+
+class Receiver:
+    """What was posted, in order."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.got: list[dict[str, object]] = []
+        self._more = asyncio.Condition()
+
+    async def take(self, request: web.Request) -> web.Response:
+        async with self._more:
+            self.got.append(json.loads(await request.read()))
+            self._more.notify_all()
+        return web.Response()
+
+    async def until(self, alert: str, status: str) -> None:
+        async with self._more:
+            await self._more.wait_for(
+                lambda: any((one["alert"], one["status"]) == (alert, status) for one in self.got)
+            )
+
+
+@contextlib.asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", receiver.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def people(
+    session: aiohttp.ClientSession, url: str, *, a_second: float = 20
+) -> AsyncIterator[None]:
+    """Somebody asks so many times a second, whatever became of the question before."""
+
+    async def ask(number: int) -> None:
+        question = {"message": f"What is {number} and {number}?"}
+        async with session.post(f"{url}/api/chat", json=question) as reply:
+            await reply.read()
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as asking:
+            for number in itertools.count():
+                asking.create_task(ask(number))
+                await asyncio.sleep(1 / a_second)
+
+    task = asyncio.create_task(all_of_them())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
