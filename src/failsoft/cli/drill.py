@@ -15,7 +15,7 @@ from failsoft.cli.terminal import errors, output, printable
 from failsoft.cli.trouble import FAILED, CommandError
 
 if TYPE_CHECKING:
-    from failsoft.chaos.drills import Result
+    from failsoft.chaos.drills import Result, Scenario, Where
 
 __all__ = ["list_drills", "run_drill"]
 
@@ -67,34 +67,33 @@ def run_drill(
     ] = None,
 ) -> int:
     """Run a drill: 0 where every threshold held, 1 where one did not."""
-    from failsoft.chaos.drills import find_scenario, render_report  # noqa: PLC0415 - slow to load
-    from failsoft.chaos.drills.stage import Where  # noqa: PLC0415 - slow to load
+    from failsoft.chaos import drills  # noqa: PLC0415 - slow to load
 
     _check(url, simulator, config)
-    found = find_scenario(scenario)
+    found = drills.find_scenario(scenario)
     for place in (report, json_file):
         if place is not None:
             _writable(place)
-    where = Where(url=url, simulator=simulator, config=config, api_key=api_key)
+    where = drills.Where(url=url, simulator=simulator, config=config, api_key=api_key)
     try:
         result = asyncio.run(_run(found, where))
     except asyncio.CancelledError:
         return _INTERRUPTED
     if report is not None:
-        report.write_text(render_report(result), encoding="utf-8")
+        report.write_text(drills.render_report(result), encoding="utf-8")
     if json_file is not None:
         json_file.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
     _tell(result, report)
     return 0 if result.held else FAILED
 
 
-async def _run(scenario: object, where: object) -> Result:
-    from failsoft.chaos.drills import run_drill as play  # noqa: PLC0415 - slow to load
+async def _run(scenario: Scenario, where: Where) -> Result:
+    from failsoft.chaos import drills  # noqa: PLC0415 - slow to load
 
     task = asyncio.current_task()
-    if task is not None:
+    if task is not None:  # so that processes are ended however the drill is
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await play(scenario, where, tell=_progress)  # type: ignore[arg-type]
+    return await drills.run_drill(scenario, where, tell=_progress)
 
 
 def _check(url: str | None, simulator: str | None, config: Path | None) -> None:

@@ -25,6 +25,8 @@ __all__ = ["Drill", "run_drill"]
 _SETTLE_SECONDS = 10.0
 _STEADY_SECONDS = 0.5
 _STEADY_MB = 0.5
+# Less than any server keeps an idle connection: a lost one is then the service's doing.
+_IDLE_SECONDS = 2.0
 _LOOK_SECONDS = 0.25
 _TELL_SECONDS = 5.0
 
@@ -80,7 +82,7 @@ class Drill:
         key = self._where.api_key
         session = aiohttp.ClientSession(
             self._stage.url,
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
             headers={"authorization": f"Bearer {key}"} if key else None,
         )
         return await stack.enter_async_context(session)

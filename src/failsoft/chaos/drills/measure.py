@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +16,8 @@ TENTH = 0.1
 
 _END_SECONDS = 5.0
 _HERD_SECONDS = 10.0
+# 0.3 / 0.1 is a little less than 3.
+_EXACT = 1e-9
 
 
 def measure(
@@ -45,7 +48,7 @@ def percentile(values: Iterable[float], share: float) -> float | None:
 
 def per_slot(moments: Iterable[float], width: float) -> Counter[int]:
     """How many moments fall into each slot of ``width`` seconds, by the slot's number."""
-    return Counter(int(moment // width) for moment in moments)
+    return Counter(math.floor(moment / width + _EXACT) for moment in moments)
 
 
 def _share(replies: Sequence[Reply], *, full: bool = False) -> float | None:

@@ -21,7 +21,7 @@ _LEVELS: Final = {
 }
 
 _NOT_BACK: Final = (
-    "It had not recovered by the end: /api/health/ai says what is still left out, and until when."
+    "It had not recovered by the end: /api/health/ai says what is left out, and until when."
 )
 
 _LOOK: Final = {
@@ -39,8 +39,8 @@ _LOOK: Final = {
     "recovery_seconds": "It took longer than allowed to come back: the longest time open is "
     "breaker.recovery_timeout_seconds.",
     "duplicates": "Something was done twice for the same question.",
-    "second_ids": "A repeat of a request was taken for a new one: is the same data_dir (or a shared "
-    "one) behind every process?",
+    "second_ids": "A repeat of a request was taken for a new one: is the same data_dir behind "
+    "every process?",
     "repeated_text": "A person saw the beginning of an answer twice.",
     "bad_ends": "A stream ended without its one terminal event: a page would wait for ever.",
     "raw_errors": "People saw something that is neither an answer nor a notice.",
