@@ -65,14 +65,15 @@ def result(
     replies: list[Reply], calls: list[Call] | None = None, of: Scenario | None = None
 ) -> Result:
     of = of or scenario()
-    figures = measure(of, replies, calls) | LEFT
+    played = [Played(at=step.at, step=step) for step in of.steps]
+    figures = measure(of, played, replies, calls) | LEFT
     return Result(
         scenario=of,
         where="processes of its own",
         began_at=1_790_000_000.0,
         replies=replies,
         calls=calls,
-        played=[Played(at=step.at, step=step) for step in of.steps],
+        played=played,
         figures=figures,
         verdicts=judge(of.thresholds, figures),
     )

@@ -125,6 +125,14 @@ async def test_two_ends_no_end_and_no_json_are_found():
     assert (broken.level, broken.ends) == ("raw", None)
 
 
+async def test_events_without_their_fields_are_raw_and_those_not_known_are_nothing():
+    for event in ({"type": "start"}, {"type": "text", "text": 1}, {"type": "done"}):
+        reply = await ask(events(event), stream=True)
+        assert (reply.level, reply.raw) == ("raw", f"an event without its fields: {event}")
+    reply = await ask(events(START, {"type": "new"}, {"kind": 1}, DONE), stream=True)
+    assert (reply.level, reply.ends) == ("full", 1)
+
+
 @pytest.mark.parametrize(("restart", "repeated"), [(True, False), (False, True)])
 async def test_text_that_begins_anew_is_repeated_unless_a_restart_says_so(restart, repeated):
     again = [{"type": "restart", "segment": 2}] if restart else []

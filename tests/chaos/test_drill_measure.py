@@ -8,7 +8,8 @@ import pytest
 from drill_kit import call, reply, result, scenario
 
 from failsoft.chaos.drills.figures import written
-from failsoft.chaos.drills.measure import percentile
+from failsoft.chaos.drills.measure import percentile, recovered_at
+from failsoft.chaos.drills.result import Played
 from failsoft.chaos.drills.thresholds import Threshold, Verdict
 
 
@@ -82,6 +83,14 @@ def test_recovery_is_the_first_full_answer_of_those_asked_after_it():
     ]
     assert figures(replies)["recovery_seconds"] == 1.5
     assert figures(replies[:2])["recovery_seconds"] is None
+
+
+def test_recovery_begins_when_the_step_has_been_carried_out():
+    of = scenario()
+    steps = [Played(at=step.at + 4 * (step.at == 2), step=step) for step in of.steps]
+    assert recovered_at(of, []) == 2
+    assert recovered_at(of, steps) == 6
+    assert recovered_at(scenario(recovers_at=None), steps) is None
 
 
 def test_streams_must_have_one_end():

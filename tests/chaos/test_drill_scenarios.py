@@ -25,7 +25,7 @@ def test_the_shipped_ones_can_be_read_and_are_named_as_their_files():
 
 def test_the_three_of_make_drill_take_less_than_three_minutes():
     three = [find_scenario(name) for name in ("brownout", "total_outage", "hang")]
-    assert sum(each.load.seconds for each in three) <= 140
+    assert sum(each.load.seconds for each in three) <= 120
 
 
 def test_a_file_is_read_with_its_defaults(tmp_path):

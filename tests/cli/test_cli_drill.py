@@ -127,6 +127,8 @@ async def test_one_against_a_deployment_drives_its_simulator_and_heals_it(
         result = await run_drill(scenario, where, tell=told.append)
         with pytest.raises(DrillError, match="answered no question before the drill began"):
             await run_drill(scenario, replace(where, api_key="wrong"))
+        with pytest.raises(DrillError, match="cannot be reached: Cannot connect to host 127"):
+            await run_drill(scenario, replace(where, simulator="http://127.0.0.1:9"))
         async with (
             aiohttp.ClientSession(simulator.url) as session,
             session.get("/_sim/models") as reply,
@@ -139,6 +141,7 @@ async def test_one_against_a_deployment_drives_its_simulator_and_heals_it(
     ]
     assert result.held
     assert {request.status for request in simulator.requests} == {200, 529}
+    assert "secret" not in str(where)
     assert told == ["  0.3 s  claude-opus-5-5: 529@0.5", "  1.0 s  claude-opus-5-5: healthy"]
 
 

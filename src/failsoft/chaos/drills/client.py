@@ -73,7 +73,8 @@ class Client:
             headers={"Idempotency-Key": question.key},
             timeout=aiohttp.ClientTimeout(total=_REPLY_SECONDS),
         ) as response:
-            reply.told(response.headers.get("x-request-id"))
+            if "x-request-id" in response.headers:
+                reply.told(response.headers["x-request-id"])
             if response.content_type == "text/event-stream":
                 await self._read_events(response, reply)
             else:

@@ -19,7 +19,7 @@ from failsoft.chaos.drills.thresholds import judge
 from failsoft.chaos.drills.trouble import DrillError
 from failsoft.chaos.drills.usage import Usage
 
-__all__ = ["Drill", "run_drill"]
+__all__ = ["run_drill"]
 
 # What is not gone by then is left behind.
 _SETTLE_SECONDS = 10.0
@@ -44,12 +44,23 @@ async def run_drill(
     where = where or Where()
     try:
         async with open_stage(scenario, where) as stage:
-            return await Drill(scenario, stage, where, tell).run()
-    except aiohttp.ClientError as error:
-        raise DrillError(f"cannot be reached: {error}") from error
+            return await _Drill(scenario, stage, where, tell).run()
+    except ExceptionGroup as group:
+        raise _why(group) from group
+    except (aiohttp.ClientError, OSError) as error:
+        raise _why(error) from error
 
 
-class Drill:
+def _why(error: Exception) -> Exception:
+    """One error that says what ended the drill, of however many there were."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return DrillError(f"cannot be reached: {error or type(error).__name__}")
+    return error
+
+
+class _Drill:
     """One run of a scenario on a stage."""
 
     def __init__(self, scenario: Scenario, stage: Stage, where: Where, tell: Tell) -> None:
@@ -79,11 +90,10 @@ class Drill:
         return self._result(generator, calls, left, began_at)
 
     async def _session(self, stack: AsyncExitStack) -> aiohttp.ClientSession:
-        key = self._where.api_key
         session = aiohttp.ClientSession(
             self._stage.url,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
-            headers={"authorization": f"Bearer {key}"} if key else None,
+            headers=self._where.headers,
         )
         return await stack.enter_async_context(session)
 
@@ -102,18 +112,20 @@ class Drill:
                 await self._play(step)
 
     async def _play(self, step: Step) -> None:
-        at = time.monotonic() - self._began if self._began else 0.0
-        self._tell(f"{at:5.1f} s  {step.label}")
-        self._played.append(Played(at=at, step=step))
+        self._tell(f"{self._now():5.1f} s  {step.label}")
         await self._stage.play(step)
+        self._played.append(Played(at=self._now(), step=step))
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began if self._began else 0.0
 
     async def _progress(self, generator: Generator) -> None:
         while True:
             await asyncio.sleep(_TELL_SECONDS)
             good = sum(reply.answered for reply in generator.replies)
             ended = len(generator.replies)
-            at = time.monotonic() - self._began
-            self._tell(f"{at:5.1f} s  {generator.asked} asked, {ended} ended, {good} answered")
+            counts = f"{generator.asked} asked, {ended} ended, {good} answered"
+            self._tell(f"{self._now():5.1f} s  {counts}")
 
     async def _steady(self) -> Usage | None:
         """What the service holds once it has loaded all that it loads when it is first used."""
@@ -148,14 +160,10 @@ class Drill:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _calls(self, generator: Generator, began_at: float) -> list[Call] | None:
-        rows = await self._stage.upstream_calls()
+        rows = await self._stage.upstream_calls(began_at)
         if rows is None:
             return None
-        return [
-            _call(row, generator, began_at)
-            for row in rows
-            if row["path"] == "/v1/messages" and row["arrived_at"] >= began_at
-        ]
+        return [_call(row, generator, began_at) for row in rows if row["path"] == "/v1/messages"]
 
     def _result(
         self,
@@ -164,7 +172,7 @@ class Drill:
         left: Mapping[str, float | None],
         began_at: float,
     ) -> Result:
-        figures = measure(self._scenario, generator.replies, calls)
+        figures = measure(self._scenario, self._played, generator.replies, calls)
         figures |= {"held_back": generator.held_back, **left}
         return Result(
             scenario=self._scenario,

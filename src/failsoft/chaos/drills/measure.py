@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from failsoft.chaos.drills.reply import Reply
-from failsoft.chaos.drills.result import Call
+from failsoft.chaos.drills.result import Call, Played
 from failsoft.chaos.drills.scenario import Scenario
 
-__all__ = ["TENTH", "measure", "per_slot", "percentile"]
+__all__ = ["TENTH", "measure", "per_slot", "percentile", "recovered_at"]
 
 TENTH = 0.1
 
@@ -21,9 +21,13 @@ _EXACT = 1e-9
 
 
 def measure(
-    scenario: Scenario, replies: Sequence[Reply], calls: Sequence[Call] | None
+    scenario: Scenario,
+    played: Sequence[Played],
+    replies: Sequence[Reply],
+    calls: Sequence[Call] | None,
 ) -> dict[str, float | None]:
     """Every figure that the load and the journal give."""
+    recovered = recovered_at(scenario, played)
     late = [r for r in replies if r.asked_s >= scenario.load.seconds - _END_SECONDS]
     return {
         "requests": float(len(replies)),
@@ -33,8 +37,9 @@ def measure(
         "full_share_at_end": _share(late, full=True),
         **_counts(replies),
         **_times(replies),
-        "recovery_seconds": _recovery(scenario, replies),
-        **_upstream(scenario, replies, calls),
+        "recovery_seconds": _recovery(recovered, replies),
+        **_upstream(replies, calls),
+        "peak_ratio": None if calls is None else _peak_ratio(scenario, recovered, calls),
     }
 
 
@@ -86,18 +91,26 @@ def _times(replies: Sequence[Reply]) -> dict[str, float | None]:
     }
 
 
-def _recovery(scenario: Scenario, replies: Sequence[Reply]) -> float | None:
-    since = scenario.recovers_at
+def recovered_at(scenario: Scenario, played: Sequence[Played]) -> float | None:
+    """When all was well again: the scenario's moment, or when the step then had been carried out.
+
+    A process takes a while to be back.
+    """
+    if scenario.recovers_at is None:
+        return None
+    until_then = (one.at for one in played if one.step.at <= scenario.recovers_at)
+    return max((scenario.recovers_at, *until_then))
+
+
+def _recovery(since: float | None, replies: Sequence[Reply]) -> float | None:
     if since is None:
         return None
     full = (r for r in replies if r.level == "full" and r.asked_s >= since)
     return min((r.ended_s - since for r in full if r.ended_s is not None), default=None)
 
 
-def _upstream(
-    scenario: Scenario, replies: Sequence[Reply], calls: Sequence[Call] | None
-) -> Mapping[str, float | None]:
-    names = ("upstream_calls_per_request", "busiest_100ms", "peak_ratio", "duplicates")
+def _upstream(replies: Sequence[Reply], calls: Sequence[Call] | None) -> Mapping[str, float | None]:
+    names = ("upstream_calls_per_request", "busiest_100ms", "duplicates")
     if calls is None:
         return dict.fromkeys(names)
     asked = len({r.question for r in replies if r.question is not None})
@@ -107,14 +120,12 @@ def _upstream(
     return {
         "upstream_calls_per_request": len(about) / asked if asked else None,
         "busiest_100ms": busiest,
-        "peak_ratio": _peak_ratio(scenario, calls),
         "duplicates": sum(count > 1 for count in whole.values()),
     }
 
 
-def _peak_ratio(scenario: Scenario, calls: Sequence[Call]) -> float | None:
+def _peak_ratio(scenario: Scenario, since: float | None, calls: Sequence[Call]) -> float | None:
     """Over the load's own pace where there was no quiet time before the trouble."""
-    since = scenario.recovers_at
     if since is None:
         return None
     quiet = _busiest(calls, 0.0, scenario.trouble_at or 0.0)

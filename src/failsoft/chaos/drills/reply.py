@@ -51,9 +51,9 @@ class Reply:
         """Whether there was an answer, of whatever level."""
         return self.level in ("full", "cached", "rule")
 
-    def told(self, request_id: str | None) -> None:
+    def told(self, request_id: str) -> None:
         """Take note of the id it has been given."""
-        if request_id and request_id not in self.ids:
+        if request_id not in self.ids:
             self.ids = (*self.ids, request_id)
 
     def end_raw(self, what: str) -> None:
@@ -70,29 +70,30 @@ class Shown:
         self._ends = 0
 
     def event(self, data: dict[str, Any], now: float) -> None:
-        """Take in one event."""
-        match data.get("type"):
-            case "start":
-                self._reply.told(data.get("request_id"))
-            case "text":
-                if self._reply.first_text_s is None:
-                    self._reply.first_text_s = now
-                self._text += data["text"]
-            case "restart":
+        """Take in one event; of types that are not known there may be more."""
+        reply = self._reply
+        match data:
+            case {"type": "start", "request_id": str(request_id)}:
+                reply.told(request_id)
+            case {"type": "text", "text": str(text)}:
+                reply.first_text_s = now if reply.first_text_s is None else reply.first_text_s
+                self._text += text
+            case {"type": "restart"}:
                 self._text = ""
-            case "done":
+            case {"type": "done", "level": level}:
                 self._ends += 1
-                _set_level(self._reply, data["level"])
-            case "error" | "stream_interrupted" as kind:
+                _set_level(reply, level)
+            case {"type": "error" | "stream_interrupted" as kind}:
                 self._ends += 1
-                level: Level = "minimal" if kind == "error" else "interrupted"
-                _failed(self._reply, data, level)
+                _failed(reply, data, "minimal" if kind == "error" else "interrupted")
+            case {"type": "start" | "text" | "done"}:
+                reply.end_raw(f"an event without its fields: {data}")
 
     def whole(self) -> None:
         """Take note that the stream has come to its end."""
         self._reply.ends = self._ends
         self._reply.repeated = _begins_twice(self._text)
-        if self._ends == 0:
+        if self._ends == 0 and not self._reply.raw:
             self._reply.end_raw("a stream without an end")
 
 
@@ -109,8 +110,9 @@ def read_body(reply: Reply, body: Any, now: float) -> None:
             reply.end_raw(f"{title}: {detail}")
         case _:
             reply.end_raw(str(body))
-    if isinstance(body, dict):
-        reply.told(body.get("request_id"))
+    match body:
+        case {"request_id": str(request_id)}:
+            reply.told(request_id)
 
 
 def _set_level(reply: Reply, level: Any) -> None:

@@ -186,7 +186,7 @@ def _steps(result: Result) -> str:
 def _told(result: Result) -> str:
     total = max(1, len(result.replies))
     rows = [(what_levels_are(level), result.levels[level]) for level in LEVELS]
-    rows += [(f"notice: {name}", count) for name, count in result.notices.most_common()]
+    rows += [(f"of the notices: {name}", count) for name, count in result.notices.most_common()]
     rows += [(f"raw: {text}", count) for text, count in result.raw.most_common(5)]
     cells = "".join(
         f'<tr><td>{escape(what)}</td><td class="n">{count}</td>'

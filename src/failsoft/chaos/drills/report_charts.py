@@ -18,6 +18,7 @@ _RIGHT = 1014
 _TOP = 22
 _ROW = 30
 _TICKS = 10
+_FEWEST = 4  # a scale of counts has whole numbers
 _LETTER = 6.6  # a letter's usual width at this size
 
 
@@ -62,7 +63,7 @@ def bars(
     totals: Counter[int] = Counter()
     for counts in series.values():
         totals.update(counts)
-    scale = _Scale(_nice(max(totals.values(), default=1)), height)
+    scale = _Scale(_nice(max([*totals.values(), _FEWEST])), height)
 
     def drawn() -> Iterator[str]:
         for slot in sorted(totals):
@@ -183,7 +184,7 @@ def _svg(height: float, what: str, parts: Sequence[str]) -> str:
     )
 
 
-def _nice(most: float, steps: Sequence[int] = (1, 2, 4, 8, 10)) -> float:
-    """The next number that is one of ``steps`` times a power of ten; quarters of it are short."""
+def _nice(most: float, steps: Sequence[float] = (1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 12)) -> float:
+    """The next number that is one of ``steps`` times a power of ten; its quarters are short."""
     power = 10.0 ** math.floor(math.log10(max(most, 1e-3)))
-    return next(n * power for n in steps if n * power >= most - 1e-9)
+    return next(step * power for step in steps if step * power >= most - 1e-9)

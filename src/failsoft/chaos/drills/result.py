@@ -29,7 +29,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """A step that was carried out, and when, in seconds of the load."""
+    """A step, and when it had been carried out, in seconds of the load.
+
+    For a process that is started this is when it listens.
+    """
 
     at: float
     step: Step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,12 @@ class Where:
     url: str | None = None
     simulator: str | None = None
     config: Path | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the service is shown, and nobody else."""
+        return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class Stage:
     """What the load and the time line act on."""
 
     url: str
+    headers: dict[str, str]
     control: aiohttp.ClientSession
     simulator: str | None
     proxy: FaultProxy | None = None
@@ -57,20 +63,24 @@ class Stage:
         elif step.model is not None:
             await self._set_faults(step.model, step.faults)
 
-    async def upstream_calls(self) -> list[dict[str, Any]] | None:
-        """The simulator's journal; None without one."""
+    async def upstream_calls(self, since: float) -> list[dict[str, Any]] | None:
+        """The simulator's journal since that epoch second; None where it is not all there."""
         if self.simulator is None:
             return None
         async with self.control.get(f"{self.simulator}/_sim/requests") as reply:
-            rows: list[dict[str, Any]] = (await _json(reply, "the simulator"))["requests"]
-        return rows
+            journal = await _json(reply, "the simulator")
+        rows: list[dict[str, Any]] = journal["requests"]
+        if journal["dropped"] and rows and rows[0]["arrived_at"] > since:
+            return None
+        return [row for row in rows if row["arrived_at"] >= since]
 
     async def in_flight(self) -> int | None:
         """Calls that the service says it has in flight; None where it cannot be asked."""
+        place = f"{self.url}/api/health/ai"
         try:
-            async with self.control.get(f"{self.url}/api/health/ai") as reply:
+            async with self.control.get(place, headers=self.headers) as reply:
                 health = await _json(reply, "the service")
-        except DrillError:
+        except (DrillError, aiohttp.ClientError, OSError):
             return None
         return sum(int(target["in_flight"]) for target in health.get("targets", ()))
 
@@ -96,17 +106,21 @@ async def _json(reply: aiohttp.ClientResponse, who: str) -> dict[str, Any]:
 async def open_stage(scenario: Scenario, where: Where) -> AsyncIterator[Stage]:
     """Set it up, and take all of it down again. Raises :class:`.DrillError`."""
     async with AsyncExitStack() as stack:
-        key = {"authorization": f"Bearer {where.api_key}"} if where.api_key else None
         # Every connection of ours ends at once: those that are counted are then the service's own.
         closing = aiohttp.TCPConnector(force_close=True)
-        session = aiohttp.ClientSession(timeout=_CONTROL_SECONDS, headers=key, connector=closing)
+        session = aiohttp.ClientSession(timeout=_CONTROL_SECONDS, connector=closing)
         control = await stack.enter_async_context(session)
         if where.url is None:
             yield await _own(scenario, where, control, stack)
         else:
             _refuse(scenario, where)
             simulator = where.simulator.rstrip("/") if where.simulator else None
-            stage = Stage(url=where.url.rstrip("/"), control=control, simulator=simulator)
+            stage = Stage(
+                url=where.url.rstrip("/"),
+                headers=where.headers,
+                control=control,
+                simulator=simulator,
+            )
             stack.push_async_callback(_heal, scenario, stage)
             yield stage
 
@@ -130,6 +144,7 @@ async def _own(
     await service.start()
     return Stage(
         url=service.url,
+        headers=where.headers,
         control=control,
         simulator=simulator.url,
         proxy=proxy,
@@ -158,5 +173,6 @@ def _refuse(scenario: Scenario, where: Where) -> None:
 async def _heal(scenario: Scenario, stage: Stage) -> None:
     """Leave a simulator that is not ours without the faults that the drill has set."""
     for model in dict.fromkeys(step.model for step in scenario.steps if step.model is not None):
-        async with stage.control.delete(f"{stage.simulator}/_sim/models/{model}"):
-            pass
+        with suppress(aiohttp.ClientError, OSError):
+            async with stage.control.delete(f"{stage.simulator}/_sim/models/{model}"):
+                pass

@@ -43,6 +43,7 @@ class FaultProxy:
         self._server: asyncio.Server | None = None
         self._held: socket.socket | None = None
         self._port = 0
+        self._closed = False
         self._links: dict[asyncio.Task[None], Link | None] = {}
         self.connections: deque[Connection] = deque(maxlen=_REMEMBERED)
 
@@ -87,6 +88,7 @@ class FaultProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._closed = True
         if self._server is not None:
             self._server.close()
         if self._held is not None:
@@ -115,7 +117,8 @@ class FaultProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None:
+        if task is None or self._closed:
+            reset(writer)
             return
         entry = Connection(opened_s=self._now(), act=str(self._act))
         self.connections.append(entry)
