@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+
+from aiohttp import web
 
 from failsoft.chaos.drills import Result, Scenario
 from failsoft.chaos.drills.measure import measure
@@ -12,6 +16,8 @@ from failsoft.chaos.drills.reading import parse_scenario
 from failsoft.chaos.drills.reply import Reply
 from failsoft.chaos.drills.result import Call, Played
 from failsoft.chaos.drills.thresholds import judge
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SMALL = """
 name = "small"
@@ -77,3 +83,16 @@ def result(
         figures=figures,
         verdicts=judge(of.thresholds, figures),
     )
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/api/{kind:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

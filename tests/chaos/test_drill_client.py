@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
+from drill_kit import Handler, serving
 
 from failsoft.chaos.drills.client import Client, Question
 from failsoft.chaos.drills.reply import Reply
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOTICE = {"title": "Busy", "body": "Wait a little."}
 LONG = "An answer of more than twenty letters. "
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_post("/api/{kind:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def ask(handler: Handler, *, stream: bool, patience: float = 5.0) -> Reply:
