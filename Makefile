@@ -1,5 +1,5 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs.
-.PHONY: run test lint types pins bench clean
+.PHONY: run test lint types pins bench drill clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,12 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+
+# Break it on purpose, for less than three minutes; reports in drills/.
+drill: $(VENV)/.run
+	@for drill in brownout total_outage hang; do \
+		$(BIN)/failsoft drill run $$drill --report drills/$$drill.html || failed=1; \
+	done; test -z "$$failed"
 
 # Write the pins anew from pyproject.toml.
 pins: $(VENV)/.dev

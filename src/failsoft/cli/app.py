@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from failsoft.cli.ask import ask
 from failsoft.cli.cache import delete_saved, list_saved, show_stats
 from failsoft.cli.demo import demo
+from failsoft.cli.drill import list_drills, run_drill
 from failsoft.cli.evaluate import evaluate_cache
 from failsoft.cli.explain import explain
 from failsoft.cli.notices import check_notices, review_notices
@@ -89,6 +90,10 @@ def application() -> typer.Typer:
     cache.command("list")(list_saved)
     cache.command("delete")(delete_saved)
     app.add_typer(cache, name="cache")
+    drill = _group("Break things on purpose, under load.")
+    drill.command("run")(run_drill)
+    drill.command("list")(list_drills)
+    app.add_typer(drill, name="drill")
     return app
 
 
