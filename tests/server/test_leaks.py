@@ -11,7 +11,7 @@ from server_kit import FakeProvider, Reply, Step, ask, assistant, call, stream
 
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.failures import ReplyFailed, StreamCut, StreamFailed
-from failsoft.config.settings import RetrySettings
+from failsoft.config.settings import CacheSettings, RetrySettings
 from failsoft.policy.gate import Gates
 from failsoft.server import create_app
 
@@ -38,6 +38,7 @@ ai = assistant(
     provider,
     retry=RetrySettings(max_attempts=3, base_delay_seconds=0, overloaded_min_seconds=0),
     deadline_seconds=0.3,
+    cache=CacheSettings(enabled=False),
 )
 app = create_app(ai)
 

@@ -158,11 +158,12 @@ async def test_the_breaker_opens_for_the_same_words_alone():
         twin = service.ai.failing(
             service.ai.simulation("server_error"), subscribers=[simulated.append]
         )
-        for _ in range(10):
-            answer = await twin.ask("What?")
+        async with asyncio.timeout(30):  # failures in a row open it, over a quarter of a second
+            while twin.circuit_state != "open":
+                answer = await twin.ask("What?")
         opened = {event.to_state for event in simulated if isinstance(event, BreakerChanged)}
         assert answer.verdict.reason in ("all_open", "server_error")
-        assert (twin.circuit_state, "open" in opened) == ("open", True)
+        assert "open" in opened
         assert service.ai.circuit_state == "closed"
         assert service.ai.failing(service.ai.simulation("unavailable")).circuit_state == "closed"
         assert (await service.ask()).json["circuit_state"] == "closed"
@@ -172,12 +173,13 @@ async def test_the_breaker_opens_for_the_same_words_alone():
 
 async def test_the_breaker_opens_over_http_and_real_requests_do_not_see_it():
     async with serving() as service:
-        for _ in range(10):
-            failed = await service.ask("server_error")
+        async with asyncio.timeout(30):
+            while (failed := await service.ask("server_error")).json["circuit_state"] != "open":
+                pass
         real = await service.ask()
         other = await service.ask(f"tls@{OPUS}")
         health = await service.get("/api/health/ai")
-    assert failed.json["circuit_state"] == "open"
+    assert failed.status == 503
     assert (real.status, real.json["circuit_state"]) == (200, "closed")
     assert (other.status, other.json["circuit_state"]) == (422, "closed")
     assert (health["status"], health["rates"]["requests"]) == ("ok", 1)

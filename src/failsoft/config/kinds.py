@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 __all__ = [
+    "DAY",
+    "MANY",
     "Kind",
     "address",
     "choice",
@@ -23,6 +25,11 @@ __all__ = [
     "valid_target",
     "whole",
 ]
+
+
+# Upper ends that no sensible value reaches: they keep out infinity, overflow and slips of the pen.
+DAY = 86_400.0
+MANY = 1_000_000
 
 
 def _as_it_is(value: str) -> str:

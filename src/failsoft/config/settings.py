@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from failsoft.config.alerts import AlertSettings
+from failsoft.config.cache import CacheSettings
 from failsoft.config.kinds import (
+    DAY,
+    MANY,
     address,
     choice,
     key_list,
@@ -48,10 +51,6 @@ DEFAULT_CHAIN = (
     "anthropic/claude-sonnet-5-5",
     "anthropic/claude-haiku-5-5",
 )
-
-# Upper ends that no sensible value reaches: they keep out infinity, overflow and slips of the pen.
-DAY = 86_400.0
-MANY = 1_000_000
 
 WORD = text("printable ASCII without spaces", r"[!-~]+")
 HOST = text("a host name or an IP address, without a port", r"[\w.:%-]+")
@@ -194,37 +193,6 @@ class LinkSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheSettings(Section):
-    """Saved answers, for when no model can answer. ``store_text`` off turns them off."""
-
-    _section = "cache."
-
-    enabled: bool = setting(default=True, doc="save complete answers", kind=switch())
-    semantic: bool = setting(
-        default=True,
-        doc="on shared routes, find questions that ask the same in other words",
-        kind=switch(),
-    )
-    similarity_threshold: float | None = setting(
-        None, "least cosine similarity; the embedder's own where it is not set", number(0, 1)
-    )
-    ttl_seconds: float = setting(DAY, "an answer is served for so long", number(1, 366 * DAY))
-    max_entries: int = setting(
-        100_000, "answers kept for each group of people that shares them", whole(1, MANY)
-    )
-    shadow: bool = setting(
-        default=False,
-        doc="log what other wordings would have been served, serve none",
-        kind=switch(),
-    )
-    shadow_texts: bool = setting(
-        default=False,
-        doc="what `shadow` logs has the two questions in it, for people to judge",
-        kind=switch(),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class ServerSettings(Section):
     """The HTTP service."""
 
@@ -303,7 +271,7 @@ class Settings(Section):
     anthropic: ProviderSettings = ProviderSettings()
     links: LinkSettings = LinkSettings()
     alerts: AlertSettings = AlertSettings()  # noqa: RUF009 - frozen, like those of this module
-    cache: CacheSettings = CacheSettings()
+    cache: CacheSettings = CacheSettings()  # noqa: RUF009 - the same
     server: ServerSettings = ServerSettings()
     routes: Mapping[str, RouteSettings] = field(default_factory=dict)
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)
