@@ -267,11 +267,7 @@ async def test_lines_of_the_log_are_marked(caplog):
         ("request_finished", True),
         ("http", False),
     ]
-    assert marks(real) == [
-        ("attempt_finished", False),
-        ("request_finished", False),
-        ("http", False),
-    ]
+    assert marks(real) == [("request_finished", False), ("http", False)]
 
 
 # Who may ask for it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from failsoft.config.settings import Settings
@@ -34,6 +35,8 @@ def cost_usd(target: str, usage: Mapping[str, Any], settings: Settings) -> float
     ``None`` where the price of any of them is not known. Discounts, faster tiers and fees for tools
     that the provider runs are not in it.
     """
+    if not usage:
+        return 0.0
     counts = _counts(usage)
     prices = _prices(target, sum(counts.values()) - counts["output"], settings)
     dollars = 0.0
@@ -64,9 +67,12 @@ def _count(usage: object, name: str) -> int:
     return count if isinstance(count, int) and count > 0 else 0
 
 
-def _prices(target: str, prompt_tokens: int, settings: Settings) -> dict[str, float]:
-    prices = dict(zip(_KINDS, _listed(target, prompt_tokens), strict=False))
+def _prices(target: str, prompt_tokens: int, settings: Settings) -> Mapping[str, float]:
+    listed = _listed(target, long=prompt_tokens > _LONG_PROMPT_TOKENS)
     own = settings.targets.get(target)
+    if own is None:
+        return listed
+    prices = dict(listed)
     for kind in _KINDS:
         price = getattr(own, f"{kind}_usd_per_million", None)
         if price is not None:
@@ -74,10 +80,10 @@ def _prices(target: str, prompt_tokens: int, settings: Settings) -> dict[str, fl
     return prices
 
 
-def _listed(target: str, prompt_tokens: int) -> tuple[float, ...]:
-    """The prices in the order of the kinds; empty where they are not known."""
+@lru_cache(1000)
+def _listed(target: str, *, long: bool) -> Mapping[str, float]:
+    """The prices by kind; empty where they are not known."""
     name = _NAME.fullmatch(target)
     model = name["model"] if name else ""
-    if prompt_tokens > _LONG_PROMPT_TOKENS and model in _LISTED_LONG:
-        return _LISTED_LONG[model]
-    return _LISTED.get(model, ())
+    among = _LISTED_LONG if long and model in _LISTED_LONG else _LISTED
+    return dict(zip(_KINDS, among.get(model, ()), strict=False))

@@ -74,7 +74,7 @@ class Traces:
 
     def headers(self, request_id: str, number: int) -> Mapping[str, str]:
         """What a call carries so that the other side's spans belong to this attempt's."""
-        span = self._attempts.get((request_id, number))
+        span = self._attempts.get((request_id, number)) or self._requests.get(request_id)
         carrier: dict[str, str] = {}
         if span is not None:
             propagate.inject(carrier, trace.set_span_in_context(span))
@@ -95,7 +95,7 @@ class Traces:
 
     def _begin_attempt(self, event: AttemptStarted) -> None:
         parent = self._requests.get(event.request_id)
-        if parent is None:
+        if parent is None or not parent.is_recording():
             return
         provider, _, model = event.target.partition("/")
         self._attempts[event.request_id, event.number] = self._tracer.start_span(
