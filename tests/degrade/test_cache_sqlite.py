@@ -252,6 +252,15 @@ async def test_no_question_is_in_the_log_in_shadow_mode(another, caplog):
     assert set(record.fields) == {"similarity"}
 
 
+async def test_where_nothing_is_saved_no_embedder_is_waited_for(another):
+    def never():
+        raise AssertionError("nothing is there that it could find")
+
+    cache = await another(embedder=never)
+    assert await look(cache, ALIKE) is None
+    assert (await asyncio.to_thread(cache.stats)).similar_problem == ""
+
+
 async def test_whoever_asks_while_it_closes_is_answered(another):
     for _ in range(20):
         cache = await another()

@@ -260,11 +260,13 @@ class SemanticCache:
     ) -> Hit | None:
         query = Query(partition=partition, question=question, locale=locale, threshold=threshold)
         span = self._keeping.span()
+        if partition.shared and self._started().waiting:
+            raise NotYetError  # what was kept before is found
         if entry := shelf.search.same(query, *span):
             self._exact_hits += 1
             return self._hit(entry, 1.0, exact=True)
         found = None
-        if partition.shared:
+        if partition.shared and shelf.search.has_any(query):
             if not self._loading.settled():
                 raise NotYetError
             if embedder := self._loading.embedder:

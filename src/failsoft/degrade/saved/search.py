@@ -52,6 +52,10 @@ class Search:
         entry = self._rows.same(key, number, same(query.question))
         return entry if entry and earliest <= entry.answered_at <= latest else None
 
+    def has_any(self, query: Query) -> bool:
+        """Whether there is anything to look among: where not, no embedder is waited for."""
+        return self._rows.partition(query.partition.key_in(query.locale)) is not None
+
     def alike(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
     ) -> tuple[Entry, float] | None:

@@ -56,8 +56,7 @@ class Worker:
 
     def __init__(self, keeping: Keeping, loading: Loading) -> None:
         self._status = StoreStatus(name="cache", up=True, problem="", since=None)
-        self._keeping = keeping
-        self._loading = loading
+        self._keeping, self._loading = keeping, loading
         self._inbox: SimpleQueue[_Ask | Answered | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="failsoft-cache", daemon=True)
         self._closing = self._over = False
@@ -76,6 +75,11 @@ class Worker:
     def dropped(self) -> int:
         """How many answers were not saved."""
         return self._pending.dropped
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any answer waits for the embedder. To be asked in the thread."""
+        return self._pending.waiting
 
     def start(self) -> None:
         """Begin."""
