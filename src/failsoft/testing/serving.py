@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -27,7 +28,6 @@ def served(app: Any) -> Iterator[str]:
     """
     config = uvicorn.Config(
         app,
-        loop="asyncio",  # uvloop ends a thread with the warning of a client that was not closed
         ws="none",
         log_config=None,
         access_log=False,
@@ -37,7 +37,7 @@ def served(app: Any) -> Iterator[str]:
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(
-            target=server.run, args=([listener],), name="failsoft-check", daemon=True
+            target=lambda: asyncio.run(_serve(server, listener)), name="failsoft-check", daemon=True
         )
         thread.start()
         try:
@@ -46,6 +46,16 @@ def served(app: Any) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(_STOP_SECONDS)
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    await server.serve([listener])
+    # A client that the application never closed would warn of its connections whenever it is
+    # collected, in the middle of somebody else's test.
+    left = getattr(asyncio.get_running_loop(), "_transports", {})
+    for transport in list(left.values()):
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import os
-import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -90,8 +88,6 @@ class Trial:
     ) -> AsyncIterator[Trial]:
         """Start the application beside a simulator of its own, in an environment that says so."""
         async with AsyncExitStack() as stack:
-            # In a thread, where a client finds no loop that it could still close itself in.
-            stack.push_async_callback(asyncio.to_thread, _let_go)
             folder = stack.enter_context(TemporaryDirectory(prefix="failsoft-check-"))
             simulator = stack.enter_context(RunningSimulator())
             events = stack.enter_context(heard())
@@ -112,17 +108,6 @@ def makes(app: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _let_go() -> None:
-    """Drop what is left of the application here, and not in the middle of somebody else's test.
-
-    A client that it never closed would warn of its connections whenever it is collected: worth
-    mending, but nothing to do with how it fails.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @contextmanager
