@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -15,7 +15,7 @@ import uvicorn
 __all__ = ["served"]
 
 _START_SECONDS = 30.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
 
 
@@ -49,7 +49,8 @@ def served(app: Any) -> Iterator[str]:
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    await server.serve([listener])
+    with suppress(SystemExit):  # its way to say that the application did not start
+        await server.serve([listener])
     # A client that the application never closed would warn of its connections whenever it is
     # collected, in the middle of somebody else's test.
     left = getattr(asyncio.get_running_loop(), "_transports", {})

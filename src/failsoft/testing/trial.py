@@ -94,6 +94,8 @@ class Trial:
             own = {"FAILSOFT_DATA_DIR": str(Path(folder) / "data")}
             stack.enter_context(_environment({**simulator.environment, **SHORT_LIMITS, **own}))
             url = stack.enter_context(served(app() if makes(app) else app))
+            # Before the application is stopped, which may be waiting for it with all it has.
+            stack.callback(simulator.close)
             yield cls(url, ask, simulator, events, inside=inside)
 
 

@@ -50,8 +50,14 @@ class RunningSimulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cut what is under way and be gone. Idempotent."""
+        if self._loop.is_closed():
+            return
         try:
-            self._do(self._simulator.__aexit__(kind, error, trace))
+            self._do(self._simulator.__aexit__(None, None, None))
         finally:
             self._stop()
 
