@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -11,14 +10,12 @@ from failsoft.config.settings import CacheSettings
 from failsoft.testing import FrozenTime
 
 REAL = Settings(cache=CacheSettings(enabled=False))
-PATIENT_SECONDS = 20.0  # of real time: far less than the waits under test, far more than they take
 
 
 async def test_a_long_sleep_takes_no_time(frozen_time):
-    began, before = time.monotonic(), frozen_time.now
-    await asyncio.sleep(3600)
-    assert frozen_time.now - before == pytest.approx(3600)
-    assert time.monotonic() - began < PATIENT_SECONDS
+    before = frozen_time.now
+    await asyncio.sleep(86_400)  # or the test would go on for a day
+    assert frozen_time.now - before == pytest.approx(86_400)
 
 
 async def test_advancing_ends_the_waits_that_are_due_and_no_others(frozen_time):
@@ -76,11 +73,10 @@ def test_afterwards_time_is_real_again():
 
 
 async def test_the_real_policy_runs_without_waiting(failing_ai, frozen_time):
-    began, before = time.monotonic(), frozen_time.now
+    before = frozen_time.now
     answer = await failing_ai("timeout", settings=REAL).ask("?")
     assert answer.error_category == "timeout"
     assert 15 <= frozen_time.now - before <= 60
-    assert time.monotonic() - began < PATIENT_SECONDS
 
 
 async def test_a_breaker_lets_a_probe_through_when_its_time_is_over(failing_ai, frozen_time):

@@ -1,7 +1,6 @@
 """An application under trial: in an environment of its own, whatever it does to its loop."""
 
 import os
-import time
 
 import pytest
 from anthropic import Anthropic, APIError
@@ -32,14 +31,13 @@ def blocking() -> FastAPI:
 
 
 async def test_a_loop_that_is_blocked_blocks_no_check(monkeypatch):
-    monkeypatch.setattr("failsoft.testing.asking.LIMIT_SECONDS", 0.5)
-    began = time.monotonic()
     async with Trial.of(blocking, PLAIN) as trial:
+        assert (await trial.ask("What?")).reply.shown == "Fine."
         trial.break_all("hang")
+        monkeypatch.setattr("failsoft.testing.asking.LIMIT_SECONDS", 1.0)
         seen = await trial.ask("What?")
-    assert seen.reply.problem == "no reply came within 0.5 s"
+    assert seen.reply.problem == "no reply came within 1 s"
     assert [call.model for call in seen.calls] == ["one"]
-    assert time.monotonic() - began < 30  # the client itself would wait for ten minutes
 
 
 async def test_the_environment_is_its_own_and_then_as_before(monkeypatch):
