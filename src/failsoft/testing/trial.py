@@ -21,12 +21,13 @@ from failsoft.testing.upstream import RunningSimulator
 __all__ = ["SHORT_LIMITS", "Trial", "makes"]
 
 # Only how long things take, never how many: what a check sees of thresholds is the application's.
+# Shorter timers than these are met by a healthy reply on a busy machine.
 SHORT_LIMITS: Final[Mapping[str, str]] = {
-    "FAILSOFT_DEADLINE_SECONDS": "2",
-    "FAILSOFT_STREAM_DEADLINE_SECONDS": "2",
-    "FAILSOFT_TIMERS_FIRST_CONTENT_SECONDS": "0.5",
-    "FAILSOFT_TIMERS_FIRST_CONTENT_MIN_SECONDS": "0.2",
-    "FAILSOFT_TIMERS_IDLE_SECONDS": "0.5",
+    "FAILSOFT_DEADLINE_SECONDS": "3",
+    "FAILSOFT_STREAM_DEADLINE_SECONDS": "3",
+    "FAILSOFT_TIMERS_FIRST_CONTENT_SECONDS": "1",
+    "FAILSOFT_TIMERS_FIRST_CONTENT_MIN_SECONDS": "0.5",
+    "FAILSOFT_TIMERS_IDLE_SECONDS": "1",
     "FAILSOFT_RETRY_BASE_DELAY_SECONDS": "0.05",
     "FAILSOFT_RETRY_MAX_DELAY_SECONDS": "0.2",
     "FAILSOFT_RETRY_OVERLOADED_MIN_SECONDS": "0.05",
