@@ -13,6 +13,7 @@ from failsoft.telemetry.events import (
     RequestStarted,
     RetryScheduled,
 )
+from failsoft.telemetry.instruments import METRICS
 from failsoft.telemetry.labels import Labels
 from failsoft.telemetry.metrics import Metrics
 from failsoft.telemetry.state import State
@@ -208,3 +209,10 @@ def test_names_that_nobody_listed_add_no_series(metrics):
     assert len(before) < 400
     unknown = {"category": "transient", "reason": "overloaded"}
     assert value(metrics, "attempts_total", target="other", **unknown) == 1001
+
+
+def test_the_page_has_no_series_but_those_that_are_documented(metrics):
+    metrics(request())
+    suffixes = ("_bucket", "_sum", "_count", "")
+    known = {f"failsoft_{name}{suffix}" for name in METRICS for suffix in suffixes}
+    assert {name for name, *_ in series(metrics)} <= known

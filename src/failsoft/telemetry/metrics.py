@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from failsoft.classify.rows import ROWS
@@ -88,7 +89,7 @@ class Metrics:
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self.registry)
+            return generate_latest(_Told(self.registry))
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
@@ -173,3 +174,15 @@ class Metrics:
 
     def _joined(self, _event: DuplicateJoined) -> None:
         self._add("duplicates_joined_total")
+
+
+class _Told:
+    """A registry without the times at which series began, which would be as many series again."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Family]:
+        for family in self._registry.collect():
+            family.samples = [one for one in family.samples if not one.name.endswith("_created")]
+            yield family
