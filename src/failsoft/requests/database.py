@@ -14,7 +14,8 @@ from failsoft.requests.schema import prepare
 
 __all__ = ["connect", "identity", "transaction"]
 
-_CACHE_KIB: Final = 16_384
+# Pages kept by each connection. What is written lies at the end of the file, and is seldom read.
+_CACHE_KIB: Final = 4_096
 _WAL_BYTES: Final = 64 * 1024 * 1024
 
 
