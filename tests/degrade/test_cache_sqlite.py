@@ -261,6 +261,20 @@ async def test_where_nothing_is_saved_no_embedder_is_waited_for(another):
     assert (await asyncio.to_thread(cache.stats)).similar_problem == ""
 
 
+async def test_a_question_under_way_does_not_open_what_is_being_closed(another):
+    cache = await another()
+    worker = cache._worker
+    asking = [
+        asyncio.wrap_future(
+            worker.ask(lambda shelf: cache._look(partition(), ALIKE, "en", None, shelf))
+        )
+        for _ in range(50)
+    ]
+    await cache.aclose()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert cache._worker is None
+
+
 async def test_whoever_asks_while_it_closes_is_answered(another):
     for _ in range(20):
         cache = await another()

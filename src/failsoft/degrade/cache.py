@@ -260,7 +260,8 @@ class SemanticCache:
     ) -> Hit | None:
         query = Query(partition=partition, question=question, locale=locale, threshold=threshold)
         span = self._keeping.span()
-        if partition.shared and self._started().waiting:
+        worker = self._worker  # none while it closes, when nothing waits any more
+        if partition.shared and worker is not None and worker.waiting:
             raise NotYetError  # what was kept before is found
         if entry := shelf.search.same(query, *span):
             self._exact_hits += 1
