@@ -5,10 +5,14 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --quiet --check .
 .venv/bin/mypy --no-error-summary
-# The alerts are tested by Prometheus's own tool; without it those tests say that they are skipped.
-if ! command -v promtool >/dev/null; then
-    echo "promtool is missing; installing Debian's prometheus, which brings it."
-    { apt-get -qq update && RUNLEVEL=1 apt-get -qq install -y --no-install-recommends prometheus >/dev/null; } ||
-        echo "Could not install it. As root: apt-get install prometheus; the alerts are not tested." >&2
+# Some tests need a real Prometheus, Redis or HAProxy; without it they say that they are skipped.
+missing=
+for part in prometheus:promtool redis-server:redis-server haproxy:haproxy; do
+    PATH=$PATH:/usr/sbin command -v "${part#*:}" >/dev/null || missing="$missing ${part%%:*}"
+done
+if [ -n "$missing" ]; then
+    echo "Installing Debian's$missing for the tests."
+    { apt-get -qq update && RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $missing >/dev/null; } ||
+        echo "Could not install it. As root: apt-get install$missing; some tests are skipped." >&2
 fi
 exec .venv/bin/python -m pytest -n 2 "$@"

@@ -6,12 +6,15 @@ import itertools
 import json
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import yaml
 from aiohttp import web
+
+from failsoft.chaos.simulator import Simulator
 
 PROMETHEUS = shutil.which("prometheus")
 
@@ -62,6 +65,55 @@ async def until_firing(
         await asyncio.sleep(0.2)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What a service meets, and which alerts that is; ``log_blocked`` is a store that is down."""
+
+    alerts: frozenset[str]
+    faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/api/chat"
+    log_blocked: bool = False
+
+    def begin(self, simulator: Simulator, folder: Path) -> None:
+        for model, faults in self.faults.items():
+            simulator.set(model, faults=list(faults))
+        if self.log_blocked:
+            (folder / ".failsoft" / "requests.db").mkdir(parents=True)
+
+    def end(self, simulator: Simulator, folder: Path) -> None:
+        simulator.set("*")
+        if self.log_blocked:
+            (folder / ".failsoft" / "requests.db").rmdir()
+
+
+def _all(*faults: str) -> dict[str, tuple[str, ...]]:
+    return {"*": faults}
+
+
+SHORT = {"FAILSOFT_DEADLINE_SECONDS": "1"}
+TROUBLES = {
+    "the account's limit": Trouble(
+        alerts=frozenset({"FailsoftRateLimited"}), faults=_all("429;retry_after=2"), environ=SHORT
+    ),
+    "the first model is down": Trouble(
+        alerts=frozenset({"FailsoftFallback"}), faults={"claude-opus-5-5": ("529",)}
+    ),
+    "nothing is answered in time": Trouble(
+        alerts=frozenset({"FailsoftTimeouts"}),
+        faults=_all("hang"),
+        environ=SHORT,
+    ),
+    "answers break off": Trouble(
+        alerts=frozenset({"FailsoftInterruptedStreams"}),
+        faults=_all("cut@0.2;after=3"),
+        path="/api/chat/stream",
+    ),
+    "the log cannot be written": Trouble(alerts=frozenset({"FailsoftStoreDown"}), log_blocked=True),
+    "a dead key": Trouble(alerts=frozenset({"FailsoftAuthOrBilling"}), faults=_all("bad_key")),
+}
+
+
 class Receiver:
     """What was posted, in order."""
 
@@ -100,13 +152,13 @@ async def receiving() -> AsyncIterator[Receiver]:
 
 @contextlib.asynccontextmanager
 async def people(
-    session: aiohttp.ClientSession, url: str, *, a_second: float = 20
+    session: aiohttp.ClientSession, url: str, *, a_second: float = 20, path: str = "/api/chat"
 ) -> AsyncIterator[None]:
     """Somebody asks so many times a second, whatever became of the question before."""
 
     async def ask(number: int) -> None:
         question = {"message": f"What is {number} and {number}?"}
-        async with session.post(f"{url}/api/chat", json=question) as reply:
+        async with session.post(f"{url}{path}", json=question) as reply:
             await reply.read()
 
     async def all_of_them() -> None:

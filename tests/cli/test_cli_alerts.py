@@ -4,7 +4,15 @@ import asyncio
 
 import aiohttp
 import pytest
-from alerts_live import PROMETHEUS, firing, people, prometheus, receiving, until_firing
+from alerts_live import (
+    PROMETHEUS,
+    TROUBLES,
+    firing,
+    people,
+    prometheus,
+    receiving,
+    until_firing,
+)
 from cli_command import running
 
 from failsoft.telemetry.rules import rules_text
@@ -60,3 +68,24 @@ async def test_the_very_first_request_of_a_new_process_meets_a_refused_key(
         async with prometheus(rules_text(), url.removeprefix("http://"), tmp_path) as judge:
             await until_firing(session, judge, has={"FailsoftAuthOrBilling"})
             assert await firing(session, judge) == {"FailsoftAuthOrBilling"}
+
+
+@needs_prometheus
+@pytest.mark.parametrize("name", TROUBLES)
+async def test_each_trouble_fires_its_own_alert(name, simulator, environ, tmp_path):
+    trouble = TROUBLES[name]
+    trouble.begin(simulator, tmp_path)
+    async with (
+        asyncio.timeout(120),
+        aiohttp.ClientSession() as session,
+        running("serve", "--port", "0", cwd=tmp_path, environ=environ | trouble.environ) as serving,
+    ):
+        url = await serving.until(URL, "stderr")
+        rules = rules_text(times=1 / 60)  # five minutes are five seconds
+        async with (
+            prometheus(rules, url.removeprefix("http://"), tmp_path) as judge,
+            people(session, url, a_second=8, path=trouble.path),
+        ):
+            await until_firing(session, judge, has=trouble.alerts)
+            trouble.end(simulator, tmp_path)
+            await until_firing(session, judge, has=set(), lacks=trouble.alerts)

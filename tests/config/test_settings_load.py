@@ -325,17 +325,15 @@ def test_a_named_file_must_exist_and_be_a_file(workdir):
     ]
 
 
-def test_an_unknown_variable_is_a_warning_and_so_is_one_not_used_yet():
+def test_an_unknown_variable_is_a_warning():
     environ = {
         "FAILSOFT_DEADLINE": "5",
         "FAILSOFT_QQQ": "5",
-        "FAILSOFT_REDIS_URL": "redis://me:secret@cache",
         "OTHER": "x",
     }
     assert load_settings(environ=environ).warnings == (
         "FAILSOFT_DEADLINE: is not a setting; did you mean FAILSOFT_DEADLINE_SECONDS?",
         "FAILSOFT_QQQ: is not a setting",
-        "FAILSOFT_REDIS_URL: is set, but this version does not use it",
     )
 
 
@@ -350,3 +348,12 @@ def test_the_error_keeps_its_parts_and_can_be_pickled():
     error = pickle.loads(pickle.dumps(caught.value))
     assert [problem.setting for problem in error.problems] == ["env", "locale"]
     assert (error.setting, str(error)) == ("env", str(caught.value))
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis:// cache", ""])
+def test_what_is_no_address_of_a_redis_is_refused_without_showing_it(url):
+    with pytest.raises(SettingError) as refused:
+        Settings(redis_url=url)
+    assert str(refused.value) == (
+        "redis_url: must be a redis://, rediss:// or unix:// address; it is not shown"
+    )

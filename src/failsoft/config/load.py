@@ -33,7 +33,6 @@ SDK_VARIABLES: dict[str, names.Place] = {
     "ANTHROPIC_AUTH_TOKEN": ("anthropic", "auth_token"),
     "ANTHROPIC_BASE_URL": ("anthropic", "base_url"),
 }
-NOT_USED_YET = ("FAILSOFT_REDIS_URL",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +139,6 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
     for variable in sorted(environ):
         if variable in ours:
             _put_variable(ours[variable], environ[variable].strip(), gathered)
-        elif variable in NOT_USED_YET:
-            gathered.warnings.append(f"{variable}: is set, but this version does not use it")
         elif variable.startswith("FAILSOFT_") and variable != CONFIG:
             hint = did_you_mean(variable, ours, cutoff=0.78)  # the prefix alone is a likeness
             gathered.warnings.append(f"{_printable(variable)}: is not a setting{hint}")

@@ -56,6 +56,7 @@ WORD = text("printable ASCII without spaces", r"[!-~]+")
 HOST = text("a host name or an IP address, without a port", r"[\w.:%-]+")
 FOLDER = text("the path of a folder", r"[^\x00-\x1f]+")
 KEY = text("16 or more printable ASCII characters without spaces", r"[!-~]{16,}")
+REDIS = text("a redis://, rediss:// or unix:// address", r"(rediss?|unix)://[!-~]+")
 SIMULATION = text("what docs/simulate.md allows, such as overloaded;rate=0.2", r"[ -~]+")
 LOCALE = text("a language tag such as en or de-AT", r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
@@ -242,6 +243,9 @@ class Settings(Section):
     notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)
     rules_dir: str | None = setting(None, "folder of the prepared answers, *.md", FOLDER)
     data_dir: str = setting(".failsoft", "folder of the request log and of saved answers", FOLDER)
+    redis_url: str | None = setting(
+        None, "the Redis or Valkey that all processes share", REDIS, secret=True
+    )
     traces: bool = setting(
         default=True,
         doc="make OpenTelemetry spans in the service, where `failsoft[otel]` is installed",
