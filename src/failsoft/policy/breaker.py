@@ -13,7 +13,7 @@ lease and never holds the breaker half open.
 Failures are told at once and answers take their time, so what has finished says little after a
 quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
 at its first content (and as a failure after all, should it be cut). And a failure is weighed
-against the calls that began before it and are still undecided, as if all of them were to succeed.
+against the calls that are still undecided; see :mod:`failsoft.policy.tripping`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,11 @@ from failsoft.policy.circuit import (
     Ticket,
     Transition,
 )
+from failsoft.policy.ramp import Ramp
+from failsoft.policy.tripping import Counts, open_seconds, trips
 from failsoft.policy.window import Window
 
-__all__ = ["RAMP_FLOOR_SECONDS", "Breaker"]
-
-# While the slow start lasts, one call a second is let through whatever the dice say: a quiet
-# service is never kept waiting for a stampede that is not there.
-RAMP_FLOOR_SECONDS = 1.0
+__all__ = ["Breaker"]
 
 # What a provider asks for beyond this is not believed without a probe.
 _LONGEST_ASKED_SECONDS = 900.0
@@ -70,8 +68,7 @@ class Breaker:
         self._reopened = 0
         self._leases: list[Ticket] = []
         self._probes_passed = 0
-        self._ramp_began: float | None = None
-        self._ramp_last = 0.0
+        self._ramp = Ramp(rng)
 
     @property
     def state(self) -> CircuitState:
@@ -81,7 +78,7 @@ class Breaker:
     def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
         with self._lock:
-            if self._state is CircuitState.CLOSED and self._ramp_began is None:
+            if self._state is CircuitState.CLOSED and not self._ramp.active:
                 return self._admit()
             answer, change = self._allow(now, lease_seconds)
         self._tell(change)
@@ -137,7 +134,7 @@ class Breaker:
     def trip(self, now: float, reason: str) -> None:
         """Open a closed breaker for what was learnt elsewhere (its host is down)."""
         with self._lock:
-            change = self._open(now, reason) if self._state is CircuitState.CLOSED else None
+            change = self._trip(now, reason) if self._state is CircuitState.CLOSED else None
         self._tell(change)
 
     def isolate(self) -> None:
@@ -172,19 +169,24 @@ class Breaker:
 
     def _allow(self, now: float, lease: float) -> tuple[Ticket | Rejection, Transition | None]:
         if self._state is CircuitState.CLOSED:
-            return self._hold_back(now) or self._admit(), None
+            until = self._ramp.hold_back(now)
+            return self._admit() if until is None else Rejection("ramp", until), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
+        if self._state is CircuitState.OPEN and now < self._open_until:
+            return Rejection("open", self._open_until), None
+        return self._probe(now, now + lease)
+
+    def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
         change = None
         if self._state is CircuitState.OPEN:
-            if now < self._open_until:
-                return Rejection("open", self._open_until), None
             change = self._move(CircuitState.HALF_OPEN, "open time over")
-        if taken := self._lease_taken(now):
-            return taken, change
-        ticket = Ticket(self._generation, now + lease)
+        return self._lease_taken(now) or self._lend(expires_at), change
+
+    def _lend(self, expires_at: float, lease: str | None = None) -> Ticket:
+        ticket = Ticket(self._generation, expires_at, lease=lease)
         self._leases.append(ticket)
-        return ticket, change
+        return ticket
 
     def _admit(self) -> Ticket:
         admitted, decided = self._admitted, self._decided
@@ -196,19 +198,6 @@ class Breaker:
         if len(self._leases) < self._settings.probes:
             return None
         return Rejection("half_open", min(t.expires_at or now for t in self._leases))
-
-    def _hold_back(self, now: float) -> Rejection | None:
-        ramp = self._settings.ramp_seconds
-        elapsed = now - self._ramp_began if self._ramp_began is not None else ramp
-        if elapsed >= ramp:
-            self._ramp_began = None
-            return None
-        due = now - self._ramp_last >= RAMP_FLOOR_SECONDS
-        if due or self._rng.random() * ramp < elapsed:
-            self._ramp_last = now
-            return None
-        # Spread over a whole ramp, so that those held back do not arrive together at its end.
-        return Rejection("ramp", now + self._rng.uniform(0.0, ramp))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
         if ticket.spent or ticket.generation != self._generation:
@@ -233,7 +222,7 @@ class Breaker:
         """A call that had begun has failed after all: it was no success, and is in no row."""
         self._window.take_back(ticket.begun_at or now)
         self._window.add(now, marked=True)
-        return self._share(now, 0)
+        return self._judge(now, in_row=0, older=0)
 
     def _begun(self, ticket: Ticket, now: float) -> None:
         ticket.begun_at = now
@@ -252,37 +241,34 @@ class Breaker:
             self._probes_passed += 1
             if self._probes_passed >= self._settings.success_threshold:
                 self._reopened = 0
-                self._ramp_began = self._ramp_last = now
-                return self._move(CircuitState.CLOSED, "probes succeeded")
+                change = self._move(CircuitState.CLOSED, "probes succeeded")
+                self._ramp.begin(now, self._settings.ramp_seconds, passed_at=now)
+                return change
         return None
 
     def _count(self, now: float, weight: int, older: int) -> Transition | None:
-        rules = self._settings
         self._window.add(now, marked=True)
         if not self._in_row:
             self._row_began = now
         self._in_row += weight
-        spanned = now - self._row_began >= rules.failure_span_seconds
-        in_row = self._in_row >= rules.failure_threshold and spanned
-        if in_row and self._in_row >= rules.failure_ratio * (self._in_row + older):
-            return self._open(now, "failures in a row")
-        return self._share(now, older)
+        return self._judge(now, in_row=self._in_row, older=older)
 
-    def _share(self, now: float, older: int) -> Transition | None:
-        rules = self._settings
+    def _judge(self, now: float, *, in_row: int, older: int) -> Transition | None:
         calls, failures = self._window.totals(now)
-        if calls >= rules.min_calls and failures >= rules.failure_ratio * (calls + older):
-            return self._open(now, "share of failures")
-        return None
+        counts = Counts(calls, failures, in_row, now - self._row_began, older)
+        reason = trips(self._settings, counts)
+        return None if reason is None else self._open(now, reason)
+
+    def _trip(self, now: float, reason: str) -> Transition | None:
+        return self._open(now, reason)
 
     def _open(self, now: float, reason: str) -> Transition:
-        rules = self._settings
-        longest = max(rules.open_seconds, rules.recovery_timeout_seconds)
-        grown = rules.open_seconds * rules.open_multiplier ** min(self._reopened, 60)
-        # Jittered upward after the cap, so that processes do not probe in step.
-        seconds = min(longest, grown) * (1.0 + self._rng.uniform(0.0, rules.open_jitter))
-        self._open_until = max(now + seconds, self._asked_until)
+        self._open_until = now + self._open_for(now, self._reopened)
         return self._move(CircuitState.OPEN, reason, self._open_until - now)
+
+    def _open_for(self, now: float, reopened: int) -> float:
+        seconds = open_seconds(self._settings, reopened, self._rng)
+        return max(now + seconds, self._asked_until) - now
 
     def _move(
         self, after: CircuitState, reason: str, open_seconds: float | None = None
@@ -296,7 +282,7 @@ class Breaker:
         self._admitted = self._decided = 0
         self._window.clear()
         if after is not CircuitState.CLOSED:
-            self._ramp_began = None
+            self._ramp.end()
         return change
 
     def _tell(self, change: Transition | None) -> None:

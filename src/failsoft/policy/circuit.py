@@ -30,7 +30,7 @@ class Ticket:
     """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``.
 
     ``ahead`` calls were undecided when it was given, and ``decided`` had been decided by then;
-    ``begun_at`` is when the call began to answer.
+    ``begun_at`` is when the call began to answer; ``lease`` the id of a granted one.
     """
 
     generation: int
@@ -39,6 +39,7 @@ class Ticket:
     decided: int = 0
     begun_at: float | None = None
     spent: bool = False
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

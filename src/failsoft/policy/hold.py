@@ -12,7 +12,7 @@ from typing import Literal
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.breaker import RAMP_FLOOR_SECONDS
+from failsoft.policy.ramp import Ramp
 
 __all__ = ["Hold", "Lease", "Refusal"]
 
@@ -54,10 +54,8 @@ class Hold:
         "_lock",
         "_parks",
         "_probe_due",
-        "_ramp_from",
-        "_ramp_last",
+        "_ramp",
         "_ramp_seconds",
-        "_ramp_settings",
         "_retry",
         "_rng",
         "active",
@@ -74,16 +72,14 @@ class Hold:
         self.until = 0.0
         self.verdict: Verdict | None = None
         self._retry = retry
-        self._ramp_settings = ramp_seconds
+        self._ramp_seconds = ramp_seconds
+        self._ramp = Ramp(rng)
         self._rng = rng
         self._lock = Lock()
         self._kind: Literal["bench", "park"] = "bench"
         self._probe_due = False
         self._lease: Lease | None = None
         self._parks = 0
-        self._ramp_from = 0.0
-        self._ramp_seconds = 0.0
-        self._ramp_last = 0.0
 
     def bench(self, now: float, seconds: float, verdict: Verdict | None) -> float | None:
         """Keep out for what the provider named; the seconds, or ``None`` where nothing changed."""
@@ -94,8 +90,7 @@ class Hold:
             # A park that is overtaken by a longer bench still owes its probe.
             probe = granted < seconds or (self.active and self._probe_due)
             self._begin("bench", now + granted, verdict, probe=probe)
-            self._ramp_from = self.until
-            self._ramp_seconds = min(self._ramp_settings, granted)
+            self._ramp.begin(self.until, min(self._ramp_seconds, granted))
             return granted
 
     def park(self, now: float, verdict: Verdict) -> float | None:
@@ -118,7 +113,7 @@ class Hold:
             if self._probe_due:
                 self._lease = Lease(now + lease_seconds)
                 return self._lease
-            return self._ramp(now)
+            return self._start_slowly(now)
 
     def peek(self, now: float) -> Refusal | None:
         """What ``admit`` would refuse, without taking anything or rolling dice."""
@@ -134,8 +129,7 @@ class Hold:
             if well:
                 self._probe_due = False
                 self._parks = 0
-                self._ramp_from = now
-                self._ramp_seconds = self._ramp_settings
+                self._ramp.begin(now, self._ramp_seconds)
 
     def release(self) -> None:
         """Let in at once, by hand."""
@@ -163,14 +157,7 @@ class Hold:
             return Refusal(self._kind, self._lease.expires_at, self.verdict)
         return None
 
-    def _ramp(self, now: float) -> Refusal | None:
-        elapsed = now - self._ramp_from
-        if not self.active or elapsed >= self._ramp_seconds:
-            self.active = False
-            return None
-        due = now - self._ramp_last >= RAMP_FLOOR_SECONDS
-        if due or self._rng.random() * self._ramp_seconds < elapsed:
-            self._ramp_last = now
-            return None
-        until = now + self._rng.uniform(0.0, self._ramp_seconds)
-        return Refusal("ramp", until, self.verdict)
+    def _start_slowly(self, now: float) -> Refusal | None:
+        until = self._ramp.hold_back(now) if self.active and self._ramp.active else None
+        self.active = self.active and self._ramp.active
+        return None if until is None else Refusal("ramp", until, self.verdict)

@@ -115,7 +115,7 @@ def _provider(result: Result) -> Iterator[str]:
     yield (
         "Nothing was done twice."
         if not twice
-        else f"{twice:.0f} questions were answered in full by the provider more than once."
+        else f"Answered in full by the provider more than once: {twice:.0f} of the questions."
     )
 
 
