@@ -11,7 +11,8 @@ from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.circuit import CircuitState, Outcome, Transition
-from failsoft.policy.gate import Gates, Permit
+from failsoft.policy.gate import Permit
+from failsoft.policy.gates import Gates
 from failsoft.policy.hold import Refusal
 from failsoft.policy.plan import Plan
 from failsoft.policy.steps import (

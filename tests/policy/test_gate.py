@@ -13,7 +13,8 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 from failsoft.classify.verdict import BenchScope, BreakerEffect, Verdict
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, Settings
 from failsoft.policy.circuit import CircuitState, Outcome, Transition
-from failsoft.policy.gate import Gates, Held, Permit
+from failsoft.policy.gate import Permit
+from failsoft.policy.gates import Gates, Held
 from failsoft.policy.hold import Refusal
 from failsoft.policy.target import Target
 

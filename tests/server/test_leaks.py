@@ -12,7 +12,7 @@ from server_kit import FakeProvider, Reply, Step, ask, assistant, call, stream
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.failures import ReplyFailed, StreamCut, StreamFailed
 from failsoft.config.settings import CacheSettings, RetrySettings
-from failsoft.policy.gate import Gates
+from failsoft.policy.gates import Gates
 from failsoft.server import create_app
 
 HOSTILE = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from failsoft.errors import SettingError
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.circuit import CircuitState
-from failsoft.policy.gate import Gates
+from failsoft.policy.gates import Gates
 from failsoft.policy.target import Target
 
 __all__ = ["RouteChain"]

@@ -72,6 +72,7 @@ class Failsoft:
         )
 
     async def __aenter__(self) -> Self:
+        await self._core.begin()
         return self
 
     async def __aexit__(

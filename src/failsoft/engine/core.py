@@ -19,16 +19,24 @@ from failsoft.engine.alarms import Alarms
 from failsoft.engine.chain import RouteChain
 from failsoft.engine.clock import monotonic
 from failsoft.engine.openings import Openings
+from failsoft.engine.shared import Shared
 from failsoft.engine.steps import ladder_of
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.circuit import CircuitState, Transition
-from failsoft.policy.gate import Gates, Held
+from failsoft.policy.gates import Gates, Held
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import target_for
 from failsoft.providers.protocol import Provider, ProviderCall
-from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected
+from failsoft.requests.records import StoreStatus
+from failsoft.telemetry.events import (
+    Benched,
+    BreakerChanged,
+    Event,
+    FaultInjected,
+    StoreChanged,
+)
 from failsoft.telemetry.publisher import Publisher
 from failsoft.telemetry.tally import Tally
 
@@ -36,6 +44,9 @@ __all__ = ["Core", "TraceHeaders"]
 
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
 """The headers of a request's attempt, by its number."""
+
+# A store that does not answer by then is not waited for.
+_FIRST_LOOK_SECONDS = 1.0
 
 # Several event loops may have requests under way; looking is simpler than being told by each.
 _DRAIN_LOOK_SECONDS = 0.01
@@ -61,7 +72,8 @@ class Core:
         self.trace_headers: TraceHeaders | None = None
         self.openings = Openings()
         self.alarms = Alarms()
-        self.gates = Gates(settings, rng=rng, on_change=self._changed, on_held=self._held)
+        self.shared = self._sharing()
+        self.gates = self._gates()
         self.budget = RetryBudget(settings.retry)
         self.ladder = ladder_of(settings) if ladder is None else ladder
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
@@ -106,10 +118,18 @@ class Core:
             for name, wire in self._wires.items()
         }
 
+    async def begin(self) -> None:
+        """Know what other processes know before the first request, where that takes no time."""
+        if self.shared is not None:
+            self.shared.begin(self.gates)
+            await self.shared.looked(_FIRST_LOOK_SECONDS)
+
     def route(self, name: str) -> Route:
         """The route of that name, made at its first use; raises once everything is closed."""
         if self.closed:
             raise FailsoftError("this Failsoft is closed; make a new one")
+        if self.shared is not None:
+            self.shared.begin(self.gates)
         route = self._routes.get(name)
         if route is None:
             limits = self.settings.bulkhead
@@ -128,6 +148,12 @@ class Core:
         if wait is not None:
             verdict = verdict_for("requests", wait_seconds=wait)
             self.gates.bench(target, wait, verdict, monotonic())
+
+    @property
+    def stores(self) -> list[StoreStatus]:
+        """What is kept outside of this process's memory, and whether it works."""
+        shared = [] if self.shared is None else [self.shared.status]
+        return [*self.ladder.stores(), *shared]
 
     @property
     def links(self) -> frozenset[str]:
@@ -151,7 +177,32 @@ class Core:
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         for provider in self._providers.values():
             await provider.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()
         await self.ladder.aclose()
+
+    def _sharing(self) -> Shared | None:
+        settings = self.settings
+        # What fails on purpose is nobody else's affair.
+        if settings.redis_url is None or settings.simulate_error:
+            return None
+        return Shared(settings.redis_url, settings, on_status=self._store_changed)
+
+    def _gates(self) -> Gates:
+        leaders = self.shared.leading if self.shared else None
+        return Gates(
+            self.settings,
+            rng=self.rng,
+            on_change=self._changed,
+            on_held=self._held,
+            leaders=leaders,
+        )
+
+    def _store_changed(self, status: StoreStatus) -> None:
+        event = StoreChanged(
+            at=time.time(), store=status.name, up=status.up, problem=status.problem
+        )
+        self.publisher.publish(event)
 
     def _changed(self, target: Target, change: Transition) -> None:
         if change.after is CircuitState.OPEN:

@@ -132,9 +132,13 @@ class Driver:
         return BreakerOpened() if opened else TimerFired()
 
     async def _call(self, call: Call, now: float) -> PlanEvent:
-        gate = self._core.gates.of(call.target)
-        permit = gate.admit(now, lease_seconds=call.limits.lease_seconds)
+        gate, shared = self._core.gates.of(call.target), self._core.shared
+        lease_seconds = call.limits.lease_seconds
+        if shared is not None and await shared.grant(gate, now, lease_seconds):
+            now = self._clock()
+        permit = gate.admit(now, lease_seconds=lease_seconds)
         if isinstance(permit, Refusal):
+            gate.give_back_grants()
             return Refused(permit)
         self._announce(call)
         attempt = LiveAttempt(self._core, self._request, call, permit, self._alarms, began=now)

@@ -31,7 +31,7 @@ def health(core: Core) -> dict[str, Any]:
         "circuit_breaker": _default_route(core.chain_of("chat"), targets),
         "routes": [_route(chain) for chain in core.chains.values()],
         "targets": list(targets.values()),
-        "stores": [asdict(store) for store in core.ladder.stores()],
+        "stores": [asdict(store) for store in core.stores],
         "errors": core.tally.errors(),
         "rates": core.tally.rates(now),
         "service": "ai-chat",
@@ -50,7 +50,7 @@ def state(core: Core) -> State:
         inflight={route.name: route.bulkhead.held for route in used},
         queued=sum(route.bulkhead.waiting for route in used),
         budget_ratio=core.budget.ratio(now),
-        stores={store.name: store.up for store in core.ladder.stores()},
+        stores={store.name: store.up for store in core.stores},
     )
 
 

@@ -28,7 +28,7 @@ class Twin(Core):
         subscribers: Sequence[Callable[[Event], None]],
     ) -> None:
         super().__init__(
-            replace(lender.settings, simulate_error=None),
+            replace(lender.settings, simulate_error=None, redis_url=None),
             chain=[target.id for target in lender.chain],
             providers=lender.failing(simulation),
             subscribers=subscribers,

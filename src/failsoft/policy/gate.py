@@ -1,36 +1,18 @@
-"""May this target be called now? Its breaker, its holds and its bulkhead, asked in one place.
-
-A gate composes the policies of one target; :class:`Gates` keeps them all and carries a verdict to
-everything it concerns: the other models on a dead host, the family that shares a rate limit, the
-account that shares a bill.
-"""
+"""May this target be called now? Its breaker, its holds and its bulkhead, asked in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from random import Random
-
-from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
-from failsoft.config.settings import Settings
+from failsoft.classify.verdict import Verdict
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.bulkhead import Bulkhead, Place
-from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket
 from failsoft.policy.hold import Hold, Lease, Refusal
 from failsoft.policy.host import HostRow
+from failsoft.policy.led_breaker import LedBreaker
+from failsoft.policy.led_hold import LedHold
 from failsoft.policy.target import Target
 
-__all__ = ["Gate", "Gates", "Held", "Permit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A scope was benched or parked for ``seconds``."""
-
-    scope: str
-    kind: BreakerEffect
-    seconds: float
-    reason: str
+__all__ = ["Gate", "Permit"]
 
 
 class Permit:
@@ -130,6 +112,21 @@ class Gate:
             return Refusal("full", float("inf"), None)
         return found
 
+    def needs_grants(self, now: float) -> list[LedBreaker | LedHold]:
+        """What the next call would be a probe of, and a leader has to grant first."""
+        if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.holds):
+            return []
+        return [part for part in self._led_parts() if part.needs_grant(now)]
+
+    def give_back_grants(self) -> None:
+        """Leases that were granted are for others: the call is not made."""
+        for part in self._led_parts():
+            part.give_back()
+
+    def _led_parts(self) -> list[LedBreaker | LedHold]:
+        parts = (self.breaker, *self.holds)
+        return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
+
     def _pass_holds(
         self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
     ) -> Refusal | None:
@@ -149,118 +146,3 @@ class Gate:
         why = rejection.why
         verdict = None if why == "isolated" else self.last_failure
         return Refusal(why, rejection.until, verdict)
-
-
-class Gates:
-    """The gates of all targets. Pure: time and randomness are passed in; safe under threads."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        rng: Random,
-        on_change: Callable[[Target, Transition], None] | None = None,
-        on_held: Callable[[Held], None] | None = None,
-    ) -> None:
-        self._settings = settings
-        self._rng = rng
-        self._on_change = on_change
-        self._on_held = on_held
-        self._gates: dict[Target, Gate] = {}
-        self._holds: dict[str, Hold] = {}
-        self._hosts: dict[str, HostRow] = {}
-
-    def __iter__(self) -> Iterator[Gate]:
-        return iter(list(self._gates.values()))
-
-    def of(self, target: Target) -> Gate:
-        """The gate of a target, made at its first use."""
-        return self._gates.get(target) or self._gates.setdefault(target, self._make(target))
-
-    def peek(self, target: Target, now: float) -> Refusal | None:
-        """Why ``target`` could not be called right now, taking nothing."""
-        gate = self._gates.get(target) or self.of(target)
-        return gate.peek(now)
-
-    def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
-        """Give a permit back after a failure and carry the verdict to all it concerns."""
-        counts = verdict.breaker is BreakerEffect.COUNTS
-        weight = 1
-        if counts:
-            permit.gate.last_failure = verdict
-            if verdict.category is ErrorCategory.TIMEOUT:
-                weight = self._settings.breaker.timeout_weight
-        outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
-        permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
-        if counts and verdict.bench_scope is BenchScope.HOST:
-            self._count_on_host(permit.gate, verdict, now)
-        elif verdict.http_status is not None:
-            permit.gate.host.alive()
-        self._hold(permit.gate.target, verdict, now)
-
-    def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
-        """Bench the verdict's scope of ``target`` for ``seconds``."""
-        hold = self._scope(target, verdict.bench_scope)
-        granted = hold.bench(now, seconds, verdict)
-        self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
-
-    def _hold(self, target: Target, verdict: Verdict, now: float) -> None:
-        if verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
-            hold = self._scope(target, verdict.bench_scope)
-            granted = hold.park(now, verdict)
-            self._tell_held(hold, verdict.breaker, granted, verdict)
-        elif verdict.breaker is BreakerEffect.BENCH:
-            default = self._settings.retry.rate_limit_default_seconds
-            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
-            self.bench(target, wait, verdict, now)
-
-    def _tell_held(
-        self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
-    ) -> None:
-        if seconds is not None and self._on_held is not None:
-            self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
-
-    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
-        # The target's own breaker weighs the calls that are still undecided; the row of the host
-        # tells that it was opened by its connections and by nothing else.
-        if not gate.host.failed(now) or gate.breaker.state is not CircuitState.OPEN:
-            return
-        for other in self:
-            if other.host is gate.host:
-                other.last_failure = verdict
-                other.breaker.trip(now, "host down")
-
-    def _make(self, target: Target) -> Gate:
-        def changed(change: Transition) -> None:
-            if self._on_change is not None:
-                self._on_change(target, change)
-
-        breaker = Breaker(self._settings.breaker, rng=self._rng, on_change=changed)
-        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
-        return Gate(
-            target,
-            breaker=breaker,
-            holds=holds,
-            bulkhead=Bulkhead(self._settings.bulkhead.target_limit),
-            host=self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker)),
-        )
-
-    def _scope(self, target: Target, scope: BenchScope) -> Hold:
-        key = _scope_key(target, scope)
-        hold = self._holds.get(key)
-        if hold is None:
-            ramp = self._settings.breaker.ramp_seconds
-            hold = Hold(key, self._settings.retry, ramp_seconds=ramp, rng=self._rng)
-            hold = self._holds.setdefault(key, hold)
-        return hold
-
-
-def _scope_key(target: Target, scope: BenchScope) -> str:
-    account = target.account or target.provider
-    if scope is BenchScope.FAMILY and target.family:
-        return f"family {account}/{target.family}"
-    if scope is BenchScope.ACCOUNT:
-        return f"account {account}"
-    if scope is BenchScope.HOST and target.host:
-        return f"host {target.host}"
-    return f"target {target.id}"

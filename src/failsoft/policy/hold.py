@@ -35,9 +35,10 @@ class Refusal:
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """The one probe after a hold whose end nobody named."""
+    """The one probe after a hold whose end nobody named; ``id`` that of a granted lease."""
 
     expires_at: float
+    id: str | None = None
 
 
 class Hold:
@@ -47,22 +48,6 @@ class Hold:
     park always ends, with one leased probe: nobody knows that the scope is well again. A bench
     that ran its whole time ends with a slow start no longer than itself.
     """
-
-    __slots__ = (
-        "_kind",
-        "_lease",
-        "_lock",
-        "_parks",
-        "_probe_due",
-        "_ramp",
-        "_ramp_seconds",
-        "_retry",
-        "_rng",
-        "active",
-        "scope",
-        "until",
-        "verdict",
-    )
 
     def __init__(
         self, scope: str, retry: RetrySettings, *, ramp_seconds: float, rng: Random
@@ -111,8 +96,7 @@ class Hold:
             if refusal := self._refuse(now):
                 return refusal
             if self._probe_due:
-                self._lease = Lease(now + lease_seconds)
-                return self._lease
+                return self._probe(now, now + lease_seconds)
             return self._start_slowly(now)
 
     def peek(self, now: float) -> Refusal | None:
@@ -126,10 +110,7 @@ class Hold:
             if lease is not self._lease:
                 return
             self._lease = None
-            if well:
-                self._probe_due = False
-                self._parks = 0
-                self._ramp.begin(now, self._ramp_seconds)
+            self._probed(lease, now, well=well)
 
     def release(self) -> None:
         """Let in at once, by hand."""
@@ -147,6 +128,16 @@ class Hold:
         self.verdict = verdict
         self._probe_due = probe
         self._lease = None
+
+    def _probe(self, now: float, expires_at: float) -> Lease | Refusal:  # noqa: ARG002 - led ones ask when
+        self._lease = Lease(expires_at)
+        return self._lease
+
+    def _probed(self, lease: Lease, now: float, *, well: bool | None) -> None:  # noqa: ARG002 - led ones tell whose
+        if well:
+            self._probe_due = False
+            self._parks = 0
+            self._ramp.begin(now, self._ramp_seconds)
 
     def _refuse(self, now: float) -> Refusal | None:
         if not self.active:

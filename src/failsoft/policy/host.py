@@ -30,8 +30,16 @@ class HostRow:
             if not self._count:
                 self._began = now
             self._count += 1
-            spanned = now - self._began >= self._settings.failure_span_seconds
-            return spanned and self._count >= self._settings.failure_threshold
+            return self._is_dead(now)
+
+    def dead(self, now: float) -> bool:
+        """Whether the host is to be taken for dead."""
+        with self._lock:
+            return self._is_dead(now)
+
+    def _is_dead(self, now: float) -> bool:
+        spanned = now - self._began >= self._settings.failure_span_seconds
+        return spanned and self._count >= self._settings.failure_threshold
 
     def alive(self) -> None:
         """The host has replied, well or not."""

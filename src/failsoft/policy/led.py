@@ -1,22 +1,18 @@
 """A breaker or a hold whose truth is elsewhere: what it tells its leader, and what it is told.
 
-While it is led it counts nothing and opens nothing by itself. Cut off from its leader it goes on
-alone, from empty counts. A leader is called with the lock held, and only takes notes.
+While it is led, it counts nothing and opens nothing by itself. Cut off from its leader it goes on
+alone, from empty counts. A leader is called with a lock held, and only takes notes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from failsoft.policy.circuit import CircuitState, Outcome
 
-__all__ = ["ALONE", "BreakerLeader", "BreakerSeen", "Grants", "HoldLeader", "HoldSeen", "Leaders"]
+__all__ = ["Act", "BreakerLeader", "BreakerSeen", "Granted", "HoldLeader", "HoldSeen"]
 
-Grants = Mapping[str, str]
-"""Leases that a leader has granted: by the name of the breaker or the hold, the lease's id."""
-
-ALONE: Grants = {}
+Act = Literal["isolate", "restore"]
 
 
 class BreakerLeader(Protocol):
@@ -43,11 +39,11 @@ class BreakerLeader(Protocol):
         """A probe ended; ``open_seconds`` is for how long it opens anew, should it have failed."""
         ...
 
-    def trip(self, open_seconds: float, reason: str) -> None:
+    def tripped(self, open_seconds: float, reason: str) -> None:
         """It is to open, for what was learnt elsewhere."""
         ...
 
-    def by_hand(self, act: Literal["isolate", "restore"]) -> None:
+    def by_hand(self, act: Act) -> None:
         """Somebody opened or closed it by hand."""
         ...
 
@@ -73,23 +69,18 @@ class HoldLeader(Protocol):
         ...
 
 
-class Leaders(Protocol):
-    """The leaders of everything, by name."""
+class Granted(NamedTuple):
+    """A lease that a leader has granted, until ``expires_at`` (monotonic seconds)."""
 
-    def breaker(self, target: str) -> BreakerLeader:
-        """The leader of that target's breaker."""
-        ...
-
-    def hold(self, scope: str) -> HoldLeader:
-        """The leader of that scope's hold."""
-        ...
+    lease: str
+    expires_at: float
 
 
 class BreakerSeen(NamedTuple):
     """A breaker as its leader has it; times are this process's monotonic seconds.
 
-    A ``generation`` ends with every change of state but that to half open. ``free_at`` is when a
-    probe may be leased: 0 for at once.
+    A ``generation`` ends with every change of state but that to half open. A probe may be leased
+    from ``free_at`` on. ``alone``: it changed while it was cut off from its leader.
     """
 
     generation: int
@@ -100,12 +91,14 @@ class BreakerSeen(NamedTuple):
     isolated: bool
     free_at: float
     reason: str
+    alone: bool = False
 
 
 class HoldSeen(NamedTuple):
     """A hold as its leader has it; times are this process's monotonic seconds.
 
-    ``cause`` is the verdict's reason. The slow start runs from ``ramp_from``.
+    ``cause`` is the reason of the verdict that led to it. A slow start runs from ``ramp_from`` for
+    ``ramp_seconds``. ``alone`` and ``free_at`` are as in :class:`BreakerSeen`.
     """
 
     generation: int
@@ -117,3 +110,4 @@ class HoldSeen(NamedTuple):
     ramp_seconds: float
     free_at: float
     cause: str
+    alone: bool = False

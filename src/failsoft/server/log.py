@@ -17,6 +17,7 @@ from failsoft.telemetry.events import (
     Event,
     FaultInjected,
     RequestStarted,
+    StoreChanged,
 )
 
 __all__ = ["LOGGING", "JsonFormatter", "log_event", "log_simulated"]
@@ -25,7 +26,8 @@ _log = logging.getLogger("failsoft.events")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _FORMS: dict[type[Event], tuple[str, list[str]]] = {}
 _SEVERITIES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
-_QUIET = (RequestStarted, AttemptStarted, CacheLookedUp)
+# Those that have a line of their own are among them.
+_QUIET = (RequestStarted, AttemptStarted, CacheLookedUp, StoreChanged)
 
 LOGGING: dict[str, Any] = {
     "version": 1,

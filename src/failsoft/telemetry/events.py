@@ -23,6 +23,7 @@ __all__ = [
     "RequestFinished",
     "RequestStarted",
     "RetryScheduled",
+    "StoreChanged",
 ]
 
 
@@ -142,6 +143,15 @@ class FaultInjected(Event):
     target: str
     number: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreChanged(Event):
+    """A store cannot be used, for the ``problem`` there is, or can be used again."""
+
+    store: str
+    up: bool
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

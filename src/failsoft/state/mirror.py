@@ -1,0 +1,158 @@
+"""What the store tells, carried to the breakers and holds of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from failsoft.classify import verdict_for
+from failsoft.classify.verdict import BenchScope
+from failsoft.policy.circuit import CircuitState
+from failsoft.policy.gate import Gate
+from failsoft.policy.gates import Gates
+from failsoft.policy.led import BreakerSeen, Granted, HoldSeen
+from failsoft.policy.led_breaker import LedBreaker
+from failsoft.policy.led_hold import LedHold
+from failsoft.policy.tripping import Counts
+from failsoft.state.clock import StoreClock
+from failsoft.state.leading import breaker_key, hold_key
+from failsoft.state.notes import milliseconds
+from failsoft.state.store import Operation, Told
+
+__all__ = ["Mirror"]
+
+
+class Mirror:
+    """Every gate that is led, by the keys of the store. Times in are of monotonic seconds."""
+
+    def __init__(self, gates: Gates) -> None:
+        self._gates = gates
+        self._clock = StoreClock()
+        self._breakers: dict[str, Gate] = {}
+        self._holds: dict[str, LedHold] = {}
+
+    def add(self, gate: Gate) -> None:
+        """Mirror that gate from now on."""
+        self._breakers[breaker_key(gate.target.id)] = gate
+        for hold in gate.holds:
+            if isinstance(hold, LedHold):
+                self._holds[hold_key(hold.scope)] = hold
+
+    def key_of(self, breaker: LedBreaker) -> str:
+        """The key of a breaker that is mirrored."""
+        return next(key for key, gate in self._breakers.items() if gate.breaker is breaker)
+
+    def syncs(self, now: float) -> Iterator[Operation]:
+        """Ask for everything, telling what we have where the store has less."""
+        for key, gate in list(self._breakers.items()):
+            if isinstance(gate.breaker, LedBreaker):
+                yield _sync_breaker(key, gate, gate.breaker.seen(), now)
+        for key, hold in list(self._holds.items()):
+            yield _sync_hold(key, hold.seen(), now)
+
+    def take(self, told: Told, now: float, *, anew: bool = False) -> None:
+        """Take over what was told; see :meth:`.LedBreaker.adopt`."""
+        self._clock.learn(told["now"], now)
+        key = told["key"]
+        if gate := self._breakers.get(key):
+            self._take_breaker(gate, told, now, anew=anew)
+        elif hold := self._holds.get(key):
+            hold.adopt(self._hold_seen(told), now)
+
+    def granted(self, told: Told, seconds: float, now: float) -> Granted | None:
+        """The lease that was granted for ``seconds``, if one was."""
+        lease = told.get("granted")
+        return None if lease is None else Granted(lease, now + seconds)
+
+    def opening(self, told: Told, span: float, now: float) -> tuple[Gate, float, str] | None:
+        """The breaker that opens for what was counted, for how many seconds and why.
+
+        Nothing is judged before ``span`` seconds are counted: so long others may keep to
+        themselves what went well.
+        """
+        gate, counts = self._breakers.get(told["key"]), told.get("counts")
+        if gate is None or counts is None or counts["counting_for"] < milliseconds(span):
+            return None
+        breaker = gate.breaker
+        if not isinstance(breaker, LedBreaker) or told["generation"] != breaker.seen_generation:
+            return None
+        judged = Counts(
+            counts["calls"],
+            counts["failures"],
+            counts["in_row"],
+            counts["row_for"] / 1000,
+            counts["older"],
+        )
+        opening = breaker.opening(judged, now)
+        return None if opening is None else (gate, *opening)
+
+    def _take_breaker(self, gate: Gate, told: Told, now: float, *, anew: bool) -> None:
+        breaker = gate.breaker
+        if not isinstance(breaker, LedBreaker):
+            return
+        if told["cause"] and told["state"] != CircuitState.CLOSED:
+            last = gate.last_failure
+            if last is None or last.reason != told["cause"]:
+                gate.last_failure = verdict_for(told["cause"])
+        before = breaker.state
+        breaker.adopt(self._breaker_seen(told), now, anew=anew)
+        opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
+        last = gate.last_failure
+        # Only where this process's own connections have told it that it is the host.
+        if opened and last and last.bench_scope is BenchScope.HOST and gate.host.dead(now):
+            self._gates.host_down(gate, last, now)
+
+    def _breaker_seen(self, told: Told) -> BreakerSeen:
+        here = self._clock.here
+        return BreakerSeen(
+            generation=told["generation"],
+            state=CircuitState(told["state"]),
+            open_until=float("inf") if told["isolated"] else here(told["until"]),
+            closed_at=here(told["closed_at"]) if told["closed_at"] else None,
+            reopened=told["reopened"],
+            isolated=told["isolated"],
+            free_at=here(told["free_at"]) if told["free_at"] else 0.0,
+            reason=told["reason"],
+        )
+
+    def _hold_seen(self, told: Told) -> HoldSeen:
+        here = self._clock.here
+        return HoldSeen(
+            generation=told["generation"],
+            kind=told["kind"],
+            until=here(told["until"]) if told["until"] else 0.0,
+            probe_due=told["probe_due"],
+            parks=told["parks"],
+            ramp_from=here(told["ramp_from"]) if told["ramp_from"] else 0.0,
+            ramp_seconds=told["ramp"] / 1000,
+            free_at=here(told["free_at"]) if told["free_at"] else 0.0,
+            cause=told["cause"],
+        )
+
+
+def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operation:
+    last = gate.last_failure
+    arguments: tuple[Any, ...] = (
+        seen.generation,
+        int(seen.alone),
+        seen.state.value,
+        milliseconds(max(0.0, seen.open_until - now)),
+        int(seen.isolated),
+        seen.reopened,
+        "" if last is None else last.reason,
+    )
+    return Operation("breaker", key, "sync", arguments)
+
+
+def _sync_hold(key: str, seen: HoldSeen, now: float) -> Operation:
+    arguments: tuple[Any, ...] = (
+        seen.generation,
+        int(seen.alone),
+        seen.kind,
+        milliseconds(max(0.0, seen.until - now)),
+        int(seen.probe_due),
+        seen.parks,
+        milliseconds(seen.ramp_seconds),
+        seen.cause,
+    )
+    return Operation("hold", key, "sync", arguments)

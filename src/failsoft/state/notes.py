@@ -1,0 +1,207 @@
+"""What the breakers and holds of this process have to tell the store, until it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from secrets import token_hex
+from threading import Lock
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.circuit import Outcome
+from failsoft.policy.gate import Gate
+from failsoft.policy.led import Act, HoldSeen
+from failsoft.policy.led_breaker import LedBreaker
+from failsoft.state.store import Operation
+
+__all__ = ["BreakerNotes", "HoldNotes", "Switch", "milliseconds"]
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as the store counts; an end that is never is a year away."""
+    return round(min(seconds, 366 * 86_400.0) * 1000)
+
+
+class Switch:
+    """Whether the store can be reached, and who we are: one for everything that it leads."""
+
+    __slots__ = ("leads", "process")
+
+    def __init__(self) -> None:
+        self.leads = False
+        self.process = token_hex(4)
+
+
+class _Notes:
+    def __init__(self, key: str, switch: Switch, urgent: Callable[[], None]) -> None:
+        self.key = key
+        self._switch = switch
+        self._urgent = urgent
+        self._lock = Lock()
+        self._steps: list[Operation] = []
+
+    @property
+    def leads(self) -> bool:
+        """Whether the store can be reached."""
+        return self._switch.leads
+
+
+class BreakerNotes(_Notes):
+    """Of one breaker. Successes wait for the next regular telling, everything else is urgent.
+
+    A batch of counts has a number: one whose reply was lost is told again under the same number,
+    and counts once.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+        *,
+        rules: BreakerSettings,
+    ) -> None:
+        super().__init__(key, switch, urgent)
+        self.gate: Gate | None = None
+        self.breaker: LedBreaker | None = None
+        self._rules = rules
+        self._sequence = 0
+        self._generation = 0
+        self._calls = self._failures = self._weight = self._older = 0
+        self._broke = False
+
+    def began(self) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._calls += 1
+            self._broke = True
+            self._weight = 0
+
+    def failed(self, *, weight: int, older: int) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._calls += 1
+            self._failures += 1
+            self._weight += weight
+            self._older = older
+        self._urgent()
+
+    def cut(self) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._failures += 1
+        self._urgent()
+
+    def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
+        """See :class:`.BreakerLeader`."""
+        threshold = self._rules.success_threshold
+        self._step(
+            "probe", lease, outcome.value, threshold, milliseconds(open_seconds), self._cause()
+        )
+
+    def tripped(self, open_seconds: float, reason: str) -> None:
+        """See :class:`.BreakerLeader`."""
+        self._step("open", self._seen(), milliseconds(open_seconds), reason, self._cause())
+
+    def by_hand(self, act: Act) -> None:
+        """See :class:`.BreakerLeader`."""
+        self._step(act, f"{act}d by hand")
+
+    def take(self) -> Iterator[Operation]:
+        """All there is to tell; it is no longer there then."""
+        with self._lock:
+            steps, self._steps = self._steps, []
+            if self._calls or self._failures:
+                yield self._record()
+                self._clear()
+        yield from steps
+
+    def drop(self) -> None:
+        """Forget what there is to tell."""
+        with self._lock:
+            self._steps = []
+            self._clear()
+
+    def open(self, seconds: float, reason: str) -> Operation:
+        """That it opens, for what was counted."""
+        arguments = (self._seen(), milliseconds(seconds), reason, self._cause())
+        return Operation("breaker", self.key, "open", arguments)
+
+    def _record(self) -> Operation:
+        self._sequence += 1
+        width = milliseconds(self._rules.window_seconds / self._rules.window_buckets)
+        counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
+        whose = (self._switch.process, self._sequence, self._generation)
+        arguments = (*whose, *counted, width, self._rules.window_buckets)
+        return Operation("breaker", self.key, "record", arguments)
+
+    def _step(self, name: str, *arguments: str | int) -> None:
+        with self._lock:
+            self._steps.append(Operation("breaker", self.key, name, arguments))
+        self._urgent()
+
+    def _clear(self) -> None:
+        self._calls = self._failures = self._weight = self._older = 0
+        self._broke = False
+
+    def _seen(self) -> int:
+        return 0 if self.breaker is None else self.breaker.seen_generation
+
+    def _same_generation(self) -> None:
+        """What was counted before a change says nothing after it."""
+        if self._generation != self._seen():
+            self._generation = self._seen()
+            self._clear()
+
+    def _cause(self) -> str:
+        last = None if self.gate is None else self.gate.last_failure
+        return "" if last is None else last.reason
+
+
+class HoldNotes(_Notes):
+    """Of one hold; all of it is urgent. ``now`` gives this process's monotonic seconds."""
+
+    def __init__(
+        self,
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+        *,
+        now: Callable[[], float],
+        ramp_seconds: float,
+    ) -> None:
+        super().__init__(key, switch, urgent)
+        self._now = now
+        self._ramp_seconds = ramp_seconds
+
+    def held(self, seen: HoldSeen) -> None:
+        """See :class:`.HoldLeader`."""
+        left = milliseconds(seen.until - self._now())
+        ramp = milliseconds(seen.ramp_seconds)
+        self._step("hold", seen.kind, left, int(seen.probe_due), seen.parks, ramp, seen.cause)
+
+    def probed(self, lease: str, *, well: bool | None) -> None:
+        """See :class:`.HoldLeader`."""
+        self._step("probe", lease, int(bool(well)), milliseconds(self._ramp_seconds))
+
+    def released(self) -> None:
+        """See :class:`.HoldLeader`."""
+        self._step("release")
+
+    def take(self) -> Iterator[Operation]:
+        """All there is to tell; it is no longer there then."""
+        with self._lock:
+            steps, self._steps = self._steps, []
+        yield from steps
+
+    def drop(self) -> None:
+        """Forget what there is to tell."""
+        with self._lock:
+            self._steps = []
+
+    def _step(self, name: str, *arguments: str | int) -> None:
+        with self._lock:
+            self._steps.append(Operation("hold", self.key, name, arguments))
+        self._urgent()

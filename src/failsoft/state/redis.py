@@ -1,0 +1,96 @@
+"""The store in Redis 6.2 and later, or Valkey: a hash a key, and Lua that is run beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect
+from failsoft.state.store import Operation, StoreError, Told
+
+__all__ = ["SCHEMA", "RedisStore", "script"]
+
+SCHEMA: Final = 1
+"""Part of every key: versions that keep other fields do not meet."""
+
+_LOOK_SECONDS: Final = 1.0
+
+
+def script(kind: str) -> str:
+    """The Lua of a breaker or a hold, whole."""
+    folder = files(__package__) / "lua"
+    return "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in ("kept", kind))
+
+
+class RedisStore:
+    """A :class:`~failsoft.state.store.Store`. Raises ``SettingError`` where the address is wrong.
+
+    Keys are ``failsoft:<schema>:{<key>}``: the braces keep a key's slot in a cluster. Changes are
+    told on a channel of their own for each database, as channels reach over all of them.
+    """
+
+    def __init__(self, url: str) -> None:
+        from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
+
+        self._errors = (RedisError, OSError, ValueError)
+        self._client = connect(url)
+        self._listener = connect(url, timeout=None)
+        database = self._client.connection_pool.connection_kwargs.get("db", 0)
+        self._channel = f"failsoft:{SCHEMA}:{database}:changes"
+        self._scripts = {kind: script(kind) for kind in ("breaker", "hold")}
+        self._hashes: dict[str, str] = {}
+
+    async def run(self, operations: Sequence[Operation]) -> list[Told]:
+        """See :meth:`.Store.run`."""
+        try:
+            async with asyncio.timeout(2 * REDIS_TIMEOUT_SECONDS):
+                replies = await self._run(operations)
+        except (*self._errors, TimeoutError) as error:
+            self._hashes = {}  # a server that was started again has no scripts
+            raise StoreError(_said(error)) from None
+        return [_read(reply) for reply in replies]
+
+    async def _run(self, operations: Sequence[Operation]) -> list[bytes]:
+        if not self._hashes:
+            hashes = {kind: await self._client.script_load(s) for kind, s in self._scripts.items()}
+            self._hashes = hashes
+        pipeline = self._client.pipeline(transaction=False)
+        for kind, key, name, arguments in operations:
+            whole = f"failsoft:{SCHEMA}:{{{key}}}"
+            pipeline.evalsha(self._hashes[kind], 1, whole, self._channel, name, *arguments)
+        replies: list[bytes] = await pipeline.execute()
+        return replies
+
+    async def listen(self, on_change: Callable[[Told], None], on_ready: Callable[[], None]) -> None:
+        """See :meth:`.Store.listen`."""
+        pubsub = self._listener.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(self._channel)
+            on_ready()
+            while True:
+                message = await pubsub.get_message(timeout=_LOOK_SECONDS)
+                if message is not None:
+                    on_change(_read(message["data"]))
+        except self._errors as error:
+            raise StoreError(_said(error)) from None
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def aclose(self) -> None:
+        """See :meth:`.Store.aclose`."""
+        await self._client.aclose()
+        await self._listener.aclose()
+
+
+def _read(told: bytes) -> Told:
+    read: dict[str, Any] = json.loads(told)
+    key: str = read["key"]
+    return {**read, "key": key[key.index("{") + 1 : key.rindex("}")]}
+
+
+def _said(error: Exception) -> str:
+    """Without an address: it may carry a password."""
+    return "no reply in time" if isinstance(error, TimeoutError) else type(error).__name__
