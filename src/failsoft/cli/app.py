@@ -22,6 +22,7 @@ from failsoft.cli.rules import check_rules, write_starter
 from failsoft.cli.serve import serve
 from failsoft.cli.settings import check_settings, show_settings
 from failsoft.cli.simulator import simulator
+from failsoft.cli.state import isolate, reset, restore, show_state
 from failsoft.cli.token import token
 from failsoft.cli.trouble import FAILED, WRONG_USE, CommandError, tell
 from failsoft.errors import FailsoftError
@@ -90,6 +91,12 @@ def application() -> typer.Typer:
     cache.command("list")(list_saved)
     cache.command("delete")(delete_saved)
     app.add_typer(cache, name="cache")
+    state = _group("Look at what all processes share, and act by hand.")
+    state.command("show")(show_state)
+    state.command("isolate")(isolate)
+    state.command("restore")(restore)
+    state.command("reset")(reset)
+    app.add_typer(state, name="state")
     drill = _group("Break things on purpose, under load.")
     drill.command("run")(run_drill)
     drill.command("list")(list_drills)

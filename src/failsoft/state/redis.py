@@ -16,6 +16,14 @@ __all__ = ["SCHEMA", "RedisStore", "script"]
 SCHEMA: Final = 1
 """Part of every key: versions that keep other fields do not meet."""
 
+# By the names of the errors: their module is an extra.
+_SAID: Final = {
+    "TimeoutError": "no reply in time",
+    "AuthenticationError": "the user name or the password is refused",
+    "NoPermissionError": "this user needs EVALSHA, SCRIPT, PUBLISH and SUBSCRIBE",
+    "ConnectionError": "no connection",
+}
+
 _LOOK_SECONDS: Final = 1.0
 
 
@@ -92,5 +100,6 @@ def _read(told: bytes) -> Told:
 
 
 def _said(error: Exception) -> str:
-    """Without an address: it may carry a password."""
-    return "no reply in time" if isinstance(error, TimeoutError) else type(error).__name__
+    """Not what the error says: that may hold the address, and the address a password."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((_SAID[name] for name in names if name in _SAID), type(error).__name__)

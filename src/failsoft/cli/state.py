@@ -1,0 +1,131 @@
+"""``failsoft state``: the breakers, benches and parks that all processes share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.terminal import duration, output, printable
+from failsoft.cli.trouble import CommandError
+from failsoft.config.settings import Settings
+from failsoft.policy.gate import Gate
+from failsoft.policy.gates import Gates
+from failsoft.providers.models import target_for
+from failsoft.state.leading import breaker_key, hold_key
+from failsoft.state.redis import RedisStore
+from failsoft.state.store import Operation, StoreError, Told
+
+__all__ = ["isolate", "reset", "restore", "show_state"]
+
+_Target = Annotated[str, typer.Argument(metavar="TARGET", help="provider/model, as in the chain.")]
+
+
+def show_state(config: ConfigFile = None) -> None:
+    """Print every breaker, and what is benched or parked, as all processes have it."""
+    settings = _settings(config)
+    gates = _gates(settings)
+    width = round(settings.breaker.window_seconds / settings.breaker.window_buckets * 1000)
+    buckets = settings.breaker.window_buckets
+    breakers = [_breaker(gate, "read", width, buckets) for gate in gates]
+    holds = {hold.scope: None for gate in gates for hold in gate.holds}
+    asked = [*breakers, *(Operation("hold", hold_key(scope), "read") for scope in holds)]
+    told = _run(settings, asked)
+    table = Table("target", "state", "next probe", "failed", "last change", box=None)
+    for gate, one in zip(gates, told, strict=False):
+        table.add_row(gate.target.id, *_cells(one))
+    output().print(table)
+    for scope, one in zip(holds, told[len(gates) :], strict=True):
+        if one["until"] > one["now"] or one["probe_due"]:
+            _say(_held(scope, one))
+
+
+def isolate(target: _Target, config: ConfigFile = None) -> None:
+    """Open a target's breaker everywhere, until it is restored."""
+    _act(config, target, "isolate", "isolated by hand")
+    _say(f"{target} is isolated: no process calls it until `failsoft state restore {target}`.")
+
+
+def restore(target: _Target, config: ConfigFile = None) -> None:
+    """Close a target's breaker everywhere."""
+    _act(config, target, "restore", "restored by hand")
+    _say(f"{target} is restored: its breaker is closed in every process.")
+
+
+def reset(config: ConfigFile = None) -> None:
+    """Close every breaker of the chain and end every bench and park, everywhere."""
+    settings = _settings(config)
+    gates = _gates(settings)
+    holds = {hold.scope: None for gate in gates for hold in gate.holds}
+    closed = [_breaker(gate, "restore", "reset by hand") for gate in gates]
+    _run(settings, [*closed, *(Operation("hold", hold_key(one), "release") for one in holds)])
+    _say(f"Reset: {len(gates)} breakers are closed, nothing is benched or parked.")
+
+
+def _act(config: Path | None, target: str, act: str, reason: str) -> None:
+    settings = _settings(config)
+    gates = [gate for gate in _gates(settings) if target in (gate.target.id, gate.target.model)]
+    if not gates:
+        chain = ", ".join(settings.chain)
+        raise CommandError(f"{target} is not in the chain, which is {chain}")
+    _run(settings, [_breaker(gate, act, reason) for gate in gates])
+
+
+def _breaker(gate: Gate, name: str, *arguments: str | int) -> Operation:
+    return Operation("breaker", breaker_key(gate.target.id), name, arguments)
+
+
+def _settings(config: Path | None) -> Settings:
+    settings = load(config).settings
+    if settings.redis_url is None:
+        raise CommandError(
+            "redis_url is not set: without it every process has a state of its own, which "
+            "`GET /api/health/ai` of that process shows"
+        )
+    return settings
+
+
+def _gates(settings: Settings) -> list[Gate]:
+    gates = Gates(settings, rng=Random())  # noqa: S311 - nothing is rolled
+    return [gates.of(target_for(spec, settings)) for spec in settings.chain]
+
+
+def _run(settings: Settings, operations: list[Operation]) -> list[Told]:
+    async def run() -> list[Told]:
+        store = RedisStore(settings.redis_url or "")
+        try:
+            return await store.run(operations)
+        finally:
+            await store.aclose()
+
+    try:
+        return asyncio.run(run())
+    except StoreError as error:
+        raise CommandError(f"the Redis of redis_url cannot be used: {error}") from None
+
+
+def _cells(told: Told) -> Iterator[str]:
+    now, counts = told["now"], told["counts"]
+    yield "isolated" if told["isolated"] else told["state"]
+    waits = told["state"] == "open" and not told["isolated"]
+    yield f"in {duration(max(0, told['until'] - now) / 1000)}" if waits else ""
+    yield f"{counts['failures']} of {counts['calls']}" if told["state"] == "closed" else ""
+    since = (now - told["generation"]) / 1000
+    yield f"{duration(since)} ago: {told['reason']}" if told["generation"] else ""
+
+
+def _held(scope: str, told: Told) -> str:
+    kind = {"bench": "benched", "park": "parked"}[told["kind"]]
+    left = max(0, told["until"] - told["now"]) / 1000
+    when = f"for {duration(left)} more" if left else "until a probe succeeds"
+    return f"{scope}: {kind} {when} ({told['cause']})"
+
+
+def _say(line: str) -> None:
+    output().print(printable(line), soft_wrap=True)
