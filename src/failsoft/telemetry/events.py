@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform
 
 __all__ = [
     "AttemptFinished",
@@ -26,7 +27,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_T = TypeVar("_T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def _event(cls: type[_T]) -> type[_T]:
+    """Frozen for type checkers alone: at run time that would make each event three times dearer."""
+    return dataclass(slots=True, kw_only=True)(cls)
+
+
+@_event
 class Event:
     """One thing that happened. ``request_id`` is empty where no request is concerned."""
 
@@ -34,7 +44,7 @@ class Event:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RequestStarted(Event):
     """A request was admitted."""
 
@@ -42,7 +52,7 @@ class RequestStarted(Event):
     stream: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class AttemptStarted(Event):
     """A target is being called; ``number`` counts from 1 within the request."""
 
@@ -50,7 +60,7 @@ class AttemptStarted(Event):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class AttemptFinished(Event):
     """A call ended; ``outcome`` is success, failure or cancelled, ``category`` empty on success.
 
@@ -71,7 +81,7 @@ class AttemptFinished(Event):
     cost_usd: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RetryScheduled(Event):
     """The request waits before its next call."""
 
@@ -80,7 +90,7 @@ class RetryScheduled(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class FellBack(Event):
     """The request went on to another target."""
 
@@ -90,7 +100,7 @@ class FellBack(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class BreakerChanged(Event):
     """A breaker changed its state (closed, open, half_open)."""
 
@@ -101,7 +111,7 @@ class BreakerChanged(Event):
     open_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class Benched(Event):
     """A scope is out until a time its provider named (bench), or for a set time (park)."""
 
@@ -111,7 +121,7 @@ class Benched(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class Degraded(Event):
     """A request is served below ``full``."""
 
@@ -120,7 +130,7 @@ class Degraded(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class CacheLookedUp(Event):
     """A saved answer was looked for; ``result`` is same, alike or miss."""
 
@@ -128,14 +138,14 @@ class CacheLookedUp(Event):
     result: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class DuplicateJoined(Event):
     """A request came a second time: it joined the first, or was given its answer again."""
 
     route: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class FaultInjected(Event):
     """An attempt fails on purpose, with ``reason``; ``number`` as in :class:`AttemptStarted`."""
 
@@ -144,7 +154,7 @@ class FaultInjected(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RequestFinished(Event):
     """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success.
 
