@@ -42,45 +42,38 @@ LOGGING: dict[str, Any] = {
 }
 
 
-def log_event(event: Event) -> None:
+def log_event(event: Event, *, simulated: bool = False) -> None:
     """Log one event of the engine; a subscriber."""
-    _write(event, simulated=isinstance(event, FaultInjected))
-
-
-def log_simulated(event: Event) -> None:
-    """Log one event of what goes wrong on purpose, marked as that; a subscriber."""
-    _write(event, simulated=True)
-
-
-def _write(event: Event, *, simulated: bool) -> None:
-    form = _form(type(event))
+    form = _FORMS.get(type(event)) or _form(type(event))
     level = form.level
     if isinstance(event, AttemptFinished) and event.category:
         level = logging.WARNING
     if _log.isEnabledFor(level):
         told = dict(zip(form.fields, form.values(event), strict=True))
-        if simulated:
+        if simulated or isinstance(event, FaultInjected):
             told["simulated"] = True
         _log.handle(_record(form.name, level, event.at, told))
 
 
+def log_simulated(event: Event) -> None:
+    """Log one event of what goes wrong on purpose, marked as that; a subscriber."""
+    log_event(event, simulated=True)
+
+
 def _record(name: str, level: int, at: float, told: Mapping[str, Any]) -> logging.LogRecord:
-    """What ``Logger.makeRecord`` makes, in a sixth of the time: most of it is always the same."""
+    """What ``Logger.makeRecord`` makes, in a quarter of the time: most of it is always the same."""
     common = _common(name, level, get_ident(), os.getpid())
     record = object.__new__(logging.LogRecord)
-    since = (at - common["created"]) * 1000
-    vars(record).update(
-        common,
-        created=at,
-        msecs=float(int(at % 1 * 1000)),
-        relativeCreated=common["relativeCreated"] + since,
-        fields=told,
-    )
+    record.__dict__ = own = common.copy()
+    own["relativeCreated"] += (at - own["created"]) * 1000
+    own["created"] = at
+    own["msecs"] = float(int(at % 1 * 1000))
+    own["fields"] = told
     return record
 
 
 @lru_cache(100)
-def _common(name: str, level: int, _thread: int, _process: int) -> Mapping[str, Any]:
+def _common(name: str, level: int, _thread: int, _process: int) -> dict[str, Any]:
     """What the records of one event have in common, in one thread of one process."""
     return vars(logging.LogRecord(_log.name, level, "", 0, name, (), None))
 
@@ -98,15 +91,13 @@ _FORMS: dict[type[Event], _Form] = {}
 
 
 def _form(kind: type[Event]) -> _Form:
-    form = _FORMS.get(kind)
-    if form is None:
-        fields = tuple(field for field in kind.__dataclass_fields__ if field != "at")
-        form = _FORMS[kind] = _Form(
-            name=_CAPITAL.sub("_", kind.__name__).lower(),
-            level=logging.DEBUG if issubclass(kind, _QUIET) else logging.INFO,
-            fields=fields,  # the line has its own time
-            values=attrgetter(*fields),
-        )
+    fields = tuple(field for field in kind.__dataclass_fields__ if field != "at")
+    form = _FORMS[kind] = _Form(
+        name=_CAPITAL.sub("_", kind.__name__).lower(),
+        level=logging.DEBUG if kind in _QUIET else logging.INFO,
+        fields=fields,  # ``at`` is the line's own time
+        values=attrgetter(*fields),
+    )
     return form
 
 
@@ -121,8 +112,8 @@ class JsonFormatter(logging.Formatter):
             "severity": _SEVERITIES.get(record.levelno) or record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **{name: value for name, value in fields.items() if value or value == 0},
         }
+        line |= {name: value for name, value in fields.items() if value or value == 0}
         if record.exc_info:
             line["error"] = redact(self.formatException(record.exc_info))
         return to_json(line, fallback=str, inf_nan_mode="null").decode()
