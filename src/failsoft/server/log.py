@@ -61,7 +61,7 @@ def log_simulated(event: Event) -> None:
 
 
 def _record(name: str, level: int, at: float, told: Mapping[str, Any]) -> logging.LogRecord:
-    """What ``Logger.makeRecord`` makes, in a quarter of the time: most of it is always the same."""
+    """What ``Logger.makeRecord`` makes, in half the time: most of it is always the same."""
     common = _common(name, level, get_ident(), os.getpid())
     record = object.__new__(logging.LogRecord)
     record.__dict__ = own = common.copy()
