@@ -1,6 +1,7 @@
 """What tokens cost: the list, what the settings say instead, and what nobody knows."""
 
 from dataclasses import fields
+from types import MappingProxyType
 
 import pytest
 
@@ -95,6 +96,16 @@ def test_every_price_that_can_be_set_is_heard():
         priced = dict.fromkeys(names, 0.0) | {name: 3.0}
         settings = Settings(targets={"mine/a": TargetSettings(**priced)})
         assert one("mine/a", settings, **usage) == pytest.approx(3 / MILLION), name
+
+
+def test_figures_that_cannot_be_changed_are_read_too():
+    usage = MappingProxyType(
+        {
+            "cache_creation_input_tokens": MILLION,
+            "cache_creation": MappingProxyType({"ephemeral_1h_input_tokens": MILLION}),
+        }
+    )
+    assert cost_usd("anthropic/claude-opus-5-5", usage, Settings()) == pytest.approx(8)
 
 
 @pytest.mark.parametrize("strange", [None, "7", -7, 7.5, [7]])

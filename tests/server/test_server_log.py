@@ -2,14 +2,33 @@ import json
 import logging
 import logging.config
 import sys
+from threading import Thread
 
+import pytest
 from server_kit import FakeProvider, ask, assistant, call
 
 from failsoft.classify.failures import ReplyFailed
 from failsoft.server import create_app
-from failsoft.server.log import LOGGING, JsonFormatter
+from failsoft.server.log import LOGGING, JsonFormatter, log_event, log_simulated
+from failsoft.telemetry.events import Benched, RequestFinished
 
 SECRET = "my mother's maiden name"
+BENCHED = Benched(at=1793536205.25, scope="account", kind="park", seconds=0.0, reason="billing")
+REQUEST = RequestFinished(
+    at=1793536205.25,
+    request_id="req_1",
+    route="chat",
+    level="",
+    outcome="cancelled",
+    category="none",
+    reason="",
+    fault="",
+    target="",
+    position=None,
+    attempts=0,
+    hops=0,
+    duration_seconds=0.5,
+)
 
 
 def lines(caplog) -> list[dict[str, object]]:
@@ -35,6 +54,46 @@ async def test_a_request_can_be_followed_by_its_id(caplog):
     assert (http["method"], http["path"], http["status"]) == ("POST", "/api/chat", 503)
     assert SECRET not in caplog.text
     assert SECRET not in json.dumps(lines(caplog))
+
+
+def test_a_record_is_one_as_logging_makes_it(caplog):
+    """A formatter of somebody else's may ask for any of its attributes."""
+    caplog.set_level(logging.INFO, "failsoft")
+    log = logging.getLogger("failsoft.events")
+    other = Thread(target=log_event, args=(BENCHED,), name="another")
+    other.start()
+    other.join()
+    log_event(BENCHED)
+    log.info("by the usual way")
+    theirs, ours, usual = caplog.records
+    assert set(vars(ours)) - {"fields", "message"} == set(vars(usual)) - {"message"}
+    for name in ("name", "levelno", "levelname", "process", "thread", "threadName", "args"):
+        assert getattr(ours, name) == getattr(usual, name), name
+    assert theirs.threadName == "another"
+    assert (ours.created, ours.msecs) == (BENCHED.at, 250.0)
+    began = usual.created - usual.relativeCreated / 1000
+    assert ours.created - ours.relativeCreated / 1000 == pytest.approx(began, abs=0.01)
+
+
+def test_a_line_has_the_time_of_its_event_and_nothing_empty(caplog):
+    caplog.set_level(logging.INFO, "failsoft")
+    log_event(BENCHED)
+    log_simulated(BENCHED)
+    log_event(REQUEST)
+    benched, simulated, request = lines(caplog)
+    assert benched == {
+        "time": "2026-11-01T12:30:05.250+00:00",
+        "severity": "info",
+        "logger": "failsoft.events",
+        "event": "benched",
+        "scope": "account",
+        "kind": "park",
+        "seconds": 0.0,
+        "reason": "billing",
+    }
+    assert simulated == benched | {"simulated": True}
+    assert {"interrupted": False, "hops": 0}.items() <= request.items()
+    assert not {"fault", "target", "position", "wasted_tokens"} & request.keys()
 
 
 async def test_probes_do_not_fill_the_log(caplog):

@@ -4,7 +4,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 from server_kit import FakeProvider, ask, assistant, call
 
 from failsoft.classify.failures import ReplyFailed
@@ -79,6 +80,21 @@ async def test_the_callers_trace_goes_through_to_the_provider(traced, exporter):
         assert f"{request.context.trace_id:032x}" == TRACE
         assert f"{request.parent.span_id:016x}" == PARENT
         assert sent.headers["traceparent"] == f"00-{TRACE}-{attempt.context.span_id:016x}-01"
+
+
+async def test_a_request_that_is_not_sampled_says_so_to_the_provider(exporter):
+    tracing = TracerProvider(sampler=ALWAYS_OFF)
+    tracing.add_span_processor(SimpleSpanProcessor(exporter))
+    provider = FakeProvider((DOWN,), ("Hi.",))
+    ai = assistant(provider, retry=RetrySettings(max_attempts=2))
+    app = create_app(ai)
+    ai.trace(Traces(tracing))
+    await ask(app)
+    sent = [call.headers["traceparent"] for call in provider.calls]
+    assert len(sent) == 2
+    assert not any(int(header[-2:], 16) & TraceFlags.SAMPLED for header in sent)
+    assert sent[0] == sent[1]
+    assert exporter.get_finished_spans() == ()
 
 
 async def test_nothing_is_kept_of_what_has_ended(exporter):

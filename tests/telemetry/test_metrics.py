@@ -165,6 +165,31 @@ def test_a_stream_cut_short_and_what_it_wasted(metrics):
     assert value(metrics, "wasted_cost_usd_total") == 0.25
 
 
+def test_a_series_begins_with_what_it_counts(metrics):
+    metrics(request())
+    metrics(attempt())
+    assert value(metrics, "tokens_total", target=BEST, kind="input") is None
+    assert value(metrics, "cost_usd_total", target=BEST) is None
+    assert value(metrics, "time_to_first_content_seconds_count", route="chat") is None
+    metrics(request(first_content_seconds=0.2))
+    metrics(attempt(tokens={"input_tokens": 2}))
+    assert value(metrics, "tokens_total", target=BEST, kind="input") == 2
+    assert value(metrics, "time_to_first_content_seconds_count", route="chat") == 1
+    assert value(metrics, "request_duration_seconds_count", route="chat") == 2
+
+
+def test_who_was_to_answer_is_told_apart_from_who_did(metrics):
+    failed = {"outcome": "error", "category": "transient", "fault": "provider"}
+    metrics(request(**failed, level="minimal"))
+    metrics(request())
+    metrics(request(target=NEXT, position=1))
+    served = [
+        value(metrics, "served_total", route="chat", target=target, position=position)
+        for target, position in ((BEST, "0"), (NEXT, "1"))
+    ]
+    assert served == [1, 1]
+
+
 def test_gauges_are_those_of_the_moment(metrics):
     state = State(
         targets={BEST: "half_open", NEXT: "closed"},

@@ -42,7 +42,7 @@ class Reporter:
     def started(self, *, stream: bool) -> None:
         """The request was admitted."""
         self._stream = stream
-        if self._publisher:
+        if self._publisher is not None:
             event = RequestStarted(
                 at=time.time(), request_id=self._request_id, route=self._route, stream=stream
             )
@@ -50,7 +50,7 @@ class Reporter:
 
     def attempt_started(self, call: Call) -> None:
         """A target is being called."""
-        if self._publisher:
+        if self._publisher is not None:
             event = AttemptStarted(
                 at=time.time(),
                 request_id=self._request_id,
@@ -64,7 +64,7 @@ class Reporter:
         verdict = attempt.verdict
         if verdict is not None:
             self._tally.attempt_failed(verdict.category, time.time())
-        if not self._publisher:
+        if self._publisher is None:
             return
         event = AttemptFinished(
             at=time.time(),
@@ -85,7 +85,7 @@ class Reporter:
 
     def waiting(self, why: str, seconds: float) -> None:
         """The request waits before its next call."""
-        if self._publisher:
+        if self._publisher is not None:
             event = RetryScheduled(
                 at=time.time(),
                 request_id=self._request_id,
@@ -98,7 +98,7 @@ class Reporter:
     def fell_back(self, before: str, after: str, verdict: Verdict) -> None:
         """The request went on to another target."""
         self._hops += 1
-        if self._publisher:
+        if self._publisher is not None:
             event = FellBack(
                 at=time.time(),
                 request_id=self._request_id,
@@ -125,7 +125,7 @@ class Reporter:
                 at=time.time(),
                 request_id=self._request_id,
                 route=self._route,
-                level=answer.level,
+                level=str(answer.level),
                 reason=answer.verdict.reason if answer.verdict else "unavailable",
             )
             self._publisher.publish(event)
@@ -143,7 +143,7 @@ class Reporter:
             at=time.time(),
             request_id=self._request_id,
             route=self._route,
-            level=answer.level if answer else "",
+            level=str(answer.level) if answer else "",
             outcome=outcome,
             category=verdict.category if verdict and outcome != "success" else "none",
             reason=verdict.reason if verdict else "",

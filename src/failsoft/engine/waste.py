@@ -33,8 +33,9 @@ _NOTHING = Waste()
 
 def token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     """The provider's counts by its own names, those of nothing left out."""
-    counts = ((name, usage.get(name)) for name in _TOKENS)
-    return {name: count for name, count in counts if isinstance(count, int) and count > 0}
+    return {
+        name: count for name in _TOKENS if isinstance(count := usage.get(name), int) and count > 0
+    }
 
 
 def waste_of(unused: Sequence[Attempt], served: Attempt | None, settings: Settings) -> Waste:

@@ -16,6 +16,7 @@ _MILLION = 1_000_000
 # The provider's pricing page, October 2026: US dollars for a million tokens on its own API, at
 # standard speed, with no region asked for. A cache write lasts five minutes or an hour.
 _KINDS = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+_OUTPUT = _KINDS.index("output")
 _LISTED: Mapping[str, tuple[float, ...]] = {
     "claude-opus-5-5": (4.0, 20.0, 0.20, 5.0, 8.0),
     "claude-sonnet-5-5": (2.0, 10.0, 0.10, 2.50, 4.0),
@@ -38,52 +39,52 @@ def cost_usd(target: str, usage: Mapping[str, Any], settings: Settings) -> float
     if not usage:
         return 0.0
     counts = _counts(usage)
-    prices = _prices(target, sum(counts.values()) - counts["output"], settings)
+    prices = _prices(target, sum(counts) - counts[_OUTPUT], settings)
     dollars = 0.0
-    for kind, count in counts.items():
+    for count, price in zip(counts, prices, strict=True):
         if count:
-            price = prices.get(kind)
             if price is None:
                 return None
             dollars += price * count / _MILLION
     return dollars
 
 
-def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    written = _count(usage, "cache_creation_input_tokens")
+def _counts(usage: Mapping[str, Any]) -> tuple[int, ...]:
+    """The tokens of each of the kinds."""
     lifetimes = usage.get("cache_creation")
-    for_an_hour = _count(lifetimes, "ephemeral_1h_input_tokens")
-    return {
-        "input": _count(usage, "input_tokens"),  # those of the cache are not among them
-        "output": _count(usage, "output_tokens"),
-        "cache_read": _count(usage, "cache_read_input_tokens"),
-        "cache_write": max(0, written - for_an_hour),
-        "cache_write_1h": for_an_hour,
-    }
+    for_an_hour = 0
+    if isinstance(lifetimes, Mapping):
+        for_an_hour = _count(lifetimes, "ephemeral_1h_input_tokens")
+    return (
+        _count(usage, "input_tokens"),  # those of the cache are not among them
+        _count(usage, "output_tokens"),
+        _count(usage, "cache_read_input_tokens"),
+        max(0, _count(usage, "cache_creation_input_tokens") - for_an_hour),
+        for_an_hour,
+    )
 
 
-def _count(usage: object, name: str) -> int:
-    count = usage.get(name) if isinstance(usage, Mapping) else None
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    count = usage.get(name)
     return count if isinstance(count, int) and count > 0 else 0
 
 
-def _prices(target: str, prompt_tokens: int, settings: Settings) -> Mapping[str, float]:
+def _prices(target: str, prompt_tokens: int, settings: Settings) -> tuple[float | None, ...]:
+    """The price of each of the kinds."""
     listed = _listed(target, long=prompt_tokens > _LONG_PROMPT_TOKENS)
     own = settings.targets.get(target)
     if own is None:
         return listed
-    prices = dict(listed)
-    for kind in _KINDS:
-        price = getattr(own, f"{kind}_usd_per_million", None)
-        if price is not None:
-            prices[kind] = price
-    return prices
+    prices = (getattr(own, f"{kind}_usd_per_million", None) for kind in _KINDS)
+    return tuple(
+        known if price is None else price for price, known in zip(prices, listed, strict=True)
+    )
 
 
 @lru_cache(1000)
-def _listed(target: str, *, long: bool) -> Mapping[str, float]:
-    """The prices by kind; empty where they are not known."""
+def _listed(target: str, *, long: bool) -> tuple[float | None, ...]:
+    """The prices of the list, ``None`` where they are not known."""
     name = _NAME.fullmatch(target)
     model = name["model"] if name else ""
     among = _LISTED_LONG if long and model in _LISTED_LONG else _LISTED
-    return dict(zip(_KINDS, among.get(model, ()), strict=False))
+    return among.get(model) or (None,) * len(_KINDS)

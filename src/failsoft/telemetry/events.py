@@ -1,13 +1,14 @@
 """What happened, as typed events; metrics, logs and the terminal are their subscribers.
 
 Times are seconds; ``at`` is the wall clock (seconds since the epoch), for people and logs. A
-subscriber that fails never breaks a call.
+subscriber that fails never breaks a call. All are given the same object: it is not to be changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform
 
 __all__ = [
     "AttemptFinished",
@@ -27,7 +28,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_T = TypeVar("_T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def _event(cls: type[_T]) -> type[_T]:
+    """Frozen for type checkers alone: at run time each event would take four times as long."""
+    return dataclass(slots=True, kw_only=True)(cls)
+
+
+@_event
 class Event:
     """One thing that happened. ``request_id`` is empty where no request is concerned."""
 
@@ -35,7 +45,7 @@ class Event:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RequestStarted(Event):
     """A request was admitted."""
 
@@ -43,7 +53,7 @@ class RequestStarted(Event):
     stream: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class AttemptStarted(Event):
     """A target is being called; ``number`` counts from 1 within the request."""
 
@@ -51,7 +61,7 @@ class AttemptStarted(Event):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class AttemptFinished(Event):
     """A call ended; ``outcome`` is success, failure or cancelled, ``category`` empty on success.
 
@@ -72,7 +82,7 @@ class AttemptFinished(Event):
     cost_usd: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RetryScheduled(Event):
     """The request waits before its next call."""
 
@@ -81,7 +91,7 @@ class RetryScheduled(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class FellBack(Event):
     """The request went on to another target."""
 
@@ -91,7 +101,7 @@ class FellBack(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class BreakerChanged(Event):
     """A breaker changed its state (closed, open, half_open)."""
 
@@ -102,7 +112,7 @@ class BreakerChanged(Event):
     open_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class Benched(Event):
     """A scope is out until a time its provider named (bench), or for a set time (park)."""
 
@@ -112,7 +122,7 @@ class Benched(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class Degraded(Event):
     """A request is served below ``full``."""
 
@@ -121,7 +131,7 @@ class Degraded(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class CacheLookedUp(Event):
     """A saved answer was looked for; ``result`` is same, alike or miss."""
 
@@ -129,14 +139,14 @@ class CacheLookedUp(Event):
     result: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class DuplicateJoined(Event):
     """A request came a second time: it joined the first, or was given its answer again."""
 
     route: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class FaultInjected(Event):
     """An attempt fails on purpose, with ``reason``; ``number`` as in :class:`AttemptStarted`."""
 
@@ -145,7 +155,7 @@ class FaultInjected(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class StoreChanged(Event):
     """A store cannot be used, for the ``problem`` there is, or can be used again."""
 
@@ -154,7 +164,7 @@ class StoreChanged(Event):
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@_event
 class RequestFinished(Event):
     """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success.
 

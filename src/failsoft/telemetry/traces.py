@@ -7,8 +7,8 @@ decision, in the SDK that it sets up: without one nothing is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from failsoft.errors import SettingError
 from failsoft.telemetry.events import (
@@ -55,22 +55,21 @@ class Traces:
         self._tracer = trace.get_tracer("failsoft", tracer_provider=provider)
         self._requests: dict[str, Span] = {}
         self._attempts: dict[tuple[str, int], Span] = {}
+        self._handlers: Mapping[type[Event], Callable[[Any], None]] = {
+            RequestStarted: self._begin,
+            AttemptStarted: self._begin_attempt,
+            AttemptFinished: self._end_attempt,
+            RetryScheduled: self._mark,
+            FellBack: self._mark,
+            Degraded: self._mark,
+            RequestFinished: self._end,
+        }
 
     def __call__(self, event: Event) -> None:
         """Begin, mark or end a span."""
-        match event:
-            case RequestStarted():
-                self._begin(event)
-            case AttemptStarted():
-                self._begin_attempt(event)
-            case AttemptFinished():
-                self._end_attempt(event)
-            case RetryScheduled() | FellBack() | Degraded():
-                self._mark(event)
-            case RequestFinished():
-                self._end(event)
-            case _:
-                pass
+        handle = self._handlers.get(type(event))
+        if handle is not None:
+            handle(event)
 
     def headers(self, request_id: str, number: int) -> Mapping[str, str]:
         """What a call carries so that the other side's spans belong to this attempt's."""
@@ -115,15 +114,17 @@ class Traces:
         span = self._attempts.pop((event.request_id, event.number), None)
         if span is None:
             return
-        for name, count in event.tokens.items():
-            span.set_attribute(_TOKENS[name], count)
+        told: dict[str, AttributeValue] = {
+            _TOKENS[name]: count for name, count in event.tokens.items()
+        }
+        told["failsoft.outcome"] = event.outcome
         if event.first_content_seconds is not None:
-            span.set_attribute("failsoft.first_content_seconds", event.first_content_seconds)
-        span.set_attribute("failsoft.outcome", event.outcome)
+            told["failsoft.first_content_seconds"] = event.first_content_seconds
         if event.outcome == "failure":
-            span.set_attribute("error.type", event.reason)
-            span.set_attribute("failsoft.category", event.category)
+            told["error.type"] = event.reason
+            told["failsoft.category"] = event.category
             span.set_status(Status(StatusCode.ERROR, f"{event.category}: {event.reason}"))
+        span.set_attributes(told)
         span.end(_nanoseconds(event))
 
     def _mark(self, event: RetryScheduled | FellBack | Degraded) -> None:
@@ -135,18 +136,26 @@ class Traces:
         span = self._requests.pop(event.request_id, None)
         if span is None:
             return
-        span.set_attribute("failsoft.outcome", event.outcome)
-        span.set_attribute("failsoft.level", event.level)
-        span.set_attribute("failsoft.attempts", event.attempts)
-        span.set_attribute("failsoft.hops", event.hops)
-        if event.target:
-            span.set_attribute("failsoft.target", event.target)
+        if span.is_recording():
+            span.set_attributes(_ending(event))
         if event.outcome == "error":
-            span.set_attribute("error.type", event.reason)
-            span.set_attribute("failsoft.category", event.category)
-            span.set_attribute("failsoft.fault", event.fault)
             span.set_status(Status(StatusCode.ERROR, f"{event.category}: {event.reason}"))
         span.end(_nanoseconds(event))
+
+
+def _ending(event: RequestFinished) -> dict[str, AttributeValue]:
+    told: dict[str, AttributeValue] = {
+        "failsoft.outcome": event.outcome,
+        "failsoft.level": event.level,
+        "failsoft.attempts": event.attempts,
+        "failsoft.hops": event.hops,
+    }
+    if event.target:
+        told["failsoft.target"] = event.target
+    if event.outcome == "error":
+        told |= {"error.type": event.reason, "failsoft.category": event.category}
+        told["failsoft.fault"] = event.fault
+    return told
 
 
 def _told(event: RetryScheduled | FellBack | Degraded) -> tuple[str, dict[str, AttributeValue]]:
