@@ -12,6 +12,7 @@ from failsoft.telemetry.events import (
     RequestFinished,
     RequestStarted,
     RetryScheduled,
+    StoreChanged,
 )
 from failsoft.telemetry.instruments import METRICS
 from failsoft.telemetry.labels import Labels
@@ -138,6 +139,8 @@ def test_the_ways_between(metrics):
     metrics(FellBack(**plain, from_target=BEST, to_target=NEXT, reason="overloaded"))
     metrics(CacheLookedUp(**plain, result="alike"))
     metrics(DuplicateJoined(**plain))
+    for up in (False, True):
+        metrics(StoreChanged(at=0.0, store="shared_state", up=up, problem=""))
     metrics(
         BreakerChanged(
             at=0.0,
@@ -152,6 +155,7 @@ def test_the_ways_between(metrics):
     assert value(metrics, "fallbacks_total", route="faq", **{"from": BEST, "to": NEXT}) == 1
     assert value(metrics, "cache_lookups_total", result="alike") == 1
     assert value(metrics, "duplicates_joined_total") == 1
+    assert value(metrics, "store_outages_total", store="shared_state") == 1
     assert value(metrics, "breaker_transitions_total", target=BEST, to="open") == 1
     assert value(metrics, "breaker_state", target=BEST) == 2
 

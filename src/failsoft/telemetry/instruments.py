@@ -34,6 +34,7 @@ breaker_transitions_total | counter | target to | changes of a breaker's state
 cache_lookups_total | counter | result | looks for a saved answer: `same` words, `alike` in meaning, or `miss`
 stream_interruptions_total | counter | reason | streams that were cut short after some text was shown
 duplicates_joined_total | counter | | requests that came again, and joined the first or were given its answer
+store_outages_total | counter | store | times that the store shared by all processes (`shared_state`) was given up
 tokens_total | counter | target kind | tokens by the provider's own figures: `input`, `output`, `cache_read`, `cache_write`
 cost_usd_total | counter | target | their price in US dollars, where it is known
 wasted_tokens_total | counter | kind | tokens that were paid for and not shown
@@ -46,7 +47,7 @@ route_breaker_state | gauge | route | the same of a route, which is open when al
 inflight | gauge | route | requests under way
 queue_depth | gauge | | requests that wait for a place
 retry_budget_ratio | gauge | | retries as a share of requests, over the last 10 seconds
-store_up | gauge | store | 1 where a store works, else 0: `request_log`, `cache`
+store_up | gauge | store | 1 where a store works, else 0: `request_log`, `cache`, `shared_state`
 """  # noqa: E501 - a table is read in lines
 
 # Where several processes are shown as one; of the others the highest is.

@@ -21,6 +21,7 @@ from failsoft.telemetry.events import (
     FellBack,
     RequestFinished,
     RetryScheduled,
+    StoreChanged,
 )
 from failsoft.telemetry.instruments import Instruments
 from failsoft.telemetry.labels import Labels
@@ -76,6 +77,7 @@ class Metrics:
             BreakerChanged: self._breaker,
             CacheLookedUp: self._lookup,
             DuplicateJoined: self._joined,
+            StoreChanged: self._store,
         }
         self._begin_at_zero()
 
@@ -209,6 +211,10 @@ class Metrics:
 
     def _joined(self, _event: DuplicateJoined) -> None:
         self._counter("duplicates_joined_total").inc()
+
+    def _store(self, event: StoreChanged) -> None:
+        if not event.up:
+            self._counter("store_outages_total", event.store).inc()
 
 
 class _Told:
