@@ -13,14 +13,17 @@ from failsoft.degrade.guards.items import REVERSED, Item, items_of
 from failsoft.degrade.guards.language import Language
 from failsoft.degrade.guards.sense import BARE, kinds_in, phrased, understood
 from failsoft.degrade.guards.tokens import PAUSE, Token
-from failsoft.degrade.guards.voice import forms, persons
+from failsoft.degrade.guards.voice import ACTORS, forms, persons
 from failsoft.degrade.guards.written import written_out
 
-__all__ = ["NOMINAL", "Reading", "bag", "read"]
+__all__ = ["INFINITE", "NOMINAL", "Reading", "bag", "read"]
 
 # Asked by an adjective: "is a refund possible".
 NOMINAL = "#nominal"
+# Asked by an infinitive alone: "Adresse ändern".
+INFINITE = "infinite"
 _YES_NO = "#yesno"
+_MODALS = frozenset({"#can", "#must", "#should"})
 
 
 class Reading(NamedTuple):
@@ -47,9 +50,22 @@ def read(text: str, language: Language) -> Reading:
     if NOMINAL in kinds:
         kinds.remove(NOMINAL)
         who.add(NOMINAL)
+    if not (asks or kinds) and _infinite(words, meant, language):
+        who.add(INFINITE)
     if asks or kinds:
         kinds = kinds - {_YES_NO} or {_YES_NO}
     return Reading(frozenset(kinds), frozenset(who), names, items, bag(items))
+
+
+def _infinite(words: list[Token], meant: list[Token], language: Language) -> bool:
+    """Whether these are words without a subject that an infinitive begins or ends."""
+    if language.infinitive is None or ACTORS.intersection(persons(meant, language)):
+        return False
+    said = [word.text for word in words if word.text]
+    verb = said and said[-1 if language.separable else 0]
+    kinds = [word.text in language.verbs for word in meant if word.text and word != BARE]
+    known = kinds and kinds[-1 if language.separable else 0]
+    return bool(verb and known and language.infinitive.search(verb))
 
 
 def bag(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
@@ -60,4 +76,6 @@ def bag(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
 def _turned(words: list[Token]) -> list[Token]:
     """The question first, and then what was said before it: "abroad, how do I pay"."""
     asks = next((at for at, word in enumerate(words) if word.text.startswith("#")), 0)
+    if words[asks].text in _MODALS and all(word.text for word in words[1:asks]):
+        return words  # who may do it stands before or behind the "may"
     return [*words[asks:], PAUSE, *words[:asks]]
