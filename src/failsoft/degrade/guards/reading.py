@@ -16,12 +16,14 @@ from failsoft.degrade.guards.tokens import PAUSE, Token
 from failsoft.degrade.guards.voice import ACTORS, forms, persons
 from failsoft.degrade.guards.written import written_out
 
-__all__ = ["INFINITE", "NOMINAL", "Reading", "bag", "read"]
+__all__ = ["INFINITE", "NOMINAL", "THING", "Reading", "bag", "read"]
 
 # Asked by an adjective: "is a refund possible".
 NOMINAL = "#nominal"
 # Asked by an infinitive alone: "Adresse ändern".
 INFINITE = "infinite"
+# Asked by the name of a thing, with its article: "die Bestellung".
+THING = "thing"
 _YES_NO = "#yesno"
 _MODALS = frozenset({"#can", "#must", "#should"})
 
@@ -50,22 +52,25 @@ def read(text: str, language: Language) -> Reading:
     if NOMINAL in kinds:
         kinds.remove(NOMINAL)
         who.add(NOMINAL)
-    if not (asks or kinds) and _infinite(words, meant, language):
-        who.add(INFINITE)
+    if not (asks or kinds):
+        who |= _bare(words, meant, language)
     if asks or kinds:
         kinds = kinds - {_YES_NO} or {_YES_NO}
     return Reading(frozenset(kinds), frozenset(who), names, items, bag(items))
 
 
-def _infinite(words: list[Token], meant: list[Token], language: Language) -> bool:
-    """Whether these are words without a subject that an infinitive begins or ends."""
-    if language.infinitive is None or ACTORS.intersection(persons(meant, language)):
-        return False
+def _bare(words: list[Token], meant: list[Token], language: Language) -> set[str]:
+    """Whether these words without a question are a thing or, without a subject, an infinitive."""
     said = [word.text for word in words if word.text]
-    verb = said and said[-1 if language.separable else 0]
-    kinds = [word.text in language.verbs for word in meant if word.text and word != BARE]
-    known = kinds and kinds[-1 if language.separable else 0]
-    return bool(verb and known and language.infinitive.search(verb))
+    known = [word.text for word in meant if word.text and word != BARE]
+    if not (said and known):
+        return set()
+    if said[0] in language.dropped or language.persons.get(said[0]) == "owners_first":
+        return {THING}
+    place = -1 if language.separable else 0
+    infinitive = language.infinitive is not None and language.infinitive.search(said[place])
+    alone = ACTORS.isdisjoint(persons(meant, language))
+    return {INFINITE} if infinitive and alone and known[place] in language.verbs else set()
 
 
 def bag(items: Iterable[Item]) -> tuple[tuple[str, str], ...]:
