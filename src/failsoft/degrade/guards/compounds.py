@@ -1,4 +1,4 @@
-"""Takes "Kreditantrag" for "Antrag auf einen Kredit" where the other question has it in one word."""
+"""Takes "Kreditantrag" for "Antrag auf einen Kredit" where the other says it in one word."""
 
 from __future__ import annotations
 

@@ -130,17 +130,15 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         grammar=_grammar(table),
         listed=frozenset(_listed(table["meanings"])),
         small=_grammar(table) - frozenset(_measures(table)),
-        # Without a list of the right words near by, it would be a guess which one is meant.
+        # With neither right words near by nor a sound, it would be a guess which one is meant.
         spelled=frozenset(_spelled(table) if near or table["slips"]["sounds"] else ()),
         confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
-        sounds=tuple((re.compile(sound), one) for sound, one in table["slips"]["sounds"].items()),
         particled=_particled(verbs, frozenset(table["forms"]["verb_particles"].split())),
-        present=_present(table["meanings"]["verbs"]) if table["forms"]["present"] else {},
         key=key,
         **_places(table["prepositions"]),
         **_sorts(words, key),
         **_manners(courtesy),
-        **_forms(table["forms"], key),
+        **_forms(table, key),
     )
 
 
@@ -151,9 +149,13 @@ def _places(prepositions: dict[str, str]) -> dict[str, Any]:
     return found | {"stranded": found["placed"] | found["reversing"]}
 
 
-def _forms(forms: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
-    """What tells how a language builds its words and sentences."""
+def _forms(table: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
+    """What tells how a language builds its words and sentences, and how it sounds."""
+    forms = table["forms"]
+    sounds = table["slips"]["sounds"].items()
     return {
+        "sounds": tuple((re.compile(sound), written) for sound, written in sounds),
+        "present": _present(table["meanings"]["verbs"]) if forms["present"] else {},
         "impersonal": frozenset(forms["impersonal"].split()),
         "compound": re.compile(forms["compound"], re.IGNORECASE) if forms["compound"] else None,
         "linking": ("", *forms["linking"].split()),

@@ -57,7 +57,7 @@ def _meant(words: list[Token], language: Language) -> Iterator[Token]:
         if mark == MARK and (noun or _impersonal(words, at, language)):
             mark = ""
         if meaning or mark:
-            plain = keys[at] if mark == MARK else word.text
+            plain = keys[at] if mark == MARK and not language.present else word.text
             word = Token((meaning[0] if meaning else plain) + mark, word.named)
         yield word
 
@@ -94,7 +94,9 @@ def _rewritten(words: list[Token], language: Language) -> list[Token]:
         if not there.issuperset(left):
             continue
         texts = [token.text for token in words]
-        if all(texts.count(part) >= left.count(part) for part in left):
+        rest = {text for text in texts if text not in left} - language.dropped
+        names_something = any(text and text[0] != "#" for text in (*rest, *right))
+        if names_something and all(texts.count(part) >= left.count(part) for part in left):
             place = min(texts.index(part) for part in left)
             for part in left:
                 del words[next(at for at, token in enumerate(words) if token.text == part)]
