@@ -111,7 +111,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         tag=tag,
         capitals=table["capitals"],
         decimal=table["decimal"],
-        evidence=frozenset(table["evidence"].split()),
         dotted=table["dotted"],
         contractions={short: tuple(long.split()) for short, long in table["contractions"].items()},
         fillers=Phrases((tuple(one.split()), ()) for one in _commas(table["fillers"])),
@@ -122,7 +121,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         rewrites=tuple(
             (_keys(left, key), _keys(right, key)) for left, right in table["rewrites"].items()
         ),
-        dropped=frozenset(table["drop"].split()),
         classes=_classes(table["classes"], key),
         units={key(word): unit for unit, all_ in table["units"].items() for word in all_.split()},
         numbers=table["numbers"],
@@ -150,10 +148,12 @@ def _places(prepositions: dict[str, str]) -> dict[str, Any]:
 
 
 def _forms(table: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
-    """What tells how a language builds its words and sentences, and how it sounds."""
+    """What tells a language, and how it builds its words and sentences."""
     forms = table["forms"]
     sounds = table["slips"]["sounds"].items()
     return {
+        "evidence": frozenset(table["evidence"].split()),
+        "dropped": frozenset(table["drop"].split()),
         "sounds": tuple((re.compile(sound), written) for sound, written in sounds),
         "present": _present(table["meanings"]["verbs"]) if forms["present"] else {},
         "impersonal": frozenset(forms["impersonal"].split()),
