@@ -61,8 +61,9 @@ async def _timed(place: Path, entries: int) -> None:
     cache.start()
     kept = []
     for number in range(entries):
+        question, answer = _question(number), "answer " * 50
         began = time.perf_counter()
-        cache.keep(SHARED, _question(number), "answer " * 50, locale="en")
+        cache.keep(SHARED, question, answer, locale="en")
         kept.append(time.perf_counter() - began)
         while number % BATCH == BATCH - 1 and cache.stats().entries <= number:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)  # what waits to be written has a bound

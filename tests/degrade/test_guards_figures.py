@@ -4,8 +4,8 @@ from failsoft.degrade.embedder import WordllamaEmbedder
 from failsoft.degrade.evaluate import judge, neighbours, tally
 from failsoft.degrade.questions import bundled_pairs
 
-# Reached: 53.6 %, less two points. The figures are exact, so less is a change that somebody made.
-LEAST_SERVED = 0.516
+# Reached: 58.3 %, less two points. The figures are exact, so less is a change that somebody made.
+LEAST_SERVED = 0.563
 
 
 def test_no_false_hit_and_more_than_half_served():
@@ -33,5 +33,5 @@ def test_among_all_saved_questions_the_right_one_is_found():
     pairs, embedder = bundled_pairs("dev"), WordllamaEmbedder()
     trial = neighbours(pairs, embedder, embedder.threshold)
     assert trial.right / sum(pair.same for pair in pairs) >= LEAST_SERVED
-    # Two questions of the set ask the same as a saved one that is not their own.
-    assert trial.wrong <= 2
+    # Three questions of the set ask the same as a saved one that is not their own.
+    assert trial.wrong <= 3

@@ -76,7 +76,9 @@ class WordllamaEmbedder:
         if self._model is None:
             self.load()
         whole = text.encode(errors="replace").decode()  # half a character has no bytes
-        vector: NDArray[np.float32] = self._model.embed([whole])[0]
+        # Its own embed hands one text to a pool of threads, and waits until one has time.
+        words = self._model.tokenizer.encode(whole, add_special_tokens=False).ids
+        vector: NDArray[np.float32] = self._model.embedding[words].sum(axis=0)
         length = float(vector @ vector) ** 0.5
         return vector / length if length else vector
 

@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from failsoft.degrade.guards.abbreviations import abbreviated
+from failsoft.degrade.guards.compounds import compounded
 from failsoft.degrade.guards.differences import missing, spelled_alike, unlike_kinds, unlike_persons
 from failsoft.degrade.guards.evidence import speaks
 from failsoft.degrade.guards.language import Language, language_of
@@ -49,8 +50,10 @@ def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
     if language is None or not (speaks(asked, language.tag) and speaks(saved, language.tag)):
         return "language"
     first, second = sorted((asked, saved))  # whichever is asked, the answer is one
-    ours = abbreviated(first, second, language)
-    theirs = abbreviated(second, ours, language)
+    ours, theirs = first, second
+    for shortened in (abbreviated, compounded):
+        ours = shortened(ours, theirs, language)
+        theirs = shortened(theirs, ours, language)
     return _apart(_read(ours, language), _read(theirs, language), language)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.reading import Reading, bag
+from failsoft.degrade.guards.reading import INFINITE, THING, Reading, bag
 from failsoft.degrade.guards.spelling import slips
 from failsoft.degrade.guards.voice import ACTORS, PAST
 
@@ -115,10 +115,12 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
     bare, full = (ours, theirs) if not ours.kinds else (theirs, ours)
     if bare.kinds or not bare.items:
         return False
-    if bare.items[0].value not in language.verbs:
+    if INFINITE in bare.persons:
+        return full.kinds == {"#how"}
+    if THING in bare.persons or bare.items[0].value not in language.verbs:
         return full.kinds in ({"#what"}, {"#yesno"})
-    # Where its ending tells who does it, a verb in front may ask for itself.
-    return full.kinds == {"#how"} and language.conjugated is None
+    # Where its ending tells who does it, a verb in front asks for itself.
+    return full.kinds == ({"#how"} if language.conjugated is None else {"#yesno"})
 
 
 def _opposed(left: _Bag, right: _Bag, language: Language) -> bool:

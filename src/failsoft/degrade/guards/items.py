@@ -77,7 +77,7 @@ def _item(text: str, under: str, language: Language) -> Item | None:
         return Item("number", value, under)
     key = language.key(text)
     sort = language.classes.get(text) or language.classes.get(key)
-    if sort:
+    if sort and text not in language.verbs:
         return Item(sort, language.units.get(key, key), under)
     settled = text in language.verbs or MARK in text
     return Item("content", text if settled else key, under)

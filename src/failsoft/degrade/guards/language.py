@@ -43,6 +43,14 @@ class Language:
     clauses: frozenset[str]
     placed: frozenset[str]
     separable: frozenset[str]
+    particled: Mapping[str, frozenset[str]]
+    present: Mapping[str, str]
+    impersonal: frozenset[str]
+    compound: re.Pattern[str] | None
+    linking: tuple[str, ...]
+    infinitive: re.Pattern[str] | None
+    floating: frozenset[str]
+    sounds: tuple[tuple[re.Pattern[str], str], ...]
     reversing: frozenset[str]
     stranded: frozenset[str]
     numbers: Mapping[str, int]
@@ -103,7 +111,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         tag=tag,
         capitals=table["capitals"],
         decimal=table["decimal"],
-        evidence=frozenset(table["evidence"].split()),
         dotted=table["dotted"],
         contractions={short: tuple(long.split()) for short, long in table["contractions"].items()},
         fillers=Phrases((tuple(one.split()), ()) for one in _commas(table["fillers"])),
@@ -114,7 +121,6 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         rewrites=tuple(
             (_keys(left, key), _keys(right, key)) for left, right in table["rewrites"].items()
         ),
-        dropped=frozenset(table["drop"].split()),
         classes=_classes(table["classes"], key),
         units={key(word): unit for unit, all_ in table["units"].items() for word in all_.split()},
         numbers=table["numbers"],
@@ -122,13 +128,15 @@ def _read(tag: str, table: dict[str, Any], near: str) -> Language:
         grammar=_grammar(table),
         listed=frozenset(_listed(table["meanings"])),
         small=_grammar(table) - frozenset(_measures(table)),
-        # Without a list of the right words near by, it would be a guess which one is meant.
-        spelled=frozenset(_spelled(table) if near else ()),
-        confusable=frozenset(f"{table['slips']['confusable']} {near}".split() if near else ()),
+        # With neither right words near by nor a sound, it would be a guess which one is meant.
+        spelled=frozenset(_spelled(table) if near or table["slips"]["sounds"] else ()),
+        confusable=frozenset(f"{table['slips']['confusable']} {near}".split()),
+        particled=_particled(verbs, frozenset(table["forms"]["verb_particles"].split())),
         key=key,
         **_places(table["prepositions"]),
         **_sorts(words, key),
         **_manners(courtesy),
+        **_forms(table, key),
     )
 
 
@@ -137,6 +145,23 @@ def _places(prepositions: dict[str, str]) -> dict[str, Any]:
     names = ("directed", "clauses", "placed", "reversing")
     found = {name: frozenset(prepositions[name].split()) for name in names}
     return found | {"stranded": found["placed"] | found["reversing"]}
+
+
+def _forms(table: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
+    """What tells a language, and how it builds its words and sentences."""
+    forms = table["forms"]
+    sounds = table["slips"]["sounds"].items()
+    return {
+        "evidence": frozenset(table["evidence"].split()),
+        "dropped": frozenset(table["drop"].split()),
+        "sounds": tuple((re.compile(sound), written) for sound, written in sounds),
+        "present": _present(table["meanings"]["verbs"]) if forms["present"] else {},
+        "impersonal": frozenset(forms["impersonal"].split()),
+        "compound": re.compile(forms["compound"], re.IGNORECASE) if forms["compound"] else None,
+        "linking": ("", *forms["linking"].split()),
+        "infinitive": re.compile(forms["infinitive"]) if forms["infinitive"] else None,
+        "floating": frozenset(map(key, forms["floating"].split())),
+    }
 
 
 def _sorts(words: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
@@ -177,6 +202,26 @@ def _manners(courtesy: dict[str, Any]) -> dict[str, Any]:
         "opening": frozenset(courtesy["opening"].split()),
         "whether": frozenset(courtesy["whether"].split()),
     }
+
+
+def _particled(
+    verbs: list[tuple[tuple[str, ...], str]], particles: frozenset[str]
+) -> dict[str, frozenset[str]]:
+    """The verbs of two words, by the first: what may be said apart from it."""
+    found: dict[str, frozenset[str]] = {}
+    for words, _ in verbs:
+        if len(words) == 2 and words[1] in particles:  # noqa: PLR2004 - as it says
+            found[words[0]] = found.get(words[0], frozenset()) | {words[1]}
+    return found
+
+
+def _present(verbs: str) -> dict[str, str]:
+    """What one does, by its ending, and the verb: German "bucht" of "buchen"."""
+    found: dict[str, str] = {}
+    for verb in re.findall(r"\b\w+(?:en|ern|eln)\b", verbs):
+        root = verb.removesuffix("n") if verb.endswith(("ern", "eln")) else verb[:-2]
+        found |= {root + ending: verb for ending in ("t", "et")}
+    return found
 
 
 def _lines(text: str, key: Any) -> Iterator[tuple[tuple[str, ...], str]]:

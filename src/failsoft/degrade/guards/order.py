@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from failsoft.degrade.guards.items import INFINITIVE, PLACED, REVERSED, Item
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.reading import NOMINAL, Reading
+from failsoft.degrade.guards.reading import INFINITE, NOMINAL, Reading
 from failsoft.degrade.guards.voice import ACTORS, UNDERGONE
 
 __all__ = ["same_order"]
@@ -20,21 +20,32 @@ def same_order(ours: Reading, theirs: Reading, language: Language) -> bool:
     """Whether two readings of the same items name them in the same roles."""
     undergone = [UNDERGONE in side.persons for side in (ours, theirs)]
     alike = undergone[0] == undergone[1] or not (ours.kinds and theirs.kinds)
-    if _sorted(ours.items) == _sorted(theirs.items):
+    our_items, their_items = (_settled(side.items, language) for side in (ours, theirs))
+    if _sorted(our_items) == _sorted(their_items):
         return alike
-    left = _plain(ours.items, theirs.items, language)
-    right = _plain(theirs.items, ours.items, language)
-    if left & right and _places(ours.items, theirs.items):
+    left = _plain(our_items, their_items, language)
+    right = _plain(their_items, our_items, language)
+    if left & right and _places(our_items, their_items):
         return alike
     moved = _moved(left, right, language), _moved(right, left, language)
     if not any(moved):
         return False
-    if NOMINAL in ours.persons ^ theirs.persons:
+    if {NOMINAL, INFINITE} & (ours.persons ^ theirs.persons):
         return True
     if language.separable:  # its verbs stand first or last, as the sentence wants
         actors = [side.persons & ACTORS for side in (ours, theirs)]
         return actors[0] == actors[1] != frozenset() and not ours.kinds & _OF_THINGS
     return undergone[0] != undergone[1] and moved[undergone[0]]
+
+
+def _settled(items: _Row, language: Language) -> _Row:
+    """With words like "early" last: wherever they stand, they say how it is done."""
+    floats = [item.value in language.floating for item in items]
+    if not any(floats):
+        return items
+    row = list(zip(items, floats, strict=True))
+    last = (item._replace(under="") for item, floating in row if floating)
+    return (*(item for item, floating in row if not floating), *last)
 
 
 def _places(ours: _Row, theirs: _Row) -> bool:

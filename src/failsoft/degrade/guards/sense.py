@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from failsoft.degrade.guards.items import MARK
 from failsoft.degrade.guards.language import Language
-from failsoft.degrade.guards.separable import joined
+from failsoft.degrade.guards.separable import joined, presently, reunited
 from failsoft.degrade.guards.tokens import PAUSE, Token
 
 __all__ = ["BARE", "kinds_in", "phrased", "understood"]
@@ -16,6 +16,7 @@ __all__ = ["BARE", "kinds_in", "phrased", "understood"]
 BARE = Token("#bare")
 _START = "<s>"
 _WHEN = "#when"
+_DOING = frozenset({"#how", "#where"})
 
 
 def kinds_in(words: list[Token]) -> set[str]:
@@ -47,19 +48,31 @@ def understood(words: list[Token], language: Language, *, asks: bool) -> list[To
 
 
 def _meant(words: list[Token], language: Language) -> Iterator[Token]:
-    words = joined(words, language)
+    words = presently(reunited(joined(words, language), language), language)
     keys = [language.key(token.text) for token in words]
     for at, meaning in language.meanings.cut(keys):
         word = words[at]
         mark = _mark(word.text, language.conjugated, language) if language.conjugated else ""
+        noun = meaning is not None and meaning[0] not in language.verbs
+        if mark == MARK and (noun or _impersonal(words, at, language)):
+            mark = ""
         if meaning or mark:
-            word = Token((meaning[0] if meaning else word.text) + mark, word.named)
+            plain = keys[at] if mark == MARK and not language.present else word.text
+            word = Token((meaning[0] if meaning else plain) + mark, word.named)
         yield word
+
+
+def _impersonal(words: list[Token], at: int, language: Language) -> bool:
+    """Whether somebody is told how one does it, be it the one who asks or not."""
+    before = [word.text for word in words[max(at - 2, 0) : at]]
+    return len(before) > 1 and before[0] in _DOING and before[1] in language.impersonal
 
 
 def _mark(word: str, conjugated: re.Pattern[str], language: Language) -> str:
     """A mark for another's doing or another time, where the verb alone tells them."""
     if word[:1] == "#" or word in language.listed or word in language.grammar:
+        return ""
+    if language.present and f"{word}n" in language.listed:
         return ""
     found = conjugated.search(word)
     if found is None:
@@ -81,7 +94,9 @@ def _rewritten(words: list[Token], language: Language) -> list[Token]:
         if not there.issuperset(left):
             continue
         texts = [token.text for token in words]
-        if all(texts.count(part) >= left.count(part) for part in left):
+        rest = {text for text in texts if text not in left} - language.dropped
+        names_something = any(text and text[0] != "#" for text in (*rest, *right))
+        if names_something and all(texts.count(part) >= left.count(part) for part in left):
             place = min(texts.index(part) for part in left)
             for part in left:
                 del words[next(at for at, token in enumerate(words) if token.text == part)]

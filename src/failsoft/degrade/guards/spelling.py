@@ -2,8 +2,9 @@
 
 Only slips that seldom make another word: two neighbours swapped, a letter single for double, in a
 long word one vowel. The few right words that lie so near to each other are listed, and a word that
-the lists have is never taken for another one that they have. A language without such a list has its
-slips left as they are: its questions are then seldom found, and never confused.
+the lists have is never taken for another one that they have. A language without such a list has
+only what sounds like a listed word put right, "equipage" for "equipaje", and words that sound alike
+and are both right are listed too.
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ def corrected(word: str, language: Language) -> str:
 def _corrected(word: str, language: Language) -> str:
     if not word.isalpha() or word in language.confusable or _is_known(word, language):
         return word
-    near = _listed(language).get(_ends(word), ())
-    found = sorted(one for one in near if _is_one_apart(word, one))
+    if language.sounds:
+        found = _sounding(language).get(_sound(word, language), [])
+    else:
+        near = _listed(language).get(_ends(word), ())
+        found = sorted(one for one in near if _is_one_apart(word, one))
     return found[0] if len({language.key(one) for one in found}) == 1 else word
 
 
@@ -45,6 +49,21 @@ def _listed(language: Language) -> Mapping[str, list[str]]:
     for word in filter(str.isalpha, language.spelled):
         found.setdefault(_ends(word), []).append(word)
     return found
+
+
+@cache
+def _sounding(language: Language) -> Mapping[str, list[str]]:
+    """The listed words by how they sound."""
+    found: dict[str, list[str]] = {}
+    for word in sorted(filter(str.isalpha, language.spelled - language.confusable)):
+        found.setdefault(_sound(word, language), []).append(word)
+    return found
+
+
+def _sound(word: str, language: Language) -> str:
+    for pattern, sound in language.sounds:
+        word = pattern.sub(sound, word)
+    return word
 
 
 def _ends(word: str) -> str:
@@ -81,7 +100,7 @@ def slips(ours: list[str], theirs: list[str], language: Language) -> dict[str, s
 
     Empty where any of them is a word of its own.
     """
-    if not language.spelled or len(ours) != len(theirs):
+    if not language.spelled or language.sounds or len(ours) != len(theirs):
         return {}
     found = {one: other for one in ours for other in theirs if _may_be(one, other, language)}
     matched = len(ours) == len(found) == len(set(found.values()))

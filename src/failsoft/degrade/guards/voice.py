@@ -20,12 +20,13 @@ _NEAR = 5
 
 def persons(words: list[Token], language: Language) -> Iterator[str]:
     """Whose the question is: I, you, me, my; "owner" for a "my" that is itself asked for."""
-    before = ""
+    subject = before = ""
     for word in words:
         if kind := language.persons.get(word.text):
-            asked = before.startswith("#") or before in language.auxiliaries
+            tells = language.persons.get(subject) in ACTORS  # "I have my", where "have my" asks
+            asked = before.startswith("#") or (before in language.auxiliaries and not tells)
             yield "owner" if kind == "owners_first" and asked else kind
-        before = word.text
+        subject, before = before, word.text
 
 
 def forms(words: list[Token], language: Language) -> Iterator[str]:
