@@ -1,0 +1,110 @@
+"""``failsoft cluster``: real servers behind a real HAProxy, restarted and killed under load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cli_command import Running, running
+
+PATH = f"{os.environ['PATH']}:/usr/sbin"
+MISSING = [name for name in ("haproxy", "redis-server") if shutil.which(name, path=PATH) is None]
+HAPROXY_FILE = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+STEADY = "latency;first_content_ms=100;between_events_ms=20"
+RATE = 20
+RESTARTED = "every server has been restarted"
+
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"not installed (on Debian: apt-get install {' '.join(MISSING)})"
+)
+
+
+@dataclass
+class Cluster:
+    process: Running
+    session: aiohttp.ClientSession
+    url: str
+    simulator: str
+
+    async def behave(self, fault: str) -> None:
+        place = f"{self.simulator}/_sim/models/*"
+        async with self.session.put(place, json={"faults": [fault]}) as reply:
+            assert reply.ok
+
+    async def upstream_calls(self) -> list[dict[str, Any]]:
+        async with self.session.get(f"{self.simulator}/_sim/requests") as reply:
+            journal = await reply.json()
+        assert not journal["dropped"]
+        return journal["requests"]
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    environ = {"TMPDIR": str(tmp_path)}
+    command = ("cluster", "--port", "0", "--haproxy", str(HAPROXY_FILE))
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        running(*command, cwd=tmp_path, environ=environ) as process,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        welcome = await process.until(r"(?s)(.*as it happens:\n)")
+        url = re.findall(r"^  (http://.*)/$", welcome, re.MULTILINE)[0]
+        simulator = re.findall(r"(http://[\d.:]+)/_sim/", welcome)[0]
+        cluster = Cluster(process, session, url, simulator)
+        await cluster.behave(STEADY)
+        yield cluster
+        ended = await process.stop(signal.SIGTERM)
+        assert (ended.code, ended.err) == (0, "")
+        assert os.listdir(tmp_path) == []  # noqa: PTH208 - or it would be taken for blocking
+
+
+async def ask(cluster: Cluster, number: int) -> str:
+    """One person; what became of it."""
+    stream = number % 2 == 1
+    place = f"{cluster.url}/api/chat{'/stream' * stream}"
+    headers = {"idempotency-key": f"one-intent-{number}"}
+    body = {"message": f"What is {number} and {number}?"}
+    try:
+        async with cluster.session.post(place, json=body, headers=headers) as reply:
+            text = await reply.text()
+    except aiohttp.ClientError as error:
+        return f"lost: {error!r}"
+    if reply.status != 200:
+        return f"{reply.status} by {reply.headers.get('x-served-by')}: {text[:200]}"
+    if not stream:
+        return json.loads(text)["level"]
+    *_, last, end = re.findall(r"^data: (.*)$", text, re.MULTILINE)
+    told = json.loads(last)
+    return told["level"] if (told["type"], end) == ("done", "[DONE]") else f"cut: {told}"
+
+
+async def load(cluster: Cluster, until: asyncio.Event) -> Counter[str]:
+    """People who come and ask, so many a second; nobody waits for another."""
+    people: list[asyncio.Task[str]] = []
+    while not until.is_set():
+        people.append(asyncio.create_task(ask(cluster, len(people))))
+        await asyncio.sleep(1 / RATE)
+    return Counter(await asyncio.gather(*people))
+
+
+async def test_a_rolling_restart_under_load_loses_nothing(cluster):
+    over = asyncio.Event()
+    asking = asyncio.create_task(load(cluster, over))
+    cluster.process.process.send_signal(signal.SIGUSR1)
+    await cluster.process.until(RESTARTED)
+    over.set()
+    became = await asking
+    assert set(became) == {"full"}, became
+    assert became.total() > RATE
+    assert len(await cluster.upstream_calls()) == became.total()
