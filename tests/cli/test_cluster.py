@@ -48,6 +48,11 @@ class Cluster:
         assert not journal["dropped"]
         return journal["requests"]
 
+    async def calls(self, number: int) -> None:
+        """Wait until so many are in flight."""
+        while [one["outcome"] for one in await self.upstream_calls()].count("open") != number:  # noqa: ASYNC110 - it says so only when asked
+            await asyncio.sleep(0.02)
+
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
@@ -63,17 +68,30 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         simulator = re.findall(r"(http://[\d.:]+)/_sim/", welcome)[0]
         cluster = Cluster(process, session, url, simulator)
         await cluster.behave(STEADY)
+        children = children_of(process.process.pid)
         yield cluster
-        ended = await process.stop(signal.SIGTERM)
-        assert (ended.code, ended.err) == (0, "")
-        assert os.listdir(tmp_path) == []  # noqa: PTH208 - or it would be taken for blocking
+        if process.process.returncode is None:
+            ended = await process.stop(signal.SIGTERM)
+            assert (ended.code, ended.err) == (0, "")
+        assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]  # noqa: PTH110, ASYNC240 - of memory
+        assert os.listdir(tmp_path) == []  # noqa: PTH208 - or it is taken for blocking
 
 
-async def ask(cluster: Cluster, number: int) -> str:
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def pid_of(cluster: Cluster, word: str) -> int:
+    """The first of the cluster's processes that has the word in its command."""
+    children = children_of(cluster.process.process.pid)
+    return next(pid for pid in children if word in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+async def ask(cluster: Cluster, number: int, *, key: bool = True) -> str:
     """One person; what became of it."""
     stream = number % 2 == 1
     place = f"{cluster.url}/api/chat{'/stream' * stream}"
-    headers = {"idempotency-key": f"one-intent-{number}"}
+    headers = {"idempotency-key": f"one-intent-{number}"} if key else {}
     body = {"message": f"What is {number} and {number}?"}
     try:
         async with cluster.session.post(place, json=body, headers=headers) as reply:
@@ -108,3 +126,31 @@ async def test_a_rolling_restart_under_load_loses_nothing(cluster):
     assert set(became) == {"full"}, became
     assert became.total() > RATE
     assert len(await cluster.upstream_calls()) == became.total()
+
+
+async def test_what_dies_is_told_and_nothing_is_asked_twice(cluster):
+    await cluster.behave("hang")
+    waiting = [asyncio.create_task(ask(cluster, number, key=False)) for number in range(3)]
+    await cluster.calls(3)
+    os.kill(pid_of(cluster, "\0serve\0"), signal.SIGKILL)
+    done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert [became.result()[:4] in ("502 ", "lost") for became in done] == [True]
+    await cluster.process.until("server-1 was ended by SIGKILL: the others go on")
+    assert [call["outcome"] for call in await cluster.upstream_calls()].count("open") == 2
+
+    for other in others:  # they leave, and the servers hear of it at once
+        other.cancel()
+    await cluster.calls(0)
+    assert len(await cluster.upstream_calls()) == 3
+
+    os.kill(pid_of(cluster, "redis-server"), signal.SIGKILL)
+    await cluster.process.until("redis-server was ended by SIGKILL: the servers go on")
+    await cluster.behave(STEADY)
+    assert await asyncio.gather(*(ask(cluster, number) for number in range(6, 26))) == ["full"] * 20
+
+    os.kill(pid_of(cluster, "haproxy"), signal.SIGKILL)
+    _, err = await cluster.process.process.communicate()
+    assert cluster.process.process.returncode == 2
+    assert err.decode() == (
+        "failsoft: haproxy was ended by SIGKILL, so nobody is let in: everything is stopped\n"
+    )

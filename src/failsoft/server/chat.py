@@ -80,7 +80,8 @@ class Chat:
         stream: bool,
         simulation: Simulation | None,
     ) -> tuple[Intent, dict[str, Any]]:
-        self._refuse_at_the_end()
+        if self._service.drain.began:
+            raise _EndingError
         ai, server = self._service.ai, self._service.ai.settings.server
         key = idempotency_key(request.headers)
         timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
@@ -88,7 +89,8 @@ class Chat:
             request, limit=server.body_limit_bytes, seconds=server.body_timeout_seconds
         )
         question = read_question(data, self._limits)
-        self._refuse_at_the_end()
+        if self._service.drain.cutting:
+            raise _EndingError
         locale = question.locale or locale_of(request, ai)
         intent = Intent(
             id=request_id,
@@ -111,10 +113,6 @@ class Chat:
             "principal": caller.user,
             "tenant": caller.tenant,
         }
-
-    def _refuse_at_the_end(self) -> None:
-        if self._service.drain.began:
-            raise _EndingError
 
 
 class _EndingError(Exception):

@@ -17,7 +17,7 @@ from failsoft.chaos.drills.trouble import DrillError
 
 __all__ = ["ANNOUNCE_SECONDS", "DRAIN_SECONDS", "Cluster", "answers"]
 
-# The balancer looks twice, half a second apart, before it leaves a server out (deploy/haproxy.cfg).
+# HAProxy looks every half second, and once more before it leaves a server out.
 ANNOUNCE_SECONDS = 2.0
 DRAIN_SECONDS = 60.0
 _PATIENCE_SECONDS = ANNOUNCE_SECONDS + DRAIN_SECONDS + 5.0
