@@ -80,8 +80,7 @@ class Chat:
         stream: bool,
         simulation: Simulation | None,
     ) -> tuple[Intent, dict[str, Any]]:
-        if self._service.drain.began:
-            raise _EndingError
+        _refuse(when=self._service.drain.began)
         ai, server = self._service.ai, self._service.ai.settings.server
         key = idempotency_key(request.headers)
         timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
@@ -89,8 +88,7 @@ class Chat:
             request, limit=server.body_limit_bytes, seconds=server.body_timeout_seconds
         )
         question = read_question(data, self._limits)
-        if self._service.drain.cutting:
-            raise _EndingError
+        _refuse(when=self._service.drain.cutting)
         locale = question.locale or locale_of(request, ai)
         intent = Intent(
             id=request_id,
@@ -117,6 +115,11 @@ class Chat:
 
 class _EndingError(Exception):
     """The process ends and takes nothing new."""
+
+
+def _refuse(*, when: bool) -> None:
+    if when:
+        raise _EndingError
 
 
 def _routes(health: Mapping[str, Any]) -> dict[str, dict[str, str]]:
