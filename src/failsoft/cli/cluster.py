@@ -37,7 +37,8 @@ def cluster(
 ) -> None:
     """Run three servers with a Redis behind HAProxy, and a simulator in place of the models."""
     if not haproxy.is_file():
-        raise CommandError(f"{haproxy}: no such file: run 'make run-cluster', or name yours")
+        remedy = "run 'make run-cluster' where the source is, or name one with --haproxy"
+        raise CommandError(f"{haproxy}: there is no such file: {remedy}")
     with ends_when_told(), listening_on("127.0.0.1", port):
         listener = socket.create_server(("127.0.0.1", port))
     with ends_when_told(), listener, suppress(asyncio.CancelledError):
