@@ -23,6 +23,7 @@ MISSING = [name for name in ("haproxy", "redis-server") if shutil.which(name, pa
 HAPROXY_FILE = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 STEADY = "latency;first_content_ms=100;between_events_ms=20"
 RATE = 20
+SERVER_KILLED = r"server-\d was ended by SIGKILL: the others go on"
 
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"not installed (on Debian: apt-get install {' '.join(MISSING)})"
@@ -116,8 +117,11 @@ async def load(cluster: Cluster, until: asyncio.Event) -> Counter[str]:
 
 
 async def test_a_rolling_restart_under_load_loses_nothing(cluster):
+    """And it brings back one that has died, of which nobody had heard yet when the load began."""
+    os.kill(pid_of(cluster, "\0serve\0"), signal.SIGKILL)
     over = asyncio.Event()
     asking = asyncio.create_task(load(cluster, over))
+    await cluster.process.until(SERVER_KILLED)
     cluster.process.process.send_signal(signal.SIGUSR1)
     for name in ("server-1", "server-2", "server-3"):
         await cluster.process.until(f"{name} has been restarted and takes requests")
@@ -141,7 +145,7 @@ async def test_what_dies_is_told_and_nothing_is_asked_twice(cluster):
     os.kill(pid_of(cluster, "\0serve\0"), signal.SIGKILL)
     done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     assert [became.result()[:4] in ("502 ", "lost") for became in done] == [True]
-    await cluster.process.until("server-1 was ended by SIGKILL: the others go on")
+    await cluster.process.until(SERVER_KILLED)
     assert [call["outcome"] for call in await cluster.upstream_calls()].count("open") == 2
 
     for other in others:  # they leave, and the servers hear of it

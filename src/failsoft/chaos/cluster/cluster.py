@@ -113,7 +113,8 @@ class Cluster:
         self._watches[name] = asyncio.create_task(watch())
 
     def _unwatch(self, name: str) -> None:
-        self._watches.pop(name).cancel()
+        if watch := self._watches.pop(name, None):  # none where it did not come back last time
+            watch.cancel()
 
 
 async def answers(session: aiohttp.ClientSession, url: str) -> bool:
