@@ -1,11 +1,16 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs.
-.PHONY: run test lint types pins bench drill clean
+.PHONY: run run-cluster test lint types pins bench drill clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 
 run: $(VENV)/.run
 	@FAILSOFT_ENV=$${FAILSOFT_ENV:-dev} $(BIN)/failsoft demo
+
+# Three servers with a Redis behind HAProxy; docs/deploy.md.
+run-cluster: $(VENV)/.run
+	@sh scripts/programs.sh redis-server:redis-server haproxy:haproxy
+	@$(BIN)/failsoft cluster
 
 test: $(VENV)/.dev
 	@sh scripts/check.sh

@@ -54,7 +54,9 @@ def test_every_command_is_named():
         assert f"| `failsoft {name}" in README
 
 
-@pytest.mark.parametrize("text", ["README.md", "CHANGELOG.md", "docs/how-it-decides.md"])
+@pytest.mark.parametrize(
+    "text", ["README.md", "CHANGELOG.md", "docs/how-it-decides.md", "docs/deploy.md"]
+)
 def test_links_lead_somewhere(text):
     path = ROOT / text
     for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

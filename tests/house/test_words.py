@@ -11,8 +11,32 @@ LONGEST_MODULE = 320
 LONGEST_FUNCTION = 40
 SHAPELESS = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
-KINDS = {".py", ".md", ".toml", ".txt", ".in", ".sh", ".lua", ".cfg", ".js", ".html", ".css", ""}
-FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", "scripts", "requirements", ".ci")
+KINDS = {
+    ".py",
+    ".md",
+    ".toml",
+    ".txt",
+    ".in",
+    ".sh",
+    ".lua",
+    ".cfg",
+    ".js",
+    ".html",
+    ".css",
+    ".yaml",
+    "",
+}
+FOLDERS = (
+    "src",
+    "tests",
+    "docs",
+    "examples",
+    "benchmarks",
+    "scripts",
+    "requirements",
+    "deploy",
+    ".ci",
+)
 TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KINDS] + [
     path
     for folder in FOLDERS

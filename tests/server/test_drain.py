@@ -5,6 +5,7 @@ import json
 import signal
 
 import pytest
+from server_kit import request_bytes
 from server_process import Served, events, served
 
 from failsoft.server.drain import Drain
@@ -66,6 +67,40 @@ async def test_answers_that_take_too_long_are_told_so():
         head, _, body = (await plain.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         assert json.loads(body)["error"]["title"] == "The service is restarting"
+        assert await server.process.wait() == 0
+
+
+async def test_a_balancer_has_time_to_see_that_it_leaves():
+    async with served(drain=30, announce=3600) as server:
+        assert (await server.get("/readyz"))[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        while (await server.get("/readyz"))[0] == 200:  # noqa: ASYNC110 - it is in another process
+            await asyncio.sleep(0.01)
+        status, head, _ = await server.get("/api/chat", "POST")
+        assert status == 200
+        assert head.count(b"\r\nconnection: close") == 1
+        server.process.send_signal(signal.SIGINT)  # somebody who does not wait for that
+        assert await server.process.wait() == 0
+
+
+async def test_an_interrupt_is_not_announced():
+    async with served(drain=30, announce=3600) as server:
+        assert (await server.get("/readyz"))[0] == 200
+        server.process.send_signal(signal.SIGINT)
+        assert await server.process.wait() == 0
+
+
+async def test_a_question_that_was_on_its_way_is_answered():
+    async with served(drain=30) as server:
+        raw = request_bytes("/api/chat", {"message": "?"}, "connection: close")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        server.writers.append(writer)
+        writer.write(raw[:-3])
+        await server.get("/livez")  # by then its head has been read
+        server.process.send_signal(signal.SIGTERM)
+        await refused(server)
+        writer.write(raw[-3:])
+        assert b'"status":"success"' in await reader.read()
         assert await server.process.wait() == 0
 
 

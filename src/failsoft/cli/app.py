@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from failsoft.cli.ask import ask
 from failsoft.cli.cache import delete_saved, list_saved, show_stats
+from failsoft.cli.cluster import cluster
 from failsoft.cli.demo import demo
 from failsoft.cli.drill import list_drills, run_drill
 from failsoft.cli.evaluate import evaluate_cache
@@ -71,7 +72,7 @@ def application() -> typer.Typer:
     """Make the application: its commands return their exit codes."""
     app = _group("Calls to AI models that fail soft.")
     app.callback(invoke_without_command=True)(_root)
-    for command in (serve, simulator, ask, demo, explain, token):
+    for command in (serve, simulator, ask, demo, cluster, explain, token):
         app.command()(command)
     config = _group("Look at the settings.")
     config.command("check")(check_settings)

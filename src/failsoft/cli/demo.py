@@ -19,11 +19,11 @@ from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
 
-__all__ = ["demo"]
+__all__ = ["SEED", "TROUBLE", "demo"]
 
 # Chosen for what comes first: an answer at once, then one that takes a second, slower model.
-_SEED = 104
-_TROUBLE = (
+SEED = 104
+TROUBLE = (
     "*=529@0.2",
     "*=latency;first_content_ms=uniform(200,500);between_events_ms=25",
     "claude-sonnet-5-5=latency;first_content_ms=4000;between_events_ms=25",
@@ -67,7 +67,7 @@ async def _simulated(settings: Settings) -> None:
     from failsoft.chaos.simulator import Simulator  # noqa: PLC0415 - slow to load
 
     _reach_directly("127.0.0.1")
-    async with Simulator(seed=_SEED, faults=_TROUBLE) as simulator:
+    async with Simulator(seed=SEED, faults=TROUBLE) as simulator:
         provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
         settings = replace(settings, anthropic=provider)
         await _serve(settings, about=_SIMULATED, more=breaking(simulator.url))

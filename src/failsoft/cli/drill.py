@@ -92,7 +92,8 @@ async def _run(scenario: Scenario, where: Where) -> Result:
 
     task = asyncio.current_task()
     if task is not None:  # so that processes are ended however the drill is
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await drills.run_drill(scenario, where, tell=_progress)
 
 

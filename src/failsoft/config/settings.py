@@ -216,6 +216,9 @@ class ServerSettings(Section):
     )
     history_limit: int = setting(1000, "messages of history in a request", whole(0, MANY))
     heartbeat_seconds: float = setting(15.0, "a comment on a silent stream", number(0.05, DAY))
+    announce_seconds: float = setting(
+        0.0, "after SIGTERM only /readyz fails for so long: a balancer sees it", number(0, DAY)
+    )
     drain_seconds: float = setting(30.0, "open requests may finish after SIGTERM", number(0, DAY))
     requests_per_tenant: int = setting(1000, "requests of one tenant at a time", whole(1, MANY))
 

@@ -75,7 +75,7 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
         telemetry=_NO_TELEMETRY,
         lifespan=_closing(ai, metrics),
     )
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, drain=service.drain)
     app.add_exception_handler(HTTPException, _no_route)
     app.include_router(_routes(service, desk, direct=True))
     _add_own_routes(app, service, metrics)
@@ -171,8 +171,7 @@ def _draining(service: Service, desk: Desk) -> Any:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         desk.start()
         service.simulations.announce()
-        drain_seconds = service.ai.settings.server.drain_seconds
-        with drained_by_signals(service.drain, drain_seconds):
+        with drained_by_signals(service.drain, service.ai.settings.server):
             async with watching(service, desk):
                 yield
 

@@ -80,7 +80,7 @@ class Chat:
         stream: bool,
         simulation: Simulation | None,
     ) -> tuple[Intent, dict[str, Any]]:
-        self._refuse_at_the_end()
+        _refuse(when=self._service.drain.began)
         ai, server = self._service.ai, self._service.ai.settings.server
         key = idempotency_key(request.headers)
         timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
@@ -88,7 +88,7 @@ class Chat:
             request, limit=server.body_limit_bytes, seconds=server.body_timeout_seconds
         )
         question = read_question(data, self._limits)
-        self._refuse_at_the_end()
+        _refuse(when=self._service.drain.cutting)
         locale = question.locale or locale_of(request, ai)
         intent = Intent(
             id=request_id,
@@ -112,13 +112,14 @@ class Chat:
             "tenant": caller.tenant,
         }
 
-    def _refuse_at_the_end(self) -> None:
-        if self._service.drain.began:
-            raise _EndingError
-
 
 class _EndingError(Exception):
     """The process ends and takes nothing new."""
+
+
+def _refuse(*, when: bool) -> None:
+    if when:
+        raise _EndingError
 
 
 def _routes(health: Mapping[str, Any]) -> dict[str, dict[str, str]]:

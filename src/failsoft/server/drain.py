@@ -1,4 +1,4 @@
-"""The end of the process: no new requests, time for the open ones, last words for the rest."""
+"""The end of the process: nothing new, time for what is open, last words for the rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ LAST_WORDS_SECONDS = 2.0
 class Drain:
     """Counts open requests.
 
-    :attr:`began` says that new ones are refused, :attr:`cutting` that open ones end now.
+    :attr:`leaving` says that the process ends soon, :attr:`began` that new requests are refused,
+    :attr:`cutting` that open ones end now.
     """
 
     def __init__(self) -> None:
+        self.leaving = False
         self.began = False
         self.cutting = False
+        self._hurried = asyncio.Event()
         self._open: set[asyncio.Future[None]] = set()
         self._emptied = asyncio.Event()
 
@@ -36,9 +39,16 @@ class Drain:
             if not self._open:
                 self._emptied.set()
 
+    async def announce(self, seconds: float) -> None:
+        """Be unready and take requests all the same: until balancers see it, they send more."""
+        self.leaving = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+
     async def run(self, seconds: float) -> None:
         """Refuse new requests, give the open ones ``seconds``, cut the rest, see them out."""
-        self.began = True
+        self.leaving = self.began = True
         await self._empty_within(seconds)
         self.cut()
         await self._empty_within(LAST_WORDS_SECONDS)
@@ -46,6 +56,7 @@ class Drain:
     def cut(self) -> None:
         """End every open request now."""
         self.cutting = True
+        self._hurried.set()
         for cut in tuple(self._open):
             if not cut.done():
                 cut.set_result(None)

@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from failsoft.engine.call import new_request_id
+from failsoft.server.drain import Drain
 
 __all__ = ["Edge"]
 
@@ -26,8 +27,9 @@ _PROBES = ("/livez", "/readyz")
 class Edge:
     """Middleware around everything else."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, drain: Drain) -> None:
         self._app = app
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and its reply back."""
@@ -42,6 +44,8 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if self._drain.leaving:  # or the next request comes when nobody is there any more
+                    headers["connection"] = "close"
                 line["status"] = message["status"]
                 line["request_id"] = headers.setdefault("x-request-id", new_request_id())
             await send(message)

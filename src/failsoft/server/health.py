@@ -44,6 +44,6 @@ class Probes:
 
     async def ready(self, _request: Request, _request_id: str) -> Response:
         """It takes requests."""
-        if self._drain.began:
+        if self._drain.leaving:
             return JsonResponse({"status": "draining"}, 503)
         return JsonResponse({"status": "ok"})

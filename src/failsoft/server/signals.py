@@ -11,6 +11,7 @@ from types import FrameType
 
 from uvicorn import Server
 
+from failsoft.config.settings import ServerSettings
 from failsoft.server.drain import Drain
 
 __all__ = ["drained_by_signals"]
@@ -19,11 +20,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def drained_by_signals(drain: Drain, seconds: float) -> Iterator[None]:
+def drained_by_signals(drain: Drain, settings: ServerSettings) -> Iterator[None]:
     """Under uvicorn, let SIGTERM and SIGINT drain before the server stops.
 
     Left to itself uvicorn closes its door first, so that nobody can be told anything, and later
-    cancels what is still open. A second SIGINT cuts at once. Under other servers nothing changes.
+    cancels what is still open. SIGINT comes from a person and is not announced to balancers first;
+    a second one cuts at once. Under other servers nothing changes.
     """
     server = _server()
     if server is None:
@@ -32,13 +34,15 @@ def drained_by_signals(drain: Drain, seconds: float) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
 
-    async def leave() -> None:
-        await drain.run(seconds)
+    async def leave(number: int) -> None:
+        if number == signal.SIGTERM:
+            await drain.announce(settings.announce_seconds)
+        await drain.run(settings.drain_seconds)
         server.should_exit = True
 
     def begin(number: int) -> None:
         if not tasks:
-            tasks.append(loop.create_task(leave()))
+            tasks.append(loop.create_task(leave(number)))
         elif number == signal.SIGINT:
             drain.cut()
 

@@ -61,6 +61,7 @@ class Service:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            process_group=0,  # Ctrl-C in a terminal is for whoever started it
         )  # fmt: skip
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -73,19 +74,30 @@ class Service:
         """End it as ``kill -9`` does."""
         await self._end(signal.SIGKILL)
 
-    async def stop(self) -> None:
-        """End it as an orderly stop does, or by force where it does not end."""
+    async def stop(self, *, patience: float = _STOP_SECONDS) -> None:
+        """End it as an orderly stop does, or by force where it has not ended in ``patience`` s."""
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._end(signal.SIGTERM)
         except TimeoutError:
             await self.kill()
 
-    async def _end(self, number: signal.Signals) -> None:
+    def interrupt(self) -> None:
+        """Do to it what Ctrl-C does: it ends soon; at the second time, at once."""
+        self._send(signal.SIGINT)
+
+    async def ended(self) -> int | None:
+        """Wait for its process to end, however it does; its exit code."""
+        return None if self._process is None else await self._process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
-            await self._process.wait()
+
+    async def _end(self, number: signal.Signals) -> None:
+        self._send(number)
+        await self.ended()
         if self._reader is not None:
             await self._reader
             self._reader = None
