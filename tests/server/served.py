@@ -1,15 +1,21 @@
-"""The service as ``failsoft serve`` runs it; a program for test_drain."""
+"""The service as ``failsoft serve`` runs it; a program for tests."""
 
 import sys
 
 from failsoft.config.settings import ProviderSettings, ServerSettings, Settings
+from failsoft.requests.shared import commands, duties
 from failsoft.server.serve import serve
 
 if __name__ == "__main__":
-    upstream, workers, drain = sys.argv[1:]
+    upstream, workers, drain, *shared = sys.argv[1:]
+    redis_url, data_dir = shared or (None, ".failsoft")
+    commands.DEAD_SECONDS = duties.DEAD_SECONDS = 2.0  # nobody waits ten in a test
+    duties._SIGN_SECONDS = 0.4
     serve(
         Settings(
             anthropic=ProviderSettings(base_url=upstream, api_key="any"),
+            redis_url=redis_url,
+            data_dir=data_dir,
             server=ServerSettings(port=0, workers=int(workers), drain_seconds=float(drain)),
         ),
         on_ready=lambda url: print(url, flush=True),  # noqa: T201 - the test reads it
