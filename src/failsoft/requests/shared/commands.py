@@ -37,6 +37,10 @@ _RUN_SECONDS: Final = 86400.0
 # Frames in one command: it is sent as a whole.
 _GIFT_BYTES: Final = 256 * 1024
 
+# Frames in one reply.
+_PAGE_FRAMES: Final = 2000
+_PAGE_BYTES: Final = 256 * 1024
+
 _WORDS: Final = 100
 
 
@@ -145,11 +149,11 @@ class Commands:
         values = (self._now, self._once_ended, owner, opener, state.value, unseen)
         return _eval("cut", place_keys(place), *values)
 
-    def read(self, place: str, request_id: str, run: int | None = None, after: int = 0) -> Command:
-        """The record, and the frames of a run with ids above ``after``."""
+    def read(self, place: str, request_id: str, run: int | None = None, first: int = 0) -> Command:
+        """The record, and frames of a run from that id on: as many as are read in no time."""
         values = (self._now, self._retention, request_id, "" if run is None else run)
-        first = min(max(after, 0), MAX_ID) + 1
-        return _eval("read", place_keys(place)[:2], *values, first)
+        from_id = min(max(first, 0), MAX_ID)
+        return _eval("read", place_keys(place)[:2], *values, from_id, _PAGE_FRAMES, _PAGE_BYTES)
 
     def hold(self, place: str) -> Command:
         """Count a place among those that we run."""

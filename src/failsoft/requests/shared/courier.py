@@ -41,6 +41,11 @@ class Op:
     keep: bool = False
     answer: asyncio.Future[list[Any]] | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it is still to be done: who asked may have left."""
+        return self.keep or self.answer is None or not self.answer.done()
+
 
 class Courier:
     """Sends all that was asked meanwhile in one go, and answers. For the loop it is started on.
@@ -123,7 +128,7 @@ class Courier:
         now = time.monotonic()
         if not self._connected and now >= self._retry_at:
             await self._rise()
-        ops, self._ops = self._ops, []
+        ops, self._ops = [op for op in self._ops if op.wanted], []
         due = self._connected and (now >= self._flush_at or self._closing)
         await self._batch(ops, self.pending.dirty() if due else [])
         if due and self._connected:

@@ -227,13 +227,20 @@ class RedisLog:
     async def _look(
         self, place: str, request_id: str, run: int | None, after: int
     ) -> Events | None:
-        command = self._commands.read(place, request_id, run, after)
-        op = Op(commands=[command], tail=self._tails.get(request_id))
-        ((flat, data, last),) = await self._ask(op)
-        if not flat:
-            return None
-        self._remember(request_id, place)
-        return Events(data, int(last) if last else after, record_of(flat))
+        """Page by page; the record is the last one's, and frames that are there do not change."""
+        pages, last_id, first = [], after, after + 1
+        while True:
+            command = self._commands.read(place, request_id, run, first)
+            op = Op(commands=[command], tail=self._tails.get(request_id))
+            ((flat, data, last, onward),) = await self._ask(op)
+            if not flat:
+                return None
+            pages.append(data)
+            last_id = int(last) if last else last_id
+            if not onward:
+                self._remember(request_id, place)
+                return Events(b"".join(pages), last_id, record_of(flat))
+            first = int(onward)
 
     async def _cut_if_dead(self, place: str, record: Record) -> bool:
         """Interrupt a run whose owner is dead; whether it was."""
