@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 
 import pytest
 from log_kit import DONE, FAILED, feed, frame, intent, known, opened, until
@@ -313,3 +314,13 @@ async def test_frames_of_a_run_that_others_ended_are_not_held(start, server):
     log.append(record.id, 1, frame(3), 3, shown=True)
     assert log._courier.pending._bytes_in == log._courier.pending._bytes_out
     assert not await log.end(record.id, 1, DONE)
+
+
+async def test_a_loop_that_is_held_up_takes_redis_for_no_slower(start, caplog):
+    log = start()
+    await opened(log, intent("k"))
+    loop = asyncio.get_running_loop()
+    for tenths in range(10):  # at different moments of a question
+        loop.call_later(tenths / 10_000, time.sleep, 0.15)
+        assert await known(log, intent("k"))
+    assert caplog.records == []

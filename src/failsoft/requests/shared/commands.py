@@ -22,7 +22,7 @@ from failsoft.requests.shared.scripts import script
 from failsoft.requests.shared.wire import Command
 from failsoft.requests.tail import Tail
 
-__all__ = ["DEAD_SECONDS", "MAX_ID", "Commands", "Gift", "PlacedTail", "record_of"]
+__all__ = ["DEAD_SECONDS", "MAX_ID", "Commands", "Gift", "PlacedTail", "begin_after", "record_of"]
 
 DEAD_SECONDS = 10.0
 """An owner that has given no sign for so long is dead: five signs."""
@@ -38,7 +38,6 @@ _RUN_SECONDS: Final = 86400.0
 _GIFT_BYTES: Final = 256 * 1024
 
 # Frames in one reply.
-_PAGE_FRAMES: Final = 2000
 _PAGE_BYTES: Final = 256 * 1024
 
 _WORDS: Final = 100
@@ -149,11 +148,10 @@ class Commands:
         values = (self._now, self._once_ended, owner, opener, state.value, unseen)
         return _eval("cut", place_keys(place), *values)
 
-    def read(self, place: str, request_id: str, run: int | None = None, first: int = 0) -> Command:
-        """The record, and frames of a run from that id on: as many as are read in no time."""
+    def read(self, place: str, request_id: str, run: int | None, begin: str) -> Command:
+        """The record, and frames of a run: as many as are read in no time."""
         values = (self._now, self._retention, request_id, "" if run is None else run)
-        from_id = min(max(first, 0), MAX_ID)
-        return _eval("read", place_keys(place)[:2], *values, from_id, _PAGE_FRAMES, _PAGE_BYTES)
+        return _eval("read", place_keys(place)[:2], *values, begin, _PAGE_BYTES)
 
     def hold(self, place: str) -> Command:
         """Count a place among those that we run."""
@@ -256,6 +254,11 @@ def _parts(frames: list[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]
             yield frames[start:at]
             start, size = at, len(frame)
     yield frames[start:]
+
+
+def begin_after(event_id: int) -> str:
+    """Where to begin to read the frames after an event."""
+    return f"{min(max(event_id, -1), MAX_ID) + 1}-0"
 
 
 def _text(value: float | None) -> str:

@@ -24,13 +24,12 @@ from failsoft.requests.records import (
     StoreStatus,
     fresh,
 )
-from failsoft.requests.shared.commands import MAX_ID, Commands, PlacedTail, record_of
+from failsoft.requests.shared.commands import MAX_ID, Commands, PlacedTail, begin_after, record_of
 from failsoft.requests.shared.courier import Courier, Op
 from failsoft.requests.shared.duties import Duties
 from failsoft.requests.shared.keys import place_key, place_of
 from failsoft.requests.shared.outage import slow
-from failsoft.requests.shared.wire import Command, Wire
-from failsoft.state.connection import REDIS_TIMEOUT_SECONDS
+from failsoft.requests.shared.wire import Command, Wire, in_time
 
 __all__ = ["RedisLog"]
 
@@ -100,8 +99,8 @@ class RedisLog:
         if not self.status.up:
             return self._not_entered(intent)
         try:
-            return await self._open(intent, commands)
-        except LogDownError:
+            return await in_time(self._open(intent, commands))
+        except (LogDownError, TimeoutError):
             self._take_back(intent)  # nobody knows whether it was entered
             return self._not_entered(intent)
         except asyncio.CancelledError:
@@ -228,9 +227,9 @@ class RedisLog:
         self, place: str, request_id: str, run: int | None, after: int
     ) -> Events | None:
         """Page by page; the record is the last one's, and frames that are there do not change."""
-        pages, last_id, first = [], after, after + 1
+        pages, last_id, begin = [], after, begin_after(after)
         while True:
-            command = self._commands.read(place, request_id, run, first)
+            command = self._commands.read(place, request_id, run, begin)
             op = Op(commands=[command], tail=self._tails.get(request_id))
             ((flat, data, last, onward),) = await self._ask(op)
             if not flat:
@@ -240,7 +239,7 @@ class RedisLog:
             if not onward:
                 self._remember(request_id, place)
                 return Events(b"".join(pages), last_id, record_of(flat))
-            first = int(onward)
+            begin = onward.decode()
 
     async def _cut_if_dead(self, place: str, record: Record) -> bool:
         """Interrupt a run whose owner is dead; whether it was."""
@@ -281,7 +280,6 @@ class RedisLog:
         op.answer = courier.loop.create_future()
         courier.put(op)
         try:
-            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                return await op.answer
+            return await in_time(op.answer)
         except TimeoutError:
             raise LogDownError(slow(self._wire.where)) from None
