@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from log_contract import LogContract
@@ -9,6 +10,7 @@ from log_kit import DONE, FAILED, feed, intent, known, opened, until
 from redis_server import needs_redis, redis_server
 
 from failsoft.requests.records import Opened, RequestState
+from failsoft.requests.shared import scripts
 from failsoft.requests.shared.log import RedisLog
 from failsoft.state.connection import connect
 
@@ -226,3 +228,9 @@ async def test_places_of_those_who_came_second_are_not_kept(another, admin):
     await asyncio.gather(*(known(sibling, intent("k")) for _ in range(20)))
     await sibling.find(record.id, record.scope)
     assert await admin.keys("*place") == [f"failsoft:1:{{{record.id}}}:place".encode()]
+
+
+def test_every_script_is_known_by_its_name():
+    folder = Path(scripts.__file__).parent
+    names = {path.stem for path in folder.glob("*.lua")}
+    assert names == {"common", *scripts.SCRIPTS}

@@ -20,7 +20,7 @@ Command = tuple[bytes | str | int | float, ...]
 _TOGETHER: Final = 128
 _TOGETHER_BYTES: Final = 512 * 1024
 
-_SLICES: Final = 10
+_SLICES: Final = 5
 
 
 class Wire:
