@@ -185,8 +185,12 @@ class Commands:
         return [("RPUSH", key, word), ("PEXPIRE", key, self._once_ended)]
 
     def words(self) -> Command:
-        """Take the words that were left."""
-        return ("LPOP", cancels_key(self._owner), _WORDS)
+        """The words that were left for us."""
+        return ("LRANGE", cancels_key(self._owner), 0, _WORDS - 1)
+
+    def heard(self, count: int) -> Command:
+        """Strike out the first words."""
+        return ("LTRIM", cancels_key(self._owner), count, -1)
 
     def follow(self, request_id: str) -> Command:
         """Say that a reader here follows it."""

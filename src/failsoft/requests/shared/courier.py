@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -48,17 +48,13 @@ class Op:
 
 
 class Courier:
-    """Sends all that was asked meanwhile in one go, and answers. For the loop it is started on.
-
-    It is busier while there are ``running``.
-    """
+    """Sends all that was asked meanwhile in one go, and answers. For the loop it is started on."""
 
     def __init__(
         self,
         wire: Wire,
         commands: Commands,
         duties: Duties,
-        running: Mapping[str, PlacedTail],
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -68,7 +64,6 @@ class Courier:
         self._wire = wire
         self._commands = commands
         self._duties = duties
-        self._running = running
         self._clock = clock
         self._ops: list[Op] = []
         self._kept: list[Op] = []
@@ -90,14 +85,13 @@ class Courier:
         """Begin."""
         self._task = asyncio.create_task(self._run())
 
-    def put(self, op: Op) -> None:
-        """Have it done at once. From any loop."""
+    def put(self, op: Op, *, soon: bool = True) -> None:
+        """Have it done at once, or with what comes next. From any loop."""
         if asyncio.get_running_loop() is self.loop:
-            self._ops.append(op)
-            self._woken.set()
+            self._take(op, soon)
         else:
             with suppress(RuntimeError):  # the loop is closed: nothing is done any more
-                self.loop.call_soon_threadsafe(self._take, op)
+                self.loop.call_soon_threadsafe(self._take, op, soon)
 
     async def aclose(self) -> None:
         """Write what there is, and end. Idempotent."""
@@ -119,10 +113,8 @@ class Courier:
         self._woken.clear()
 
     def _free_seconds(self) -> float:
-        now = time.monotonic()
-        if not self._connected:
-            return self._retry_at - now
-        return (self._flush_at if self._running else self._duties.due_at) - now
+        until = self._flush_at if self._connected else self._retry_at
+        return until - time.monotonic()
 
     async def _turn(self) -> None:
         now = time.monotonic()
@@ -213,9 +205,10 @@ class Courier:
         since = self._clock() if changed else self._status.since
         self._status = replace(self._status, up=not problem, problem=problem, since=since)
 
-    def _take(self, op: Op) -> None:
+    def _take(self, op: Op, soon: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe takes no names
         self._ops.append(op)
-        self._woken.set()
+        if soon:
+            self._woken.set()
 
     async def _leave(self) -> None:
         """Write what there is, and go. What cannot be written is taken over like a dead one's."""

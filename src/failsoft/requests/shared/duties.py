@@ -31,7 +31,7 @@ class Duties:
         *,
         on_cancel: OnCancel,
     ) -> None:
-        self.due_at = -math.inf
+        self._sign_at = -math.inf
         self._owner = owner
         self._wire = wire
         self._commands = commands
@@ -58,11 +58,8 @@ class Duties:
     async def do(self) -> None:
         """What is due."""
         if self._running:
-            (words,) = await self._send([self._commands.words()])
-            for word in words or ():
-                request, run = word.decode().rsplit(" ", 1)
-                self._on_cancel(request, int(run))
-        if time.monotonic() >= self.due_at:
+            await self._hear()
+        if time.monotonic() >= self._sign_at:
             dead = await self._sign()
             if time.monotonic() > self._blind_until:
                 for owner in dead:
@@ -74,12 +71,21 @@ class Duties:
         await self._strike_off(self._owner)
         await self._send(self._commands.leave())
 
+    async def _hear(self) -> None:
+        """Pass on what other processes ask to be cancelled; only then is it struck out."""
+        (words,) = await self._send([self._commands.words()])
+        for word in words:
+            request, run = word.decode().rsplit(" ", 1)
+            self._on_cancel(request, int(run))
+        if words:
+            await self._send([self._commands.heard(len(words))])
+
     async def _sign(self) -> list[str]:
         """Give a sign; who is dead."""
         buried, self._buried = self._buried, []
         (living, dead), _ = await self._send(self._commands.sign(buried))
         self._living = {owner.decode() for owner in living}
-        self.due_at = time.monotonic() + _SIGN_SECONDS
+        self._sign_at = time.monotonic() + _SIGN_SECONDS
         return [owner.decode() for owner in dead]
 
     async def _strike_off(self, owner: str) -> None:

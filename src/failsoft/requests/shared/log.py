@@ -79,7 +79,7 @@ class RedisLog:
         """Begin to work, on the running loop; ``on_cancel`` is called on it."""
         shared = self._wire, self._commands
         self._duties = Duties(self._owner, *shared, self._tails, on_cancel=on_cancel)
-        self._courier = Courier(*shared, self._duties, self._tails, clock=self._clock)
+        self._courier = Courier(*shared, self._duties, clock=self._clock)
         self._courier.start()
 
     async def aclose(self) -> None:
@@ -99,13 +99,14 @@ class RedisLog:
         if not self.status.up:
             return self._not_entered(intent)
         try:
-            return await in_time(self._open(intent, commands))
+            how, record = await in_time(self._open(intent, commands))
         except (LogDownError, TimeoutError):
             self._take_back(intent)  # nobody knows whether it was entered
             return self._not_entered(intent)
         except asyncio.CancelledError:
             self._take_back(intent)  # nobody will run it
             raise
+        return self._opened(intent, how, record)
 
     def append(
         self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
@@ -174,20 +175,23 @@ class RedisLog:
     async def follow(self, request_id: str) -> None:
         """Say that a reader here follows it; see :meth:`RequestLog.follow`."""
         if self.status.up and self._follows.due(request_id):
-            self._put(self._commands.follow(request_id))
+            self._put(self._commands.follow(request_id), soon=True)
 
     async def followed(self, request_id: str) -> bool:
         """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
         (found,) = await self._ask(Op(commands=[self._commands.followed(request_id)]))
         return bool(found)
 
-    async def _open(self, intent: Intent, commands: list[Command]) -> Opened | Known | Conflict:
-        place = place_of(intent)
+    async def _open(self, intent: Intent, commands: list[Command]) -> tuple[bytes, Record]:
         *_, (how, flat) = await self._ask(Op(commands=commands))
         record = record_of(flat)
-        if how == b"known" and await self._cut_if_dead(place, record):
+        if how == b"known" and await self._cut_if_dead(place_of(intent), record):
             *_, (how, flat) = await self._ask(Op(commands=commands))
             record = record_of(flat)
+        return how, record
+
+    def _opened(self, intent: Intent, how: bytes, record: Record) -> Opened | Known | Conflict:
+        place = place_of(intent)
         self._remember(record.id, place)
         if intent.key is not None and intent.id != record.id:
             self._put(("UNLINK", place_key(intent.id)))
@@ -208,7 +212,8 @@ class RedisLog:
         """End what ``intent`` may have opened, so that the same key can be asked for again."""
         cut = self._commands.cut
         state = RequestState.CANCELLED
-        self._put(cut(place_of(intent), self._owner, state, opener=intent.id), keep=True)
+        taken = cut(place_of(intent), self._owner, state, opener=intent.id)
+        self._put(taken, keep=True, soon=True)
 
     def _end(self, tail: PlacedTail, ending: Ending) -> Command:
         # What is told in place of an answer are words of our own.
@@ -263,9 +268,10 @@ class RedisLog:
         if len(self._places) > _PLACES:
             del self._places[next(iter(self._places))]
 
-    def _put(self, command: Command, *, keep: bool = False) -> None:
+    def _put(self, command: Command, *, keep: bool = False, soon: bool = False) -> None:
+        """Have it done; nobody waits for it."""
         if self._courier is not None:
-            self._courier.put(Op(commands=[command], keep=keep))
+            self._courier.put(Op(commands=[command], keep=keep), soon=soon)
 
     async def _ask(self, op: Op) -> list[Any]:
         """Have it done, and the replies. Raises LogDownError, at once where the log is down."""
