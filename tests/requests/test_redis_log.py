@@ -17,6 +17,12 @@ from failsoft.state.connection import connect
 pytestmark = needs_redis
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine is not an outage."""
+    monkeypatch.setattr("failsoft.requests.shared.wire.REDIS_TIMEOUT_SECONDS", 2.0)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     with redis_server(tmp_path_factory.mktemp("redis")) as server:

@@ -3,7 +3,7 @@
 import sys
 
 from failsoft.config.settings import ProviderSettings, ServerSettings, Settings
-from failsoft.requests.shared import commands, duties
+from failsoft.requests.shared import commands, duties, wire
 from failsoft.server.serve import serve
 
 if __name__ == "__main__":
@@ -11,6 +11,7 @@ if __name__ == "__main__":
     redis_url, data_dir = shared or (None, ".failsoft")
     commands.DEAD_SECONDS = duties.DEAD_SECONDS = 2.0  # nobody waits ten in a test
     duties._SIGN_SECONDS = 0.4
+    wire.REDIS_TIMEOUT_SECONDS = 1.0  # a busy machine is not an outage
     serve(
         Settings(
             anthropic=ProviderSettings(base_url=upstream, api_key="any"),

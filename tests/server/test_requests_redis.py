@@ -45,7 +45,16 @@ async def servers(redis, tmp_path, *faults, count):
             )
             upstream = upstream or one.simulator.url
             found.append((one, await stack.enter_async_context(client(one))))
+            await connected(found[-1][1])
         yield found
+
+
+async def connected(session):
+    """Return once the log is read: until it was reached first a request is answered without it."""
+    while True:
+        async with session.get("/api/requests/req_none") as reply:
+            if reply.status == 404:
+                return
 
 
 async def test_fifty_copies_over_three_servers_are_one_call(redis, tmp_path):
@@ -88,6 +97,7 @@ async def test_a_reader_on_another_server_keeps_a_request_alive(redis, tmp_path)
             await reply.content.readuntil(b'"type":"text"')
             request_id = reply.headers["x-request-id"]
             tab = await there.get(f"/api/requests/{request_id}/stream")
+            assert tab.status == 200, await tab.text()
             raw = await tab.content.readuntil(b'"type":"text"')
             await asyncio.sleep(0.3)  # it looked again, and says that it follows
         raw += await tab.content.read()
