@@ -5,9 +5,11 @@ import dataclasses
 import sqlite3
 
 import pytest
+from redis_server import needs_redis, redis_server
 
 from failsoft.requests.records import Ending, Intent, Opened, RequestState
 from failsoft.requests.schema import _STORIES, _TABLES
+from failsoft.requests.shared.log import RedisLog
 from failsoft.requests.sqlite import SqliteLog
 from failsoft.telemetry.events import (
     AttemptFinished,
@@ -68,9 +70,12 @@ def story(*, served: bool):
 
 def kept(folder, *endings):
     """Runs of one request that ended so; an ending of ``None`` leaves it running."""
+    keep_in(lambda: SqliteLog(folder), *endings)
 
+
+def keep_in(make_log, *endings):
     async def keep():
-        log = SqliteLog(folder, store_text=True, retention_seconds=86400)
+        log = make_log()
         log.start(on_cancel=lambda *_: None)
         intent = Intent(
             id=ID, scope="a", key="k", fingerprint=b"f", stream=True, route="chat", locale="en"
@@ -178,3 +183,24 @@ def test_a_log_of_the_version_before_goes_on(invoke, tmp_path):
     before.close()
     kept(tmp_path / ".failsoft", dataclasses.replace(DONE, story=story(served=True)))
     assert "claude-sonnet-5-5 answered" in invoke("explain", ID).out
+
+
+@needs_redis
+def test_in_redis(invoke, tmp_path):
+    with redis_server(tmp_path) as server:
+        there = {"FAILSOFT_REDIS_URL": server.url}
+        unknown = invoke("explain", ID, **there)
+        assert unknown.code == 2
+        assert f"{ID} is not in Redis: is it the service's own (redis_url)" in unknown.err
+        first = dataclasses.replace(FAILED, story=story(served=False))
+        second = dataclasses.replace(DONE, story=story(served=True))
+        keep_in(lambda: RedisLog(server.url), first, second)
+        ended = invoke("explain", ID, **there)
+        assert (ended.code, ended.err) == (0, "")
+        first, second = ended.out.split("Run 2 of 2")
+        assert f"claude-opus-5-5 failed after 500 ms: {OVERLOADED} (transient)" in first
+        assert "claude-sonnet-5-5 answered in 500 ms" in second
+        server.kill()
+        ended = invoke("explain", ID, **there)
+        assert ended.code == 2
+        assert "cannot be reached" in ended.err

@@ -144,7 +144,8 @@ async def test_what_dies_is_told_and_nothing_is_asked_twice(cluster):
     await cluster.calls(3)
     os.kill(pid_of(cluster, "\0serve\0"), signal.SIGKILL)
     done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    assert [became.result()[:4] in ("502 ", "lost") for became in done] == [True]
+    told = [became.result() for became in done]
+    assert [one[:4] in ("502 ", "lost") for one in told] == [True], told
     await cluster.process.until(SERVER_KILLED)
     assert [call["outcome"] for call in await cluster.upstream_calls()].count("open") == 2
 

@@ -58,6 +58,12 @@ class RedisServer:
             process.kill()
             process.wait()
 
+    def forget(self) -> None:
+        """Be as empty as when it was started."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            assert connection.recv(16) == b"+OK\r\n"
+
     def _answers(self) -> bool:
         with (
             contextlib.suppress(OSError),

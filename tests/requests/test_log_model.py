@@ -2,16 +2,23 @@
 
 import asyncio
 import contextlib
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from log_kit import DONE, FAILED, frame, intent
+from redis_server import needs_redis, redis_server
 
 from failsoft.requests.records import Conflict, Known, Opened, RequestState
+from failsoft.requests.shared.log import RedisLog
 from failsoft.requests.sqlite import SqliteLog
 
 OWNERS = st.integers(0, 2)
@@ -33,10 +40,14 @@ class Kept:
 
 
 class Logs(RuleBasedStateMachine):
+    def __init__(self, store):
+        super().__init__()
+        self.store = store
+
     @initialize()
     def begin(self):
         self.runner = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
+        self.store.empty()
         self.logs = [None, None, None]
         for owner in range(3):
             self.arrive(owner)
@@ -48,14 +59,13 @@ class Logs(RuleBasedStateMachine):
         for log in self.logs:
             self.run(log.aclose())
         self.runner.close()
-        self.folder.cleanup()
 
     def run(self, work):
         return self.runner.run(work)
 
     def arrive(self, owner):
         async def start():
-            log = SqliteLog(Path(self.folder.name))
+            log = self.store.log()
             log.start(on_cancel=lambda *_: None)
             return log
 
@@ -166,5 +176,45 @@ class Logs(RuleBasedStateMachine):
                     assert self.run(log.cancel(kept.id, "c")) is None
 
 
-Logs.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
-TestLogs = Logs.TestCase
+class Folder:
+    """Logs in files, each time in a folder that was not used before."""
+
+    def __init__(self, path):
+        self.path = path
+        self.number = 0
+
+    def empty(self):
+        self.number += 1
+
+    def log(self):
+        return SqliteLog(self.path / str(self.number))
+
+
+class Shared:
+    """Logs in one Redis."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def empty(self):
+        self.server.forget()
+
+    def log(self):
+        return RedisLog(self.server.url)
+
+
+def check(store):
+    extent = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(lambda: Logs(store), settings=extent)
+
+
+def test_in_files(tmp_path):
+    check(Folder(tmp_path))
+
+
+@needs_redis
+def test_in_redis(tmp_path, monkeypatch):
+    # A busy machine is not an outage.
+    monkeypatch.setattr("failsoft.requests.shared.wire.REDIS_TIMEOUT_SECONDS", 2.0)
+    with redis_server(tmp_path) as server:
+        check(Shared(server))

@@ -39,14 +39,22 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    *faults: str, drain: float, announce: float = 0, workers: int = 1, upstream: str = ""
+    *faults: str,
+    drain: float,
+    announce: float = 0,
+    workers: int = 1,
+    upstream: str = "",
+    shared: tuple[str, str] | tuple[()] = (),
 ) -> AsyncIterator[Served]:
-    """With its files where the test is; before a simulator of its own unless there is one."""
+    """With its files where the test is; before a simulator of its own unless there is one.
+
+    ``shared``: the address of a Redis, and a folder of its own.
+    """
     async with asyncio.timeout(60), Simulator(faults=faults) as simulator:
         program = str(Path(__file__).with_name("served.py"))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *(program, upstream or simulator.url, str(workers), str(drain), str(announce)),
+            *(program, upstream or simulator.url, str(workers), str(drain), str(announce), *shared),
             env={**os.environ, "NO_PROXY": "127.0.0.1"},
             stdout=asyncio.subprocess.PIPE,
         )

@@ -16,8 +16,10 @@ from failsoft.cli.sentences import Sentence, sentence
 from failsoft.cli.terminal import duration, model_of, output, printable
 from failsoft.cli.timeline import timeline
 from failsoft.cli.trouble import CommandError
+from failsoft.config.settings import Settings
 from failsoft.engine.ledger import Attempt
 from failsoft.requests.reading import Told, tell_of
+from failsoft.requests.shared import reading as shared
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -42,19 +44,29 @@ def explain(
 ) -> None:
     """Say what happened to a request: its attempts on a time line, and every step in words."""
     settings = load(config).settings
-    place = Path(settings.data_dir) / "requests.db"
-    told = tell_of(place, request_id)
-    if told is None:
-        hours = f"{settings.retention_seconds / 3600:g} hours"
-        raise CommandError(
-            f"{printable(request_id)} is not in {place}: is it the service's own folder "
-            f"(data_dir), and the request younger than {hours}?"
-        )
+    told = _told(settings, request_id)
     _say(Text(_about(request_id, told), "bold"))
     for run, data in told.stories.items():
         _show_run(run, told, read_story(data))
     if told.run not in told.stories:
         _say(Text(_untold(told), "yellow"))
+
+
+def _told(settings: Settings, request_id: str) -> Told:
+    if settings.redis_url:
+        told, where = shared.tell_of(settings.redis_url, request_id), "Redis"
+        whose = "the service's own (redis_url)"
+    else:
+        place = Path(settings.data_dir) / "requests.db"
+        told, where = tell_of(place, request_id), str(place)
+        whose = "the service's own folder (data_dir)"
+    if told is None:
+        hours = f"{settings.retention_seconds / 3600:g} hours"
+        raise CommandError(
+            f"{printable(request_id)} is not in {where}: is it {whose}, "
+            f"and the request younger than {hours}?"
+        )
+    return told
 
 
 def _about(request_id: str, told: Told) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from failsoft.requests.pending import Pending
 from failsoft.requests.rows import Rows
-from failsoft.requests.tail import Part, Tail
+from failsoft.requests.tail import Tail
 
-__all__ = ["MAX_PENDING_BYTES", "Inbox", "Op"]
-
-# Frames held in memory while the disk cannot take them.
-MAX_PENDING_BYTES = 32 * 1024 * 1024
+__all__ = ["Inbox", "Op"]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -34,19 +31,12 @@ class Op:
     answer: asyncio.Future[Any] | None = None
 
 
-class Inbox:
-    """Two queues without a lock of ours: what is to be done at once, and what can wait a little.
-
-    ``overflowed``: a frame was dropped for want of room.
-    """
+class Inbox(Pending[Tail]):
+    """Two queues without a lock of ours: what is to be done at once, and what can wait a little."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._ops: SimpleQueue[Op] = SimpleQueue()
-        self._dirty: deque[Tail] = deque()
-        self.overflowed = False
-        # Each is counted by one thread only.
-        self._bytes_in = 0
-        self._bytes_out = 0
 
     def put(self, op: Op) -> None:
         """Have it done at once."""
@@ -61,41 +51,3 @@ class Inbox:
                 ops.append(self._ops.get_nowait())
         except Empty:
             return ops
-
-    def mark(self, tail: Tail) -> None:
-        """Have what the tail holds written soon."""
-        if not tail.dirty:
-            tail.dirty = True
-            self._dirty.append(tail)
-
-    def dirty(self) -> list[Tail]:
-        """Take all tails that were marked."""
-        tails = [self._dirty.popleft() for _ in range(len(self._dirty))]
-        for tail in tails:
-            tail.dirty = False  # before its frames are taken: what comes after marks it anew
-        return tails
-
-    def add(self, tail: Tail, frame: bytes, event_id: int) -> bool:
-        """Hold a frame until it is written; false where there is no room."""
-        if self._bytes_in - self._bytes_out + len(frame) > MAX_PENDING_BYTES:
-            self.overflowed = True
-            return False
-        self._bytes_in += len(frame)
-        tail.frames.append((event_id, frame))
-        self.mark(tail)
-        return True
-
-    def written(self, part: Part) -> None:
-        """This much is held no more."""
-        del part.tail.frames[: part.count]
-        self._bytes_out += len(part.data)
-
-    def drop(self, tail: Tail) -> None:
-        """Give up what a tail holds, and whatever will come after it."""
-        tail.torn = True
-        tail.moved = False
-        tail.last_id = tail.attempt = 0
-        tail.retry_at = None
-        held = tail.frames[:]
-        del tail.frames[: len(held)]
-        self._bytes_out += sum(len(frame) for _, frame in held)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEAD_SECONDS", "Owner", "bury", "lives", "locks"]
+__all__ = ["DEAD_SECONDS", "Owner", "bury", "lives", "locks", "owner_name"]
 
 # An owner whose lock cannot be asked is dead after that long without a sign: fifteen heartbeats.
 DEAD_SECONDS = 30.0
@@ -24,7 +24,7 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.name = _name()
+        self.name = owner_name()
         self._path = _path(folder, self.name)
         self._fd: int | None = None
 
@@ -127,7 +127,8 @@ def _is_at(fd: int, path: Path) -> bool:
     return False
 
 
-def _name() -> str:
+def owner_name() -> str:
+    """A name that no other process has, nor this one before."""
     return f"{_host()}:{os.getpid()}:{secrets.token_hex(8)}"
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "RequestState",
     "StoreStatus",
+    "fresh",
 ]
 
 
@@ -147,3 +148,30 @@ class StoreStatus:
     up: bool
     problem: str
     since: float | None
+
+
+def fresh(intent: Intent, *, owner: str, now: float) -> Record:
+    """The record of a request that was never heard of."""
+    return Record(
+        id=intent.id,
+        scope=intent.scope,
+        key=intent.key,
+        fingerprint=intent.fingerprint,
+        stream=intent.stream,
+        route=intent.route,
+        locale=intent.locale,
+        state=RequestState.QUEUED,
+        run=1,
+        owner=owner,
+        created_at=now,
+        updated_at=now,
+        ended_at=None,
+        attempt=0,
+        retry_at=None,
+        status=None,
+        body=None,
+        retryable=False,
+        first_id=1,
+        last_id=0,
+        shown_run=0,
+    )

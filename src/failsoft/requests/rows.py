@@ -19,10 +19,11 @@ from failsoft.requests.records import (
     Opened,
     Record,
     RequestState,
+    fresh,
 )
 from failsoft.requests.tail import Part, Tail
 
-__all__ = ["Rows", "fresh"]
+__all__ = ["Rows"]
 
 _NAMES: Final = tuple(field.name for field in fields(Record))
 _COLUMNS: Final = ", ".join(
@@ -217,33 +218,6 @@ class Rows:
             "shown": tail.shown,
             "now": self._clock(),
         }
-
-
-def fresh(intent: Intent, *, owner: str, now: float) -> Record:
-    """The record of a request that was never heard of."""
-    return Record(
-        id=intent.id,
-        scope=intent.scope,
-        key=intent.key,
-        fingerprint=intent.fingerprint,
-        stream=intent.stream,
-        route=intent.route,
-        locale=intent.locale,
-        state=RequestState.QUEUED,
-        run=1,
-        owner=owner,
-        created_at=now,
-        updated_at=now,
-        ended_at=None,
-        attempt=0,
-        retry_at=None,
-        status=None,
-        body=None,
-        retryable=False,
-        first_id=1,
-        last_id=0,
-        shown_run=0,
-    )
 
 
 def _record(row: tuple[Any, ...]) -> Record:

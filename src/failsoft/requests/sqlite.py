@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from failsoft.requests.book import Keeping
+from failsoft.requests.follows import Follows
 from failsoft.requests.inbox import Op
-from failsoft.requests.log import FOLLOW_SECONDS, OnCancel
+from failsoft.requests.log import OnCancel
 from failsoft.requests.owners import Owner
 from failsoft.requests.records import (
     Conflict,
@@ -23,8 +24,9 @@ from failsoft.requests.records import (
     Record,
     RequestState,
     StoreStatus,
+    fresh,
 )
-from failsoft.requests.rows import Rows, fresh
+from failsoft.requests.rows import Rows
 from failsoft.requests.tail import Tail
 from failsoft.requests.writer import Writer
 
@@ -59,7 +61,7 @@ class SqliteLog:
         self._owner = Owner(self._keeping.owners)
         self._writer: Writer | None = None
         self._tails: dict[str, Tail] = {}  # of the runs that are this process's, by request
-        self._follows = _Follows()
+        self._follows = Follows()
 
     @property
     def status(self) -> StoreStatus:
@@ -210,21 +212,3 @@ class _Opening:
     def undone(self, _: object) -> None:
         if record := self._record:
             self._tails.pop(record.id, None)
-
-
-class _Follows:
-    """Which requests are followed from here, so that not every look is written."""
-
-    def __init__(self) -> None:
-        self._written: dict[str, float] = {}  # oldest first
-
-    def due(self, request_id: str) -> bool:
-        """Whether it is to be written again; counts as written then."""
-        now = time.monotonic()
-        if now - self._written.get(request_id, -FOLLOW_SECONDS) < FOLLOW_SECONDS / 3:
-            return False
-        self._written.pop(request_id, None)
-        self._written[request_id] = now
-        while now - next(iter(self._written.values())) > FOLLOW_SECONDS:
-            del self._written[next(iter(self._written))]
-        return True

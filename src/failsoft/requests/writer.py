@@ -146,7 +146,7 @@ class Writer:
                 part.tail.moved = part.tail.moved or part.moved
             raise
         for part in parts:
-            self.inbox.written(part)
+            self.inbox.release(part.tail, part.count)
         return answers
 
     def _settle(self, ops: Sequence[Op], answers: Sequence[Any]) -> None:

@@ -18,6 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
+from failsoft.requests.log import RequestLog
+from failsoft.requests.shared.log import RedisLog
 from failsoft.requests.sqlite import SqliteLog
 from failsoft.server.alerting import watching
 from failsoft.server.chat import Chat
@@ -98,13 +100,15 @@ def router(ai: Failsoft, *, principal: Any = None) -> APIRouter:
 
 
 def _desk(service: Service) -> Desk:
-    settings = service.ai.settings
-    log = SqliteLog(
-        Path(settings.data_dir),
-        store_text=settings.store_text,
-        retention_seconds=settings.retention_seconds,
-    )
-    return Desk(service, log)
+    return Desk(service, _log(service.ai.settings))
+
+
+def _log(settings: Settings) -> RequestLog:
+    keep_text, retention = settings.store_text, settings.retention_seconds
+    if settings.redis_url:
+        return RedisLog(settings.redis_url, store_text=keep_text, retention_seconds=retention)
+    folder = Path(settings.data_dir)
+    return SqliteLog(folder, store_text=keep_text, retention_seconds=retention)
 
 
 class _Router(APIRouter):

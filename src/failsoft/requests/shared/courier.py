@@ -1,0 +1,230 @@
+"""The one task that talks to Redis: it sends in groups, and stays whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Final
+
+from failsoft.requests.outage import DROPPING
+from failsoft.requests.pending import Pending
+from failsoft.requests.records import LogDownError, StoreStatus
+from failsoft.requests.shared.commands import Commands, Gift, PlacedTail
+from failsoft.requests.shared.duties import Duties
+from failsoft.requests.shared.outage import explain
+from failsoft.requests.shared.wire import Command, Wire
+
+__all__ = ["Courier", "Op"]
+
+_log = logging.getLogger(__name__)
+
+# The contract says 250 ms; the way there takes some of it.
+_FLUSH_SECONDS: Final = 0.2
+_RETRY_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Op:
+    """Something asked of Redis, and who waits for the replies.
+
+    ``tail`` is written before. ``keep``: in an outage it is done afterwards rather than never.
+    """
+
+    commands: Sequence[Command]
+    tail: PlacedTail | None = None
+    keep: bool = False
+    answer: asyncio.Future[list[Any]] | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is still to be done: who asked may have left."""
+        return self.keep or self.answer is None or not self.answer.done()
+
+
+class Courier:
+    """Sends all that was asked meanwhile in one go, and answers. For the loop it is started on."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        commands: Commands,
+        duties: Duties,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.pending = Pending[PlacedTail]()
+        self._status = StoreStatus(name="request_log", up=True, problem="", since=None)
+        self._wire = wire
+        self._commands = commands
+        self._duties = duties
+        self._clock = clock
+        self._ops: list[Op] = []
+        self._kept: list[Op] = []
+        self._woken = asyncio.Event()
+        self._connected = False
+        self._closing = False
+        self._retry_at = self._flush_at = -math.inf
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def status(self) -> StoreStatus:
+        """Whether the log works, and what to do if not."""
+        status = self._status
+        if status.up or not self.pending.overflowed:
+            return status
+        return replace(status, problem=status.problem + DROPPING)
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, op: Op, *, soon: bool = True) -> None:
+        """Have it done at once, or with what comes next. From any loop."""
+        if asyncio.get_running_loop() is self.loop:
+            self._take(op, soon)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: nothing is done any more
+                self.loop.call_soon_threadsafe(self._take, op, soon)
+
+    async def aclose(self) -> None:
+        """Write what there is, and end. Idempotent."""
+        self._closing = True
+        self._woken.set()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        while not self._closing:
+            await self._pause()
+            await self._turn()
+        await self._leave()
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._free_seconds()):
+                await self._woken.wait()
+        self._woken.clear()
+
+    def _free_seconds(self) -> float:
+        until = self._flush_at if self._connected else self._retry_at
+        return until - time.monotonic()
+
+    async def _turn(self) -> None:
+        now = time.monotonic()
+        if not self._connected and now >= self._retry_at:
+            await self._rise()
+        ops, self._ops = [op for op in self._ops if op.wanted], []
+        due = self._connected and (now >= self._flush_at or self._closing)
+        await self._batch(ops, self.pending.dirty() if due else [])
+        if due and self._connected:
+            self._flush_at = now + _FLUSH_SECONDS
+            await self._guarded(self._duties.do)
+
+    async def _batch(self, ops: Sequence[Op], tails: Sequence[PlacedTail]) -> None:
+        """Send it all, what runs gave out first."""
+        if not self._connected:
+            self._put_off(ops)
+            return
+        pending = dict.fromkeys([*tails, *(op.tail for op in ops if op.tail is not None)])
+        gifts = [g for tail in pending if tail.pending for g in self._commands.gifts(tail)]
+        sent = [gift.command for gift in gifts] + [each for op in ops for each in op.commands]
+        try:
+            replies = iter(await self._wire.send(sent))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again later
+            for gift in gifts:
+                gift.tail.moved = True
+                self.pending.mark(gift.tail)
+            self._fall(error)
+            self._put_off(ops)
+            return
+        for gift in gifts:
+            self._given(gift, next(replies))
+        for op in ops:
+            _answer(op, list(islice(replies, len(op.commands))))
+
+    def _given(self, gift: Gift, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            _log.error("request_log_refused", exc_info=reply)
+        if reply == 1:
+            self.pending.release(gift.tail, gift.count)
+        else:  # it is not this process's any more, or nothing that Redis takes
+            self.pending.drop(gift.tail)
+
+    def _put_off(self, ops: Sequence[Op]) -> None:
+        self._kept += [op for op in ops if op.keep]
+        for op in ops:
+            if op.answer is not None and not op.answer.done():
+                op.answer.set_exception(LogDownError(self.status.problem))
+
+    async def _rise(self) -> None:
+        """Find out whether it works, and write what was held; up once that is done."""
+        if not await self._guarded(self._wire.prepare) or not await self._guarded(
+            self._duties.arrive
+        ):
+            return
+        self._connected = True
+        kept, self._kept = self._kept, []
+        await self._batch(kept, self.pending.dirty())
+        if self._connected:
+            self._up()
+
+    async def _guarded(self, work: Callable[[], Any]) -> bool:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again later
+            self._fall(error)
+            return False
+        return True
+
+    def _up(self) -> None:
+        self.pending.overflowed = False
+        if not self._status.up:
+            self._change(problem="")
+            _log.warning("request_log_up", extra={"fields": {"server": self._wire.where}})
+
+    def _fall(self, error: Exception) -> None:
+        """Say why; it is tried again later."""
+        self._connected = False
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        self._duties.lost_sight()
+        was_up = self._status.up
+        self._change(problem=explain(error, self._wire.where))
+        if was_up:
+            fields = {"problem": self.status.problem}
+            _log.error("request_log_down", extra={"fields": fields})
+
+    def _change(self, *, problem: str) -> None:
+        changed = bool(problem) == self._status.up
+        since = self._clock() if changed else self._status.since
+        self._status = replace(self._status, up=not problem, problem=problem, since=since)
+
+    def _take(self, op: Op, soon: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe takes no names
+        self._ops.append(op)
+        if soon:
+            self._woken.set()
+
+    async def _leave(self) -> None:
+        """Write what there is, and go. What cannot be written is taken over like a dead one's."""
+        await self._turn()
+        if self._connected:
+            await self._guarded(self._duties.leave)
+        await self._wire.aclose()
+
+
+def _answer(op: Op, replies: list[Any]) -> None:
+    failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
+    if failed is not None:
+        _log.error("request_log_refused", exc_info=failed)
+    if op.answer is None or op.answer.done():
+        return
+    if failed is not None:
+        op.answer.set_exception(LogDownError("the request log did not take this request"))
+    else:
+        op.answer.set_result(replies)
