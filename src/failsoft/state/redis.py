@@ -72,8 +72,9 @@ class RedisStore:
             on_ready()
             while True:
                 message = await pubsub.get_message(timeout=_LOOK_SECONDS)
-                if message is not None:
-                    on_change(_read(message["data"]))
+                told = None if message is None else _heard(message["data"])
+                if told is not None:
+                    on_change(told)
         except self._errors as error:
             raise StoreError(_said(error)) from None
         finally:
@@ -85,6 +86,14 @@ class RedisStore:
         await self._listener.aclose()
 
 
+def _heard(told: bytes) -> Told | None:
+    """Anybody may publish: what is not ours is nothing."""
+    try:
+        return _read(told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def _read(told: bytes) -> Told:
     read: dict[str, Any] = json.loads(told)
     key: str = read["key"]
@@ -92,5 +101,9 @@ def _read(told: bytes) -> Told:
 
 
 def _said(error: Exception) -> str:
-    """Without an address: it may carry a password."""
-    return "no reply in time" if isinstance(error, TimeoutError) else type(error).__name__
+    """Without an address: it may carry a password. What a server refuses, it says why itself."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - an extra
+
+    if type(error).__name__ == "TimeoutError":  # its own, or ours
+        return "no reply in time"
+    return str(error)[:200] if isinstance(error, ResponseError) else type(error).__name__
