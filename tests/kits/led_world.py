@@ -1,6 +1,7 @@
 """Several processes that share one store over bad links, in virtual time."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 from virtual_loop import VirtualLoop
@@ -87,14 +88,14 @@ class Link:
 class Process:
     """One, with a monotonic clock of its own."""
 
-    def __init__(self, loop, store, number):
+    def __init__(self, loop, store, number, rules=RULES):
         self.origin = 1000.0 * number
         self._loop = loop
         self.link = Link(store)
-        self.leading = Leading(RULES, now=self.now, wake=self._wake)
+        self.leading = Leading(rules, now=self.now, wake=self._wake)
         self.changes = []
         self.gates = Gates(
-            SETTINGS,
+            replace(SETTINGS, breaker=rules),
             rng=Random(number),
             leaders=self.leading,
             on_change=lambda target, change: self.changes.append((target.id, change)),
@@ -102,7 +103,7 @@ class Process:
         self.lines = []
         self.sharing = None
         self.sharing = Sharing(
-            self.link, self.leading, self.gates, RULES, now=self.now, on_status=self.lines.append
+            self.link, self.leading, self.gates, rules, now=self.now, on_status=self.lines.append
         )
         for target in TARGETS:
             self.gates.of(target)
@@ -158,11 +159,11 @@ class Process:
 class World:
     """``make_store(clock_ms)`` makes the store that all share."""
 
-    def __init__(self, make_store, processes=3):
+    def __init__(self, make_store, processes=3, rules=RULES):
         self.loop = VirtualLoop()
         self.ahead_ms = 0
         self.store = make_store(self.clock_ms)
-        self.processes = [Process(self.loop, self.store, n + 1) for n in range(processes)]
+        self.processes = [Process(self.loop, self.store, n + 1, rules) for n in range(processes)]
         self.born = processes
         self.wait(0.1)
 
@@ -192,11 +193,11 @@ class World:
 
     def kept(self):
         """What the store has, by key."""
-        return {key: kept for key, kept in self.store._kept.items()}
+        return dict(self.store._kept)
 
     def apart(self):
         """Where a process is of another mind than the store."""
-        kept, found = self.kept(), []
+        kept, found = self.kept(), list(getattr(self.store, "apart", []))
         for place, process in enumerate(self.processes):
             assert process.leading.switch.leads, "not led"
             for target in TARGETS:

@@ -1,11 +1,21 @@
-"""Processes over bad links: whatever is lost, late, twice or cut off, they come to be of one mind."""
+"""Processes over bad links: whatever is lost, late or cut off, they come to be of one mind."""
 
-import os
+import shutil
+import tempfile
+from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from led_world import SETTINGS, TARGETS, World
+from lua_store import Both, Lua
+from redis_server import needs_redis, redis_server
 
 from failsoft.policy.circuit import CircuitState
 from failsoft.state.leading import breaker_key
@@ -19,9 +29,11 @@ WELL_AGAIN_SECONDS = SETTINGS.retry.park_max_seconds + 3 * 3.0 + 6.0
 
 
 class Led(RuleBasedStateMachine):
+    store = staticmethod(MemoryStore)
+
     @initialize()
     def begin(self):
-        self.world = World(MemoryStore)
+        self.world = World(self.store)
         self.isolated = {}
         self.promised = {}
 
@@ -180,11 +192,30 @@ class Led(RuleBasedStateMachine):
             world.close()
 
 
-TestLed = Led.TestCase
-TestLed.settings = settings(
-    max_examples=int(os.environ.get("N", "25")),
-    stateful_step_count=25,
-    phases=(Phase.generate,),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+def check(machine, examples):
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_processes_come_to_be_of_one_mind():
+    check(Led, 25)
+
+
+@needs_redis
+def test_processes_come_to_be_of_one_mind_by_the_scripts_too():
+    folder = Path(tempfile.mkdtemp())
+    with redis_server(folder) as server:
+        lua = Lua(server.url)
+
+        class OverRedis(Led):
+            store = staticmethod(lambda clock: Both(clock, lua))
+
+        check(OverRedis, 6)
+    shutil.rmtree(folder)

@@ -1,65 +1,22 @@
 """The Lua scripts against their Python reference: the same replies and pushes, whatever comes."""
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from led_operations import OPERATIONS, operation
+from lua_store import Lua
 from redis_server import needs_redis, redis_server
 
 from failsoft.state.memory import MemoryStore
-from failsoft.state.redis import script
 
 pytestmark = needs_redis
 
-CLOCK = "the clock"
 START = 1_763_900_000_000
-OWN_TIME = "local time = redis.call('TIME')"
-TOLD_TIME = f"local at = tonumber(redis.call('GET', '{CLOCK}'))\nlocal time = {{math.floor(at / 1000), at % 1000 * 1000}}"
-
-
-class Lua:
-    """The scripts as they are shipped, but for the clock."""
-
-    def __init__(self, url):
-        self._client = redis.Redis.from_url(url)
-        self._scripts = {}
-        for kind in ("breaker", "hold"):
-            shipped = script(kind)
-            assert OWN_TIME in shipped
-            self._scripts[kind] = self._client.register_script(shipped.replace(OWN_TIME, TOLD_TIME))
-        self._pushed = self._client.pubsub(ignore_subscribe_messages=True)
-        self._pushed.subscribe("changes", "end")
-
-    def begin(self):
-        self._client.flushall()
-        self.pushes()
-
-    def set(self, now):
-        self._client.set(CLOCK, now)
-
-    def do(self, operation):
-        told = self._scripts[operation.kind](
-            keys=[operation.key], args=["changes", operation.name, *operation.arguments]
-        )
-        return json.loads(told)
-
-    def pushes(self):
-        self._client.publish("end", "")
-        found = []
-        while True:
-            message = self._pushed.get_message(timeout=30)
-            if message is None:
-                continue
-            if message["channel"] == b"end":
-                return found
-            found.append(json.loads(message["data"]))
 
 
 class Memory:

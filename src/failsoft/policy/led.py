@@ -20,8 +20,9 @@ __all__ = [
     "HoldSeen",
 ]
 
-MERGED_SECONDS: Final = 0.05
-"""Two ends of one time that differ by less are the same one, told by two clocks."""
+MERGED_SECONDS: Final = 0.6
+"""Two ends of one time that differ by less are the same one, told by two clocks: theirs are taken
+to differ by up to half a second before one counts as set."""
 
 
 Act = Literal["isolate", "restore"]
