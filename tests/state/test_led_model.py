@@ -113,6 +113,11 @@ class Led(RuleBasedStateMachine):
 
     @rule()
     def restart_empty(self):
+        # Who has not heard yet that one was restored goes on believing that it is isolated.
+        for target in TARGETS:
+            told = {process.breaker(target)._isolated for process in self.world.processes}
+            if len(told) > 1:
+                self.isolated[target] = None
         self.world.store.clear()
 
     @rule(place=PLACES)
