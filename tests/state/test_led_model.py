@@ -36,6 +36,7 @@ class Led(RuleBasedStateMachine):
         self.world = World(self.store)
         self.isolated = {}
         self.promised = {}
+        self.late = set()
 
     @rule(place=PLACES, to=TARGET, reason=st.sampled_from(FAILURES), count=st.integers(1, 6))
     def calls(self, place, to, reason, count):
@@ -96,8 +97,10 @@ class Led(RuleBasedStateMachine):
         sure = not (link.cut or link.lose_requests or link.lose_replies)
         sure = sure and process.leading.switch.leads
         self.world.wait(0.05 if sure else 0.0)
-        # Where it could not be told at once, others may have the last word.
-        self.isolated[to] = act if sure else None
+        # What could not be told at once is told later, and the last word counts.
+        if not sure:
+            self.late.add(to)
+        self.isolated[to] = act if to not in self.late else None
 
     @rule(place=PLACES, cut=st.booleans())
     def cut_off(self, place, cut):
@@ -137,6 +140,7 @@ class Led(RuleBasedStateMachine):
     @rule()
     def come_to_one_mind(self):
         self.world.quiet()
+        self.late.clear()
         assert self.world.apart() == []
         now = self.world.loop.time()
         for (_, scope), until in self.promised.items():
