@@ -1,42 +1,18 @@
 """A loop whose time is a number, and a provider whose replies are a script."""
 
 import asyncio
-import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
 from typing import Any
 
+from virtual_loop import VirtualLoop
+
 from failsoft import Failsoft, Settings
 from failsoft.classify.failures import ReplyFailed, StreamCut
 from failsoft.config.settings import CacheSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
-
-
-class _Selector(selectors.DefaultSelector):
-    """Never sleeps: an idle wait moves the loop's clock instead."""
-
-    loop: "VirtualLoop"
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if not ready:
-            if timeout is None:
-                raise RuntimeError("nothing will ever happen: every task waits for another")
-            self.loop.now += max(0.0, timeout)
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.now = 1000.0
-        selector = _Selector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
 
 
 def virtually(work: Coroutine[Any, Any, Any]) -> Any:

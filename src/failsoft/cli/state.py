@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import Annotated
 
 import typer
@@ -24,6 +25,13 @@ from failsoft.state.store import Operation, StoreError, Told
 
 __all__ = ["isolate", "reset", "restore", "show_state"]
 
+# A person waits longer than a request may.
+_PATIENCE_SECONDS = 5.0
+
+# What a process that knows nothing tells when it reads; see `sync` in the scripts.
+_KNOWS_NOTHING_OF_A_BREAKER = (0, 0, 0, "closed", 0, 0, 0, "")
+_OR_OF_A_HOLD = (0, 0, 0, "bench", 0, 0, 0, 0, "")
+
 _Target = Annotated[str, typer.Argument(metavar="TARGET", help="provider/model, as in the chain.")]
 
 
@@ -31,13 +39,11 @@ def show_state(config: ConfigFile = None) -> None:
     """Print every breaker, and what is benched or parked, as all processes have it."""
     settings = _settings(config)
     gates = _gates(settings)
-    width = round(settings.breaker.window_seconds / settings.breaker.window_buckets * 1000)
-    buckets = settings.breaker.window_buckets
-    breakers = [_breaker(gate, "read", width, buckets) for gate in gates]
+    breakers = [_breaker(gate, "sync", *_KNOWS_NOTHING_OF_A_BREAKER) for gate in gates]
     holds = {hold.scope: None for gate in gates for hold in gate.holds}
-    asked = [*breakers, *(Operation("hold", hold_key(scope), "read") for scope in holds)]
-    told = _run(settings, asked)
-    table = Table("target", "state", "next probe", "failed", "last change", box=None)
+    reads = (Operation("hold", hold_key(scope), "sync", _OR_OF_A_HOLD) for scope in holds)
+    told = _run(settings, [*breakers, *reads])
+    table = Table("target", "state", "next probe", "last change", box=None)
     for gate, one in zip(gates, told, strict=False):
         table.add_row(gate.target.id, *_cells(one))
     output().print(table)
@@ -63,8 +69,9 @@ def reset(config: ConfigFile = None) -> None:
     settings = _settings(config)
     gates = _gates(settings)
     holds = {hold.scope: None for gate in gates for hold in gate.holds}
-    closed = [_breaker(gate, "restore", "reset by hand") for gate in gates]
-    _run(settings, [*closed, *(Operation("hold", hold_key(one), "release") for one in holds)])
+    closed = [_breaker(gate, "restore", *_once(), "reset by hand") for gate in gates]
+    ended = (Operation("hold", hold_key(scope), "release", _once()) for scope in holds)
+    _run(settings, [*closed, *ended])
     _say(f"Reset: {len(gates)} breakers are closed, nothing is benched or parked.")
 
 
@@ -74,7 +81,12 @@ def _act(config: Path | None, target: str, act: str, reason: str) -> None:
     if not gates:
         chain = ", ".join(settings.chain)
         raise CommandError(f"{target} is not in the chain, which is {chain}")
-    _run(settings, [_breaker(gate, act, reason) for gate in gates])
+    _run(settings, [_breaker(gate, act, *_once(), reason) for gate in gates])
+
+
+def _once() -> tuple[str, int]:
+    """Who acts, and which of its acts it is."""
+    return token_hex(4), 1
 
 
 def _breaker(gate: Gate, name: str, *arguments: str | int) -> Operation:
@@ -98,7 +110,7 @@ def _gates(settings: Settings) -> list[Gate]:
 
 def _run(settings: Settings, operations: list[Operation]) -> list[Told]:
     async def run() -> list[Told]:
-        store = RedisStore(settings.redis_url or "")
+        store = RedisStore(settings.redis_url or "", timeout=_PATIENCE_SECONDS)
         try:
             return await store.run(operations)
         finally:
@@ -111,11 +123,10 @@ def _run(settings: Settings, operations: list[Operation]) -> list[Told]:
 
 
 def _cells(told: Told) -> Iterator[str]:
-    now, counts = told["now"], told["counts"]
+    now = told["now"]
     yield "isolated" if told["isolated"] else told["state"]
     waits = told["state"] == "open" and not told["isolated"]
     yield f"in {duration(max(0, told['until'] - now) / 1000)}" if waits else ""
-    yield f"{counts['failures']} of {counts['calls']}" if told["state"] == "closed" else ""
     since = (now - told["generation"]) / 1000
     yield f"{duration(since)} ago: {told['reason']}" if told["generation"] else ""
 

@@ -55,11 +55,11 @@ def state(core: Core) -> State:
 
 
 def _status(core: Core, targets: Mapping[Target, _Told]) -> str:
-    """Down when no route has a target left."""
+    """Down when no route has a target left; a store that does not work degrades."""
     out = {target for target, told in targets.items() if not told["available"]}
     if all(out.issuperset(chain.targets) for chain in core.chains.values()):
         return "down"
-    return "degraded" if out else "ok"
+    return "ok" if not out and all(store.up for store in core.stores) else "degraded"
 
 
 def _default_route(chain: RouteChain, targets: Mapping[Target, _Told]) -> dict[str, Any]:

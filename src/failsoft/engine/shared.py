@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -10,16 +11,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Final
 
 from failsoft.config.settings import Settings
 from failsoft.policy.gate import Gate
 from failsoft.policy.gates import Gates
 from failsoft.requests.records import StoreStatus
+from failsoft.state.connection import REDIS_TIMEOUT_SECONDS
 from failsoft.state.leading import Leading
 from failsoft.state.redis import RedisStore
 from failsoft.state.sharing import Sharing
 
 __all__ = ["Shared"]
+
+_GRANT_SECONDS: Final = 3 * REDIS_TIMEOUT_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -43,15 +48,19 @@ class Shared:
         self._on_status = on_status
         self._lock = threading.Lock()
         self._pid = 0
+        self._closed = False
         self._thread: _Thread | None = None
+        # What a parent's thread holds open is the parent's: to let go of it here would close it.
+        self._forsaken: _Thread | None = None
 
     def begin(self, gates: Gates) -> None:
         """Begin to share, once in each process."""
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() or self._closed:
             return
         with self._lock:
-            if self._pid != os.getpid():
-                self.leading.begin_anew()
+            if self._pid != os.getpid() and not self._closed:
+                self.leading.begin_anew(forked=self._pid != 0)
+                self._forsaken = self._thread
                 self._thread = _Thread(self, gates)
                 self._thread.start()
                 self._pid = os.getpid()
@@ -67,14 +76,20 @@ class Shared:
         if not parts or thread is None or thread.sharing is None:
             return False
         asking = thread.sharing.grant(parts, seconds)
-        asked = asyncio.run_coroutine_threadsafe(asking, thread.loop)
-        # Whoever leaves meanwhile leaves the lease to whoever comes next.
-        await asyncio.wait((asyncio.wrap_future(asked),))
+        try:
+            asked = asyncio.run_coroutine_threadsafe(asking, thread.loop)
+        except RuntimeError:  # the loop has ended
+            asking.close()
+            return False
+        # Whoever leaves meanwhile leaves the lease to whoever comes next. A thread that is ending
+        # may not answer any more.
+        await asyncio.wait((asyncio.wrap_future(asked),), timeout=_GRANT_SECONDS)
         return True
 
     async def aclose(self) -> None:
         """End the thread. Whatever is asked from now on goes on alone. Idempotent."""
         with self._lock:
+            self._closed = True
             thread, self._thread = self._thread, None
         if thread is not None and self._pid == os.getpid():
             await asyncio.to_thread(thread.stop)
@@ -126,14 +141,16 @@ class _Thread(threading.Thread):
     def wake(self) -> None:
         """Something will not wait; called in any thread."""
         sharing = self.sharing
-        if sharing is not None and sharing.ask_to_wake() and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(sharing.wake)
+        if sharing is not None and sharing.ask_to_wake():
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(sharing.wake)
 
     def stop(self) -> None:
         """End it, and return when it has ended."""
         self._stopping = True
         if self._main is not None:
-            self.loop.call_soon_threadsafe(self._main.cancel)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(self._main.cancel)
         self.join()
 
     async def _share(self) -> None:

@@ -88,16 +88,7 @@ class Breaker:
 
     def peek(self, now: float) -> Rejection | None:
         """What ``allow`` would reject right now, without taking anything or rolling dice."""
-        if self._state is CircuitState.CLOSED or self._settings.metrics_only:
-            return None
-        with self._lock:
-            if self._isolated:
-                return Rejection("isolated", float("inf"))
-            if self._state is CircuitState.OPEN and now < self._open_until:
-                return Rejection("open", self._open_until)
-            if self._state is CircuitState.HALF_OPEN:
-                return self._lease_taken(now)
-            return None
+        return None if self._settings.metrics_only else self._peek(now)
 
     def first_content(self, ticket: Ticket, now: float) -> None:
         """The call has begun to answer; a probe has then succeeded, any other so far."""
@@ -166,6 +157,22 @@ class Breaker:
                 recovery_in_seconds=max(0.0, self._open_until - now) if waiting else None,
                 isolated=self._isolated,
             )
+
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
+    def _peek(self, now: float) -> Rejection | None:
+        if self._state is CircuitState.CLOSED:
+            return None
+        with self._lock:
+            if self._isolated:
+                return Rejection("isolated", float("inf"))
+            if self._state is CircuitState.OPEN and now < self._open_until:
+                return Rejection("open", self._open_until)
+            if self._state is CircuitState.HALF_OPEN:
+                return self._lease_taken(now)
+            return None
 
     def _allow(self, now: float, lease: float) -> tuple[Ticket | Rejection, Transition | None]:
         if self._state is CircuitState.CLOSED:

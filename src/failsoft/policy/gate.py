@@ -112,6 +112,13 @@ class Gate:
             return Refusal("full", float("inf"), None)
         return found
 
+    def forked(self) -> None:
+        """Go on in a forked process: a lock may be held by a thread that is not there."""
+        self.breaker.forked()
+        self.host.forked()
+        for hold in self.holds:
+            hold.forked()
+
     def needs_grants(self, now: float) -> list[LedBreaker | LedHold]:
         """What the next call would be a probe of, and a leader has to grant first."""
         if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.holds):

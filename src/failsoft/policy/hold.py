@@ -119,6 +119,10 @@ class Hold:
             self.until = 0.0
             self._parks = 0
 
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
     def _begin(
         self, kind: Literal["bench", "park"], until: float, verdict: Verdict | None, *, probe: bool
     ) -> None:

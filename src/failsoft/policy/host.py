@@ -37,6 +37,10 @@ class HostRow:
         with self._lock:
             return self._is_dead(now)
 
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
     def _is_dead(self, now: float) -> bool:
         spanned = now - self._began >= self._settings.failure_span_seconds
         return spanned and self._count >= self._settings.failure_threshold

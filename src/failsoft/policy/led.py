@@ -6,11 +6,24 @@ alone, from empty counts. A leader is called with a lock held, and only takes no
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from failsoft.policy.circuit import CircuitState, Outcome
 
-__all__ = ["Act", "BreakerLeader", "BreakerSeen", "Granted", "HoldLeader", "HoldSeen"]
+__all__ = [
+    "MERGED_SECONDS",
+    "Act",
+    "BreakerLeader",
+    "BreakerSeen",
+    "Granted",
+    "HoldLeader",
+    "HoldSeen",
+]
+
+MERGED_SECONDS: Final = 0.6
+"""Two ends of one time that differ by less are the same one, told by two clocks: theirs are taken
+to differ by up to half a second before one counts as set."""
+
 
 Act = Literal["isolate", "restore"]
 
@@ -70,8 +83,9 @@ class HoldLeader(Protocol):
 
 
 class Granted(NamedTuple):
-    """A lease that a leader has granted, until ``expires_at`` (monotonic seconds)."""
+    """A lease of a ``generation``, granted until ``expires_at`` (monotonic seconds)."""
 
+    generation: int
     lease: str
     expires_at: float
 
@@ -79,11 +93,13 @@ class Granted(NamedTuple):
 class BreakerSeen(NamedTuple):
     """A breaker as its leader has it; times are this process's monotonic seconds.
 
-    A ``generation`` ends with every change of state but that to half open. A probe may be leased
+    A ``generation`` ends with every change of state but that to half open; a leader that lost all
+    it knew has another ``born``. A probe may be leased
     from ``free_at`` on. ``alone``: it changed while it was cut off from its leader.
     """
 
     generation: int
+    born: int
     state: CircuitState
     open_until: float
     closed_at: float | None
@@ -98,10 +114,11 @@ class HoldSeen(NamedTuple):
     """A hold as its leader has it; times are this process's monotonic seconds.
 
     ``cause`` is the reason of the verdict that led to it. A slow start runs from ``ramp_from`` for
-    ``ramp_seconds``. ``alone`` and ``free_at`` are as in :class:`BreakerSeen`.
+    ``ramp_seconds``. ``born``, ``alone`` and ``free_at`` are as in :class:`BreakerSeen`.
     """
 
     generation: int
+    born: int
     kind: Literal["bench", "park"]
     until: float
     probe_due: bool

@@ -8,7 +8,7 @@ from random import Random
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
-from failsoft.policy.led import BreakerLeader, BreakerSeen, Granted
+from failsoft.policy.led import MERGED_SECONDS, BreakerLeader, BreakerSeen, Granted
 from failsoft.policy.tripping import Counts, trips
 
 __all__ = ["LedBreaker"]
@@ -32,20 +32,23 @@ class LedBreaker(Breaker):
         super().__init__(settings, rng=rng, on_change=on_change)
         self._leader = leader
         self.seen_generation = 0  # read without the lock
+        self._seen_born = 0
         self._free_at = 0.0
         self._granted: Granted | None = None
         self._alone = False
+        self._by_hand = False
 
     def needs_grant(self, now: float) -> bool:
         """Whether the next call would be a probe that the leader has to grant first."""
-        if self._state is CircuitState.CLOSED or self._settings.metrics_only:
+        if self._state is CircuitState.CLOSED or not self._leader.leads:
             return False
-        return self._leader.leads and self._usable_grant(now) is None and self.peek(now) is None
+        return self._usable_grant(now) is None and self._peek(now) is None
 
     def grant(self, granted: Granted) -> None:
-        """Keep a lease for whoever asks next."""
+        """Keep a lease for whoever asks next; one of an older generation is void."""
         with self._lock:
-            self._granted = granted
+            if granted.generation == self.seen_generation:
+                self._granted = granted
 
     def give_back(self) -> None:
         """Give a lease back that nobody took."""
@@ -66,6 +69,7 @@ class LedBreaker(Breaker):
         with self._lock:
             return BreakerSeen(
                 generation=self.seen_generation,
+                born=self._seen_born,
                 state=self._state,
                 open_until=self._open_until,
                 closed_at=None,
@@ -76,42 +80,63 @@ class LedBreaker(Breaker):
                 alone=self._alone,
             )
 
-    def adopt(self, seen: BreakerSeen, now: float, *, anew: bool = False) -> None:
+    def adopt(
+        self, seen: BreakerSeen, now: float, *, merged: bool = False, anew: bool = False
+    ) -> None:
         """Take over what the leader has; ``anew`` drops what was counted without it.
 
-        What is older than what was seen last is ignored.
+        What is older than what was seen last is ignored, and so is what a leader says that has
+        lost all it knew, until it was told what is known here and that is ``merged``.
         """
         with self._lock:
+            if self._seen_born not in (0, seen.born) and not merged:
+                return
+            self._seen_born = seen.born
             change = self._adopt(seen, now, anew=anew)
-            self._alone = False
         self._tell(change)
 
     def isolate(self) -> None:
         """Open by hand everywhere, until :meth:`restore`."""
+        self._by_hand = True
         super().isolate()
-        if self._leader.leads:
-            self._leader.by_hand("isolate")
+        self._leader.by_hand("isolate")
 
     def restore(self) -> None:
         """Close by hand everywhere."""
+        self._by_hand = True
         super().restore()
-        if self._leader.leads:
-            self._leader.by_hand("restore")
+        self._leader.by_hand("restore")
 
     def _adopt(self, seen: BreakerSeen, now: float, *, anew: bool) -> Transition | None:
-        if seen.generation < self.seen_generation and not anew:
+        same = seen.generation == self.seen_generation
+        # What was done here by hand ends this generation as soon as it is told.
+        if seen.generation < self.seen_generation or (same and self._by_hand):
             return None
-        same = seen.generation == self.seen_generation and not anew
+        if anew and self._untold_opening(seen, now):
+            return None
+        if same and not anew:
+            self._free_at = seen.free_at
+            # Half open begins with a lease; a word of open that comes late does not end it.
+            if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
+                return self._move(CircuitState.HALF_OPEN, seen.reason)
+            # They are not of one mind only where this one moved while it began to be led again.
+            if (self._state is CircuitState.CLOSED) == (seen.state is CircuitState.CLOSED):
+                return None
+        return self._take_over(seen, now)
+
+    def _untold_opening(self, seen: BreakerSeen, now: float) -> bool:
+        """Whether it opened by itself after it last told what it has: the next word merges that."""
+        longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
+        return self._alone and self._state is CircuitState.OPEN and longer
+
+    def _take_over(self, seen: BreakerSeen, now: float) -> Transition:
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
         self._isolated, self._reopened = seen.isolated, seen.reopened
-        if same:
-            # Half open begins with a lease; a word of open that comes late does not end it.
-            begins = (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN)
-            return self._move(CircuitState.HALF_OPEN, seen.reason) if begins else None
         self._granted = None
         waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
         change = self._move(seen.state, seen.reason, waits)
+        self._alone = self._by_hand = False
         if seen.state is CircuitState.CLOSED and seen.closed_at is not None:
             ramp = self._settings.ramp_seconds
             self._ramp.begin(seen.closed_at, ramp, passed_at=seen.closed_at)
@@ -127,6 +152,7 @@ class LedBreaker(Breaker):
         granted, self._granted = self._usable_grant(now), None
         if granted is None:
             return Rejection("half_open", max(now, self._free_at)), None
+        expires_at = min(expires_at, granted.expires_at)
         change = None
         if self._state is CircuitState.OPEN:
             change = self._move(CircuitState.HALF_OPEN, "open time over")
@@ -159,9 +185,9 @@ class LedBreaker(Breaker):
         return None
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
-        if not self._leader.leads or ticket.lease is None:
+        if not self._leader.leads:
             return super()._probe_done(ticket, outcome, now)
-        if ticket in self._leases:
+        if ticket in self._leases and ticket.lease is not None:
             self._leases.remove(ticket)
             self._leader.probed(ticket.lease, outcome, self._open_for(now, self._reopened + 1))
         return None

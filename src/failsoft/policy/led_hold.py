@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from failsoft.classify import verdict_for
+from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
 from failsoft.policy.hold import Hold, Lease, Refusal
-from failsoft.policy.led import Granted, HoldLeader, HoldSeen
+from failsoft.policy.led import MERGED_SECONDS, Granted, HoldLeader, HoldSeen
 
 __all__ = ["LedHold"]
 
@@ -30,10 +30,11 @@ class LedHold(Hold):
     ) -> None:
         super().__init__(scope, retry, ramp_seconds=ramp_seconds, rng=rng)
         self._leader = leader
-        self._seen_generation = 0
+        self.seen_generation = 0  # read without the lock
+        self._seen_born = 0
         self._free_at = 0.0
         self._granted: Granted | None = None
-        self._alone = False
+        self._untold = False
 
     def needs_grant(self, now: float) -> bool:
         """Whether the next call would be a probe that the leader has to grant first."""
@@ -42,9 +43,10 @@ class LedHold(Hold):
         return self._usable_grant(now) is None and self.peek(now) is None
 
     def grant(self, granted: Granted) -> None:
-        """Keep a lease for whoever asks next."""
+        """Keep a lease for whoever asks next; one of an older generation is void."""
         with self._lock:
-            self._granted = granted
+            if granted.generation == self.seen_generation:
+                self._granted = granted
 
     def give_back(self) -> None:
         """Give a lease back that nobody took."""
@@ -70,44 +72,55 @@ class LedHold(Hold):
     def release(self) -> None:
         """Let in at once, by hand, everywhere."""
         super().release()
-        if self._leader.leads:
-            self._leader.released()
+        self._leader.released()
 
     def seen(self) -> HoldSeen:
         """What it has itself, to be merged where its leader knows less."""
         with self._lock:
             return self._seen(0.0)
 
-    def adopt(self, seen: HoldSeen, now: float) -> None:
-        """Take over what the leader has. What is older than what was seen last is ignored."""
+    def adopt(
+        self, seen: HoldSeen, now: float, *, merged: bool = False, anew: bool = False
+    ) -> None:
+        """Take over what the leader has; ``anew`` also where it is what was seen last.
+
+        See :meth:`.LedBreaker.adopt`. What is shorter than a time that the leader may not know of
+        is ignored too: the next word merges that.
+        """
         with self._lock:
-            if seen.generation < self._seen_generation:
+            if self._seen_born not in (0, seen.born) and not merged:
                 return
-            new = seen.generation > self._seen_generation
-            self._seen_generation, self._free_at = seen.generation, seen.free_at
-            self._alone = False
+            self._seen_born = seen.born
+            if seen.generation < self.seen_generation:
+                return
+            new = seen.generation > self.seen_generation or anew
+            if new and self._untold and self.until > max(now, seen.until + MERGED_SECONDS):
+                return
+            self.seen_generation, self._free_at = seen.generation, seen.free_at
             if new:
                 self._adopt(seen, now)
 
     def _adopt(self, seen: HoldSeen, now: float) -> None:
+        self._untold = False
         self._kind, self.until = seen.kind, seen.until
         self._probe_due, self._parks = seen.probe_due, seen.parks
         self._granted = self._lease = None
         ramp_ends = seen.ramp_from + seen.ramp_seconds
         self.active = self._probe_due or max(self.until, ramp_ends) > now
         self._ramp.begin(seen.ramp_from, seen.ramp_seconds)
-        if seen.cause and (self.verdict is None or self.verdict.reason != seen.cause):
+        if seen.cause in REASONS and (self.verdict is None or self.verdict.reason != seen.cause):
             self.verdict = verdict_for(seen.cause)
 
     def _say(self, ramp_seconds: float) -> None:
         with self._lock:
-            self._alone = not self._leader.leads
-            if not self._alone:
+            self._untold = True
+            if self._leader.leads:
                 self._leader.held(self._seen(ramp_seconds))
 
     def _seen(self, ramp_seconds: float) -> HoldSeen:
         return HoldSeen(
-            generation=self._seen_generation,
+            generation=self.seen_generation,
+            born=self._seen_born,
             kind=self._kind,
             until=self.until,
             probe_due=self._probe_due,
@@ -116,7 +129,7 @@ class LedHold(Hold):
             ramp_seconds=ramp_seconds,
             free_at=self._free_at,
             cause="" if self.verdict is None else self.verdict.reason,
-            alone=self._alone,
+            alone=self._untold,
         )
 
     def _usable_grant(self, now: float) -> Granted | None:
@@ -137,7 +150,7 @@ class LedHold(Hold):
         granted, self._granted = self._usable_grant(now), None
         if granted is None:
             return Refusal(self._kind, max(now, self._free_at), self.verdict)
-        self._lease = Lease(expires_at, granted.lease)
+        self._lease = Lease(min(expires_at, granted.expires_at), granted.lease)
         return self._lease
 
     def _probed(self, lease: Lease, now: float, *, well: bool | None) -> None:

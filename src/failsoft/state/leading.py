@@ -66,12 +66,11 @@ class Leading:
         """All there is to tell."""
         return [operation for each in self._everybody() for operation in each.take()]
 
-    def open(self, gate: Gate, seconds: float, reason: str) -> Operation:
-        """That this breaker opens."""
-        return self.breaker(gate.target).open(seconds, reason)
-
-    def begin_anew(self) -> None:
+    def begin_anew(self, *, forked: bool) -> None:
         """Another process may be meant from now on: what it tells has numbers of its own."""
+        if forked:
+            for each in (*self._everybody(), *self.gates):
+                each.forked()
         self.cut_off()
         self.switch.process = token_hex(4)
 
@@ -80,6 +79,10 @@ class Leading:
         self.switch.leads = False
         for notes in self._everybody():
             notes.drop()
+
+    def open(self, gate: Gate, seconds: float, reason: str) -> Operation:
+        """That this breaker opens."""
+        return self.breaker(gate.target).open(seconds, reason)
 
     def _everybody(self) -> list[BreakerNotes | HoldNotes]:
         return [*list(self._breakers.values()), *list(self._holds.values())]

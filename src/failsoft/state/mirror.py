@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from failsoft.classify import verdict_for
+from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BenchScope
 from failsoft.policy.circuit import CircuitState
 from failsoft.policy.gate import Gate
@@ -50,19 +50,19 @@ class Mirror:
         for key, hold in list(self._holds.items()):
             yield _sync_hold(key, hold.seen(), now)
 
-    def take(self, told: Told, now: float, *, anew: bool = False) -> None:
+    def take(self, told: Told, now: float, *, merged: bool = False, anew: bool = False) -> None:
         """Take over what was told; see :meth:`.LedBreaker.adopt`."""
         self._clock.learn(told["now"], now)
         key = told["key"]
         if gate := self._breakers.get(key):
-            self._take_breaker(gate, told, now, anew=anew)
+            self._take_breaker(gate, told, now, merged=merged, anew=anew)
         elif hold := self._holds.get(key):
-            hold.adopt(self._hold_seen(told), now)
+            hold.adopt(self._hold_seen(told), now, merged=merged, anew=anew)
 
-    def granted(self, told: Told, seconds: float, now: float) -> Granted | None:
-        """The lease that was granted for ``seconds``, if one was."""
+    def granted(self, told: Told, expires_at: float) -> Granted | None:
+        """The lease that was granted, if one was; it ends no later than ``expires_at``."""
         lease = told.get("granted")
-        return None if lease is None else Granted(lease, now + seconds)
+        return None if lease is None else Granted(told["generation"], lease, expires_at)
 
     def opening(self, told: Told, span: float, now: float) -> tuple[Gate, float, str] | None:
         """The breaker that opens for what was counted, for how many seconds and why.
@@ -86,16 +86,18 @@ class Mirror:
         opening = breaker.opening(judged, now)
         return None if opening is None else (gate, *opening)
 
-    def _take_breaker(self, gate: Gate, told: Told, now: float, *, anew: bool) -> None:
+    def _take_breaker(
+        self, gate: Gate, told: Told, now: float, *, merged: bool, anew: bool
+    ) -> None:
         breaker = gate.breaker
         if not isinstance(breaker, LedBreaker):
             return
-        if told["cause"] and told["state"] != CircuitState.CLOSED:
+        if told["cause"] in REASONS and told["state"] != CircuitState.CLOSED:
             last = gate.last_failure
             if last is None or last.reason != told["cause"]:
                 gate.last_failure = verdict_for(told["cause"])
         before = breaker.state
-        breaker.adopt(self._breaker_seen(told), now, anew=anew)
+        breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
         last = gate.last_failure
         # Only where this process's own connections have told it that it is the host.
@@ -106,6 +108,7 @@ class Mirror:
         here = self._clock.here
         return BreakerSeen(
             generation=told["generation"],
+            born=told["born"],
             state=CircuitState(told["state"]),
             open_until=float("inf") if told["isolated"] else here(told["until"]),
             closed_at=here(told["closed_at"]) if told["closed_at"] else None,
@@ -119,6 +122,7 @@ class Mirror:
         here = self._clock.here
         return HoldSeen(
             generation=told["generation"],
+            born=told["born"],
             kind=told["kind"],
             until=here(told["until"]) if told["until"] else 0.0,
             probe_due=told["probe_due"],
@@ -134,6 +138,7 @@ def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operat
     last = gate.last_failure
     arguments: tuple[Any, ...] = (
         seen.generation,
+        seen.born,
         int(seen.alone),
         seen.state.value,
         milliseconds(max(0.0, seen.open_until - now)),
@@ -147,6 +152,7 @@ def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operat
 def _sync_hold(key: str, seen: HoldSeen, now: float) -> Operation:
     arguments: tuple[Any, ...] = (
         seen.generation,
+        seen.born,
         int(seen.alone),
         seen.kind,
         milliseconds(max(0.0, seen.until - now)),

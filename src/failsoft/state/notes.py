@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from secrets import token_hex
 from threading import Lock
+from typing import Final, Literal
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.circuit import Outcome
@@ -13,7 +14,10 @@ from failsoft.policy.led import Act, HoldSeen
 from failsoft.policy.led_breaker import LedBreaker
 from failsoft.state.store import Operation
 
-__all__ = ["BreakerNotes", "HoldNotes", "Switch", "milliseconds"]
+__all__ = ["BY_HAND", "BreakerNotes", "HoldNotes", "Switch", "milliseconds"]
+
+BY_HAND: Final = frozenset({"isolate", "restore", "release"})
+"""The operations that somebody asked for: they are told also after a time without the store."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -32,17 +36,64 @@ class Switch:
 
 
 class _Notes:
-    def __init__(self, key: str, switch: Switch, urgent: Callable[[], None]) -> None:
+    """Of one key. What was done by hand has a number too, and only the last of it is told."""
+
+    def __init__(
+        self,
+        kind: Literal["breaker", "hold"],
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+    ) -> None:
         self.key = key
+        self._kind = kind
         self._switch = switch
         self._urgent = urgent
+        self._sequence = 0
         self._lock = Lock()
         self._steps: list[Operation] = []
+        self._act: tuple[str, tuple[str, ...]] | None = None
+
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
 
     @property
     def leads(self) -> bool:
         """Whether the store can be reached."""
         return self._switch.leads
+
+    def take(self) -> list[Operation]:
+        """All there is to tell; it is no longer there then."""
+        with self._lock:
+            steps, self._steps = self._steps, []
+            act, self._act = self._act, None
+            if act is not None:
+                name, arguments = act
+                steps.append(self._operation(name, *self._numbered(), *arguments))
+            return steps
+
+    def drop(self) -> None:
+        """Forget what there is to tell, but for what was done by hand."""
+        with self._lock:
+            self._steps = []
+
+    def _step(self, name: str, *arguments: str | int) -> None:
+        with self._lock:
+            self._steps.append(self._operation(name, *arguments))
+        self._urgent()
+
+    def _by_hand(self, name: str, *arguments: str) -> None:
+        with self._lock:
+            self._act = (name, arguments)
+        self._urgent()
+
+    def _operation(self, name: str, *arguments: str | int) -> Operation:
+        return Operation(self._kind, self.key, name, arguments)
+
+    def _numbered(self) -> tuple[str, int]:
+        self._sequence += 1
+        return self._switch.process, self._sequence
 
 
 class BreakerNotes(_Notes):
@@ -60,11 +111,10 @@ class BreakerNotes(_Notes):
         *,
         rules: BreakerSettings,
     ) -> None:
-        super().__init__(key, switch, urgent)
+        super().__init__("breaker", key, switch, urgent)
         self.gate: Gate | None = None
         self.breaker: LedBreaker | None = None
         self._rules = rules
-        self._sequence = 0
         self._generation = 0
         self._calls = self._failures = self._weight = self._older = 0
         self._broke = False
@@ -107,40 +157,31 @@ class BreakerNotes(_Notes):
 
     def by_hand(self, act: Act) -> None:
         """See :class:`.BreakerLeader`."""
-        self._step(act, f"{act}d by hand")
+        self._by_hand(act, f"{act}d by hand")
 
-    def take(self) -> Iterator[Operation]:
-        """All there is to tell; it is no longer there then."""
+    def take(self) -> list[Operation]:
+        """See :meth:`._Notes.take`."""
         with self._lock:
-            steps, self._steps = self._steps, []
-            if self._calls or self._failures:
-                yield self._record()
-                self._clear()
-        yield from steps
+            counted = [self._record()] if self._calls or self._failures else []
+            self._clear()
+        return counted + super().take()
 
     def drop(self) -> None:
-        """Forget what there is to tell."""
+        """See :meth:`._Notes.drop`."""
+        super().drop()
         with self._lock:
-            self._steps = []
             self._clear()
 
     def open(self, seconds: float, reason: str) -> Operation:
         """That it opens, for what was counted."""
         arguments = (self._seen(), milliseconds(seconds), reason, self._cause())
-        return Operation("breaker", self.key, "open", arguments)
+        return self._operation("open", *arguments)
 
     def _record(self) -> Operation:
-        self._sequence += 1
         width = milliseconds(self._rules.window_seconds / self._rules.window_buckets)
         counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
-        whose = (self._switch.process, self._sequence, self._generation)
-        arguments = (*whose, *counted, width, self._rules.window_buckets)
-        return Operation("breaker", self.key, "record", arguments)
-
-    def _step(self, name: str, *arguments: str | int) -> None:
-        with self._lock:
-            self._steps.append(Operation("breaker", self.key, name, arguments))
-        self._urgent()
+        whose = (*self._numbered(), self._generation)
+        return self._operation("record", *whose, *counted, width, self._rules.window_buckets)
 
     def _clear(self) -> None:
         self._calls = self._failures = self._weight = self._older = 0
@@ -172,7 +213,7 @@ class HoldNotes(_Notes):
         now: Callable[[], float],
         ramp_seconds: float,
     ) -> None:
-        super().__init__(key, switch, urgent)
+        super().__init__("hold", key, switch, urgent)
         self._now = now
         self._ramp_seconds = ramp_seconds
 
@@ -188,20 +229,4 @@ class HoldNotes(_Notes):
 
     def released(self) -> None:
         """See :class:`.HoldLeader`."""
-        self._step("release")
-
-    def take(self) -> Iterator[Operation]:
-        """All there is to tell; it is no longer there then."""
-        with self._lock:
-            steps, self._steps = self._steps, []
-        yield from steps
-
-    def drop(self) -> None:
-        """Forget what there is to tell."""
-        with self._lock:
-            self._steps = []
-
-    def _step(self, name: str, *arguments: str | int) -> None:
-        with self._lock:
-            self._steps.append(Operation("hold", self.key, name, arguments))
-        self._urgent()
+        self._by_hand("release")

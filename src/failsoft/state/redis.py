@@ -37,24 +37,26 @@ class RedisStore:
     """A :class:`~failsoft.state.store.Store`. Raises ``SettingError`` where the address is wrong.
 
     Keys are ``failsoft:<schema>:{<key>}``: the braces keep a key's slot in a cluster. Changes are
-    told on a channel of their own for each database, as channels reach over all of them.
+    told on a channel of their own for each database, as channels reach over all of them. Nothing
+    is waited for longer than ``timeout`` seconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout: float = REDIS_TIMEOUT_SECONDS) -> None:
         from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
         self._errors = (RedisError, OSError, ValueError)
-        self._client = connect(url)
+        self._client = connect(url, timeout=timeout)
         self._listener = connect(url, timeout=None)
         database = self._client.connection_pool.connection_kwargs.get("db", 0)
         self._channel = f"failsoft:{SCHEMA}:{database}:changes"
+        self._timeout = timeout
         self._scripts = {kind: script(kind) for kind in ("breaker", "hold")}
         self._hashes: dict[str, str] = {}
 
     async def run(self, operations: Sequence[Operation]) -> list[Told]:
         """See :meth:`.Store.run`."""
         try:
-            async with asyncio.timeout(2 * REDIS_TIMEOUT_SECONDS):
+            async with asyncio.timeout(2 * self._timeout):
                 replies = await self._run(operations)
         except (*self._errors, TimeoutError) as error:
             self._hashes = {}  # a server that was started again has no scripts
@@ -80,8 +82,9 @@ class RedisStore:
             on_ready()
             while True:
                 message = await pubsub.get_message(timeout=_LOOK_SECONDS)
-                if message is not None:
-                    on_change(_read(message["data"]))
+                told = None if message is None else _heard(message["data"])
+                if told is not None:
+                    on_change(told)
         except self._errors as error:
             raise StoreError(_said(error)) from None
         finally:
@@ -93,6 +96,14 @@ class RedisStore:
         await self._listener.aclose()
 
 
+def _heard(told: bytes) -> Told | None:
+    """Anybody may publish: what is not ours is nothing."""
+    try:
+        return _read(told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def _read(told: bytes) -> Told:
     read: dict[str, Any] = json.loads(told)
     key: str = read["key"]
@@ -100,6 +111,11 @@ def _read(told: bytes) -> Told:
 
 
 def _said(error: Exception) -> str:
-    """Not what the error says: that may hold the address, and the address a password."""
-    names = (kind.__name__ for kind in type(error).__mro__)
-    return next((_SAID[name] for name in names if name in _SAID), type(error).__name__)
+    """Without an address: it may carry a password. What a server refuses, it says why itself."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - an extra
+
+    names = [kind.__name__ for kind in type(error).__mro__]
+    known = next((_SAID[name] for name in names if name in _SAID), None)
+    if known is None and isinstance(error, ResponseError):
+        return str(error)[:200]
+    return known or names[0]

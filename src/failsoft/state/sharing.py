@@ -21,7 +21,7 @@ from failsoft.policy.led_hold import LedHold
 from failsoft.state.connection import REDIS_TIMEOUT_SECONDS
 from failsoft.state.leading import Leading, hold_key
 from failsoft.state.mirror import Mirror
-from failsoft.state.notes import milliseconds
+from failsoft.state.notes import BY_HAND, milliseconds
 from failsoft.state.store import Operation, Store, StoreError, Told
 
 __all__ = ["Sharing"]
@@ -74,8 +74,8 @@ class Sharing:
                 began = self._now()
                 try:
                     await self._session()
-                except* StoreError as errors:
-                    self._failed(errors.exceptions[0], began)
+                except* Exception as errors:  # noqa: BLE001 - the next session may go well
+                    self._failed(_first(errors), began)
                 if not self._leading.switch.leads:
                     await asyncio.sleep(_AGAIN_SECONDS)
         finally:
@@ -99,22 +99,26 @@ class Sharing:
 
         Of one key only one is asked for at a time.
         """
+        try:
+            await self._grant(parts, seconds)
+        except Exception as error:  # noqa: BLE001 - whoever asked goes on alone
+            self._down(error)
+            self._urgent.set()
+
+    async def _grant(self, parts: Sequence[LedBreaker | LedHold], seconds: float) -> None:
+        expires_at = self._now() + seconds
         asked = [(part, self._lease(part, seconds)) for part in parts]
         asked = [(part, step) for part, step in asked if step.key not in self._asking]
         keys = {step.key for _, step in asked}
         self._asking |= keys
         try:
             replies = await self._store.run([step for _, step in asked]) if asked else []
-        except StoreError as error:
-            self._down(error)
-            return
         finally:
             self._asking -= keys
-        now = self._now()
+        self._take(replies)
         for (part, _), told in zip(asked, replies, strict=True):
-            if lease := self._mirror.granted(told, seconds, now):
-                part.grant(lease)
-            self._mirror.take(told, now)
+            if granted := self._mirror.granted(told, expires_at):
+                part.grant(granted)
 
     async def _session(self) -> None:
         """Be of one mind with the store until it fails."""
@@ -126,6 +130,8 @@ class Sharing:
                     await ready.wait()
             except TimeoutError:
                 raise StoreError("no reply in time") from None
+            # What was done by hand meanwhile comes before what others did.
+            await self._tell()
             await self._read()
             self._leading.switch.leads = True
             self._on_status("")
@@ -136,6 +142,8 @@ class Sharing:
         read_at = self._now() + _READ_SECONDS
         while True:
             urgent = await self._waited()
+            if not self._leading.switch.leads:
+                raise StoreError("no reply in time")  # to one who asked for a lease
             if self._mirrored < len(self._leading.gates) or self._now() >= read_at:
                 await self._read()
                 read_at = self._now() + _READ_SECONDS
@@ -159,7 +167,9 @@ class Sharing:
             self._mirror.add(gate)
             self._mirrored += 1
         replies = await self._store.run(list(self._mirror.syncs(self._now())))
-        self._take(replies, anew=not self._leading.switch.leads)
+        now, anew = self._now(), not self._leading.switch.leads
+        for told in replies:
+            self._mirror.take(told, now, merged=True, anew=anew)
 
     async def _tell(self) -> None:
         # Kept until there is a reply: what is told again after a lost one counts once.
@@ -177,14 +187,16 @@ class Sharing:
         found = (self._mirror.opening(told, span, now) for told in replies)
         return [self._leading.open(*opening) for opening in found if opening is not None]
 
-    def _take(self, replies: Sequence[Told], *, anew: bool = False) -> None:
+    def _take(self, replies: Sequence[Told]) -> None:
         now = self._now()
         for told in replies:
-            self._mirror.take(told, now, anew=anew)
+            self._mirror.take(told, now)
 
     def _changed(self, told: Told) -> None:
-        if self._leading.switch.leads:
-            self._mirror.take(told, self._now())
+        # What cannot be read is no word of ours; were it one, the next read would tell.
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if self._leading.switch.leads:
+                self._mirror.take(told, self._now())
 
     def _lease(self, part: LedBreaker | LedHold, seconds: float) -> Operation:
         lease, length = token_hex(6), milliseconds(seconds)
@@ -200,6 +212,11 @@ class Sharing:
 
     def _down(self, error: Exception) -> None:
         self._leading.cut_off()
-        self._untold = []
-        self._on_status(str(error))
+        self._untold = [step for step in self._untold if step.name in BY_HAND]
+        self._on_status(str(error) if isinstance(error, StoreError) else type(error).__name__)
         self._looked.set()
+
+
+def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -16,40 +16,49 @@ local function open(milliseconds, reason, cause)
   move('open', reason)
 end
 
--- What was lost goes on under the generation that others know.
+local function isolate(reason)
+  set('isolated', 1)
+  open(0, reason, '')
+end
+
+-- Whether that generation is still the one; see `gone_back`.
 local function known(generation)
-  if not has.generation then set('generation', generation) end
+  if gone_back(generation) then state = 'closed' end
   return generation == number('generation')
+end
+
+-- Calls that began before a process's last failure and are undecided. They are decided, or are
+-- nobody's any more, when half a minute is over.
+local function undecided()
+  local sum = 0
+  for _, name in ipairs(fields('older:')) do
+    local calls, since = string.match(has[name], '^(%d+):(%d+)$')
+    if now - tonumber(since) < 30000 then sum = sum + calls end
+  end
+  return sum
 end
 
 local operations = {}
 
--- known, alone, state, remaining, isolated, reopened, cause: a process tells what it has, and reads.
+-- known, born, alone, state, remaining, isolated, reopened, cause: a process tells what it has, and
+-- reads. It is believed where it knows what was lost, or has opened alone.
 function operations.sync()
-  local lost = not has.generation and argument(1) > 0
-  if lost then set('generation', argument(1)) end
-  if not (lost or ARGV[4] == '1') then return end
-  if ARGV[7] == '1' and has.isolated ~= '1' then
-    set('isolated', 1)
-    open(0, 'isolated', '')
-  elseif ARGV[5] ~= 'closed' and has.isolated ~= '1' then
-    local longer = now + argument(4) > number('until') and argument(4) > 0
-    if lost or longer then
-      set('reopened', ARGV[8])
-      open(argument(4), 'merged', ARGV[9])
+  local believed = lost(argument(1), argument(2))
+  state = has.state or 'closed'
+  if ARGV[8] == '1' then
+    if believed and has.isolated ~= '1' and argument(1) > number('restored') then isolate('isolated') end
+  elseif (believed or ARGV[5] == '1') and ARGV[6] ~= 'closed' and has.isolated ~= '1' then
+    local longer = argument(5) > 0 and now + argument(5) > number('until')
+    if longer or (believed and state == 'closed') then
+      set('reopened', ARGV[9])
+      open(argument(5), 'merged', ARGV[10])
     end
   end
 end
 
 -- process, sequence, generation, calls, failures, broke, weight, older, width, buckets
 function operations.record()
-  local seen = 'process:' .. ARGV[3]
-  local last = tonumber(string.match(has[seen] or '', '^%d+') or 0)
-  if argument(2) <= last then return end
-  set(seen, ARGV[4] .. ':' .. now)
-  for _, name in ipairs(fields('process:')) do
-    if now - tonumber(string.match(has[name], '%d+$')) > 600000 then forget(name) end
-  end
+  if repeated(ARGV[3], argument(2)) then return end
   if not known(argument(3)) or state ~= 'closed' then return end
   if not has.counting then set('counting', now) end
   local epoch = math.floor(now / argument(9))
@@ -58,10 +67,14 @@ function operations.record()
   if tonumber(e or -1) ~= epoch then calls, failures = 0, 0 end
   set(window, epoch .. ':' .. (calls + argument(4)) .. ':' .. (failures + argument(5)))
   if ARGV[8] == '1' then set('row', 0) end
+  local older = 'older:' .. ARGV[3]
   if argument(7) > 0 then
     if number('row') == 0 then set('row_began', now) end
     set('row', number('row') + argument(7))
-    set('older:' .. ARGV[3], ARGV[10])
+    set(older, ARGV[10] .. ':' .. now)
+  elseif has[older] then
+    local left, since = string.match(has[older], '^(%d+):(%d+)$')
+    set(older, math.max(0, left - argument(4)) .. ':' .. since)
   end
 end
 
@@ -75,10 +88,10 @@ end
 
 -- generation, id, milliseconds, probes
 function operations.lease()
-  if not has.generation and argument(1) > 0 then
+  if argument(1) > number('generation') then
     known(argument(1))
     state, changed = 'open', true
-    set('state', 'open')
+    set('state', state)
   end
   if state == 'closed' or has.isolated == '1' or now < number('until') then return end
   set('probes', ARGV[6])
@@ -109,42 +122,39 @@ function operations.probe()
   end
 end
 
--- reason
+-- process, sequence, reason
 function operations.isolate()
-  set('isolated', 1)
-  open(0, ARGV[3], '')
+  if not repeated(ARGV[3], argument(2)) then isolate(ARGV[5]) end
 end
 
--- reason
+-- process, sequence, reason
 function operations.restore()
-  for _, name in ipairs({'isolated', 'reopened', 'closed_at', 'cause'}) do forget(name) end
-  move('closed', ARGV[3])
+  if repeated(ARGV[3], argument(2)) then return end
+  for _, name in ipairs({'isolated', 'until', 'reopened', 'closed_at', 'cause'}) do forget(name) end
+  move('closed', ARGV[5])
+  set('restored', number('generation'))
 end
-
-function operations.read() end
 
 operations[operation]()
 expire()
 
 local live, soonest = leases()
 local told = {
-  key = KEYS[1], now = now, generation = number('generation'), state = state,
+  key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
   ['until'] = number('until'), closed_at = number('closed_at'), reopened = number('reopened'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
   free_at = live >= math.max(1, number('probes')) and soonest or 0,
 }
 if changed then redis.call('PUBLISH', channel, cjson.encode(told)) end
 told.granted = granted
-if operation == 'record' or operation == 'read' then
-  local calls, failures, older = 0, 0, 0
-  local width, buckets = argument(operation == 'record' and 9 or 1), argument(operation == 'record' and 10 or 2)
+if operation == 'record' then
+  local calls, failures, oldest = 0, 0, math.floor(now / argument(9)) - argument(10)
   for _, name in ipairs(fields('window:')) do
     local e, c, f = string.match(has[name], '^(%d+):(%d+):(%d+)$')
-    if tonumber(e) > math.floor(now / width) - buckets then calls, failures = calls + c, failures + f end
+    if tonumber(e) > oldest then calls, failures = calls + c, failures + f end
   end
-  for _, name in ipairs(fields('older:')) do older = older + number(name) end
   told.counts = {
-    calls = calls, failures = failures, in_row = number('row'), older = older,
+    calls = calls, failures = failures, in_row = number('row'), older = undecided(),
     row_for = has.row_began and now - number('row_began') or 0,
     counting_for = has.counting and now - number('counting') or 0,
   }

@@ -1,27 +1,31 @@
 -- The bench or the park of one scope. It is extended, never shortened.
 local changed, granted = false, nil
 
+-- A probe that is owed stays owed, also where what is longer owes none.
 local function hold(kind, milliseconds, probe_due, parks, ramp, cause)
-  if now + milliseconds <= number('until') then return end
+  local ends, owed = now + milliseconds, has.probe_due == '1'
+  if ends <= number('until') and (owed or probe_due ~= '1') then return end
   next_generation()
   changed = true
+  ends = math.max(ends, number('until'))
   set('kind', kind)
-  set('until', now + milliseconds)
-  set('probe_due', probe_due)
+  set('until', ends)
+  set('probe_due', owed and '1' or probe_due)
   set('parks', math.max(number('parks'), parks))
-  set('ramp_from', now + milliseconds)
+  set('ramp_from', ends)
   set('ramp', ramp)
   set('cause', cause)
 end
 
 local operations = {}
 
--- known, alone, kind, remaining, probe_due, parks, ramp, cause: tells what a process has, and reads.
+-- known, born, alone, kind, remaining, probe_due, parks, ramp, cause: tells what a process has, and
+-- reads; see `sync` of a breaker.
 function operations.sync()
-  local lost = not has.generation and argument(1) > 0
-  if lost then set('generation', argument(1)) end
-  if (lost or ARGV[4] == '1') and (argument(4) > 0 or ARGV[7] == '1') then
-    hold(ARGV[5], math.max(1, argument(4)), ARGV[7], argument(6), ARGV[9], ARGV[10])
+  local believed = lost(argument(1), argument(2))
+  local owes = ARGV[8] == '1' and has.probe_due ~= '1'
+  if (believed or ARGV[5] == '1') and (argument(5) > 0 or owes) then
+    hold(ARGV[6], math.max(1, argument(5)), ARGV[8], argument(7), ARGV[10], ARGV[11])
   end
 end
 
@@ -52,20 +56,20 @@ function operations.probe()
   end
 end
 
+-- process, sequence
 function operations.release()
+  if repeated(ARGV[3], argument(2)) then return end
   next_generation()
   changed = true
   for _, name in ipairs({'until', 'probe_due', 'parks', 'ramp_from', 'ramp', 'cause'}) do forget(name) end
 end
-
-function operations.read() end
 
 operations[operation]()
 expire()
 
 local live, soonest = leases()
 local told = {
-  key = KEYS[1], now = now, generation = number('generation'), kind = has.kind or 'bench',
+  key = KEYS[1], now = now, born = number('born'), generation = number('generation'), kind = has.kind or 'bench',
   ['until'] = number('until'), probe_due = has.probe_due == '1', parks = number('parks'),
   ramp_from = number('ramp_from'), ramp = number('ramp'), cause = has.cause or '',
   free_at = live > 0 and soonest or 0,

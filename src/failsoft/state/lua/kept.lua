@@ -49,6 +49,35 @@ local function leases()
   return live, soonest
 end
 
+-- Whether this was told before: a process tells again, under the same number, what it had no reply to.
+local function repeated(process, sequence)
+  local name = 'process:' .. process
+  if sequence <= tonumber(string.match(has[name] or '0', '^%d+')) then return true end
+  set(name, sequence .. ':' .. now)
+  for _, other in ipairs(fields('process:')) do
+    if now - tonumber(string.match(has[other], '%d+$')) > 600000 then forget(other) end
+  end
+  return false
+end
+
+-- Whoever knows a later generation than is kept here is right: this server was started again empty,
+-- or is a copy that lags. What it kept is void, and goes on under the generation that is known.
+local function gone_back(known)
+  if known <= number('generation') then return false end
+  local born = number('born')
+  redis.call('DEL', KEYS[1])
+  has = {}
+  if born > 0 then set('born', born) end
+  set('generation', known)
+  return true
+end
+
+-- Whether a process knows what was lost here: it saw this key under another birth, or further on.
+local function lost(known, born)
+  local behind = gone_back(known)
+  return behind or (known > 0 and born ~= number('born'))
+end
+
 -- A generation is a time, so that it goes on growing where everything was lost.
 local function next_generation()
   set('generation', math.max(number('generation') + 1, now))
@@ -60,6 +89,7 @@ end
 -- Nothing stays for ever, but what was done by hand stays long.
 local function expire()
   if next(has) ~= nil then
+    if not has.born then set('born', now) end
     local keep = has.isolated == '1' and 2592000000 or 3600000
     redis.call('PEXPIRE', KEYS[1], keep + math.max(0, number('until') - now))
   end
