@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from failsoft.errors import SettingError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["REDIS_TIMEOUT_SECONDS", "connect"]
+__all__ = ["REDIS_TIMEOUT_SECONDS", "connect", "in_time"]
+
+T = TypeVar("T")
+
+_SLICES: Final = 5
 
 REDIS_TIMEOUT_SECONDS: Final = 0.1
 """For a connection to be made, and for a reply. A frozen server holds a socket open for ever, and
@@ -45,3 +51,21 @@ def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis
         "socket_connect_timeout": REDIS_TIMEOUT_SECONDS,
     }
     return client
+
+
+async def in_time(work: Awaitable[T], seconds: float) -> T:
+    """What comes of ``work``, given up after so many seconds. Raises :class:`TimeoutError`.
+
+    In slices: a loop that was held up itself sees that the time is over before it sees what has
+    come meanwhile, and would take a server for slow that is not. A halt costs one slice, however
+    long it was.
+    """
+    future = asyncio.ensure_future(work)
+    try:
+        for _ in range(_SLICES):
+            await asyncio.wait((future,), timeout=seconds / _SLICES)
+            if future.done():
+                return future.result()
+        raise TimeoutError
+    finally:
+        future.cancel()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect
+from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect, in_time
 from failsoft.state.store import Operation, StoreError, Told
 
 __all__ = ["SCHEMA", "RedisStore", "script"]
@@ -45,7 +44,7 @@ class RedisStore:
         from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
         self._errors = (RedisError, OSError, ValueError)
-        self._client = connect(url, timeout=timeout)
+        self._client = connect(url, timeout=None)  # what is done together is timed together
         self._listener = connect(url, timeout=None)
         database = self._client.connection_pool.connection_kwargs.get("db", 0)
         self._channel = f"failsoft:{SCHEMA}:{database}:changes"
@@ -56,8 +55,7 @@ class RedisStore:
     async def run(self, operations: Sequence[Operation]) -> list[Told]:
         """See :meth:`.Store.run`."""
         try:
-            async with asyncio.timeout(2 * self._timeout):
-                replies = await self._run(operations)
+            replies = await in_time(self._run(operations), self._timeout)
         except (*self._errors, TimeoutError) as error:
             self._hashes = {}  # a server that was started again has no scripts
             raise StoreError(_said(error)) from None

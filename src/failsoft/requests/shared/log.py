@@ -29,7 +29,7 @@ from failsoft.requests.shared.courier import Courier, Op
 from failsoft.requests.shared.duties import Duties
 from failsoft.requests.shared.keys import place_key, place_of
 from failsoft.requests.shared.outage import slow
-from failsoft.requests.shared.wire import Command, Wire, in_time
+from failsoft.requests.shared.wire import Command, Wire, answered
 
 __all__ = ["RedisLog"]
 
@@ -99,7 +99,7 @@ class RedisLog:
         if not self.status.up:
             return self._not_entered(intent)
         try:
-            how, record = await in_time(self._open(intent, commands))
+            how, record = await answered(self._open(intent, commands))
         except (LogDownError, TimeoutError):
             self._take_back(intent)  # nobody knows whether it was entered
             return self._not_entered(intent)
@@ -286,6 +286,6 @@ class RedisLog:
         op.answer = courier.loop.create_future()
         courier.put(op)
         try:
-            return await in_time(op.answer)
+            return await answered(op.answer)
         except TimeoutError:
             raise LogDownError(slow(self._wire.where)) from None

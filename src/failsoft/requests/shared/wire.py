@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from failsoft.requests.shared.outage import is_outage
 from failsoft.requests.shared.scripts import SCRIPTS, script
-from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect
+from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect, in_time
 
-__all__ = ["Command", "Wire", "in_time"]
+__all__ = ["Command", "Wire", "answered"]
 
 T = TypeVar("T")
 
@@ -19,8 +18,6 @@ Command = tuple[bytes | str | int | float, ...]
 # Sent in one go: so much is carried out and replied to well within the time there is for it.
 _TOGETHER: Final = 128
 _TOGETHER_BYTES: Final = 512 * 1024
-
-_SLICES: Final = 5
 
 
 class Wire:
@@ -37,7 +34,7 @@ class Wire:
 
     async def prepare(self) -> None:
         """Make the scripts known. Raises what :meth:`send` raises."""
-        await in_time(self._load())
+        await answered(self._load())
 
     async def send(self, commands: Sequence[Command]) -> list[Any]:
         """The replies; of one that was refused by itself, the error.
@@ -47,7 +44,7 @@ class Wire:
         """
         replies: list[Any] = []
         for group in _groups(commands):
-            replies += await in_time(self._pass_prepared(group))
+            replies += await answered(self._pass_prepared(group))
         return replies
 
     async def aclose(self) -> None:
@@ -75,22 +72,9 @@ class Wire:
         return replies
 
 
-async def in_time(work: Awaitable[T]) -> T:
-    """What comes of ``work``, given up after 100 ms. Raises :class:`TimeoutError`.
-
-    In slices: a loop that was held up itself sees that the time is over before it sees what has
-    come meanwhile, and would take a server for slow that is not. A halt costs one slice, however
-    long it was.
-    """
-    future = asyncio.ensure_future(work)
-    try:
-        for _ in range(_SLICES):
-            await asyncio.wait((future,), timeout=REDIS_TIMEOUT_SECONDS / _SLICES)
-            if future.done():
-                return future.result()
-        raise TimeoutError
-    finally:
-        future.cancel()
+async def answered(work: Awaitable[T]) -> T:
+    """What comes of ``work`` in the time there is. Raises :class:`TimeoutError`."""
+    return await in_time(work, REDIS_TIMEOUT_SECONDS)
 
 
 def _groups(commands: Sequence[Command]) -> Iterator[Sequence[Command]]:
