@@ -120,7 +120,7 @@ def _other_placeholders(
 def _unfit(language: Language) -> Iterator[Problem]:
     labels = {(key, "action_label"): e.action_label for key, e in language.entries.items()}
     for place, text in {**_texts(language), **labels}.items():
-        for kind, words in unfit_words(text, language=language.mother):
+        for kind, words in dict.fromkeys(unfit_words(text, language=language.mother)):
             yield _problem(language, place, f"has {kind}: {words!r}", "say it in everyday words")
 
 
