@@ -87,7 +87,23 @@ def test_the_catalogue_falls_back_to_the_default_then_to_english(catalogue):
 
 
 def test_the_catalogue_chooses_among_its_files(write):
-    loaded = Catalogue.load(write("es.toml", ""))
-    assert loaded.choose("es-MX, en;q=0.5") == "es"
-    assert loaded.choose("fr", default="es-MX") == "es"
-    assert loaded.notice("kept", locale="es_MX").locale == "es"
+    loaded = Catalogue.load(write("nl.toml", ""))
+    assert loaded.choose("nl-BE, en;q=0.5") == "nl"
+    assert loaded.choose("pt", default="nl-BE") == "nl"
+    assert loaded.notice("kept", locale="nl_BE").locale == "nl"
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        ("ja-JP,ja;q=0.9,en-US;q=0.8,en;q=0.7", "ja"),
+        ("fr-CA,fr;q=0.8,en;q=0.5", "fr"),
+        ("de-CH-1996, en;q=0.1", "de"),
+        ("es-419,es;q=0.9", "es"),
+        ("ar-EG,ar;q=0.9,en;q=0.8", "ar"),
+        ("ko, ja;q=0.9", "ja"),
+        ("ko", "en"),
+    ],
+)
+def test_browsers_get_the_languages_that_ship(catalogue, header, chosen):
+    assert catalogue.choose(header) == chosen

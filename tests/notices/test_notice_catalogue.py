@@ -11,6 +11,7 @@ from failsoft.errors import NoticeFileError
 from failsoft.notices import Catalogue
 from failsoft.notices import catalogue as module
 
+SHIPPED = ("ar", "de", "en", "es", "fr", "ja")
 TITLE = '[notices.minimal]\ntitle = "{}"'
 
 
@@ -59,7 +60,7 @@ def test_a_fact_of_english_holds_in_every_language(write):
 def test_a_region_stands_on_its_language_and_that_on_english(write):
     write("nl.toml", TITLE.format("Geen antwoord") + '\n[notices.rule]\ntitle = "Vast antwoord"')
     loaded = Catalogue.load(write("nl-BE.toml", TITLE.format("Geen antwoord nu")))
-    assert loaded.locales == ("en", "nl", "nl-be")
+    assert set(loaded.locales) - set(SHIPPED) == {"nl", "nl-be"}
     assert title(loaded, locale="nl-BE") == "Geen antwoord nu"
     assert loaded.notice("rule", locale="nl-BE").title == "Vast antwoord"
     assert loaded.notice("kept", locale="nl-BE").title == "Your message is kept"
@@ -143,7 +144,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
 
 
 def test_other_files_in_the_folder_are_left_alone(write):
-    assert Catalogue.load(write("README.md", "Words live here.")).locales == ("en",)
+    assert Catalogue.load(write("README.md", "Words live here.")).locales == SHIPPED
 
 
 def test_a_change_is_read_after_a_second_and_not_before(write, clock):

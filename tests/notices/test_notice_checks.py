@@ -1,5 +1,6 @@
 """Each rule of `failsoft notices check` refuses what it is there to refuse."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -58,8 +59,8 @@ def test_a_suggestion_is_held_to_the_same_words(write):
 
 
 def test_a_word_that_is_jargon_only_in_english_may_stand_in_another_language():
-    assert not list(unfit_words("Es sind null Minuten.", english=False))
-    assert list(unfit_words("Der Server", english=False))
+    assert not list(unfit_words("Es sind null Minuten.", language="de"))
+    assert list(unfit_words("Der Server", language="de"))
 
 
 @pytest.mark.parametrize("field", ["title", "happened", "you", "next", "action_label"])
@@ -129,6 +130,7 @@ def test_a_whole_language_is_fit_and_its_extra_keys_and_facts_are_not(write):
     )
     whole = whole.replace(', link = "help"', "").replace(', link = "status_page"', "")
     whole = whole.replace(', link = "history"', "")
+    whole = re.sub(r'^(\w+ = (?:\{ text = )?"[^"]+)"', r'\1 ok"', whole, flags=re.MULTILINE)
     assert problems_of(write("nl.toml", whole)) == []
     extra = whole.replace("[notices.kept]", '[notices.kept]\nseverity = "error"\nbody = "x"')
     assert problems_of(write("nl.toml", extra)) == [

@@ -71,7 +71,7 @@ def test_every_row_has_a_notice_with_the_facts_of_its_category(
     notice = notice_for(verdict(category, reason), catalogue=catalogue, retrying=retrying)
     assert facts(notice) == FACTS[category]
     assert 0 < len(notice.body) <= 200
-    assert not list(unfit_words(f"{notice.title} {notice.body}", english=True))
+    assert not list(unfit_words(f"{notice.title} {notice.body}", language="en"))
 
 
 @pytest.mark.parametrize(("category", "reason"), TRUTH_TABLE)
@@ -79,7 +79,7 @@ def test_every_row_suggests_something_fit_to_read(catalogue, verdict, category, 
     actions = suggested_actions(verdict(category, reason), catalogue=catalogue)
     assert actions
     assert any("support" in action for action in actions)
-    assert not list(unfit_words(" ".join(actions), english=True))
+    assert not list(unfit_words(" ".join(actions), language="en"))
 
 
 @pytest.mark.parametrize("category", ErrorCategory)

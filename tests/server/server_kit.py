@@ -143,6 +143,7 @@ async def call(
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """One request in memory; a ``body`` that is no bytes is sent as JSON."""
+    path, _, query = path.partition("?")
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"content-type": "application/json", **(headers or {})}
     scope = {
@@ -154,7 +155,7 @@ async def call(
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in sent.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),

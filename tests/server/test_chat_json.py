@@ -173,6 +173,8 @@ async def test_text_is_utf8_on_the_wire():
         ({"locale": "en"}, "fr", "en"),
         ({}, "", "en"),
         ({}, "xx, *", "en"),
+        ({}, "ja-JP, en;q=0.5", "ja"),
+        ({"locale": "ar-EG"}, "fr", "ar"),
     ],
 )
 async def test_the_notice_speaks_the_language_asked_for(fields, header, expected):

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from pathlib import Path
 
 from failsoft.errors import NoticeFileError
@@ -43,7 +44,6 @@ class Catalogue:
         self._folder = folder
         self._clock = clock
         self._report = report
-        self._bundled = bundled_layers()
         self._seen = _snapshot(folder)
         self._languages = self._read()
         self._next_check = clock() + _CHECK_EVERY_SECONDS
@@ -139,7 +139,12 @@ class Catalogue:
 
     def _read(self) -> Mapping[str, Language]:
         overrides = read_layers(self._folder) if self._folder else {}
-        return read_languages(self._bundled, overrides)
+        return read_languages(bundled_layers(), overrides) if overrides else _bundled_languages()
+
+
+@cache
+def _bundled_languages() -> Mapping[str, Language]:
+    return read_languages(bundled_layers(), {})
 
 
 def _snapshot(folder: Path | None) -> _Snapshot | None:

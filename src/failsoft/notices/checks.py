@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from failsoft.notices.catalogue import Catalogue
 from failsoft.notices.grade import load_grader
-from failsoft.notices.jargon import unfit_words
+from failsoft.notices.jargon import still_trying, unfit_words
 from failsoft.notices.language import FACTS, Entry, Language
 from failsoft.notices.layers import bundled_layers
 from failsoft.notices.section import placeholders
@@ -18,12 +17,11 @@ __all__ = ["Problem", "check"]
 
 _BODY_LIMIT = 200
 _GRADE_LIMIT = 8.0
-# The longest words of each unit: one step less than where the next unit takes over.
+# Of each unit the longest number, one step less than where the next unit takes over, and numbers
+# of every plural form: "واحدة" is longer than "119".
 _LONG_WAITS = (0, 119, 119 * 60, 47 * 3600, 99 * 86_400)
+_WAITS = (*_LONG_WAITS, *(n * size for size in (1, 60, 3600, 86_400) for n in (1, 2, 3, 11)))
 _AGES = ("none", "recent", "past", "unknown")
-_STILL_TRYING = re.compile(
-    r"\b(is|are|being) (still )?(trying|tried)\b|\bwill try\b", re.IGNORECASE
-)
 _QUESTIONS = {
     "title": "in a few words what this is",
     "happened": "what happened",
@@ -65,13 +63,14 @@ _UNMEASURED = Problem(
 def check(catalogue: Catalogue) -> list[Problem]:
     """Every problem of every language; empty when the words are fit to be read by anybody."""
     languages = [catalogue.language(tag) for tag in catalogue.locales]
-    english = catalogue.language("en")
+    english, shipped = catalogue.language("en"), Catalogue.load().language("en")
     problems = [
         problem
         for language in languages
         for problem in (
             *_missing_and_extra(language),
-            *_other_placeholders(language, english),
+            *_left_in_english(language, english),
+            *_other_placeholders(language, english, shipped),
             *_unfit(language),
             *_unanswered(language),
             *_too_long(language),
@@ -93,10 +92,25 @@ def _missing_and_extra(language: Language) -> Iterator[Problem]:
         yield _at(language, path, what, "remove it" if fact else "correct its name or remove it")
 
 
-def _other_placeholders(language: Language, english: Language) -> Iterator[Problem]:
-    texts, expected = _texts(language), _texts(english)
+def _left_in_english(language: Language, english: Language) -> Iterator[Problem]:
+    if language.english:
+        return
+    written, original = _leaves(language.own), _leaves(english.own)
+    for path in sorted(written.keys() & original.keys()):
+        # A unit may well be the same word: "minutes" is French, too.
+        sentence = path.rpartition(".")[2] in (*_QUESTIONS, "text")
+        if sentence and written[path] == original[path]:
+            yield _at(language, path, "is the English text", "write it in this language")
+
+
+def _other_placeholders(
+    language: Language, english: Language, shipped: Language
+) -> Iterator[Problem]:
+    texts, expected, usual = _texts(language), _texts(english), _texts(shipped)
     for place in texts.keys() & expected.keys():
         found, wanted = placeholders(texts[place]), placeholders(expected[place])
+        if found == placeholders(usual.get(place, "")):
+            continue  # who changes the English words need not change those of every language
         for name in sorted(found - wanted):
             yield _problem(language, place, f"has {{{name}}}, which English has not", "take it out")
         for name in sorted(wanted - found):
@@ -106,7 +120,7 @@ def _other_placeholders(language: Language, english: Language) -> Iterator[Probl
 def _unfit(language: Language) -> Iterator[Problem]:
     labels = {(key, "action_label"): e.action_label for key, e in language.entries.items()}
     for place, text in {**_texts(language), **labels}.items():
-        for kind, words in unfit_words(text, english=language.english):
+        for kind, words in dict.fromkeys(unfit_words(text, language=language.mother)):
             yield _problem(language, place, f"has {kind}: {words!r}", "say it in everyday words")
 
 
@@ -119,7 +133,7 @@ def _unanswered(language: Language) -> Iterator[Problem]:
 
 def _too_long(language: Language) -> Iterator[Problem]:
     for key in language.entries:
-        length = max(map(len, _bodies(language, key)))
+        length = max(map(len, _bodies(language, key, _WAITS)))
         if length > _BODY_LIMIT:
             what = f"can be {length} characters long, more than {_BODY_LIMIT}"
             yield _problem(language, (key, "body"), what, "shorten it")
@@ -127,9 +141,9 @@ def _too_long(language: Language) -> Iterator[Problem]:
 
 def _untrue(language: Language) -> Iterator[Problem]:
     for key, entry in language.entries.items():
-        found = _STILL_TRYING.search(_body(entry))
-        if found and key.endswith(".given_up") and language.english:
-            what = f"says {found[0]!r} when nothing is being tried"
+        found = still_trying(_body(entry), language=language.mother)
+        if found and key.endswith(".given_up"):
+            what = f"says {found!r} when nothing is being tried"
             yield _problem(language, (key, "body"), what, "say what the person can do")
 
 
@@ -140,16 +154,15 @@ def _hard_to_read(languages: list[Language]) -> Iterator[Problem]:
         return
     for language in languages:
         for key in language.entries:
-            found = max(map(grade, _bodies(language, key)))
+            found = max(map(grade, _bodies(language, key, _LONG_WAITS)))
             if found > _GRADE_LIMIT:
                 what = f"has reading grade {found:.1f}, above {_GRADE_LIMIT:g}"
                 yield _problem(language, (key, "body"), what, "use shorter sentences and words")
 
 
-def _bodies(language: Language, key: str) -> list[str]:
+def _bodies(language: Language, key: str, waits: tuple[int, ...]) -> list[str]:
     return [
-        language.notice(key, reference="", seconds=wait, age_seconds=wait).body
-        for wait in _LONG_WAITS
+        language.notice(key, reference="", seconds=wait, age_seconds=wait).body for wait in waits
     ]
 
 
@@ -178,6 +191,14 @@ def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
         elif path != "durations.plurals":
             paths.add(path)
     return paths
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        leaves |= _leaves(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return leaves
 
 
 def _at(language: Language, path: str, what: str, remedy: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Words that must never stand in front of a person, as patterns over a text in any case."""
+"""What a text says that no text for a person may say."""
 
 from __future__ import annotations
 
@@ -6,50 +6,48 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-__all__ = ["unfit_words"]
+from failsoft.notices.unfit import EVERYWHERE, OF_LANGUAGE
 
-_EVERYWHERE = {
-    "a status code": r"(?<!\d)[45](\d\d|xx)(?!\d)",
-    "a numbered error": r"\berror\W{0,2}(code\b|#|\d)",
-    "the text of an exception": (
-        r"(?-i:\b[A-Za-z]*[a-z](Error|Exception)\b)|\btraceback\b|\berrno\b|\bstack ?trace\b"
-        r"|\b0x[0-9a-f]+\b|\bNoneType\b|\[object object\]|\bfailed to fetch\b"
-    ),
-    "the name of a provider, a model or their software": (
-        r"\b(anthropic|claude|opus|sonnet|haiku|open-?ai|(chat-?)?gpt\w*|gemini|vertex|google"
-        r"|bedrock|amazon|aws|azure|microsoft|mistral|groq|grok|cohere|deepseek|qwen|ollama"
-        r"|litellm|langchain|hugging ?face|httpx2?|aiohttp|uvicorn|fastapi|redis|failsoft)\b"
-    ),
-    "jargon": (
-        r"\b(apis?|sdks?|https?|json|html|urls?|dns|tls|ssl|tcp|sse|llms?|cpu|tokens?|servers?"
-        r"|backend|frontend|time-?outs?|streaming|proxy|proxies|gateways?|webhooks?)\b"
-    ),
-}
-# Ordinary words in another language: "null" is German for zero, "llama" Spanish for "call".
-_ENGLISH = {
-    "the name of a provider, a model or their software": r"\b(llama|meta)\b",
-    "jargon": (
-        r"\b(timed out|rate[ -]limit(s|ed|ing)?|quotas?|throttl\w+|upstream|endpoints?|payloads?"
-        r"|databases?|latency|circuit|breakers?|retr(y|ies|ied|ying)|null|undefined|nan"
-        r"|exceptions?|invalid|unauthori[sz]ed|forbidden|credentials?|authenticat\w+"
-        r"|authori[sz]\w+|parameters?|config\w*|sockets?|debug\w*|crash\w*|runtime|internal"
-        r"|fatal|abort\w*|prompts?|cache[ds]?|streams?|context window)\b"
-    ),
+__all__ = ["still_trying", "unfit_words"]
+
+# Japanese and Arabic join their words to Latin ones without a space ("APIエラー"): the edge of a
+# word is where Latin letters begin or end.
+_LATIN = r"[0-9A-Za-z_\u00c0-\u024f]"
+_EDGE = rf"(?:(?<!{_LATIN})(?={_LATIN})|(?<={_LATIN})(?!{_LATIN}))"
+
+# Only a statement that something is being tried: to ask a person to try is what giving up says.
+_STILL_TRYING = {
+    "en": r"\b(is|are|being) (still )?(trying|tried)\b|\bwill try\b",
+    "es": r"\b(est[áa]n?|estamos|sigue|seguimos) (probando|intentando)|\bvolver(á|emos) a intentar",
+    "de": r"\b(versucht|probiert|(versuchen|probieren) wir|wir (versuchen|probieren))\b",
+    "fr": r"\b(r[ée])?essa(ie|ye|iera|yera)\b|\b(nous (r[ée])?essa[iy]|en train d.essayer)",
+    "ja": r"試し(てい|ま)|試みて(い|お)|再試行(中|して)",
+    "ar": r"(?<!\w)(س?ي|س?ن|ت)حاول|جار[ٍي]ة? (إعادة )?المحاولة|ستُ?عاد المحاولة",
 }
 
 
-def unfit_words(text: str, *, english: bool) -> Iterator[tuple[str, str]]:
-    """What stands in ``text`` that a person should not read: its kind, and the words themselves."""
-    for kind, pattern in _patterns(english=english):
+def unfit_words(text: str, *, language: str) -> Iterator[tuple[str, str]]:
+    """What stands in ``text`` that a person should not read: its kind, and the words themselves.
+
+    ``language`` is a tag without a region. One without a table of its own is held to what is
+    jargon everywhere.
+    """
+    for kind, pattern in _patterns(language):
         for match in pattern.finditer(text):
             yield kind, match[0]
 
 
+def still_trying(text: str, *, language: str) -> str | None:
+    """The words that say that something is still being tried; ``None`` where there are none."""
+    pattern = _STILL_TRYING.get(language)
+    found = re.search(pattern, text, re.IGNORECASE) if pattern else None
+    return found[0] if found else None
+
+
 @cache
-def _patterns(*, english: bool) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    tables = (_EVERYWHERE, _ENGLISH) if english else (_EVERYWHERE,)
+def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
-        (kind, re.compile(pattern, re.IGNORECASE))
-        for table in tables
+        (kind, re.compile(pattern.replace(r"\b", _EDGE), re.IGNORECASE))
+        for table in (EVERYWHERE, OF_LANGUAGE.get(language, {}))
         for kind, pattern in table.items()
     )

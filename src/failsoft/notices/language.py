@@ -56,9 +56,14 @@ class Language:
     own: Mapping[str, Any]
 
     @property
+    def mother(self) -> str:
+        """The language without its region: ``es`` for ``es-mx``."""
+        return self.tag.partition("-")[0]
+
+    @property
     def english(self) -> bool:
         """Whether this is English, of whatever region."""
-        return self.tag.partition("-")[0] == _ENGLISH
+        return self.mother == _ENGLISH
 
     def notice(
         self, key: str, *, reference: str, seconds: float | None, age_seconds: float | None

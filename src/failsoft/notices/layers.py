@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -25,8 +26,9 @@ class Layer:
     tree: Mapping[str, Any]
 
 
-def bundled_layers() -> dict[str, Layer]:
-    """The languages that come with failsoft, by tag."""
+@cache
+def bundled_layers() -> Mapping[str, Layer]:
+    """The languages that come with failsoft, by tag; read once, as they do not change."""
     return read_layers(resources.files("failsoft.notices") / "locales")
 
 

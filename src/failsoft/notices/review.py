@@ -5,7 +5,7 @@ from __future__ import annotations
 from failsoft.notices.catalogue import Catalogue
 from failsoft.notices.notice import Notice
 
-__all__ = ["review"]
+__all__ = ["facts", "review", "sample"]
 
 # A wait and an age to read aloud; any that are a minute or more would do.
 _SECONDS = 120.0
@@ -45,24 +45,30 @@ def review(catalogue: Catalogue, locale: str) -> str:
     return _HEAD.format(name=language.name, locale=language.tag) + "".join(sheets)
 
 
-def _sheet(catalogue: Catalogue, key: str, locale: str) -> str:
+def sample(catalogue: Catalogue, key: str, locale: str) -> tuple[Notice, tuple[str, ...]]:
+    """A notice and all its suggestions as somebody might meet them."""
     notice = catalogue.notice(key, locale=locale, seconds=_SECONDS, age_seconds=_AGE_SECONDS)
     links = ("help", "history", "status_page")
-    actions = catalogue.actions(key, locale=locale, seconds=_SECONDS, links=links)
+    return notice, catalogue.actions(key, locale=locale, seconds=_SECONDS, links=links)
+
+
+def facts(notice: Notice) -> str:
+    """What a notice is beside its words: how grave, what its button does, what it shows."""
+    told = [notice.severity, f"button: {notice.primary_action_type}"]
+    if notice.retry_countdown_seconds is not None:
+        told.append("counts down")
+    if notice.show_status_page_link:
+        told.append("links to the status page")
+    return ", ".join(told)
+
+
+def _sheet(catalogue: Catalogue, key: str, locale: str) -> str:
+    notice, actions = sample(catalogue, key, locale)
     return _NOTICE.format(
         key=key,
         title=notice.title,
         body=notice.body,
         label=notice.primary_action_label,
         actions="".join(f"\n> • {action}" for action in actions),
-        facts=_facts(notice),
+        facts=facts(notice),
     )
-
-
-def _facts(notice: Notice) -> str:
-    facts = [notice.severity, f"button: {notice.primary_action_type}"]
-    if notice.retry_countdown_seconds is not None:
-        facts.append("counts down")
-    if notice.show_status_page_link:
-        facts.append("links to the status page")
-    return ", ".join(facts)

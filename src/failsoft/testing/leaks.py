@@ -38,6 +38,6 @@ def unfit(shown: str) -> list[str]:
     if len(shown.strip()) < _LEAST_CHARACTERS:
         return [f"is no message, only {shown.strip()!r}"]
     found: dict[str, str] = {}
-    for kind, words in unfit_words(shown, english=True):
+    for kind, words in unfit_words(shown, language="en"):
         found.setdefault(kind, words)
     return [f"has {kind} ({words!r})" for kind, words in found.items()]
