@@ -107,6 +107,7 @@ class Sharing:
             replies = await self._store.run([step for _, step in asked]) if asked else []
         except StoreError as error:
             self._down(error)
+            self._urgent.set()
             return
         finally:
             self._asking -= keys
@@ -136,6 +137,9 @@ class Sharing:
         read_at = self._now() + _READ_SECONDS
         while True:
             urgent = await self._waited()
+            if not self._leading.switch.leads:
+                # A lease was asked for in vain: begin anew, or it would stay cut off for good.
+                raise StoreError("no reply in time")
             if self._mirrored < len(self._leading.gates) or self._now() >= read_at:
                 await self._read()
                 read_at = self._now() + _READ_SECONDS
