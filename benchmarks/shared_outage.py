@@ -78,14 +78,25 @@ def _decisions(logs: Logs, begin: float) -> Iterator[tuple[float, float]]:
             yield decided, failures[bisect_left(failures, decided) - 1]
 
 
-def probes(logs: Logs) -> tuple[int, int]:
-    """How many there were, and how many of them began while another was under way."""
-    spans = sorted((began, ended) for log in logs for began, ended, _ in log["probes"])
+class Probes(NamedTuple):
+    """What was probed."""
+
+    leased: int  # by the store
+    overlaps: int  # of those, begun while another was under way
+    alone: int  # by processes that had no store
+    given_up: int  # times that a process did without the store
+
+
+def probes(logs: Logs) -> Probes:
+    """All of them."""
+    every = [probe for log in logs for probe in log["probes"]]
+    spans = sorted((began, ended) for began, ended, leased in every if leased)
     latest, overlaps = 0.0, 0
     for began, ended in spans:
         overlaps += began < latest
         latest = max(latest, ended)
-    return len(spans), overlaps
+    given_up = sum(len(log["given_up"]) for log in logs)
+    return Probes(len(spans), overlaps, len(every) - len(spans), given_up)
 
 
 def busiest(logs: Logs, since: float) -> float:

@@ -20,6 +20,7 @@ from benchmarks.crowd import LocalRedis, Worker, crowd, local_redis
 from benchmarks.shared_outage import (
     PROCESSES,
     RATE,
+    Probes,
     busiest,
     openings,
     outages,
@@ -33,10 +34,10 @@ WORKER = [sys.executable, "-m", "benchmarks.sharing"]
 # Calls a second of one process, 0 for as fast as it can, and how many make a round.
 COST_ROUNDS = {0: (3000, 15), 200: (600, 10), 20: (100, 7)}
 IDLE_SECONDS = 10.0
-OUTAGES, DOWN_SECONDS = 110, (8.0, 8.0, 20.0, 20.0)
+OUTAGES, DOWN_SECONDS = 105, (8.0, 20.0)
 KILL_PROCESSES, KILL_RATE = 4, 500.0
-KILL_AFTER_SECONDS, KILL_SECONDS, KILL_ROUNDS = 1.5, 6.0, 8
-PEER_ROUNDS = 20
+KILL_AFTER_SECONDS, KILL_SECONDS, KILL_ROUNDS = 1.5, 6.0, 6
+PEER_ROUNDS = 10
 
 
 def cost() -> Iterator[str]:
@@ -93,15 +94,20 @@ def outage() -> Iterator[str]:
         p50, p99, worst = (f"{percentile(values, share) * 1000:.1f}" for share in (0.5, 0.99, 1))
         figures = f"p50 {p50} ms, p99 {p99} ms, longest {worst} ms"
         yield f"| {len(found)} openings: {name}, until in force everywhere | {figures} | {bar} |"
-    leased, overlaps = probes(logs)
-    yield f"| {leased} probes: begun while another was under way | {overlaps} | 0 |"
+    yield from _probed(f"{OUTAGES} outages", probes(logs))
     for seconds in DOWN_SECONDS:
         logs, back = recovery(seconds)
-        peak, (leased, overlaps) = busiest(logs, back), probes(logs)
-        yield (
-            f"| down for {seconds:.0f} s: busiest second of the recovery, x steady | {peak:.2f}"
-            f" ({leased} probes, {overlaps} at once) | ≤ 2 |"
-        )
+        name = f"down for {seconds:.0f} s"
+        peak = f"{busiest(logs, back):.2f} x steady"
+        yield f"| {name}: busiest second of the recovery | {peak} | ≤ 2 x steady |"
+        yield from _probed(name, probes(logs))
+
+
+def _probed(name: str, found: Probes) -> Iterator[str]:
+    figures = f"{found.overlaps} of {found.leased}"
+    yield f"| {name}: leases that began while another lived | {figures} | 0 |"
+    figures = f"{found.given_up}, {found.alone}"
+    yield f"| {name}: times the Redis was given up, probes made without it | {figures} | |"
 
 
 def killed() -> Iterator[str]:

@@ -22,7 +22,7 @@ from failsoft.config.settings import BreakerSettings
 from failsoft.policy.circuit import Outcome, Rejection, Ticket
 from failsoft.policy.led_breaker import LedBreaker
 from failsoft.providers.protocol import ProviderCall, WireEvent
-from failsoft.telemetry.events import BreakerChanged, Event
+from failsoft.telemetry.events import BreakerChanged, Event, StoreChanged
 
 CHAIN = [f"anthropic/{MODEL}"]
 
@@ -65,7 +65,8 @@ class Watched:
 
     def __init__(self, ai: Failsoft) -> None:
         self.changes: list[tuple[float, str, str, str]] = []
-        self.probes: list[tuple[float, float, str]] = []
+        self.probes: list[tuple[float, float, bool]] = []
+        self.given_up: list[tuple[float, str]] = []
         self.decided: list[float] = []
         ai.subscribe(self._changed)
         core = ai._core  # noqa: SLF001 - a benchmark looks inside
@@ -78,6 +79,8 @@ class Watched:
         if isinstance(event, BreakerChanged):
             now = time.monotonic()
             self.changes.append((now, event.from_state, event.to_state, event.reason))
+        elif isinstance(event, StoreChanged) and not event.up:
+            self.given_up.append((time.monotonic(), event.problem))
 
     def _noted(self, opens: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any) -> Any:
@@ -98,7 +101,7 @@ class Watched:
 
         def ended(ticket: Ticket, outcome: Outcome, now: float, **others: Any) -> None:
             if (since := began.pop(id(ticket), None)) is not None:
-                self.probes.append((since, time.monotonic(), outcome.value))
+                self.probes.append((since, time.monotonic(), ticket.lease is not None))
             done(ticket, outcome, now, **others)
 
         breaker.allow = allowed  # type: ignore[method-assign]
@@ -140,23 +143,23 @@ class Process:
         """Ask at an even rate from ``at`` on, and tell all that was seen."""
         upstream, watched = self._upstream, self._watched
         upstream.down, upstream.at_once = down, at_once
-        for log in (upstream.arrivals, upstream.failures, watched.probes, watched.changes):
-            log.clear()
-        watched.decided.clear()
+        logs = {
+            "arrivals": upstream.arrivals,
+            "failures": upstream.failures,
+            "changes": watched.changes,
+            "decided": watched.decided,
+            "probes": watched.probes,
+            "given_up": watched.given_up,
+        }
+        for log in logs.values():
+            log.clear()  # type: ignore[attr-defined]
         asked: list[tuple[float, float, str]] = []
         async with asyncio.TaskGroup() as tasks:
             for turn in range(int(seconds * rate)):
                 due = at + (turn + self._number / 8) / rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 tasks.create_task(self._ask(due, asked))
-        return {
-            "asked": asked,
-            "arrivals": upstream.arrivals,
-            "failures": upstream.failures,
-            "changes": watched.changes,
-            "decided": watched.decided,
-            "probes": watched.probes,
-        }
+        return {"asked": asked, **logs}
 
     async def _ask(self, due: float, asked: list[tuple[float, float, str]]) -> None:
         answer = await self._ai.ask("Hi")
