@@ -32,11 +32,11 @@ from benchmarks.shared_peers import HEAD, peers
 
 WORKER = [sys.executable, "-m", "benchmarks.sharing"]
 # Calls a second of one process, 0 for as fast as it can, and how many make a round.
-COST_ROUNDS = {0: (3000, 15), 200: (600, 10), 20: (100, 7)}
+COST_ROUNDS = {0: (3000, 15), 200: (600, 9), 20: (100, 5)}
 IDLE_SECONDS = 10.0
 OUTAGES, DOWN_SECONDS = 105, (8.0, 20.0)
 KILL_PROCESSES, KILL_RATE = 4, 500.0
-KILL_AFTER_SECONDS, KILL_SECONDS, KILL_ROUNDS = 1.5, 6.0, 6
+KILL_AFTER_SECONDS, KILL_SECONDS, KILL_ROUNDS = 1.5, 5.0, 8
 PEER_ROUNDS = 10
 
 
