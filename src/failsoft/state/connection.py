@@ -26,7 +26,7 @@ def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis
     """A client of that server, for one event loop; nothing is connected before its first command.
 
     Nothing is tried twice: whoever asks knows better whether that can be done. ``timeout`` is in
-    seconds, ``None`` for a connection that listens. Raises
+    seconds, ``None`` where whoever asks keeps the time, or listens. Raises
     :class:`~failsoft.errors.SettingError` without the extra, and where the address is none.
     """
     try:
