@@ -19,7 +19,7 @@ from failsoft.state.redis import RedisStore
 from failsoft.state.sharing import Sharing
 from failsoft.state.store import Operation, StoreError, Told
 
-READ = Operation("breaker", "breaker:x", "read", (6000, 10))
+READ = Operation("breaker", "breaker:x", "sync", (0, 0, 0, "closed", 0, 0, 0, ""))
 TARGET = Target(provider="p", model="m", family="f", account="a", host="h")
 
 
@@ -67,7 +67,7 @@ class Stalling:
 
 
 CLOSED = {
-    "generation": 1, "state": "closed", "until": 0, "closed_at": 0, "reopened": 0,
+    "born": 1, "generation": 1, "state": "closed", "until": 0, "closed_at": 0, "reopened": 0,
     "isolated": False, "reason": "", "cause": "", "free_at": 0, "kind": "bench",
     "probe_due": False, "parks": 0, "ramp_from": 0, "ramp": 0,
 }  # fmt: skip
