@@ -1,0 +1,150 @@
+"""A browser before the service: `failsoft serve` as a process, with a simulator and a bad network."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, Page
+
+from failsoft.chaos.proxy import FaultProxy
+from failsoft.chaos.simulator import Simulator
+
+WEB = Path(__file__).parents[2] / "web"
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+CHAT = "/web/chat.html"
+
+# One attempt and no breaker: what a test asks for is what happens, whatever came before it.
+SETTINGS = """
+env = "dev"
+notices_dir = "words"
+[retry]
+max_attempts = 1
+[breaker]
+metrics_only = true
+[cache]
+enabled = false
+[server]
+expose_model = true
+[links]
+support = "https://example.com/support"
+status_page = "https://example.com/status"
+"""
+
+
+@asynccontextmanager
+async def serving(folder: Path, upstream: str, settings: str = SETTINGS) -> AsyncIterator[str]:
+    """`failsoft serve` in that folder; gives its address."""
+    (folder / "failsoft.toml").write_text(settings)
+    (folder / "words").mkdir(exist_ok=True)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(Path(sys.executable).with_name("failsoft"), "serve", "--port", "0"),
+        cwd=folder,
+        env=kept | {"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": "any"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    drained: asyncio.Task[bytes] | None = None
+    try:
+        async with asyncio.timeout(60):
+            said = b""
+            while not (found := re.search(rb"serving at (http://[\d.:]+)", said)):
+                line = await process.stderr.readline()
+                assert line, f"failsoft serve ended before it served: {said.decode()}"
+                said += line
+        drained = asyncio.create_task(process.stderr.read())
+        yield found[1].decode()
+    finally:
+        process.terminate()
+        await process.wait()
+        if drained is not None:
+            await drained
+
+
+@dataclass
+class Stage:
+    """What a test has: a browser's page, the service, the models and the network between."""
+
+    browser: Browser
+    simulator: Simulator
+    proxy: FaultProxy
+    direct: str
+    before: int = 0
+
+    @property
+    def asked(self) -> int:
+        """How often a model was called in this test."""
+        return len(self.simulator.requests) - self.before
+
+
+class Visit:
+    """One person's page, and what went wrong on it."""
+
+    def __init__(self, page: Page, stage: Stage) -> None:
+        self.page = page
+        self.stage = stage
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self._console)
+        self.chat = page.locator("failsoft-chat")
+        self.input = page.get_by_role("textbox")
+        self.send = page.locator("button.send")
+        self.stop = page.locator("button.stop")
+        self.turn = page.locator(".turn").last
+        self.answer = self.turn.locator(".answer")
+        self.notice = self.turn.locator("failsoft-notice")
+
+    def _console(self, message: Any) -> None:
+        # A lost connection is reported by the browser itself, and so is a reply that is no 200.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.problems.append(message.text)
+
+    async def ask(self, text: str) -> None:
+        await self.input.fill(text)
+        await self.input.press("Enter")
+
+    async def ends(self) -> dict[str, Any]:
+        """The next end of an answer; call it before what brings it about, and await it after."""
+        return await self.page.evaluate(
+            "new Promise(done => document.addEventListener('failsoft-end',"
+            " event => done(event.detail), { once: true }))"
+        )
+
+    async def idle(self) -> None:
+        """Return once no answer is on its way, and all of the last one is shown."""
+        await self.page.wait_for_function("() => !document.querySelector('failsoft-chat').busy")
+        await self.page.evaluate("new Promise(requestAnimationFrame)")
+
+    async def faults(self) -> list[dict[str, Any]]:
+        """What axe finds wrong."""
+        await self.page.evaluate(AXE.read_text())
+        found = await self.page.evaluate(
+            "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
+        )
+        return [
+            {"rule": each["id"], "where": [node["target"] for node in each["nodes"]]}
+            for each in found["violations"]
+        ]
+
+
+@asynccontextmanager
+async def visiting(stage: Stage, url: str = "", **context: Any) -> AsyncIterator[Visit]:
+    """A page of its own, with nothing of another one's; it must be without errors in the end."""
+    opened: BrowserContext = await stage.browser.new_context(**context)
+    opened.set_default_timeout(15_000)
+    try:
+        visit = Visit(await opened.new_page(), stage)
+        await visit.page.goto(url or stage.proxy.url + CHAT)
+        yield visit
+        assert visit.problems == []
+    finally:
+        await opened.close()
