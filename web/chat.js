@@ -41,12 +41,14 @@ textarea {
   flex: 1 1 8rem; min-inline-size: 0; min-block-size: 2.75rem; max-block-size: min(12rem, 35vh); padding: 0.5625rem 0.625rem;
   resize: none; field-sizing: content; font: inherit; color: inherit; background: none; border: 0; outline: none;
 }
+textarea:focus-visible { outline: none }
 textarea::placeholder { color: var(--soft); opacity: 1 }
 .stop { color: var(--ink); background: none; border-color: var(--edge) }
 .stop:hover { background: var(--raised) }
 .hint { margin: 0.375rem 0.5rem 0; color: var(--soft); font-size: 0.875rem }
 @keyframes breathe { 50% { opacity: 0.3; scale: 0.8 } }
-@media (max-width: 24rem) { .talk, .foot { padding-inline: 0.75rem } form { flex-wrap: wrap } textarea { flex-basis: 100% } form button { flex: 1 } }
+@media (max-width: 24rem) { .talk, .foot { padding-inline: 0.75rem } form button { padding-inline: 0.875rem } }
+@media (max-width: 20rem) { form { flex-wrap: wrap } textarea { flex-basis: 100% } form button { flex: 1 } }
 @media (forced-colors: active) { .dots { background: CanvasText } .question { border: 1px solid } }
 `)
 

@@ -41,7 +41,7 @@ button, .button {
   transition: background-color 0.15s, color 0.15s, opacity 0.15s;
 }
 button:hover, .button:hover { background: color-mix(in oklab, var(--accent), var(--ink) 18%) }
-button[aria-disabled="true"] { color: var(--soft); background: var(--raised); border-color: transparent; cursor: default }
+button[aria-disabled="true"] { color: var(--soft); background: color-mix(in oklab, var(--ink) 8%, transparent); cursor: default }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .unseen {
   position: absolute; inline-size: 1px; block-size: 1px; margin: -1px; padding: 0;

@@ -18,7 +18,7 @@ const style = sheet(`
   display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.125rem 0.75rem;
   padding: 0.875rem 1rem 1rem; border-radius: var(--radius);
   --tone: var(--info);
-  background: color-mix(in oklab, var(--tone) 7%, var(--paper));
+  background: color-mix(in oklab, var(--tone) 8%, var(--paper));
   border: 1px solid color-mix(in oklab, var(--tone) 28%, var(--paper));
 }
 .warning { --tone: var(--warning) }
@@ -26,9 +26,12 @@ const style = sheet(`
 svg { inline-size: 1.375rem; block-size: 1.6em; fill: none; stroke: var(--tone); stroke-width: 1.8; stroke-linecap: round }
 .words, .more { grid-column: 2; overflow-wrap: anywhere }
 .title { font-weight: 650 }
-.more { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem 1.125rem; margin-block-start: 0.75rem }
-.more:empty { display: none }
-.suggested { grid-column: 2; margin: 0.375rem 0 0; padding-inline-start: 1.125rem; color: var(--soft) }
+.title + p { margin-block-start: 0.125rem }
+.more, .main, .links { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5rem 1.125rem }
+.more { margin-block-start: 0.75rem }
+.main { gap: 0.5rem 0.75rem }
+.more:empty, .main:empty, .links:empty { display: none }
+.suggested { grid-column: 2; margin: 0.25rem 0 0; padding: 0; list-style: none; color: var(--soft) }
 .wait { color: var(--soft); font-variant-numeric: tabular-nums }
 .pending { display: inline-flex; align-items: center; gap: 0.625rem; min-block-size: 2.75rem; font-weight: 600 }
 .pending::before {
@@ -36,11 +39,11 @@ svg { inline-size: 1.375rem; block-size: 1.6em; fill: none; stroke: var(--tone);
   border: 2px solid color-mix(in oklab, var(--tone) 30%, transparent); border-block-start-color: var(--tone);
   animation: turn 1.2s linear infinite;
 }
-.more a:not(.button) { display: inline-flex; align-items: center; min-block-size: 1.75rem }
+.links a { display: inline-flex; align-items: center; min-block-size: 1.75rem }
 .reference { grid-column: 2; margin-block-start: 0.625rem; color: var(--soft); font-size: 0.8125rem; overflow-wrap: anywhere }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
 @keyframes turn { to { rotate: 1turn } }
-@media (max-width: 26rem) { .more > button, .more > .button { inline-size: 100% } }
+@media (max-width: 26rem) { .main, .main > button, .more > .button { inline-size: 100% } }
 `)
 
 /**
@@ -140,15 +143,17 @@ export class FailsoftNotice extends HTMLElement {
     const { primary_action_type: type, primary_action_label: label, locale } = notice
     const labels = labelsFor(locale)
     const row = element("div", "more")
+    const links = element("div", "links")
     const main =
       type === "contact_support" ? link(this.#links.support, label, "button") : this.#action(notice, labels)
-    if (main) row.append(...[main].flat())
+    if (main) row.append(main)
     for (const name of /** @type {const} */ (["more", "status_page", "help", "history", "support"])) {
       const unasked = name === "status_page" && !notice.show_status_page_link
       const again = name === "support" && type === "contact_support"
       const found = unasked || again ? null : link(this.#links[name], labels[name])
-      if (found) row.append(found)
+      if (found) links.append(found)
     }
+    if (links.firstChild) row.append(links)
     return row
   }
 
@@ -157,23 +162,27 @@ export class FailsoftNotice extends HTMLElement {
    * @param {import("./words.js").Labels} labels
    */
   #action({ primary_action_type: type, primary_action_label: label, retry_countdown_seconds: seconds, locale }, labels) {
+    const main = element("div", "main")
     const wait = element("span", "wait")
     const say = (/** @type {number} */ left) => labels.wait.replace("{time}", duration(left, locale))
     if (type === "wait" && seconds) {
       this.#stop = countDown(wait, seconds, say, () => this.#act(type))
-      const pending = element("span", "pending", label)
-      return [pending, wait]
+      main.append(element("span", "pending", label), wait)
+      return main
     }
     const button = element("button", "", label)
     button.type = "button"
     button.part.add("action")
     button.onclick = () => button.ariaDisabled !== "true" && this.#act(type, button)
-    if (!seconds) return [button]
+    main.append(button, wait)
+    // A second click must not take the focus from where the first one has led.
+    button.onmousedown = (event) => this.#acted && event.preventDefault()
+    if (!seconds) return main
     button.ariaDisabled = "true"
     this.#stop = countDown(wait, seconds, say, () => {
       button.ariaDisabled = "false"
     })
-    return [button, wait]
+    return main
   }
 
   /**

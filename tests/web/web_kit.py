@@ -1,6 +1,7 @@
 """A browser before the service: `failsoft serve` as a process, with a simulator and a bad network."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -86,6 +87,50 @@ class Stage:
         return len(self.simulator.requests) - self.before
 
 
+_TELL = """([frames, ends]) => {
+  window.fetch = async () => new Response(
+    new ReadableStream({ start(stream) {
+      stream.enqueue(new TextEncoder().encode(frames))
+      if (ends) stream.close()
+    } }),
+    { headers: { "content-type": "text/event-stream", "x-request-id": "req_4f1c09be27a8d35e" } },
+  )
+}"""
+
+
+def notice(**changes: Any) -> dict[str, Any]:
+    """A notice as the service gives it."""
+    return {
+        "title": "No answer this time",
+        "body": "The assistant could not answer because of a short interruption. "
+        "You did nothing wrong. Try again in 5 seconds.",
+        "primary_action_label": "Try again",
+        "primary_action_type": "retry",
+        "retry_countdown_seconds": None,
+        "show_status_page_link": True,
+        "severity": "warning",
+        "reference": "req_4f1c09be27a8d35e",
+        "locale": "en",
+    } | changes
+
+
+def failed(kind: str = "error", **changes: Any) -> dict[str, Any]:
+    """The last event of an answer that is none, or a part of one."""
+    links = {"support": "https://example.com/support", "status_page": "https://example.com/status"}
+    suggested = ["Try again in 5 seconds", "Contact support if it is urgent"]
+    error = notice(**changes)
+    return {
+        "type": kind,
+        "retryable": True,
+        "action": error["primary_action_type"],
+        "user_message": error["body"],
+        "error": error,
+        "error_category": "transient",
+        "suggested_actions": suggested,
+        "links": links,
+    }
+
+
 class Visit:
     """One person's page, and what went wrong on it."""
 
@@ -123,6 +168,13 @@ class Visit:
         """Return once no answer is on its way, and all of the last one is shown."""
         await self.page.wait_for_function("() => !document.querySelector('failsoft-chat').busy")
         await self.page.evaluate("new Promise(requestAnimationFrame)")
+
+    async def told(self, *events: dict[str, Any], ends: bool = True) -> None:
+        """From now on the page's requests are answered by these events; what does not end waits."""
+        frames = "".join(
+            f"id: {number}\ndata: {json.dumps(event)}\n\n" for number, event in enumerate(events, 1)
+        )
+        await self.page.evaluate(_TELL, [frames, ends])
 
     async def faults(self) -> list[dict[str, Any]]:
         """What axe finds wrong."""
