@@ -5,9 +5,9 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --quiet --check .
 .venv/bin/mypy --no-error-summary
-# Some tests need a real Prometheus, Redis or HAProxy; without it they say that they are skipped.
+# Some tests need a real Prometheus, Redis, HAProxy or Chromium; without it they say that they are skipped.
 missing=
-for part in prometheus:promtool redis-server:redis-server haproxy:haproxy; do
+for part in prometheus:promtool redis-server:redis-server haproxy:haproxy chromium:chromium; do
     PATH=$PATH:/usr/sbin command -v "${part#*:}" >/dev/null || missing="$missing ${part%%:*}"
 done
 if [ -n "$missing" ]; then

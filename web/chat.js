@@ -15,15 +15,18 @@ const style = sheet(`
 .talk { flex: 1 1 auto; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; scrollbar-gutter: stable both-edges; padding: 1rem }
 .talk:focus-visible { outline-offset: -3px }
 .inner { inline-size: 100%; max-inline-size: var(--failsoft-measure, 44rem); margin-inline: auto }
-.turns { display: grid; gap: 2rem }
 .turns:not(:empty) { padding-block: 0.5rem 1rem }
-.turn { display: grid; gap: 0.875rem; min-inline-size: 0; border-radius: 0.25rem }
+.turn + .turn { margin-block-start: 2rem }
+.turn { border-radius: 0.25rem }
+.turn > :not(.unseen) ~ :not(.unseen) { margin-block-start: 0.875rem }
 .turn:focus-visible { outline-offset: 0.5rem }
 .question {
-  justify-self: end; max-inline-size: 85%; padding: 0.625rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap;
+  inline-size: fit-content; max-inline-size: 85%; margin-inline-start: auto; padding: 0.625rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap;
   background: var(--raised); border-radius: calc(var(--radius) * 1.3);
 }
-.answer { display: grid; gap: 0.875em; min-inline-size: 0; overflow-wrap: anywhere }
+/* Blocks and no grid: what stands above is not laid out again when a line is added. */
+.answer { overflow-wrap: anywhere }
+.answer p + p { margin-block-start: 0.875em }
 .answer:empty, .waiting:empty { display: none }
 .answer p { white-space: pre-wrap; content-visibility: auto; contain-intrinsic-size: auto 4.8em }
 .waiting { display: flex; gap: 0.75rem; align-items: baseline; color: var(--soft) }
@@ -76,9 +79,11 @@ export class FailsoftChat extends HTMLElement {
   /** @type {AbortController | null} */
   #running = null
   #following = true
+  #top = 0
   #built = false
   #chat = element("div", "chat")
   #talk = element("div", "talk")
+  #greeting = element("div", "inner")
   #list = element("div", "turns inner")
   #said = element("div", "unseen")
   #input = element("textarea")
@@ -149,15 +154,12 @@ export class FailsoftChat extends HTMLElement {
   #build() {
     const root = /** @type {ShadowRoot} */ (this.shadowRoot)
     root.adoptedStyleSheets = [look, style]
-    const greeting = element("div", "inner greeting")
-    greeting.append(document.createElement("slot"))
-    this.#talk.append(greeting, this.#list)
+    this.#greeting.append(document.createElement("slot"))
+    this.#talk.append(this.#greeting, this.#list)
     this.#talk.tabIndex = 0
     this.#talk.role = "group"
-    this.#talk.onscroll = () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.#talk
-      this.#following = scrollHeight - scrollTop - clientHeight < 48
-    }
+    this.#talk.onscroll = () => this.#scrolled()
+    new ResizeObserver(() => this.#follow()).observe(this.#list)
     this.#said.role = "status"
     this.#chat.append(this.#talk, this.#foot(), this.#said)
     this.#chat.addEventListener("failsoft-action", (event) => {
@@ -249,13 +251,12 @@ export class FailsoftChat extends HTMLElement {
   /** @param {ConstructorParameters<typeof Turn>[0]} intent */
   #add(intent) {
     for (const before of this.#turns) before.rest()
-    const turn = new Turn(intent, this.#labels, () => this.#follow())
+    const turn = new Turn(intent, this.#labels)
     this.#turns.push(turn)
     this.#list.append(turn.element)
     this.#following = true
-    /** @type {HTMLElement | null} */
-    const greeting = this.#talk.querySelector(".greeting")
-    if (greeting) greeting.hidden = true
+    // Not to be seen, but a heading in it is still the page's.
+    this.#greeting.className = "unseen"
     return turn
   }
 
@@ -344,6 +345,15 @@ export class FailsoftChat extends HTMLElement {
 
   #follow() {
     if (this.#following) this.#talk.scrollTop = this.#talk.scrollHeight
+  }
+
+  /** Who scrolls up to read is left there, and followed along again at the end. */
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#talk
+    const up = scrollTop < this.#top
+    if (scrollHeight - scrollTop - clientHeight < 48) this.#following = true
+    else if (up) this.#following = false
+    this.#top = scrollTop
   }
 
   /**

@@ -362,6 +362,11 @@ class Run {
       this.intent.lastEventId = id
       stored(this.options, (storage, name) => storage.setItem(`${name}:last`, `${id}`))
     }
+    if (event.type === "start" && !this.intent.requestId) {
+      // Another origin may not have exposed the header.
+      this.intent.requestId = event.request_id
+      this.#keep()
+    }
     if (event.type === "start" || event.type === "restart") this.#texts = this.#chars = 0
     if (event.type === "text") {
       this.#texts++

@@ -90,7 +90,16 @@ export function link(address, text, className) {
  */
 export function duration(seconds, locale) {
   const [n, unit] = seconds <= 90 ? [seconds, "second"] : seconds <= 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"]
-  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short" }).format(Math.ceil(n))
+  return new Intl.NumberFormat(known(locale), { style: "unit", unit, unitDisplay: "short" }).format(Math.ceil(n))
+}
+
+/** @param {string} locale of a notice: whatever a service has sent */
+function known(locale) {
+  try {
+    return Intl.getCanonicalLocales(locale)
+  } catch {
+    return []
+  }
 }
 
 /**

@@ -21,13 +21,9 @@ export class Flow {
   /** @type {HTMLParagraphElement | null} */
   #paragraph = null
 
-  /**
-   * @param {HTMLElement} place
-   * @param {() => void} grown called after each frame that added text
-   */
-  constructor(place, grown) {
+  /** @param {HTMLElement} place */
+  constructor(place) {
     this.place = place
-    this.grown = grown
     /** All text so far, shown already or not. */
     this.text = ""
   }
@@ -61,7 +57,6 @@ export class Flow {
       this.#add(paragraph)
     }
     if (end && this.#pending.length) this.#frame = requestAnimationFrame(() => this.#show())
-    this.grown()
   }
 
   /** @param {string} text */
@@ -92,21 +87,19 @@ export class Turn {
    * @param {Message[]} intent.history
    * @param {string | undefined} intent.locale the notices', as it is sent
    * @param {import("./words.js").Labels} labels
-   * @param {() => void} grown
    */
-  constructor({ question, key, history, locale }, labels, grown) {
+  constructor({ question, key, history, locale }, labels) {
     this.question = question
     this.key = key
     this.history = history
     this.locale = locale
     this.labels = labels
-    this.grown = grown
     /** @type {EndEvent | null} */
     this.end = null
     this.element = element("article", "turn")
     this.element.tabIndex = -1
     this.#answer.part.add("answer")
-    this.flow = new Flow(this.#answer, grown)
+    this.flow = new Flow(this.#answer)
     const asked = element("div", "question", question)
     asked.dir = "auto"
     asked.part.add("question")
@@ -157,7 +150,6 @@ export class Turn {
     Object.assign(shown, { notice, actions: event.suggested_actions, links: event.links })
     this.element.append(shown)
     this.#notice = shown
-    this.grown()
   }
 
   /** The person has stopped it. */
@@ -182,9 +174,7 @@ export class Turn {
 
   /** @param {string | undefined} text */
   #note(text) {
-    if (!text) return
-    this.element.append(element("p", "note", text))
-    this.grown()
+    if (text) this.element.append(element("p", "note", text))
   }
 
   /**
@@ -209,6 +199,5 @@ export class Turn {
     }
     if (body) words.append(element("br"), element("span", "body", body))
     this.#waiting.append(element("span", "dots"), words)
-    this.grown()
   }
 }

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from npm_packages import NotHere, bring
 from playwright.async_api import async_playwright
 from web_kit import Stage, Visit, serving, visiting
 
@@ -12,6 +13,14 @@ from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def packages() -> str:
+    try:
+        return bring()
+    except NotHere as missing:
+        pytest.skip(str(missing))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,7 +9,7 @@ DONE = {"type": "done", "level": "full", "finish": "complete"}
 TEXT = {
     "type": "text",
     "text": "A payslip proves what you earned in one month, and who paid it.\n\n"
-    "A lender looks at three things: your name, the employer’s name, and the amount after tax. "
+    "A lender looks at three things: your name, who you work for, and the amount after tax. "
     "Bring the last three of them.\n\nIf your pay changes from month to month, a tax return",
 }
 
@@ -75,7 +75,7 @@ STATES: dict[str, tuple[list[dict[str, Any]], bool]] = {
             failed(
                 "stream_interrupted",
                 title="The answer was cut short",
-                body="The answer stopped before its end. What arrived is kept. You did nothing wrong.",
+                body="The answer stopped before its end. What arrived is kept.",
                 retry_countdown_seconds=5,
             ),
         ],
@@ -116,7 +116,7 @@ STATES: dict[str, tuple[list[dict[str, Any]], bool]] = {
             START,
             failed(
                 title="Something is not set up right",
-                body="There is a set-up problem on our side. You did nothing wrong. Contact support.",
+                body="There is a set-up problem on our side. Contact support.",
                 primary_action_label="Contact support",
                 primary_action_type="contact_support",
                 severity="error",

@@ -1,6 +1,5 @@
 """`<failsoft-chat>` in a real browser, before the real service and models that fail."""
 
-import asyncio
 import json
 
 import pytest
@@ -24,7 +23,7 @@ async def simulate(visit, what: str) -> None:
 
 
 async def whole_answer(visit) -> str:
-    await expect(visit.turn.locator(".note")).to_have_text("claude-opus-5-5")  # the end is shown
+    await expect(visit.turn.locator(".note")).to_contain_text("claude-")  # the end is shown
     await visit.idle()
     return await visit.answer.inner_text()
 
@@ -34,7 +33,9 @@ async def keys_of(visit, *steps) -> list[str]:
     keys: list[str] = []
     visit.page.on(
         "request",
-        lambda request: request.method == "POST" and keys.append(request.headers["idempotency-key"]),
+        lambda request: (
+            request.method == "POST" and keys.append(request.headers["idempotency-key"])
+        ),
     )
     for step in steps:
         await step
@@ -135,12 +136,16 @@ async def test_support_is_one_safe_link_away(visit):
 
 
 async def test_going_on_is_the_same_question_with_the_same_key(visit):
-    more = failed("stream_interrupted", primary_action_type="continue", primary_action_label="Go on")
+    more = failed(
+        "stream_interrupted", primary_action_type="continue", primary_action_label="Go on"
+    )
     asked = []
 
     async def reply(route):
         asked.append((route.request.headers["idempotency-key"], route.request.post_data))
-        events = [START, {"type": "text", "text": "One "}, more] if len(asked) == 1 else [START, DONE]
+        events = (
+            [START, {"type": "text", "text": "One "}, more] if len(asked) == 1 else [START, DONE]
+        )
         frames = "".join(f"id: {n}\ndata: {json.dumps(e)}\n\n" for n, e in enumerate(events, 1))
         await route.fulfill(
             body=frames,
@@ -225,9 +230,7 @@ async def test_stopping_cancels_at_the_model_too(visit):
     await visit.stop.click()
     await expect(visit.turn.locator(".note")).to_have_text("You stopped this answer.")
     await expect(visit.input).to_be_focused()
-    async with asyncio.timeout(10):
-        while visit.stage.simulator.requests[-1].outcome != "client_gone":
-            await asyncio.sleep(0.02)
+    await visit.stage.left()
     await visit.page.reload()
     await expect(visit.page.locator(".turn")).to_have_count(0)
 
@@ -266,8 +269,8 @@ async def test_events_tell_a_page_what_happens(visit):
 async def test_two_chats_of_one_page_do_not_mix(stage):
     async with visiting(stage) as visit:
         await visit.page.evaluate(
-            "const two = document.createElement('failsoft-chat'); two.setAttribute('name', 'two');"
-            "two.setAttribute('url', '/api/chat/stream'); document.querySelector('main').append(two)"
+            "const two = document.createElement('failsoft-chat');"
+            "two.setAttribute('name', 'two'); document.querySelector('main').append(two)"
         )
         both = await visit.page.evaluate(
             "Promise.all([...document.querySelectorAll('failsoft-chat')]"

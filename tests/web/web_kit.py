@@ -1,4 +1,4 @@
-"""A browser before the service: `failsoft serve` as a process, with a simulator and a bad network."""
+"""A browser before `failsoft serve`, with a simulator behind it and a bad network between."""
 
 import asyncio
 import json
@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from npm_packages import WEB
 from playwright.async_api import Browser, BrowserContext, Page
 
 from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
 
-WEB = Path(__file__).parents[2] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 CHAT = "/web/chat.html"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 # One attempt and no breaker: what a test asks for is what happens, whatever came before it.
 SETTINGS = """
@@ -37,12 +38,20 @@ support = "https://example.com/support"
 status_page = "https://example.com/status"
 """
 
+# A writer's own words may look like anything.
+WORDS = """
+[notices.too_large.given_up]
+title = "<img src=x onerror='window.ran = 1'>"
+action_label = "<script>window.ran = 1</script>"
+"""
+
 
 @asynccontextmanager
-async def serving(folder: Path, upstream: str, settings: str = SETTINGS) -> AsyncIterator[str]:
+async def serving(folder: Path, upstream: str) -> AsyncIterator[str]:
     """`failsoft serve` in that folder; gives its address."""
-    (folder / "failsoft.toml").write_text(settings)
-    (folder / "words").mkdir(exist_ok=True)
+    (folder / "failsoft.toml").write_text(SETTINGS)
+    (folder / "words").mkdir()
+    (folder / "words" / "en.toml").write_text(WORDS)
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -85,6 +94,12 @@ class Stage:
     def asked(self) -> int:
         """How often a model was called in this test."""
         return len(self.simulator.requests) - self.before
+
+    async def left(self) -> None:
+        """Return once the last call to a model was broken off by the service."""
+        async with asyncio.timeout(10):
+            while self.simulator.requests[-1].outcome != "client_gone":  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.02)
 
 
 _TELL = """([frames, ends]) => {
@@ -157,13 +172,6 @@ class Visit:
         await self.input.fill(text)
         await self.input.press("Enter")
 
-    async def ends(self) -> dict[str, Any]:
-        """The next end of an answer; call it before what brings it about, and await it after."""
-        return await self.page.evaluate(
-            "new Promise(done => document.addEventListener('failsoft-end',"
-            " event => done(event.detail), { once: true }))"
-        )
-
     async def idle(self) -> None:
         """Return once no answer is on its way, and all of the last one is shown."""
         await self.page.wait_for_function("() => !document.querySelector('failsoft-chat').busy")
@@ -179,9 +187,7 @@ class Visit:
     async def faults(self) -> list[dict[str, Any]]:
         """What axe finds wrong."""
         await self.page.evaluate(AXE.read_text())
-        found = await self.page.evaluate(
-            "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
-        )
+        found = await self.page.evaluate("rules => axe.run({ runOnly: rules })", RULES)
         return [
             {"rule": each["id"], "where": [node["target"] for node in each["nodes"]]}
             for each in found["violations"]

@@ -10,14 +10,10 @@ export type Message = import("./client.js").Turn;
 export declare class Flow {
     #private;
     place: HTMLElement;
-    grown: () => void;
     /** All text so far, shown already or not. */
     text: string;
-    /**
-     * @param {HTMLElement} place
-     * @param {() => void} grown called after each frame that added text
-     */
-    constructor(place: HTMLElement, grown: () => void);
+    /** @param {HTMLElement} place */
+    constructor(place: HTMLElement);
     /** @param {string} text */
     append(text: string): void;
     clear(): void;
@@ -50,7 +46,6 @@ export declare class Turn {
         history: string;
         more: string;
     };
-    grown: () => void;
     /** @type {EndEvent | null} */
     end: EndEvent | null;
     element: HTMLElement;
@@ -62,14 +57,13 @@ export declare class Turn {
      * @param {Message[]} intent.history
      * @param {string | undefined} intent.locale the notices', as it is sent
      * @param {import("./words.js").Labels} labels
-     * @param {() => void} grown
      */
     constructor({ question, key, history, locale }: {
         question: string;
         key: string;
         history: Message[];
         locale: string | undefined;
-    }, labels: import("./words.js").Labels, grown: () => void);
+    }, labels: import("./words.js").Labels);
     /** A run begins: what is there stays until there is something new. */
     begin(): void;
     /** @param {string} text */

@@ -15,17 +15,9 @@ from failsoft.server.problem import Problem
 
 __all__ = ["PAGE_POLICY", "Web", "web_folder"]
 
-PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What a page may do: its own files, this service, and nothing written into the page."""
 
@@ -47,12 +39,8 @@ class _File:
 class Web:
     """Reads the files once, when the service is made: nothing else in the folder can be had."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._files = dict(_read(folder or web_folder()))
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a file, named as below ``/web/``."""
-        return name in self._files
+    def __init__(self) -> None:
+        self._files = dict(_read(web_folder()))
 
     async def show(self, request: Request, _request_id: str) -> Response:
         """A file of the package."""
@@ -74,12 +62,8 @@ class Web:
 
 def web_folder() -> Path:
     """Where the package is: beside this code when installed, at the root of a checkout else."""
-    inside = Path(failsoft.__file__).parent
-    return next(path for path in (inside / "web", inside.parents[1] / "web") if _is_package(path))
-
-
-def _is_package(folder: Path) -> bool:
-    return (folder / "client.js").is_file()
+    inside = Path(failsoft.__file__).parent / "web"
+    return inside if inside.is_dir() else inside.parents[2] / "web"
 
 
 def _read(folder: Path) -> Iterator[tuple[str, _File]]:
