@@ -1,6 +1,6 @@
 """What a long answer costs the browser, and how soon a notice is seen.
 
-10,000 pieces of text come in some five seconds; the page counts its frames and the browser its work.
+10,000 pieces of text come within seconds; the page counts its frames, the browser its work.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ async def main() -> None:
                 for each in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
             )
             print(
-                f"{name:24} {found['frames']:4.0f}  {found['p99']:5.0f} ms  {found['worst']:6.0f} ms"
-                f"  {script:4.0f} ms  {style:3.0f} ms  {layout:4.0f} ms"
+                f"{name:24} {found['frames']:4.0f}  {found['p99']:5.0f} ms"
+                f"  {found['worst']:6.0f} ms  {script:4.0f} ms  {style:3.0f} ms  {layout:4.0f} ms"
             )
         taken = await notices(page, url)
         median, ninth = taken[len(taken) // 2], taken[len(taken) * 9 // 10]

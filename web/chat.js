@@ -20,8 +20,9 @@ const style = sheet(`
 .turn { border-radius: 0.25rem }
 .turn > :not(.unseen) ~ :not(.unseen) { margin-block-start: 0.875rem }
 .turn:focus-visible { outline-offset: 0.5rem }
+.asked { display: flex; justify-content: flex-end }
 .question {
-  inline-size: fit-content; max-inline-size: 85%; margin-inline-start: auto; padding: 0.625rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap;
+  max-inline-size: 85%; padding: 0.625rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap;
   background: var(--raised); border-radius: calc(var(--radius) * 1.3);
 }
 /* Blocks and no grid: what stands above is not laid out again when a line is added. */
@@ -332,6 +333,8 @@ export class FailsoftChat extends HTMLElement {
       this.#input.focus()
     } else if (!this.busy) {
       const had = this.shadowRoot?.activeElement === notice
+      // An answer that is there is given again for its key: another one is another request.
+      if (turn.end?.type === "done") turn.key = newKey()
       this.#run(turn)
       // The button is gone that had the focus; the turn is where the person was.
       if (had) turn.element.focus({ preventScroll: true })

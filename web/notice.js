@@ -174,10 +174,11 @@ export class FailsoftNotice extends HTMLElement {
     button.type = "button"
     button.part.add("action")
     button.onclick = () => button.ariaDisabled !== "true" && this.#act(type, button)
-    main.append(button, wait)
+    main.append(button)
     // A second click must not take the focus from where the first one has led.
     button.onmousedown = (event) => this.#acted && event.preventDefault()
     if (!seconds) return main
+    main.append(wait)
     button.ariaDisabled = "true"
     this.#stop = countDown(wait, seconds, say, () => {
       button.ariaDisabled = "false"

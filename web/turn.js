@@ -71,7 +71,7 @@ export class Flow {
   }
 }
 
-/** The view of one intent; it is one thing to the service, too: its key never changes. */
+/** The view of one intent: a question, and its answer over all tries. */
 export class Turn {
   #waiting = element("div", "waiting")
   #answer = element("div", "answer")
@@ -100,9 +100,11 @@ export class Turn {
     this.element.tabIndex = -1
     this.#answer.part.add("answer")
     this.flow = new Flow(this.#answer)
-    const asked = element("div", "question", question)
-    asked.dir = "auto"
-    asked.part.add("question")
+    const words = element("div", "question", question)
+    words.dir = "auto"
+    words.part.add("question")
+    const asked = element("div", "asked")
+    asked.append(words)
     const said = element("span", "unseen", labels.assistant)
     this.element.append(element("span", "unseen", labels.you), asked, said, this.#answer, this.#waiting)
   }

@@ -12,14 +12,26 @@ LONGEST_FUNCTION = 40
 SHAPELESS = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
 KINDS = {".py", ".md", ".toml", ".txt", ".in", ".sh", ".lua", ".cfg", ".js", ".html", ".css", ""}
-FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", "scripts", "requirements", ".ci")
+FOLDERS = (
+    "src",
+    "tests",
+    "docs",
+    "examples",
+    "benchmarks",
+    "scripts",
+    "requirements",
+    ".ci",
+    "web",
+)
 TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KINDS] + [
     path
     for folder in FOLDERS
     for path in (ROOT / folder).rglob("*")
     if path.is_file()
     and path.suffix in KINDS
-    and not any(part.startswith((".hypothesis", "__pycache__")) for part in path.parts)
+    and not any(
+        part.startswith((".hypothesis", "__pycache__", "node_modules")) for part in path.parts
+    )
 ]
 ABROAD = {
     "a registry's host": re.compile(r"\b(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)\b"),

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import expect
 from states import DONE, START
-from web_kit import failed, visiting
+from web_kit import failed, notice, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,6 +159,18 @@ async def test_going_on_is_the_same_question_with_the_same_key(visit):
     await visit.idle()
     assert asked[0] == asked[1]
     assert await visit.answer.inner_text() == "One "
+
+
+async def test_a_new_answer_in_place_of_a_saved_one_is_a_new_request(visit):
+    saved = {**DONE, "level": "cached", "notice": notice(primary_action_label="Ask again")}
+    await visit.told(START, {"type": "text", "text": "Saved."}, saved)
+    asked = "each => { const told = fetch; window.keys = []; window.fetch = (url, asked) =>"
+    await visit.chat.evaluate(
+        f"{asked} {{ keys.push(asked.headers['idempotency-key']); return told(url, asked) }} }}"
+    )
+    await visit.ask(QUESTION)
+    await visit.notice.get_by_role("button", name="Ask again").click()
+    await visit.page.wait_for_function("new Set(keys).size === 2")
 
 
 async def test_a_lost_connection_goes_on_where_it_broke(visit):

@@ -18,7 +18,7 @@ export declare class Flow {
     append(text: string): void;
     clear(): void;
 }
-/** The view of one intent; it is one thing to the service, too: its key never changes. */
+/** The view of one intent: a question, and its answer over all tries. */
 export declare class Turn {
     #private;
     question: string;
