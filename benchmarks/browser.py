@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +22,6 @@ from starlette.routing import Route
 
 from failsoft.server.web import Web
 
-CHROMIUM = "/usr/bin/chromium"
 TOKENS = 10_000
 NOTICES = 30
 
@@ -135,8 +136,11 @@ async def notices(page: Page, url: str) -> list[float]:
 
 
 async def main() -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("needs Chromium; on Debian: apt-get install chromium")
     async with async_playwright() as playwright, page_served() as url:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = await browser.new_page()
         print(f"{TOKENS:,} pieces   frames  p99 gap  worst gap  script  style  layout")
         for name, every in (("paragraphs of 60 words", 60), ("one paragraph", TOKENS + 1)):
