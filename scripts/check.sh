@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --quiet --check .
 .venv/bin/mypy --no-error-summary
-# Some tests need a real Prometheus, Redis or HAProxy; without it they say that they are skipped.
-sh scripts/programs.sh prometheus:promtool redis-server:redis-server haproxy:haproxy ||
+# Some tests need a real Prometheus, Redis, HAProxy or Chromium; without it they say that they are skipped.
+sh scripts/programs.sh prometheus:promtool redis-server:redis-server haproxy:haproxy chromium:chromium ||
     echo "Without it some tests are skipped." >&2
 exec .venv/bin/python -m pytest -n 2 "$@"

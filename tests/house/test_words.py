@@ -36,6 +36,7 @@ FOLDERS = (
     "requirements",
     "deploy",
     ".ci",
+    "web",
 )
 TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KINDS] + [
     path
@@ -43,7 +44,9 @@ TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KI
     for path in (ROOT / folder).rglob("*")
     if path.is_file()
     and path.suffix in KINDS
-    and not any(part.startswith((".hypothesis", "__pycache__")) for part in path.parts)
+    and not any(
+        part.startswith((".hypothesis", "__pycache__", "node_modules")) for part in path.parts
+    )
 ]
 ABROAD = {
     "a registry's host": re.compile(r"\b(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)\b"),

@@ -43,6 +43,7 @@ from failsoft.server.requests import Requests
 from failsoft.server.service import Service
 from failsoft.server.signals import drained_by_signals
 from failsoft.server.tracing import trace_where_possible
+from failsoft.server.web import Web
 
 __all__ = ["create_app", "router"]
 
@@ -147,7 +148,7 @@ def _routes(
 def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage) -> None:
     probes = Probes(service.drain)
     works = {"/livez": probes.live, "/readyz": probes.ready, "/metrics": metrics.show}
-    works["/"] = Page().show
+    works |= {"/": Page().show, "/web/{path:path}": Web().show}
     for path, work in works.items():
         run = endpoint(work, ai=service.ai, render=service.render)
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
