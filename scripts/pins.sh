@@ -9,5 +9,5 @@ compile() {
         --no-emit-index-url --no-header --no-annotate "$@"
 }
 echo "uv" | compile - -o requirements/uv.txt
-compile pyproject.toml requirements/build.in requirements/uv.in --extra redis -o requirements/run.txt
+compile pyproject.toml requirements/build.in requirements/uv.in --extra redis --extra anthropic -o requirements/run.txt
 compile pyproject.toml requirements/build.in requirements/uv.in --group dev -o requirements/dev.txt

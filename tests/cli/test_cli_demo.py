@@ -105,6 +105,7 @@ async def test_nobody_notices_the_brownout(demo):
 
 async def test_an_outage_ends_in_a_notice_and_sigterm_ends_an_open_stream(demo):
     _, stream, *_, all_down, _ = demo.commands
+    stream = stream.replace("What documents do I need for a home loan?", "What is a bridge loan?")
     await demo.hurry()
     await curl(all_down)
     events = re.findall(r"^data: (\{.*)$", await curl(stream), re.MULTILINE)
@@ -122,6 +123,27 @@ async def test_an_outage_ends_in_a_notice_and_sigterm_ends_an_open_stream(demo):
     ):
         await reply.content.readline()
         ended = await demo.process.stop(signal.SIGTERM)
+    assert (ended.code, ended.err) == (0, "")
+
+
+async def test_an_outage_leaves_the_prepared_answers(demo):
+    ask, *_, all_down, _ = demo.commands
+    await demo.hurry()
+    await curl(all_down)
+    answer = json.loads(await curl(ask))
+    assert (answer["status"], answer["level"]) == ("success", "rule")
+
+
+async def test_a_playground_that_is_open_does_not_hold_up_the_end(demo):
+    base = demo.page.removesuffix("/")
+    assert f"  {base}/playground\n" in demo.welcome
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{base}/playground/events") as reply,
+    ):
+        await reply.content.readline()
+        ended = await demo.process.stop(signal.SIGTERM)
+        assert (await reply.content.read()).endswith(b"data: [DONE]\n\n")
     assert (ended.code, ended.err) == (0, "")
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from dataclasses import replace
+from importlib.resources import files
 from typing import Annotated
 
 import typer
@@ -69,8 +70,11 @@ async def _simulated(settings: Settings) -> None:
     _reach_directly("127.0.0.1")
     async with Simulator(seed=SEED, faults=TROUBLE) as simulator:
         provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
-        settings = replace(settings, anthropic=provider)
-        await _serve(settings, about=_SIMULATED, more=breaking(simulator.url))
+        rules = settings.rules_dir or str(files("failsoft.degrade") / "starter")
+        settings = replace(settings, anthropic=provider, rules_dir=rules)
+        await _serve(
+            settings, about=_SIMULATED, more=breaking(simulator.url), simulator=simulator.url
+        )
 
 
 def _reach_directly(host: str) -> None:
@@ -79,7 +83,13 @@ def _reach_directly(host: str) -> None:
     os.environ["no_proxy"] = f"{known},{host}" if known else host
 
 
-async def _serve(settings: Settings, *, about: str, more: tuple[Hint, ...] = ()) -> None:
+async def _serve(
+    settings: Settings,
+    *,
+    about: str,
+    more: tuple[Hint, ...] = (),
+    simulator: str | None = None,
+) -> None:
     from uvicorn import Config, Server  # noqa: PLC0415 - slow to load
 
     from failsoft.server import create_app  # noqa: PLC0415 - slow to load
@@ -87,7 +97,7 @@ async def _serve(settings: Settings, *, about: str, more: tuple[Hint, ...] = ())
 
     check_exposure(settings)
     console = output()
-    app = create_app(Failsoft(settings, on_event=Narrator(console)))
+    app = create_app(Failsoft(settings, on_event=Narrator(console)), simulator=simulator)
     _quiet_logs()
     with _listen(settings.server.host, settings.server.port) as listener:
         host, port = listener.getsockname()[:2]

@@ -31,7 +31,8 @@ def trying(url: str) -> tuple[Hint, ...]:
     """Ways to ask the service at ``url``."""
     json = f"-H 'content-type: application/json' -d {shlex.quote(_QUESTION)}"
     return (
-        ("In a browser:", f"{url}/"),
+        ("In a browser, to see inside and to break it:", f"{url}/playground"),
+        ("In a browser, one question:", f"{url}/"),
         ("One answer:", f"curl -s {url}/api/chat {json}"),
         ("The same while it comes:", f"curl -sN {url}/api/chat/stream {json}"),
         (

@@ -266,6 +266,9 @@ class Settings(Section):
     api_keys: tuple[str, ...] = setting(
         (), "keys of the service, tenant:key or key", key_list(), secret=True
     )
+    playground: bool | None = setting(
+        None, "serve /playground; where it is not set, only where env is dev", switch()
+    )
     simulate_error: str | None = setting(None, "failures of all requests, on purpose", SIMULATION)
     simulate_token_key: str | None = setting(
         None, "signs the tokens that allow X-Simulate-Error", KEY, secret=True
@@ -291,6 +294,11 @@ class Settings(Section):
                 if not named.valid(name):
                     problem = f"must be named {named.form}; {told(name)} is not"
                     raise SettingError(section, problem)
+
+    @property
+    def serves_playground(self) -> bool:
+        """Whether the service has its playground."""
+        return self.env == "dev" if self.playground is None else self.playground
 
     @property
     def effective_stream_deadline_seconds(self) -> float:

@@ -146,6 +146,10 @@ class Failsoft:
         """Breakers, targets and level, from real traffic alone: no model is called."""
         return health(self._core)
 
+    def reset(self) -> None:
+        """Close every breaker and end every bench and park: whatever made them is over."""
+        self._core.gates.reset()
+
     def state(self) -> State:
         """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""
         return state(self._core)

@@ -135,6 +135,13 @@ class Gates:
         if gate.host.failed(now) and gate.breaker.state is CircuitState.OPEN:
             self.host_down(gate, verdict, now)
 
+    def reset(self) -> None:
+        """Close every breaker and end every bench and park, by hand."""
+        for gate in self:
+            gate.breaker.restore()
+            for hold in gate.holds:
+                hold.release()
+
     def host_down(self, gate: Gate, verdict: Verdict, now: float) -> None:
         """Open the breakers of all targets on that gate's host."""
         for other in self:

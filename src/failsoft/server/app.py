@@ -38,6 +38,7 @@ from failsoft.server.health import Health, Probes
 from failsoft.server.log import log_event, log_simulated
 from failsoft.server.metrics import MetricsPage
 from failsoft.server.page import Page
+from failsoft.server.playground import playground_routes
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.service import Service
@@ -51,12 +52,18 @@ __all__ = ["create_app", "router"]
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
-def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    ai: Failsoft | None = None,
+    settings: Settings | None = None,
+    *,
+    simulator: str | None = None,
+) -> FastAPI:
     """The whole service.
 
     It owns ``ai`` and closes it at its end; without one it makes its own from ``settings``, or
     from ``failsoft.toml`` and the environment. Under uvicorn, SIGTERM lets open requests finish
-    for ``server.drain_seconds``. Raises :class:`~failsoft.errors.SettingError`.
+    for ``server.drain_seconds``. ``simulator`` is the address of one whose faults the playground
+    may change. Raises :class:`~failsoft.errors.SettingError`.
     """
     if ai is not None and settings is not None:
         raise TypeError("give create_app either ai or settings: ai has its own settings")
@@ -81,7 +88,9 @@ def create_app(ai: Failsoft | None = None, settings: Settings | None = None) -> 
     app.add_middleware(Edge, drain=service.drain)
     app.add_exception_handler(HTTPException, _no_route)
     app.include_router(_routes(service, desk, direct=True))
-    _add_own_routes(app, service, metrics)
+    web = Web()
+    _add_own_routes(app, service, metrics, web)
+    _add_playground(app, service, web, simulator)
     return app
 
 
@@ -145,13 +154,20 @@ def _routes(
     return routes
 
 
-def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage) -> None:
+def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: Web) -> None:
     probes = Probes(service.drain)
     works = {"/livez": probes.live, "/readyz": probes.ready, "/metrics": metrics.show}
-    works |= {"/": Page().show, "/web/{path:path}": Web().show}
+    works |= {"/": Page().show, "/web/{path:path}": web.show}
     for path, work in works.items():
         run = endpoint(work, ai=service.ai, render=service.render)
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _add_playground(app: FastAPI, service: Service, web: Web, simulator: str | None) -> None:
+    if service.ai.settings.serves_playground:
+        for method, path, work in playground_routes(service, web, simulator=simulator):
+            run = endpoint(work, ai=service.ai, render=service.render)
+            app.add_api_route(path, run, methods=[method], include_in_schema=False)
 
 
 async def _no_route(_request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 __all__ = ["LAST_WORDS_SECONDS", "Drain"]
@@ -26,6 +26,11 @@ class Drain:
         self._hurried = asyncio.Event()
         self._open: set[asyncio.Future[None]] = set()
         self._emptied = asyncio.Event()
+        self._told: list[Callable[[], None]] = []
+
+    def on_begin(self, tell: Callable[[], None]) -> None:
+        """Have it called when the end begins: for what nobody waits for."""
+        self._told.append(tell)
 
     @contextmanager
     def open(self) -> Iterator[asyncio.Future[None]]:
@@ -49,6 +54,8 @@ class Drain:
     async def run(self, seconds: float) -> None:
         """Refuse new requests, give the open ones ``seconds``, cut the rest, see them out."""
         self.leaving = self.began = True
+        for tell in self._told:
+            tell()
         await self._empty_within(seconds)
         self.cut()
         await self._empty_within(LAST_WORDS_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _PLAYGROUND = "playground"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     content: bytes
+    packed: bytes
     headers: dict[str, str]
 
 
@@ -57,7 +59,10 @@ class Web:
         known = (tag.strip() for tag in request.headers.get("if-none-match", "").split(","))
         if found.headers["etag"] in (tag.removeprefix("W/") for tag in known):
             return Response(status_code=304, headers=found.headers)
-        return Response(found.content, headers=found.headers)
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(found.content, headers=found.headers)
+        packed = {"content-encoding": "gzip", "etag": f"W/{found.headers['etag']}"}
+        return Response(found.packed, headers=found.headers | packed)
 
 
 def web_folder() -> Path:
@@ -78,7 +83,8 @@ def _file(path: Path) -> _File:
         "content-type": _TYPES[path.suffix],
         "etag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
         "cache-control": "no-cache",
+        "vary": "accept-encoding",
     }
     if path.suffix == ".html":
         headers["content-security-policy"] = PAGE_POLICY
-    return _File(content=content, headers=headers)
+    return _File(content=content, packed=gzip.compress(content, mtime=0), headers=headers)

@@ -1,0 +1,5 @@
+"""The playground: see what happens inside, and in the demo make it go wrong."""
+
+from failsoft.server.playground.routes import playground_routes
+
+__all__ = ["playground_routes"]

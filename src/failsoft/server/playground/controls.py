@@ -1,0 +1,113 @@
+"""What goes wrong in the simulator of the demo, from the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from starlette.requests import Request
+from starlette.responses import Response
+
+from failsoft.chaos.simulator.faults import format_fault, parse_fault
+from failsoft.errors import SettingError
+from failsoft.server.body import read_json, shown_name
+from failsoft.server.playground.access import Access
+from failsoft.server.problem import Problem
+from failsoft.server.service import Service
+from failsoft.server.wire import JsonResponse
+
+__all__ = ["Controls"]
+
+_EVERY = "*"
+_KNOWN = (
+    *("bad_key", "cut", "hang", "healthy", "latency", "rate_limit", "refusal"),
+    *("429", "500", "503", "529"),
+)
+_MOST_FAULTS, _MOST_CHARS = 8, 120
+_BODY_BYTES, _SECONDS = 4096, 5.0
+
+
+class Controls:
+    """Reads and sets the faults of the models of the chain, in the simulator at ``url``."""
+
+    def __init__(self, service: Service, access: Access, url: str) -> None:
+        self._ai = service.ai
+        self._access = access
+        self._url = f"{url}/_sim/models"
+        targets = (target for route in self._ai.health()["routes"] for target in route["targets"])
+        self._models = dict.fromkeys((*(each.partition("/")[2] for each in targets), _EVERY))
+        self._began: dict[str, list[str]] | None = None
+
+    async def show(self, request: Request, _request_id: str) -> Response:
+        """The faults in force by model, and those that the demo began with."""
+        self._access.check(request)
+        faults = await self._faults()
+        return JsonResponse({"models": faults, "began": self._began})
+
+    async def change(self, request: Request, _request_id: str) -> Response:
+        """Replace the faults of one model, or of ``*``."""
+        self._access.check(request)
+        model = request.path_params["model"]
+        if model not in self._models:
+            known = ", ".join(self._models)
+            raise Problem.of_field(404, "model", f"{shown_name(model)} is none of {known}")
+        body = await read_json(request, limit=_BODY_BYTES, seconds=_SECONDS)
+        faults = _checked(body)
+        await self._faults()
+        await self._put(model, faults)
+        return JsonResponse({"faults": faults})
+
+    async def restore(self, request: Request, _request_id: str) -> Response:
+        """Everything as the demo began: faults, breakers, benches and parks."""
+        self._access.check(request)
+        now, began = await self._faults(), self._began or {}
+        for model in dict.fromkeys((*began, *now)):
+            await self._put(model, began.get(model, []))
+        self._ai.reset()
+        return JsonResponse({"models": await self._faults(), "began": began})
+
+    async def _faults(self) -> dict[str, list[str]]:
+        told = await self._call("GET", self._url)
+        faults = {model: behaviour["faults"] for model, behaviour in told["models"].items()}
+        if self._began is None:
+            self._began = faults
+        return faults
+
+    async def _put(self, model: str, faults: Sequence[str]) -> None:
+        await self._call("PUT", f"{self._url}/{quote(model, safe='')}", {"faults": list(faults)})
+
+    async def _call(self, method: str, url: str, body: Any = None) -> Any:
+        timeout = aiohttp.ClientTimeout(total=_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.request(method, url, json=body) as reply,
+            ):
+                reply.raise_for_status()
+                return await reply.json()
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise Problem(502, "The simulator does not answer. Start the demo again.") from error
+
+
+def _checked(body: Any) -> list[str]:
+    faults = body.get("faults") if isinstance(body, dict) else None
+    if not isinstance(faults, list) or set(body) != {"faults"}:
+        raise Problem.of_field(422, "body", 'must be {"faults": [...]} and nothing else')
+    if len(faults) > _MOST_FAULTS:
+        raise Problem.of_field(422, "faults", f"may be at most {_MOST_FAULTS}")
+    return [_fault(fault) for fault in faults]
+
+
+def _fault(said: Any) -> str:
+    if not isinstance(said, str) or len(said) > _MOST_CHARS:
+        raise Problem.of_field(422, "faults", f"must be texts of at most {_MOST_CHARS} characters")
+    try:
+        fault = parse_fault(said)
+    except SettingError as error:
+        raise Problem.of_field(422, "faults", ascii(error.problem)[1:-1]) from None
+    if fault.name not in _KNOWN:
+        allowed = ", ".join(_KNOWN)
+        raise Problem.of_field(422, "faults", f"can be {allowed} here; {fault.name} is not")
+    return format_fault(fault)
