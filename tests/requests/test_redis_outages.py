@@ -47,7 +47,7 @@ async def start(server):
 
 @pytest.fixture
 async def admin(server):
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=30) as client:
         yield client
 
 
@@ -305,7 +305,7 @@ async def test_frames_of_a_run_that_others_ended_are_not_held(start, server):
     record = await opened(log, intent("k"))
     data = feed(log, record, 1)
     await log.find(record.id, record.scope)
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=30) as client:
         await client.hset(
             f"failsoft:1:{{{log._places[record.id]}}}:record", "ended_at", "9999999999"
         )

@@ -123,7 +123,7 @@ class StoreContract:
         async with asyncio.timeout(30):
             await ready.wait()
             opened = await self.until_pushed(store, pushed)
-            await store.run([record(9), nothing_known()])
+            await store.run([record(9, failures=0, weight=0), nothing_known()])
             closed = await self.do(store, breaker("restore", "p", 10, "by hand"))
             while (told := await pushed.get())["key"] != KEY:
                 pass
@@ -131,6 +131,14 @@ class StoreContract:
         await asyncio.wait([listening])
         assert opened["state"] == "open"
         assert told == closed
+
+    async def test_the_first_failure_after_a_calm_is_told_to_all(self, store):
+        first = await self.do(store, record(1))
+        assert first["stirred"] == first["now"]
+        second = await self.do(store, record(2))
+        assert second["stirred"] == first["stirred"]
+        well = await self.do(store, record(3, failures=0, broke=1, weight=0))
+        assert well["stirred"] == first["stirred"]
 
     async def until_pushed(self, store, pushed):
         """A subscription may begin a moment late."""

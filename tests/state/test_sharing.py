@@ -52,6 +52,21 @@ def test_an_opening_is_in_force_everywhere_and_is_over_everywhere(world):
     assert well_again(world)
 
 
+def test_what_goes_well_elsewhere_is_told_as_soon_as_a_call_fails_somewhere(world):
+    """In a calm it is told once a second; a row of failures opens after a quarter of one."""
+    broken, *others = world.processes
+    for _ in range(30):
+        world.wait(0.1)
+        for process in others:
+            world.do(process.call(X))
+    for _ in range(25):
+        world.do(broken.call(X, "overloaded"))
+        for process in others:
+            world.do(process.call(X))
+        world.wait(0.04)
+    assert {process.breaker(X).state for process in world.processes} == {CLOSED}
+
+
 def test_a_lease_that_nobody_could_ask_for_does_not_leave_a_process_alone(world):
     first = world.processes[0]
     fail_until_open(world, first)

@@ -48,7 +48,7 @@ def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis
     # An address may carry options; these two it may not.
     client.connection_pool.connection_kwargs |= {
         "socket_timeout": timeout,
-        "socket_connect_timeout": REDIS_TIMEOUT_SECONDS,
+        "socket_connect_timeout": REDIS_TIMEOUT_SECONDS if timeout is None else timeout,
     }
     return client
 

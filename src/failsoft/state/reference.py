@@ -14,6 +14,7 @@ from typing import Any, Final
 __all__ = ["KeptBreaker", "KeptHold"]
 
 _REMEMBERED_MS: Final = 600_000
+_CALM_MS: Final = 1000
 _UNDECIDED_MS: Final = 30_000
 _KEPT_MS: Final = 3_600_000
 _KEPT_BY_HAND_MS: Final = 30 * 86_400_000
@@ -98,6 +99,7 @@ class KeptBreaker(_Kept):
     row: int = 0
     row_began: int | None = None
     counting: int | None = None
+    stirred: int = 0
     windows: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     older: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -111,6 +113,7 @@ class KeptBreaker(_Kept):
             "isolated": self.isolated,
             "reason": self.reason,
             "cause": self.cause,
+            "stirred": self.stirred,
             "free_at": live[0] if live and len(live) >= max(1, self.probes) else 0,
         }
 
@@ -170,6 +173,8 @@ class KeptBreaker(_Kept):
         if generation != self.generation or self.state != "closed":
             return
         self.counting = self.now if self.counting is None else self.counting
+        if failures and self.now - self.stirred >= _CALM_MS:
+            self.stirred, self.changed = self.now, True
         epoch = self.now // width
         before = self.windows.get(epoch % buckets, (epoch, 0, 0))
         _, had, failed = before if before[0] == epoch else (epoch, 0, 0)

@@ -26,9 +26,12 @@ from failsoft.state.store import Operation, Store, StoreError, Told
 
 __all__ = ["Sharing"]
 
-# What went well is told so often. Less than the time that failures must span to open a breaker
-# (`failure_span_seconds`): when one process asks for that, all others have told.
+# What went well is told so often after a failure anywhere. Less than the time that failures must
+# span to open a breaker (`failure_span_seconds`): when one process asks for that, all have told.
 _TELL_SECONDS: Final = 0.2
+_STIRRED_SECONDS: Final = 10.0
+
+# And so often in a calm, together with the read.
 
 # What is urgent in a flood is told together.
 _TOGETHER_SECONDS: Final = 0.005
@@ -66,6 +69,8 @@ class Sharing:
         self._urgent = asyncio.Event()
         self._woken = False
         self._looked = asyncio.Event()
+        self._stirred: dict[str, int] = {}
+        self._calm_at = 0.0
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -131,8 +136,8 @@ class Sharing:
             except TimeoutError:
                 raise StoreError("no reply in time") from None
             # What was done by hand meanwhile comes before what others did.
-            await self._tell()
-            await self._read()
+            await self._tell(reads=False)
+            await self._tell(reads=True)
             self._leading.switch.leads = True
             self._on_status("")
             self._looked.set()
@@ -144,43 +149,47 @@ class Sharing:
             urgent = await self._waited()
             if not self._leading.switch.leads:
                 raise StoreError("no reply in time")  # to one who asked for a lease
-            if self._mirrored < len(self._leading.gates) or self._now() >= read_at:
-                await self._read()
+            reads = self._mirrored < len(self._leading.gates) or self._now() >= read_at
+            await self._tell(reads=reads)
+            if reads:
                 read_at = self._now() + _READ_SECONDS
-            await self._tell()
             if urgent:
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _waited(self) -> bool:
         """Wait until it is time to tell; whether it is urgent."""
+        calm = self._now() >= self._calm_at
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TELL_SECONDS):
+            async with asyncio.timeout(_READ_SECONDS if calm else _TELL_SECONDS):
                 await self._urgent.wait()
         urgent = self._urgent.is_set()
         self._urgent.clear()
         self._woken = False
         return urgent
 
-    async def _read(self) -> None:
-        gates, known = self._leading.gates, self._mirrored
-        for gate in gates[known:]:
-            self._mirror.add(gate)
-            self._mirrored += 1
-        replies = await self._store.run(list(self._mirror.syncs(self._now())))
-        now, anew = self._now(), not self._leading.switch.leads
-        for told in replies:
-            self._mirror.take(told, now, merged=True, anew=anew)
-
-    async def _tell(self) -> None:
+    async def _tell(self, *, reads: bool) -> None:
+        """Tell all there is to tell; where it ``reads``, take over all the store has before."""
         # Kept until there is a reply: what is told again after a lost one counts once.
         self._untold += self._leading.take()
-        if not self._untold:
+        syncs = self._syncs() if reads else []
+        if not syncs and not self._untold:
             return
-        replies = await self._store.run(self._untold)
+        replies = await self._store.run([*syncs, *self._untold])
         self._untold = []
-        self._take(replies)
-        if openings := list(self._openings(replies)):
+        now, anew = self._now(), not self._leading.switch.leads
+        for told in replies[: len(syncs)]:
+            self._mirror.take(told, now, merged=True, anew=anew)
+            self._hear_of_failures(told, now)
+        counted = replies[len(syncs) :]
+        self._take(counted)
+        if openings := list(self._openings(counted)):
             self._take(await self._store.run(openings))
+
+    def _syncs(self) -> list[Operation]:
+        for gate in self._leading.gates[self._mirrored :]:
+            self._mirror.add(gate)
+            self._mirrored += 1
+        return list(self._mirror.syncs(self._now()))
 
     def _openings(self, replies: Sequence[Told]) -> list[Operation]:
         now, span = self._now(), self._rules.failure_span_seconds
@@ -191,12 +200,24 @@ class Sharing:
         now = self._now()
         for told in replies:
             self._mirror.take(told, now)
+            self._hear_of_failures(told, now)
 
     def _changed(self, told: Told) -> None:
         # What cannot be read is no word of ours; were it one, the next read would tell.
         with contextlib.suppress(KeyError, TypeError, ValueError):
             if self._leading.switch.leads:
                 self._mirror.take(told, self._now())
+                if self._hear_of_failures(told, self._now()):
+                    self._urgent.set()
+
+    def _hear_of_failures(self, told: Told, now: float) -> bool:
+        """The calm is over where calls fail; whether that is news."""
+        key, stirred = told["key"], told.get("stirred")
+        if not stirred or stirred == self._stirred.get(key):
+            return False
+        self._stirred[key] = stirred
+        self._calm_at = now + _STIRRED_SECONDS
+        return True
 
     def _lease(self, part: LedBreaker | LedHold, seconds: float) -> Operation:
         lease, length = token_hex(6), milliseconds(seconds)

@@ -61,6 +61,11 @@ function operations.record()
   if repeated(ARGV[3], argument(2)) then return end
   if not known(argument(3)) or state ~= 'closed' then return end
   if not has.counting then set('counting', now) end
+  -- After a calm all are told of a failure: what went well elsewhere is to be told at once.
+  if argument(5) > 0 and now - number('stirred') >= 1000 then
+    set('stirred', now)
+    changed = true
+  end
   local epoch = math.floor(now / argument(9))
   local window = 'window:' .. (epoch % argument(10))
   local e, calls, failures = string.match(has[window] or '', '^(%d+):(%d+):(%d+)$')
@@ -143,7 +148,7 @@ local told = {
   key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
   ['until'] = number('until'), closed_at = number('closed_at'), reopened = number('reopened'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
-  free_at = live >= math.max(1, number('probes')) and soonest or 0,
+  stirred = number('stirred'), free_at = live >= math.max(1, number('probes')) and soonest or 0,
 }
 if changed then redis.call('PUBLISH', channel, cjson.encode(told)) end
 told.granted = granted
