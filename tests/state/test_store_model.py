@@ -82,7 +82,7 @@ def test_the_scripts_do_what_the_reference_does(lua):
     run_state_machine_as_test(
         machine(lua),
         settings=settings(
-            max_examples=60,
+            max_examples=30,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
