@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from failsoft.degrade.digest import digest
@@ -25,7 +26,7 @@ _CANDIDATES: Final = 5
 _ROWS_IN_MEMORY: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Query:
     """A question, and among which answers it is looked for."""
 
@@ -33,6 +34,11 @@ class Query:
     question: str
     locale: str
     threshold: float | None = None
+
+    @cached_property
+    def key(self) -> bytes:
+        """What the partition is saved under."""
+        return self.partition.key_in(self.locale)
 
 
 class Search:
@@ -45,16 +51,15 @@ class Search:
 
     def same(self, query: Query, earliest: float, latest: float) -> Entry | None:
         """The answer to that very question."""
-        key = query.partition.key_in(query.locale)
-        number = self._rows.partition(key)
+        number = self._rows.partition(query.key)
         if number is None:
             return None
-        entry = self._rows.same(key, number, same(query.question))
+        entry = self._rows.same(query.key, number, same(query.question))
         return entry if entry and earliest <= entry.answered_at <= latest else None
 
     def has_any(self, query: Query) -> bool:
         """Whether there is anything to look among: where not, no embedder is waited for."""
-        return self._rows.partition(query.partition.key_in(query.locale)) is not None
+        return self._rows.partition(query.key) is not None
 
     def alike(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
@@ -70,8 +75,7 @@ class Search:
     def _candidates(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
     ) -> Iterator[tuple[Entry, float]]:
-        key = query.partition.key_in(query.locale)
-        number = self._rows.partition(key)
+        number = self._rows.partition(query.key)
         if number is None:
             return
         threshold = embedder.threshold if query.threshold is None else query.threshold
@@ -80,7 +84,7 @@ class Search:
         gone: list[int] = []
         try:
             for found, similarity in matrix.nearest(embedder.embed(query.question), threshold):
-                entry = self._rows.one(key, number, found)
+                entry = self._rows.one(query.key, number, found)
                 if entry is None or not earliest <= entry.answered_at <= latest:
                     gone.append(found)
                     continue
@@ -89,7 +93,8 @@ class Search:
                 if not left:
                     break
         finally:
-            matrix.discard(gone)
+            if gone:
+                matrix.discard(gone)
 
     def _matrix(self, number: int, embedder: Embedder, earliest: float) -> Vectors:
         """The matrix of a partition with all that was saved meanwhile, here or elsewhere."""
