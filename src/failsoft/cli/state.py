@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -19,7 +20,8 @@ from failsoft.config.settings import Settings
 from failsoft.policy.gate import Gate
 from failsoft.policy.gates import Gates
 from failsoft.providers.models import target_for
-from failsoft.state.leading import breaker_key, hold_key
+from failsoft.state.leading import Leading, breaker_key, hold_key
+from failsoft.state.mirror import Mirror
 from failsoft.state.redis import RedisStore
 from failsoft.state.store import Operation, StoreError, Told
 
@@ -28,10 +30,6 @@ __all__ = ["isolate", "reset", "restore", "show_state"]
 # A person waits longer than a request may.
 _PATIENCE_SECONDS = 5.0
 
-# What a process that knows nothing tells when it reads; see `sync` in the scripts.
-_KNOWS_NOTHING_OF_A_BREAKER = (0, 0, 0, "closed", 0, 0, 0, "")
-_OR_OF_A_HOLD = (0, 0, 0, "bench", 0, 0, 0, 0, "")
-
 _Target = Annotated[str, typer.Argument(metavar="TARGET", help="provider/model, as in the chain.")]
 
 
@@ -39,15 +37,17 @@ def show_state(config: ConfigFile = None) -> None:
     """Print every breaker, and what is benched or parked, as all processes have it."""
     settings = _settings(config)
     gates = _gates(settings)
-    breakers = [_breaker(gate, "sync", *_KNOWS_NOTHING_OF_A_BREAKER) for gate in gates]
-    holds = {hold.scope: None for gate in gates for hold in gate.holds}
-    reads = (Operation("hold", hold_key(scope), "sync", _OR_OF_A_HOLD) for scope in holds)
-    told = _run(settings, [*breakers, *reads])
+    mirror = Mirror(gates)
+    for gate in gates:
+        mirror.add(gate)
+    # As a process reads that has only begun: it knows nothing yet that it could tell.
+    told = {one["key"]: one for one in _run(settings, list(mirror.syncs(time.monotonic())))}
     table = Table("target", "state", "next probe", "last change", box=None)
-    for gate, one in zip(gates, told, strict=False):
-        table.add_row(gate.target.id, *_cells(one))
+    for gate in gates:
+        table.add_row(gate.target.id, *_cells(told[breaker_key(gate.target.id)]))
     output().print(table)
-    for scope, one in zip(holds, told[len(gates) :], strict=True):
+    for scope in _scopes(gates):
+        one = told[hold_key(scope)]
         if one["until"] > one["now"] or one["probe_due"]:
             _say(_held(scope, one))
 
@@ -68,11 +68,10 @@ def reset(config: ConfigFile = None) -> None:
     """Close every breaker of the chain and end every bench and park, everywhere."""
     settings = _settings(config)
     gates = _gates(settings)
-    holds = {hold.scope: None for gate in gates for hold in gate.holds}
     closed = [_breaker(gate, "restore", *_once(), "reset by hand") for gate in gates]
-    ended = (Operation("hold", hold_key(scope), "release", _once()) for scope in holds)
+    ended = (Operation("hold", hold_key(scope), "release", _once()) for scope in _scopes(gates))
     _run(settings, [*closed, *ended])
-    _say(f"Reset: {len(gates)} breakers are closed, nothing is benched or parked.")
+    _say(f"Reset: {len(closed)} breakers are closed, nothing is benched or parked.")
 
 
 def _act(config: Path | None, target: str, act: str, reason: str) -> None:
@@ -103,9 +102,17 @@ def _settings(config: Path | None) -> Settings:
     return settings
 
 
-def _gates(settings: Settings) -> list[Gate]:
-    gates = Gates(settings, rng=Random())  # noqa: S311 - nothing is rolled
-    return [gates.of(target_for(spec, settings)) for spec in settings.chain]
+def _gates(settings: Settings) -> Gates:
+    leading = Leading(settings.breaker, now=time.monotonic, wake=lambda: None)
+    gates = Gates(settings, rng=Random(), leaders=leading)  # noqa: S311 - nothing is rolled
+    for spec in settings.chain:
+        gates.of(target_for(spec, settings))
+    return gates
+
+
+def _scopes(gates: Gates) -> dict[str, None]:
+    """Everything that can be benched or parked, once each."""
+    return {hold.scope: None for gate in gates for hold in gate.holds}
 
 
 def _run(settings: Settings, operations: list[Operation]) -> list[Told]:

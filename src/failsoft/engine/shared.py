@@ -17,7 +17,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.gate import Gate
 from failsoft.policy.gates import Gates
 from failsoft.requests.records import StoreStatus
-from failsoft.state.connection import REDIS_TIMEOUT_SECONDS
+from failsoft.state.connection import REDIS_TIMEOUT_SECONDS, connect
 from failsoft.state.leading import Leading
 from failsoft.state.redis import RedisStore
 from failsoft.state.sharing import Sharing
@@ -40,7 +40,7 @@ class Shared:
     def __init__(
         self, url: str, settings: Settings, *, on_status: Callable[[StoreStatus], None]
     ) -> None:
-        RedisStore(url)  # what is wrong with the address is told here, and not in the thread
+        connect(url)  # what is wrong with the address is told here, and not in the thread
         self.status = StoreStatus(name="shared_state", up=True, problem="", since=None)
         self.leading = Leading(settings.breaker, now=time.monotonic, wake=self._wake)
         self._url = url

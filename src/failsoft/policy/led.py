@@ -18,6 +18,7 @@ __all__ = [
     "Granted",
     "HoldLeader",
     "HoldSeen",
+    "WaitingLease",
 ]
 
 MERGED_SECONDS: Final = 0.6
@@ -88,6 +89,34 @@ class Granted(NamedTuple):
     generation: int
     lease: str
     expires_at: float
+
+
+class WaitingLease:
+    """The lease that was granted and that nobody has taken yet. Not locked: its owner is."""
+
+    __slots__ = ("_granted",)
+
+    def __init__(self) -> None:
+        self._granted: Granted | None = None
+
+    def put(self, granted: Granted, generation: int) -> None:
+        """Keep it for whoever asks next; one of another generation is void."""
+        if granted.generation == generation:
+            self._granted = granted
+
+    def usable(self, now: float) -> bool:
+        """Whether there is one that has not ended."""
+        return self._granted is not None and self._granted.expires_at > now
+
+    def take(self) -> Granted | None:
+        """What there is, ended or not; it is no longer there then."""
+        granted, self._granted = self._granted, None
+        return granted
+
+    def take_usable(self, now: float) -> Granted | None:
+        """What there is, unless it has ended; it is no longer there then."""
+        usable, granted = self.usable(now), self.take()
+        return granted if usable else None
 
 
 class BreakerSeen(NamedTuple):

@@ -8,7 +8,7 @@ from random import Random
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
-from failsoft.policy.led import MERGED_SECONDS, BreakerLeader, BreakerSeen, Granted
+from failsoft.policy.led import MERGED_SECONDS, BreakerLeader, BreakerSeen, Granted, WaitingLease
 from failsoft.policy.tripping import Counts, trips
 
 __all__ = ["LedBreaker"]
@@ -34,7 +34,7 @@ class LedBreaker(Breaker):
         self.seen_generation = 0  # read without the lock
         self._seen_born = 0
         self._free_at = 0.0
-        self._granted: Granted | None = None
+        self._waiting = WaitingLease()
         self._alone = False
         self._by_hand = False
 
@@ -42,19 +42,17 @@ class LedBreaker(Breaker):
         """Whether the next call would be a probe that the leader has to grant first."""
         if self._state is CircuitState.CLOSED or not self._leader.leads:
             return False
-        return self._usable_grant(now) is None and self._peek(now) is None
+        return not self._waiting.usable(now) and self._peek(now) is None
 
     def grant(self, granted: Granted) -> None:
         """Keep a lease for whoever asks next; one of an older generation is void."""
         with self._lock:
-            if granted.generation == self.seen_generation:
-                self._granted = granted
+            self._waiting.put(granted, self.seen_generation)
 
     def give_back(self) -> None:
         """Give a lease back that nobody took."""
         with self._lock:
-            granted, self._granted = self._granted, None
-            if granted is not None:
+            if granted := self._waiting.take():
                 self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
 
     def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
@@ -133,7 +131,7 @@ class LedBreaker(Breaker):
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
         self._isolated, self._reopened = seen.isolated, seen.reopened
-        self._granted = None
+        self._waiting.take()
         waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
         change = self._move(seen.state, seen.reason, waits)
         self._alone = self._by_hand = False
@@ -142,14 +140,10 @@ class LedBreaker(Breaker):
             self._ramp.begin(seen.closed_at, ramp, passed_at=seen.closed_at)
         return change
 
-    def _usable_grant(self, now: float) -> Granted | None:
-        granted = self._granted
-        return granted if granted is not None and granted.expires_at > now else None
-
     def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
         if not self._leader.leads:
             return super()._probe(now, expires_at)
-        granted, self._granted = self._usable_grant(now), None
+        granted = self._waiting.take_usable(now)
         if granted is None:
             return Rejection("half_open", max(now, self._free_at)), None
         expires_at = min(expires_at, granted.expires_at)
@@ -161,7 +155,7 @@ class LedBreaker(Breaker):
     def _lease_taken(self, now: float) -> Rejection | None:
         if not self._leader.leads:
             return super()._lease_taken(now)
-        taken = self._free_at > now and self._usable_grant(now) is None
+        taken = self._free_at > now and not self._waiting.usable(now)
         return Rejection("half_open", self._free_at) if taken else None
 
     def _begun(self, ticket: Ticket, now: float) -> None:

@@ -8,7 +8,7 @@ from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
 from failsoft.policy.hold import Hold, Lease, Refusal
-from failsoft.policy.led import MERGED_SECONDS, Granted, HoldLeader, HoldSeen
+from failsoft.policy.led import MERGED_SECONDS, Granted, HoldLeader, HoldSeen, WaitingLease
 
 __all__ = ["LedHold"]
 
@@ -33,26 +33,24 @@ class LedHold(Hold):
         self.seen_generation = 0  # read without the lock
         self._seen_born = 0
         self._free_at = 0.0
-        self._granted: Granted | None = None
+        self._waiting = WaitingLease()
         self._untold = False
 
     def needs_grant(self, now: float) -> bool:
         """Whether the next call would be a probe that the leader has to grant first."""
         if not (self.active and self._probe_due and self._leader.leads):
             return False
-        return self._usable_grant(now) is None and self.peek(now) is None
+        return not self._waiting.usable(now) and self.peek(now) is None
 
     def grant(self, granted: Granted) -> None:
         """Keep a lease for whoever asks next; one of an older generation is void."""
         with self._lock:
-            if granted.generation == self.seen_generation:
-                self._granted = granted
+            self._waiting.put(granted, self.seen_generation)
 
     def give_back(self) -> None:
         """Give a lease back that nobody took."""
         with self._lock:
-            granted, self._granted = self._granted, None
-            if granted is not None:
+            if granted := self._waiting.take():
                 self._leader.probed(granted.lease, well=None)
 
     def bench(self, now: float, seconds: float, verdict: Verdict | None) -> float | None:
@@ -104,7 +102,8 @@ class LedHold(Hold):
         self._untold = False
         self._kind, self.until = seen.kind, seen.until
         self._probe_due, self._parks = seen.probe_due, seen.parks
-        self._granted = self._lease = None
+        self._waiting.take()
+        self._lease = None
         ramp_ends = seen.ramp_from + seen.ramp_seconds
         self.active = self._probe_due or max(self.until, ramp_ends) > now
         self._ramp.begin(seen.ramp_from, seen.ramp_seconds)
@@ -132,22 +131,18 @@ class LedHold(Hold):
             alone=self._untold,
         )
 
-    def _usable_grant(self, now: float) -> Granted | None:
-        granted = self._granted
-        return granted if granted is not None and granted.expires_at > now else None
-
     def _refuse(self, now: float) -> Refusal | None:
         refusal = super()._refuse(now)
         if refusal is not None or not (self.active and self._probe_due and self._leader.leads):
             return refusal
-        if self._free_at > now and self._usable_grant(now) is None:
+        if self._free_at > now and not self._waiting.usable(now):
             return Refusal(self._kind, self._free_at, self.verdict)
         return None
 
     def _probe(self, now: float, expires_at: float) -> Lease | Refusal:
         if not self._leader.leads:
             return super()._probe(now, expires_at)
-        granted, self._granted = self._usable_grant(now), None
+        granted = self._waiting.take_usable(now)
         if granted is None:
             return Refusal(self._kind, max(now, self._free_at), self.verdict)
         self._lease = Lease(min(expires_at, granted.expires_at), granted.lease)

@@ -106,9 +106,8 @@ class SqliteLog:
         writer = self._writer
         if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.last_id = event_id
-        if shown and not tail.shown:
-            tail.shown = tail.moved = True
+        tail.gave_out(event_id, shown=shown)
+        if tail.moved:
             writer.inbox.mark(tail)
         if self._keeping.store_text and not tail.torn:
             tail.torn = not writer.inbox.add(tail, frame, event_id)
@@ -118,9 +117,7 @@ class SqliteLog:
         writer = self._writer
         if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.attempt = attempt
-        tail.retry_at = retry_at
-        tail.moved = True
+        tail.went_on(attempt, retry_at)
         writer.inbox.mark(tail)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:

@@ -45,6 +45,17 @@ class Tail:
         """Whether there is something to write."""
         return self.moved or bool(self.frames)
 
+    def gave_out(self, event_id: int, *, shown: bool) -> None:
+        """A frame went out."""
+        self.last_id = event_id
+        if shown and not self.shown:
+            self.shown = self.moved = True
+
+    def went_on(self, attempt: int, retry_at: float | None) -> None:
+        """The run is in this attempt, and when (epoch seconds) the next is due."""
+        self.attempt, self.retry_at = attempt, retry_at
+        self.moved = True
+
     def part(self) -> Part:
         """What there is to write now. It stays here until it is written."""
         moved, self.moved = self.moved, False

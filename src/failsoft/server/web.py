@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from starlette.requests import Request
@@ -31,11 +32,15 @@ _TYPES = {
 _PLAYGROUND = "playground"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _File:
     content: bytes
-    packed: bytes
     headers: dict[str, str]
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Made when it is first asked for: many services never are."""
+        return gzip.compress(self.content, mtime=0)
 
 
 class Web:
@@ -87,4 +92,4 @@ def _file(path: Path) -> _File:
     }
     if path.suffix == ".html":
         headers["content-security-policy"] = PAGE_POLICY
-    return _File(content=content, packed=gzip.compress(content, mtime=0), headers=headers)
+    return _File(content=content, headers=headers)

@@ -28,25 +28,25 @@ class Mirror:
     def __init__(self, gates: Gates) -> None:
         self._gates = gates
         self._clock = StoreClock()
-        self._breakers: dict[str, Gate] = {}
+        self._breakers: dict[str, tuple[Gate, LedBreaker]] = {}
         self._holds: dict[str, LedHold] = {}
 
     def add(self, gate: Gate) -> None:
         """Mirror that gate from now on."""
-        self._breakers[breaker_key(gate.target.id)] = gate
+        if isinstance(gate.breaker, LedBreaker):
+            self._breakers[breaker_key(gate.target.id)] = gate, gate.breaker
         for hold in gate.holds:
             if isinstance(hold, LedHold):
                 self._holds[hold_key(hold.scope)] = hold
 
     def key_of(self, breaker: LedBreaker) -> str:
         """The key of a breaker that is mirrored."""
-        return next(key for key, gate in self._breakers.items() if gate.breaker is breaker)
+        return next(key for key, (_, known) in self._breakers.items() if known is breaker)
 
     def syncs(self, now: float) -> Iterator[Operation]:
         """Ask for everything, telling what we have where the store has less."""
-        for key, gate in list(self._breakers.items()):
-            if isinstance(gate.breaker, LedBreaker):
-                yield _sync_breaker(key, gate, gate.breaker.seen(), now)
+        for key, (gate, breaker) in list(self._breakers.items()):
+            yield _sync_breaker(key, gate, breaker.seen(), now)
         for key, hold in list(self._holds.items()):
             yield _sync_hold(key, hold.seen(), now)
 
@@ -54,8 +54,8 @@ class Mirror:
         """Take over what was told; see :meth:`.LedBreaker.adopt`."""
         self._clock.learn(told["now"], now)
         key = told["key"]
-        if gate := self._breakers.get(key):
-            self._take_breaker(gate, told, now, merged=merged, anew=anew)
+        if led := self._breakers.get(key):
+            self._take_breaker(*led, told, now, merged=merged, anew=anew)
         elif hold := self._holds.get(key):
             hold.adopt(self._hold_seen(told), now, merged=merged, anew=anew)
 
@@ -70,11 +70,11 @@ class Mirror:
         Nothing is judged before ``span`` seconds are counted: so long others may keep to
         themselves what went well.
         """
-        gate, counts = self._breakers.get(told["key"]), told.get("counts")
-        if gate is None or counts is None or counts["counting_for"] < milliseconds(span):
+        led, counts = self._breakers.get(told["key"]), told.get("counts")
+        if led is None or counts is None or counts["counting_for"] < milliseconds(span):
             return None
-        breaker = gate.breaker
-        if not isinstance(breaker, LedBreaker) or told["generation"] != breaker.seen_generation:
+        gate, breaker = led
+        if told["generation"] != breaker.seen_generation:
             return None
         judged = Counts(
             counts["calls"],
@@ -87,11 +87,15 @@ class Mirror:
         return None if opening is None else (gate, *opening)
 
     def _take_breaker(
-        self, gate: Gate, told: Told, now: float, *, merged: bool, anew: bool
+        self,
+        gate: Gate,
+        breaker: LedBreaker,
+        told: Told,
+        now: float,
+        *,
+        merged: bool,
+        anew: bool,
     ) -> None:
-        breaker = gate.breaker
-        if not isinstance(breaker, LedBreaker):
-            return
         if told["cause"] in REASONS and told["state"] != CircuitState.CLOSED:
             last = gate.last_failure
             if last is None or last.reason != told["cause"]:

@@ -31,11 +31,10 @@ __all__ = ["Sharing"]
 _TELL_SECONDS: Final = 0.2
 _STIRRED_SECONDS: Final = 10.0
 
-# And so often in a calm, together with the read.
-
 # What is urgent in a flood is told together.
 _TOGETHER_SECONDS: Final = 0.005
 
+# All is read so often, and in a calm what went well is told no sooner.
 _READ_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 0.5
 

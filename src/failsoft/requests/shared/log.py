@@ -118,9 +118,8 @@ class RedisLog:
         if event_id > MAX_ID:
             tail.torn = True
             return
-        tail.last_id = event_id
-        if shown and not tail.shown:
-            tail.shown = tail.moved = True
+        tail.gave_out(event_id, shown=shown)
+        if tail.moved:
             courier.pending.mark(tail)
         if not self._store_text:
             tail.moved = True
@@ -133,9 +132,7 @@ class RedisLog:
         courier = self._courier
         if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.attempt = attempt
-        tail.retry_at = retry_at
-        tail.moved = True
+        tail.went_on(attempt, retry_at)
         courier.pending.mark(tail)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:

@@ -110,9 +110,7 @@ end
 
 -- id, outcome, threshold, milliseconds, cause
 function operations.probe()
-  local lease = 'lease:' .. ARGV[3]
-  if number(lease) <= now then return end
-  forget(lease)
+  if not returned(ARGV[3]) then return end
   changed = true
   if ARGV[4] == 'failure' then
     set('reopened', number('reopened') + 1)

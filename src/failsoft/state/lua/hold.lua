@@ -43,9 +43,7 @@ end
 
 -- id, well, ramp
 function operations.probe()
-  local lease = 'lease:' .. ARGV[3]
-  if number(lease) <= now then return end
-  forget(lease)
+  if not returned(ARGV[3]) then return end
   changed = true
   if ARGV[4] == '1' then
     next_generation()

@@ -49,6 +49,14 @@ local function leases()
   return live, soonest
 end
 
+-- A probe brings its lease back; whether that still lived.
+local function returned(lease)
+  local name = 'lease:' .. lease
+  if number(name) <= now then return false end
+  forget(name)
+  return true
+end
+
 -- Whether this was told before: a process tells again, under the same number, what it had no reply to.
 local function repeated(process, sequence)
   local name = 'process:' .. process
