@@ -4,8 +4,18 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from failsoft.requests.log import RequestLog
-from failsoft.requests.records import Ending, Intent, Known, Opened, Record, RequestState
+from failsoft.requests.records import (
+    Ending,
+    Intent,
+    Known,
+    LogDownError,
+    Opened,
+    Record,
+    RequestState,
+)
 
 DONE = Ending(state=RequestState.DONE, retryable=False, status=200, body=b'{"response":"yes"}')
 FAILED = Ending(state=RequestState.FAILED, retryable=True, status=503, body=b'{"error":"no"}')
@@ -49,3 +59,30 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - another process sets no event of ours
             await asyncio.sleep(0.01)
+
+
+async def is_down(log: RequestLog, *words: str, told: str) -> None:
+    """What a log does while it is down; ``told`` is what whoever reads from it hears."""
+
+    async def fallen() -> bool:
+        await log.open(intent())
+        return not log.status.up
+
+    await until(fallen)
+    assert all(word in log.status.problem for word in words), log.status.problem
+    assert "\n" not in log.status.problem
+    found = await log.open(intent("k"))
+    assert isinstance(found, Opened)
+    assert found.new
+    feed(log, found.record, 1)
+    log.progress(found.record.id, 1, 1, None)
+    assert await log.end(found.record.id, 1, DONE)
+    await log.follow(found.record.id)
+    for reading in (
+        log.find("r", "s"),
+        log.events("r", 1, 0),
+        log.cancel("r", "s"),
+        log.followed("r"),
+    ):
+        with pytest.raises(LogDownError, match=told):
+            await reading

@@ -9,16 +9,19 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import partial
 
 import pytest
 from log_child import child
-from log_kit import DONE, FAILED, feed, intent, opened, until
+from log_kit import DONE, FAILED, feed, intent, is_down, opened, until
 
 from failsoft.requests import book
 from failsoft.requests.book import connect
 from failsoft.requests.inbox import Op
 from failsoft.requests.records import LogDownError, Opened, RequestState
 from failsoft.requests.sqlite import SqliteLog
+
+down = partial(is_down, told=r"request log .*requests\.db")
 
 SCRIBBLE = """
 import os, sys
@@ -55,33 +58,6 @@ async def start(path):
     yield begin
     for log in logs:
         await log.aclose()
-
-
-async def down(log, *words):
-    """What the log does while it is down."""
-
-    async def fallen() -> bool:
-        await log.open(intent())
-        return not log.status.up
-
-    await until(fallen)
-    assert all(word in log.status.problem for word in words), log.status.problem
-    assert "\n" not in log.status.problem
-    found = await log.open(intent("k"))
-    assert isinstance(found, Opened)
-    assert found.new
-    feed(log, found.record, 1)
-    log.progress(found.record.id, 1, 1, None)
-    assert await log.end(found.record.id, 1, DONE)
-    await log.follow(found.record.id)
-    for reading in (
-        log.find("r", "s"),
-        log.events("r", 1, 0),
-        log.cancel("r", "s"),
-        log.followed("r"),
-    ):
-        with pytest.raises(LogDownError, match=r"request log .*requests\.db"):
-            await reading
 
 
 async def up(log):

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 
 import pytest
-from log_kit import DONE, FAILED, feed, frame, intent, known, opened, until
+from log_kit import DONE, FAILED, feed, frame, intent, is_down, known, opened, until
 from redis_server import needs_redis, redis_server
 
 from failsoft.requests.records import LogDownError, Opened, RequestState
@@ -14,6 +15,8 @@ from failsoft.requests.shared.log import RedisLog
 from failsoft.state.connection import connect
 
 pytestmark = needs_redis
+
+down = partial(is_down, told="request log in Redis at 127")
 
 
 @pytest.fixture(autouse=True)
@@ -49,33 +52,6 @@ async def start(server):
 async def admin(server):
     async with connect(server.url, timeout=30) as client:
         yield client
-
-
-async def down(log, *words):
-    """What the log does while it is down."""
-
-    async def fallen() -> bool:
-        await log.open(intent())
-        return not log.status.up
-
-    await until(fallen)
-    assert all(word in log.status.problem for word in words), log.status.problem
-    assert "\n" not in log.status.problem
-    found = await log.open(intent("k"))
-    assert isinstance(found, Opened)
-    assert found.new
-    feed(log, found.record, 1)
-    log.progress(found.record.id, 1, 1, None)
-    assert await log.end(found.record.id, 1, DONE)
-    await log.follow(found.record.id)
-    for reading in (
-        log.find("r", "s"),
-        log.events("r", 1, 0),
-        log.cancel("r", "s"),
-        log.followed("r"),
-    ):
-        with pytest.raises(LogDownError, match="request log in Redis at 127"):
-            await reading
 
 
 async def up(log):

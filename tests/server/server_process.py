@@ -83,6 +83,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
                     return
         children = children_of(process)
         process.kill()
+        await process.wait()
         for child in children:
             os.kill(int(child), signal.SIGKILL)
 

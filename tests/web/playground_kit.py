@@ -1,50 +1,22 @@
 """`failsoft demo` as a process, and its playground in a browser."""
 
-import asyncio
-import os
-import re
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Request
 from web_kit import Stage, Visit, visiting
+from web_process import running
 
 # Nobody reads along: the tours need not leave the time for it.
 PACE = 0.05
 
 
-@asynccontextmanager
-async def demo(folder: Path) -> AsyncIterator[str]:
+def demo(folder: Path) -> AbstractAsyncContextManager[str]:
     """The demo; gives its address."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(Path(sys.executable).with_name("failsoft"), "demo", "--port", "0"),
-        cwd=folder,
-        env=kept,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    draining: asyncio.Task[bytes] | None = None
-    try:
-        async with asyncio.timeout(60):
-            said = b""
-            while not (found := re.search(rb"(http://[\d.:]+)/playground", said)):
-                line = await process.stdout.readline()
-                assert line, f"failsoft demo ended before it served: {said.decode()}"
-                said += line
-        draining = asyncio.create_task(process.stdout.read())
-        yield found[1].decode()
-    finally:
-        process.terminate()
-        await process.wait()
-        if draining is not None:
-            await draining
+    command = ("demo", "--port", "0")
+    return running(*command, folder=folder, says=rb"(http://[\d.:]+)/playground", where="stdout")
 
 
 class Playground:
@@ -96,13 +68,17 @@ _AWAIT_END = """() => {
   window.ended = new Promise(done => document.addEventListener(
     "failsoft-end", ({ detail }) => done(detail), { once: true }))
 }"""
+# The level lights up when its event comes, which may be after the words: the last one counts.
 _WATCH = """() => {
   window.steps = {}
   const said = document.getElementById("guide-said")
-  new MutationObserver(() => setTimeout(() => {
+  const look = () => {
     const lit = document.querySelector(".levels .lit, .levels .cut")
-    window.steps[said.textContent] = lit ? lit.className.split(" ")[0] : ""
-  })).observe(said, { childList: true })
+    if (lit) window.steps[said.textContent] = lit.className.split(" ")[0]
+  }
+  const begin = () => window.steps[said.textContent] ??= ""
+  new MutationObserver(begin).observe(said, { childList: true })
+  setInterval(look, 10)
 }"""
 
 

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from typing import Any
 
 from npm_packages import WEB
 from playwright.async_api import Browser, BrowserContext, Page
+from web_process import running
 
 from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
@@ -52,32 +50,11 @@ async def serving(folder: Path, upstream: str) -> AsyncIterator[str]:
     (folder / "failsoft.toml").write_text(SETTINGS)
     (folder / "words").mkdir()
     (folder / "words" / "en.toml").write_text(WORDS)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(Path(sys.executable).with_name("failsoft"), "serve", "--port", "0"),
-        cwd=folder,
-        env=kept | {"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": "any"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    drained: asyncio.Task[bytes] | None = None
-    try:
-        async with asyncio.timeout(60):
-            said = b""
-            while not (found := re.search(rb"serving at (http://[\d.:]+)", said)):
-                line = await process.stderr.readline()
-                assert line, f"failsoft serve ended before it served: {said.decode()}"
-                said += line
-        drained = asyncio.create_task(process.stderr.read())
-        yield found[1].decode()
-    finally:
-        process.terminate()
-        await process.wait()
-        if drained is not None:
-            await drained
+    own = {"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": "any"}
+    command = ("serve", "--port", "0")
+    says = rb"serving at (http://[\d.:]+)"
+    async with running(*command, folder=folder, says=says, where="stderr", environ=own) as url:
+        yield url
 
 
 @dataclass
