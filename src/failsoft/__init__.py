@@ -22,6 +22,7 @@ from failsoft.engine.blocking import BlockingFailsoft
 from failsoft.engine.client import Failsoft
 from failsoft.engine.deadline import deadline
 from failsoft.engine.ledger import Attempt
+from failsoft.engine.wrapping import answer_of, wrap
 from failsoft.errors import (
     AIBadRequest,
     AIError,
@@ -66,7 +67,9 @@ __all__ = [
     "StreamStatus",
     "StreamText",
     "Verdict",
+    "answer_of",
     "classify",
     "deadline",
     "notice_for",
+    "wrap",
 ]

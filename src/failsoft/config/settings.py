@@ -86,6 +86,16 @@ class TimerSettings(Section):
     idle_seconds: float = setting(
         20.0, "the longest silence between two contents", number(0.05, DAY)
     )
+    wrapped_seconds: float = setting(
+        30.0,
+        "wait for the whole of a plain answer through a wrapped client, which cannot be seen into",
+        number(0.05, DAY),
+    )
+    wrapped_tokens_per_second: float = setting(
+        35.0,
+        "raises that wait where max_tokens at this speed take longer",
+        number(1, 1_000_000),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,13 +49,14 @@ class LiveAttempt:
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target = self.call.target
-        provider = self._core.provider(target.provider)
+        provider = self._request.provider or self._core.provider(target.provider)
         call = ProviderCall(
             target,
             self._body,
             self._headers(),
             request_id=self._request.id,
             number=self.call.number,
+            seconds=self.call.limits.first_content_at - self.began,
         )
         with Watchdog(self.call.limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:

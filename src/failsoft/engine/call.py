@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from failsoft.config.settings import TimerSettings
 from failsoft.engine.body import continues_assistant, estimated_tokens, may_have_effects
 from failsoft.engine.core import Core
 from failsoft.errors import SettingError
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.providers.protocol import Provider
 
 __all__ = ["Request", "checked_request_id", "new_request_id"]
 
@@ -43,7 +45,8 @@ def checked_request_id(given: str) -> str:
 class Request:
     """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
 
-    One that ``degrades`` may be served from a step of the ladder.
+    One that ``degrades`` may be served from a step of the ladder. ``targets``, ``timers`` and
+    ``provider`` are its own where they are not those of its route and of the settings.
     """
 
     body: Mapping[str, Any]
@@ -55,11 +58,16 @@ class Request:
     tenant: str | None = None
     degrades: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    timers: TimerSettings | None = None
+    provider: Provider | None = None
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
     def chain(self, core: Core) -> tuple[Target, ...]:
         """The targets in the order to try: the model asked for first, then the route's chain."""
+        if self.targets:
+            return self.targets
         chain = core.chain_of(self.route)
         return chain.targets if self.model is None else chain.led_by(core.target(self.model))
 
@@ -74,7 +82,7 @@ class Request:
             chain,
             self.times,
             retry=core.settings.retry,
-            timers=core.settings.timers,
+            timers=self.timers or core.settings.timers,
             budget=core.budget,
             peek=core.gates.peek,
             rng=core.rng,

@@ -37,11 +37,15 @@ class RouteChain:
 
         Raises :class:`~failsoft.errors.SettingError` where the route does not allow it.
         """
-        if not self._allows(first):
-            allowed = ", ".join(self._allowed or ())
-            problem = f"{first.id} is not allowed on route {self.route}, which allows {allowed}"
-            raise SettingError("model", problem)
+        self.check(first)
         return (first, *(target for target in self.targets if target != first))
+
+    def check(self, target: Target) -> None:
+        """Raise :class:`~failsoft.errors.SettingError` where the route does not allow it."""
+        if not self._allows(target):
+            allowed = ", ".join(self._allowed or ())
+            problem = f"{target.id} is not allowed on route {self.route}, which allows {allowed}"
+            raise SettingError("model", problem)
 
     def circuit_state(self) -> CircuitState:
         """Open only when all targets are."""

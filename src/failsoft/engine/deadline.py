@@ -44,15 +44,23 @@ def deadline(seconds: float) -> Iterator[float]:
 
 
 def request_times(
-    settings: Settings, now: float, *, timeout: float | None, stream: bool
+    settings: Settings,
+    now: float,
+    *,
+    timeout: float | None,
+    stream: bool,
+    own_seconds: float | None = None,
 ) -> RequestTimes:
     """The moments of a request that starts at ``now`` (monotonic seconds).
 
     ``timeout`` (seconds) is the caller's and caps everything, as does an inherited deadline.
+    ``own_seconds`` stand in place of the deadline of the settings.
     """
     if timeout is not None and not timeout > 0:
         raise SettingError("timeout", f"must be seconds above 0; it is {timeout!r}")
-    own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
+    own = own_seconds
+    if own is None:
+        own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
     own_at, answer_at = now + own, now + max(own, settings.answer_timeout_seconds)
     inherited = _inherited.get()
     caller = inherited if timeout is None else min(now + timeout, inherited or _NEVER)

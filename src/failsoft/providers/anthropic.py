@@ -6,14 +6,13 @@ import io
 from collections.abc import Mapping
 from importlib.metadata import version
 
-import aiohttp
-
 from failsoft.classify.failures import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.providers import payload
 from failsoft.providers.anthropic_reply import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall
 from failsoft.providers.sessions import SessionPerLoop
+from failsoft.providers.wire_reply import WireReply
 
 __all__ = ["API_VERSION", "AnthropicWire"]
 
@@ -58,11 +57,11 @@ class AnthropicWire:
         """Close the connections of the running event loop. Idempotent."""
         await self._sessions.aclose()
 
-    async def _send(self, call: ProviderCall) -> aiohttp.ClientResponse:
+    async def _send(self, call: ProviderCall) -> WireReply:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
         data = io.BytesIO(body)  # bytes would be written in one go, however large
-        return await self._sessions.get().post(self._url, data=data, headers=headers)
+        return WireReply(await self._sessions.get().post(self._url, data=data, headers=headers))
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
         passed = {name.lower(): value for name, value in callers.items()}

@@ -22,8 +22,7 @@ from failsoft.classify.failures import (
 )
 from failsoft.providers import payload
 from failsoft.providers.assemble import MessageAssembler
-from failsoft.providers.lost import fail_when_lost
-from failsoft.providers.protocol import WireEvent
+from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import DEFAULT_EVENT_LIMIT, ServerSentEvent, SSEReader
 
 __all__ = ["AnthropicExchange"]
@@ -47,7 +46,7 @@ class AnthropicExchange:
     A plain message, from an upstream that does not stream, comes as one event ``message``.
     """
 
-    def __init__(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+    def __init__(self, send: Callable[[], Awaitable[Reply]]) -> None:
         self._send = send
         self._reader = SSEReader()
         self._waiting: deque[ServerSentEvent] = deque()
@@ -68,14 +67,12 @@ class AnthropicExchange:
         return self._assembler.message
 
     async def __aenter__(self) -> Self:
-        self._response = await self._send()
-        self._body = self._response.content
-        fail_when_lost(self._response)
-        self.headers = {name.lower(): value for name, value in self._response.headers.items()}
+        self._reply = await self._send()
+        self.headers = self._reply.headers
         try:
             await self._open()
         except BaseException:
-            self._free()
+            await self._reply.free()
             raise
         return self
 
@@ -85,7 +82,7 @@ class AnthropicExchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._free()
+        await self._reply.free()
 
     def __aiter__(self) -> Self:
         return self
@@ -102,16 +99,10 @@ class AnthropicExchange:
                 self._end = await self._receive()
         raise self._end
 
-    def _free(self) -> None:
-        connection = self._response.connection  # None once the body has ended
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()  # close() would wait for the other side of TLS
-        self._response.close()
-
     async def _open(self) -> None:
-        if self._response.status != HTTPStatus.OK:
+        if self._reply.status != HTTPStatus.OK:
             body = await self._read_error_body()
-            raise self._failure(ReplyFailed, f"HTTP {self._response.status}", body)
+            raise self._failure(ReplyFailed, f"HTTP {self._reply.status}", body)
         content_type = self.headers.get("content-type", "")
         if "text/event-stream" not in content_type.lower():
             await self._read_plain(content_type)
@@ -121,7 +112,7 @@ class AnthropicExchange:
         # The status is known, and says enough where the body breaks off or never comes.
         with suppress(TimeoutError, *_READ_ERRORS):
             async with asyncio.timeout(_ERROR_BODY_SECONDS):
-                while len(body) < _ERROR_BODY_LIMIT and (chunk := await self._body.readany()):
+                while len(body) < _ERROR_BODY_LIMIT and (chunk := await self._reply.read()):
                     body += chunk
         return bytes(body[:_ERROR_BODY_LIMIT])
 
@@ -141,7 +132,7 @@ class AnthropicExchange:
     async def _read_body(self) -> bytes:
         body = bytearray()
         try:
-            while chunk := await self._body.readany():
+            while chunk := await self._reply.read():
                 body += chunk
                 if len(body) > DEFAULT_EVENT_LIMIT:
                     raise self._failure(BadReply, "the message is too large", bytes(body[:1000]))
@@ -151,7 +142,7 @@ class AnthropicExchange:
 
     async def _receive(self) -> Exception | None:
         try:
-            chunk = await self._body.readany()
+            chunk = await self._reply.read()
         except _READ_ERRORS as error:
             return self._failure(StreamCut, f"the connection broke: {error!r}", cause=error)
         if not chunk:
@@ -184,7 +175,7 @@ class AnthropicExchange:
         return WireEvent(kind, data, _is_content(kind, data), text)
 
     async def _finish(self) -> Exception:
-        if not self._body.at_eof():
+        if not self._reply.ended:
             await self._linger()
         message = self.message
         reason = message.get("stop_reason")
@@ -196,7 +187,7 @@ class AnthropicExchange:
         """Wait for the end of the body: only then can the connection be used again."""
         with suppress(TimeoutError, *_READ_ERRORS):
             async with asyncio.timeout(_LINGER_SECONDS):
-                while await self._body.readany():
+                while await self._reply.read():
                     pass
 
     def _broken(self, detail: str, cause: Exception | None = None) -> WireFailure:
@@ -211,7 +202,7 @@ class AnthropicExchange:
         body: bytes | str | Mapping[str, Any] | None = None,
         cause: Exception | None = None,
     ) -> WireFailure:
-        status = self._response.status
+        status = self._reply.status
         failure = kind(detail, status=status, headers=self.headers, body=body)
         failure.__cause__ = cause
         return failure

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 
 from failsoft.policy.target import Target
 
-__all__ = ["Exchange", "Provider", "ProviderCall", "WireEvent"]
+__all__ = ["Exchange", "Provider", "ProviderCall", "Reply", "WireEvent"]
 
 
 class WireEvent(NamedTuple):
@@ -43,7 +43,8 @@ class ProviderCall(NamedTuple):
     """One attempt's request: the provider's own fields, ``model`` and ``stream`` left out.
 
     ``headers`` are extra request headers of the caller (betas and the like). ``request_id`` and
-    ``number`` say which attempt of which request it is; nothing of them is sent.
+    ``number`` say which attempt of which request it is; nothing of them is sent. ``seconds`` is how
+    long its first content is waited for.
     """
 
     target: Target
@@ -51,6 +52,37 @@ class ProviderCall(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     request_id: str = ""
     number: int = 1
+    seconds: float | None = None
+
+
+class Reply(Protocol):
+    """An HTTP reply whose headers are in, whichever client brought it."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, keys in lower case."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the whole body is in."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, empty at its end.
+
+        Raises :class:`OSError` or :class:`aiohttp.ClientError` where it breaks off.
+        """
+        ...
+
+    async def free(self) -> None:
+        """Let go of the connection at once. Idempotent."""
+        ...
 
 
 class Exchange(Protocol):

@@ -1,0 +1,121 @@
+"""A wrapped client's stream on its way from the engine to the SDK."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from failsoft.classify.failures import Stopped, StreamFailed
+from failsoft.classify.verdict import Verdict
+from failsoft.engine.answer import Answer
+from failsoft.engine.driver import Ending
+from failsoft.engine.wrapping.replies import AsyncReply, BlockingReply
+from failsoft.providers.sdk import SdkProvider
+
+__all__ = ["Pipe", "Reply", "tells_itself"]
+
+Reply = AsyncReply | BlockingReply
+Conclusion = tuple[Answer, Ending]
+
+# Chunks waiting for the reader before the provider is no longer read from.
+_BUFFERED_CHUNKS = 256
+
+
+class Pipe:
+    """The bytes of one answer. Nothing is let through before the first content.
+
+    It is the driver's :class:`~failsoft.engine.driver.Reader`. ``answer`` is there at the end.
+    """
+
+    def __init__(self, provider: SdkProvider[Reply]) -> None:
+        self._provider = provider
+        self._chunks: deque[bytes] = deque()
+        self._failure: BaseException | None = None
+        self._changed = asyncio.Event()
+        self._over = False
+        self.opened = False
+        self.answer: Answer | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether giving out more would wait for the reader."""
+        return len(self._chunks) >= _BUFFERED_CHUNKS
+
+    async def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
+        """Let through what came of the reply, this text with it."""
+        while self.full:
+            await self._wait()
+        self.opened = True
+        self._flush()
+
+    def hopping(self) -> None:
+        """Another target is being tried."""
+
+    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
+        """The request waits before its next call."""
+
+    async def run(
+        self,
+        request: Coroutine[Any, Any, Conclusion],
+        failed: Callable[[Answer, Ending], BaseException],
+    ) -> Conclusion:
+        """Carry the request out to its end.
+
+        ``failed`` makes the exception that the reader gets where the answer broke off.
+        """
+        try:
+            answer, ending = await request
+            self.answer = answer
+            if answer.status == "success" or tells_itself(self._provider, answer, ending):
+                self._flush()
+            elif self.opened:
+                self._failure = failed(answer, ending)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._failure = error
+            raise
+        else:
+            return answer, ending
+        finally:
+            self._over = True
+            self._changed.set()
+
+    async def begun(self) -> None:
+        """Return once there is something to read, or nothing will come."""
+        while not (self.opened or self._over):
+            await self._wait()
+
+    async def take(self) -> bytes:
+        """The next bytes, empty at the end; raises where the answer broke off."""
+        while not self._chunks:
+            if self._failure is not None:
+                raise self._failure
+            if self._over:
+                return b""
+            await self._wait()
+        taken = b"".join(self._chunks)
+        self._chunks.clear()
+        self._changed.set()
+        return taken
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _flush(self) -> None:
+        if (reply := self._provider.latest) is not None:
+            self._chunks.extend(reply.heard)
+            reply.heard.clear()
+        self._changed.set()
+
+
+def tells_itself(provider: SdkProvider[Reply], answer: Answer, ending: Ending) -> bool:
+    """Whether the SDK makes of the bytes what it would have made without failsoft.
+
+    So it is with a refusal, which is a whole message, and with an ``error`` event.
+    """
+    cause = ending.cause(answer.verdict)
+    return isinstance(cause, Stopped | StreamFailed) and provider.reply_with(cause) is not None

@@ -1,0 +1,305 @@
+"""What a wrapped client does and raises when its models fail."""
+
+import asyncio
+import gc
+
+import anthropic
+import pytest
+from loopback import fixed, serving
+from wrap_kit import OPUS, QUESTION, QUICK, SONNET, Wrapped, sdk_client, wrapped
+
+import failsoft
+from failsoft import Failsoft, SettingError, Settings, answer_of
+from failsoft.config.settings import BreakerSettings, ProviderSettings, RetrySettings
+from failsoft.testing import RunningSimulator
+
+KINDS = pytest.mark.parametrize("kind", ["async", "sync"])
+ONCE = RetrySettings(max_attempts=1)
+
+
+async def create(use, **more):
+    return await use.do(lambda client: client.messages.create(**QUESTION, **more))
+
+
+async def until(true):
+    """Return once it is so; at most some seconds."""
+    for _ in range(500):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came")
+
+
+async def read(use, **more):
+    return await use.each(await create(use, stream=True, **more))
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("fault", "error", "verdict"),
+    [
+        ("529", anthropic.OverloadedError, "transient · overloaded"),
+        ("500", anthropic.InternalServerError, "transient · server_error"),
+        ("429;retry_after=30", anthropic.RateLimitError, "rate_limited · requests"),
+        ("bad_key", anthropic.AuthenticationError, "auth_error · authentication"),
+        ("credit_balance", anthropic.BadRequestError, "auth_error · billing"),
+        ("unknown_model", anthropic.NotFoundError, "permanent · model_unavailable"),
+        ("close", anthropic.APIConnectionError, "transient · stream_cut"),
+        ("hang", anthropic.APITimeoutError, "timeout · no_answer"),
+        ("error_body", anthropic.APIStatusError, "transient · overloaded"),
+        ("cut_json", anthropic.APIResponseValidationError, "unknown · bad_reply"),
+    ],
+)
+async def test_where_nothing_helps_the_sdks_own_exception_is_raised(kind, fault, error, verdict):
+    settings = Settings(deadline_seconds=1, timers=QUICK.timers, retry=ONCE)
+    async with wrapped(kind, f"*={fault}", settings=settings) as use:
+        with pytest.raises(error) as caught:
+            await create(use)
+        assert type(caught.value) is error
+        answer = answer_of(caught.value)
+        assert str(answer.verdict) == verdict
+        assert answer.notice.body
+        assert [attempt.target for attempt in answer.attempts] == [f"anthropic/{OPUS}"]
+
+
+@KINDS
+async def test_the_words_of_the_provider_are_kept(kind):
+    async with wrapped(kind, "*=bad_key") as use:
+        with pytest.raises(anthropic.AuthenticationError) as wrapped_error:
+            await create(use)
+        bare = sdk_client(kind, use.simulator.url)
+        use.client = bare
+        with pytest.raises(anthropic.AuthenticationError) as bare_error:
+            await create(use)
+        assert (
+            str(wrapped_error.value).split("request_id")[0]
+            == str(bare_error.value).split("request_id")[0]
+        )
+        assert wrapped_error.value.request_id
+        await use.do(lambda client: client.close())
+
+
+@KINDS
+@pytest.mark.parametrize("fault", ["529", "close", "hang"])
+async def test_retries_of_the_sdk_multiply_nothing(kind, fault):
+    retry = RetrySettings(max_attempts=2, base_delay_seconds=0.01, overloaded_min_seconds=0.01)
+    settings = Settings(deadline_seconds=1, timers=QUICK.timers, retry=retry)
+    async with wrapped(kind, f"*={fault}", settings=settings) as use:
+        use.client = use.client.with_options(max_retries=2)
+        with pytest.raises(anthropic.APIError):
+            await create(use)
+        assert len(use.sent) == (1 if fault == "hang" else 2)
+
+
+@KINDS
+async def test_a_failure_of_before_is_not_that_of_the_next_call(kind):
+    async with wrapped(kind, f"{OPUS}=close", settings=Settings(retry=ONCE)) as use:
+        use.client = use.client.with_options(max_retries=1)
+        with pytest.raises(anthropic.APIConnectionError):
+            await create(use)
+        use.simulator.set(OPUS)
+        assert (await create(use)).model == OPUS
+
+
+@KINDS
+async def test_without_a_chain_the_model_is_never_changed(kind):
+    settings = Settings(retry=RetrySettings(base_delay_seconds=0.01, overloaded_min_seconds=0.01))
+    async with wrapped(kind, f"{OPUS}=529", settings=settings) as use:
+        with pytest.raises(anthropic.OverloadedError):
+            await create(use)
+        assert set(use.models) == {OPUS}
+        assert len(use.models) == settings.retry.max_attempts
+
+
+@KINDS
+async def test_an_open_breaker_answers_at_once(kind):
+    settings = Settings(
+        retry=ONCE, breaker=BreakerSettings(failure_threshold=1, failure_span_seconds=0)
+    )
+    async with wrapped(kind, "*=529", settings=settings) as use:
+        for _ in range(2):
+            with pytest.raises(anthropic.OverloadedError):
+                await create(use)
+        with pytest.raises(anthropic.InternalServerError) as caught:
+            await create(use)
+        calls = len(use.sent)
+        with pytest.raises(anthropic.InternalServerError) as caught:
+            await create(use)
+        assert len(use.sent) == calls
+        assert "failsoft made no call" in str(caught.value)
+        assert float(caught.value.response.headers["retry-after"]) >= 0
+        assert answer_of(caught.value).attempts == ()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "fault", ["529", "hang", "error_event;after=0", "cut_json", "ping_only;every_ms=20"]
+)
+async def test_before_the_first_content_a_stream_goes_on_to_the_next_model(kind, fault):
+    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=QUICK) as use:
+        events = await read(use)
+        assert events[0].message.model == SONNET
+        assert sum(event.type == "message_start" for event in events) == 1
+        assert use.models == [OPUS, SONNET]
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("close", anthropic.APIConnectionError),
+        ("eof", anthropic.APIConnectionError),
+        ("stall", anthropic.APITimeoutError),
+        ("error_event", anthropic.APIStatusError),
+    ],
+)
+async def test_after_the_first_content_nothing_is_repeated_and_a_part_is_no_answer(
+    kind, fault, error
+):
+    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=QUICK) as use:
+        stream = await create(use, stream=True)
+        seen = []
+        with pytest.raises(error) as caught:
+            await use.each_into(seen, stream)
+        assert any(event.type == "content_block_delta" for event in seen)
+        assert seen[-1].type != "message_stop"
+        assert use.models == [OPUS]
+        assert answer_of(caught.value).notice.title == "The answer was cut short"
+
+
+@KINDS
+async def test_a_refusal_is_the_message_it_always_was(kind):
+    async with wrapped(kind, "*=refusal", chain=[SONNET]) as use:
+        message = await create(use)
+        assert message.stop_reason == "refusal"
+        events = await read(use)
+        assert events[-1].type == "message_stop"
+
+
+@KINDS
+async def test_a_stream_that_is_left_is_cancelled_at_the_provider(kind):
+    async with wrapped(kind, "*=latency;between_events_ms=50") as use:
+        stream = await create(use, stream=True)
+        if use.is_async:
+            async for _ in stream:
+                break
+            await stream.close()
+        else:
+            await asyncio.to_thread(lambda: (next(iter(stream)), stream.close()))
+        await until(lambda: use.simulator.requests[0].outcome == "client_gone")
+
+
+async def test_a_stream_that_is_dropped_is_cancelled_too():
+    async with wrapped("async", "*=latency;between_events_ms=50") as use:
+        stream = await create(use, stream=True)
+        del stream
+        gc.collect()
+        await until(lambda: use.simulator.requests[0].outcome == "client_gone")
+
+
+async def test_cancelling_the_call_cancels_the_attempt():
+    async with wrapped("async", "*=hang") as use:
+        task = asyncio.create_task(create(use))
+        await until(lambda: use.sent)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_timeout_of_the_call_caps_everything():
+    async with wrapped("async", "*=hang", chain=[SONNET]) as use:
+        with pytest.raises(anthropic.APITimeoutError):
+            await create(use, timeout=0.4)
+
+
+async def test_a_deadline_of_the_turn_holds_for_wrapped_calls():
+    async with wrapped("async", "*=hang", chain=[SONNET]) as use:
+        with failsoft.deadline(0.4), pytest.raises(anthropic.APITimeoutError):
+            await create(use)
+
+
+async def test_a_failsoft_and_a_wrapped_client_share_their_breakers():
+    with RunningSimulator(faults=["*=529"]) as simulator:
+        settings = Settings(
+            anthropic=ProviderSettings(api_key="k", base_url=simulator.url),
+            breaker=BreakerSettings(failure_threshold=1, failure_span_seconds=0),
+            retry=ONCE,
+        )
+        async with Failsoft(settings, chain=[f"anthropic/{OPUS}"]) as ai:
+            client = failsoft.wrap(sdk_client("async", simulator.url), ai=ai)
+            for _ in range(2):
+                with pytest.raises(anthropic.InternalServerError):
+                    await client.messages.create(**QUESTION)
+            assert ai.circuit_state == "open"
+            await client.close()
+
+
+@KINDS
+async def test_events_tell_what_happened(kind):
+    heard = []
+    async with wrapped(kind, f"{OPUS}=529", chain=[SONNET], on_event=heard.append) as use:
+        await create(use)
+    names = [type(event).__name__ for event in heard]
+    assert names == [
+        "RequestStarted",
+        "AttemptStarted",
+        "AttemptFinished",
+        "FellBack",
+        "AttemptStarted",
+        "AttemptFinished",
+        "RequestFinished",
+    ]
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("head", "calls"), [("529 Overloaded", 3), ("400 Bad Request", 1), ("", 3)]
+)
+async def test_other_requests_are_tried_again_as_before(kind, head, calls):
+    async def respond(peer):
+        if not head:
+            peer.reset()
+            return
+        body = b'{"type": "error", "error": {"type": "x", "message": "y"}}'
+        fields = b"content-type: application/json\r\nretry-after: 0.01\r\n"
+        await peer.send(fixed(b"HTTP/1.1 %b\r\n" % head.encode() + fields, body))
+
+    async with serving(respond) as server:
+        client = failsoft.wrap(sdk_client(kind, server.url))
+        use = Wrapped(client, None, [])
+        with pytest.raises(anthropic.APIError):
+            await use.do(lambda client: client.models.list())
+        assert len(server.requests) == calls
+        server.requests.clear()
+        with pytest.raises(anthropic.APIError):
+            await use.do(lambda client: client.models.list(timeout=5))
+        assert len(server.requests) == calls
+        await use.do(lambda client: client.close())
+
+
+def test_a_client_is_wrapped_once():
+    client = failsoft.wrap(sdk_client("sync", "http://127.0.0.1:9"))
+    with pytest.raises(SettingError, match="wrapped already"):
+        failsoft.wrap(client)
+
+
+def test_only_clients_of_the_sdk_are_wrapped():
+    with pytest.raises(SettingError, match="must be an Anthropic or an AsyncAnthropic; it is dict"):
+        failsoft.wrap({})
+
+
+def test_an_sdk_without_middleware_is_refused(monkeypatch):
+    monkeypatch.delattr(anthropic, "Middleware")
+    with pytest.raises(failsoft.FailsoftError, match="has none"):
+        failsoft.wrap(sdk_client("sync", "http://127.0.0.1:9"))
+
+
+def test_a_chain_names_models_of_the_same_provider():
+    with pytest.raises(SettingError, match="openai"):
+        failsoft.wrap(sdk_client("sync", "http://127.0.0.1:9"), chain=["openai/gpt-5"])
+
+
+def test_settings_and_a_failsoft_exclude_each_other():
+    ai = Failsoft(Settings(anthropic=ProviderSettings(api_key="k")))
+    with pytest.raises(SettingError, match="leave those arguments out"):
+        failsoft.wrap(sdk_client("sync", "http://127.0.0.1:9"), ai=ai, settings=Settings())
