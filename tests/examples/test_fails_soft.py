@@ -42,6 +42,22 @@ def test_an_application_of_another_shape_that_thinks_of_everything_fails_soft(ap
     assert set(report.ladder.values()) == {None}
 
 
+def test_the_naive_one_fails_soft_once_its_client_is_wrapped(app_of, monkeypatch):
+    monkeypatch.setenv("FAILSOFT_DEADLINE_SECONDS", "4")
+    report = check_fails_soft(app_of("plain_sdk.wrapped"), ask=PLAIN)
+    assert report.findings == []
+    assert {row.name: row.calls for row in report.rows} == {
+        "transient": 6,
+        "rate_limited": 2,
+        "timeout": 2,
+        "content_policy": 1,
+        "auth_error": 1,
+        "permanent": 1,
+        "unknown": 2,
+        "cut stream": 6,
+    }
+
+
 def test_an_application_as_it_is_often_written_does_not(app_of, capsys):
     with pytest.raises(AssertionError) as failed:
         check_fails_soft(app_of("plain_sdk.naive"), ask=PLAIN)

@@ -70,7 +70,9 @@ async def _saved(core: Core, request: Request, asked: Asked) -> Served | None:
 
 def _keep(core: Core, request: Request, answer: Answer) -> None:
     """Save what is whole, and words alone: never a part, a refusal or a call of a tool."""
-    if core.ladder.cache is None or answer.finish != "complete" or not answer.text:
+    if core.ladder.cache is None or not request.degrades:
+        return
+    if answer.finish != "complete" or not answer.text:
         return
     if not _saves(core, request) or not _words_alone(answer.message or {}):
         return

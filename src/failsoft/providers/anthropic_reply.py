@@ -33,6 +33,7 @@ _LINGER_SECONDS = 0.05  # how long a body may take to end after its last event
 _READ_ERRORS = (aiohttp.ClientError, OSError)
 _STOPPED = ("refusal", "model_context_window_exceeded")
 _CONTENT = frozenset({"content_block_delta", "message"})
+_PLAIN = ServerSentEvent("message", "")
 _PING = WireEvent("ping", {"type": "ping"}, content=False, text="")
 
 
@@ -51,6 +52,7 @@ class AnthropicExchange:
         self._reader = SSEReader()
         self._waiting: deque[ServerSentEvent] = deque()
         self._assembler = MessageAssembler()
+        self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
         self._begun = False  # an event was given out
         self._complete = False  # the terminal event was given out
         self._end: Exception | None = None
@@ -126,7 +128,8 @@ class AnthropicExchange:
         if kind != "message":
             what = f"neither a stream nor a message came (content-type {content_type!r})"
             raise self._failure(BadReply, what, body[:_ERROR_BODY_LIMIT])
-        self._waiting.append(ServerSentEvent("message", text))
+        self._plain = message
+        self._waiting.append(_PLAIN)
         self._complete = True
 
     async def _read_body(self) -> bytes:
@@ -157,7 +160,7 @@ class AnthropicExchange:
         if sse.name == "ping":  # its data means nothing
             self._begun = True
             return _PING
-        data = _parsed(sse.data)
+        data = self._plain if sse is _PLAIN else _parsed(sse.data)
         kind = data.get("type") if isinstance(data, dict) else None
         kind = kind if isinstance(kind, str) else sse.name
         if kind == "error" or sse.name == "error":

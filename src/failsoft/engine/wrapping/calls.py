@@ -170,8 +170,9 @@ class Calls:
         settings, now, timeout = self._core.settings, monotonic(), request.timeout
         cap = float(timeout) if isinstance(timeout, float | int) else None
         if not request.stream:
-            longest = settings.answer_timeout_seconds
-            own = max(settings.deadline_seconds, min(2 * timers.first_content_seconds, longest))
+            own, longest = settings.deadline_seconds, settings.answer_timeout_seconds
+            if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
+                own = max(own, min(2 * timers.first_content_seconds, longest))
             return request_times(settings, now, timeout=cap, stream=False, own_seconds=own)
         times = request_times(settings, now, timeout=None, stream=True)
         # The SDK's own limit is on the silence in a stream, and not on its length.
