@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 
 import anthropic
 import pytest
@@ -204,6 +205,35 @@ async def test_cancelling_the_call_cancels_the_attempt():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_thread_whose_attempt_was_given_up_ends():
+    def attempts():
+        return [one for one in threading.enumerate() if one.name == "failsoft-attempt"]
+
+    async with wrapped("sync", f"{OPUS}=hang", chain=[SONNET], settings=QUICK) as use:
+        assert (await create(use)).model == SONNET
+        await until(lambda: not attempts())
+
+
+@KINDS
+async def test_a_deployment_that_fails_on_purpose_fails_wrapped_calls_too(kind):
+    settings = Settings(env="dev", simulate_error=f"overloaded@{OPUS}")
+    async with wrapped(kind, chain=[SONNET], settings=settings) as use:
+        assert (await create(use)).model == SONNET
+        assert use.models == [SONNET]
+    settings = Settings(env="dev", simulate_error="stream_cut;after=2")
+    async with wrapped(kind, settings=settings) as use:
+        with pytest.raises(anthropic.APIConnectionError, match="broke off"):
+            await read(use)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_wrong_with_the_client_is_raised_as_it_is(stream):
+    client = failsoft.wrap(anthropic.AsyncAnthropic(base_url="http://127.0.0.1:9"))
+    with pytest.raises(TypeError, match="authentication"):
+        await client.messages.create(**QUESTION, stream=stream)
+    await client.close()
 
 
 async def test_a_timeout_of_the_call_caps_everything():

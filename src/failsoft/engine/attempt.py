@@ -48,7 +48,7 @@ class LiveAttempt:
 
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
-        target = self.call.target
+        target, limits = self.call.target, self.call.limits
         provider = self._request.provider or self._core.provider(target.provider)
         call = ProviderCall(
             target,
@@ -56,9 +56,9 @@ class LiveAttempt:
             self._headers(),
             request_id=self._request.id,
             number=self.call.number,
-            seconds=self.call.limits.first_content_at - self.began,
+            seconds=max(limits.first_content_at - self.began, limits.idle_seconds),
         )
-        with Watchdog(self.call.limits, self._alarms, self.began) as watch:
+        with Watchdog(limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id
                 try:

@@ -91,8 +91,9 @@ class Core:
             for name, own in settings.routes.items()
         }
         self._wires = self._providers
-        if simulation := simulation_in(settings, self.chain):
-            self._providers = self.failing(simulation)
+        self._simulation = simulation_in(settings, self.chain)
+        if self._simulation is not None:
+            self._providers = self.failing(self._simulation)
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -112,11 +113,15 @@ class Core:
 
     def failing(self, simulation: Simulation) -> dict[str, Provider]:
         """The providers, their calls failing as ``simulation`` says and no other way on purpose."""
+        return {name: self._injector(wire, simulation) for name, wire in self._wires.items()}
+
+    def breaking(self, provider: Provider) -> Provider:
+        """``provider``, failing on purpose where the whole deployment does."""
+        return self._injector(provider, self._simulation) if self._simulation else provider
+
+    def _injector(self, provider: Provider, simulation: Simulation) -> Injector:
         tell = partial(self._injected, simulation.reason)
-        return {
-            name: Injector(wire, simulation, on_injected=tell, rng=self.rng)
-            for name, wire in self._wires.items()
-        }
+        return Injector(provider, simulation, on_injected=tell, rng=self.rng)
 
     async def begin(self) -> None:
         """Know what other processes know before the first request, where that takes no time."""

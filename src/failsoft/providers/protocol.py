@@ -43,8 +43,8 @@ class ProviderCall(NamedTuple):
     """One attempt's request: the provider's own fields, ``model`` and ``stream`` left out.
 
     ``headers`` are extra request headers of the caller (betas and the like). ``request_id`` and
-    ``number`` say which attempt of which request it is; nothing of them is sent. ``seconds`` is how
-    long its first content is waited for.
+    ``number`` say which attempt of which request it is; nothing of them is sent. ``seconds`` is the
+    longest silence that is waited through.
     """
 
     target: Target

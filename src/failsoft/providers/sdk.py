@@ -22,7 +22,7 @@ _SHOWN = ("thinking", "partial_json")
 R = TypeVar("R", bound=Reply)
 
 Send = Callable[["APIRequest", float | None], Awaitable[R]]
-"""Makes one attempt, within so many seconds where that is known; raises what the SDK raises."""
+"""Makes one attempt, whose silence is over after so many seconds; raises what the SDK raises."""
 
 
 class SdkProvider(Generic[R]):

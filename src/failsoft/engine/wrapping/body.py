@@ -46,9 +46,9 @@ class _Body:
         self._since = time.perf_counter()
 
     def _took(self, chunk: bytes) -> bytes:
-        answer = self._begun.pipe.answer
-        if answer is not None and self.response is not None:
-            self.response.extensions[ANSWER] = answer
+        conclusion = self._begun.pipe.conclusion
+        if conclusion is not None and self.response is not None:
+            self.response.extensions[ANSWER] = conclusion[0]
         return chunk
 
     def _closing(self) -> None:

@@ -114,10 +114,10 @@ class Calls:
             await asyncio.wait((task,))
             raise
         reply = provider.latest
-        if pipe.opened and reply is not None:
-            return Streamed(reply, pipe, task)
-        answer, ending = await task
-        reply = self._concluded(answer, ending, provider, request)
+        if not pipe.opened and pipe.conclusion is not None:
+            reply = self._concluded(*pipe.conclusion, provider, request)
+        if reply is None:
+            raise RuntimeError("a stream began without a reply")
         return Streamed(reply, pipe, task) if reply.in_parts else reply
 
     def _concluded(
@@ -154,7 +154,8 @@ class Calls:
         body = {name: value for name, value in given.items() if name not in _OF_THE_CALL}
         timers = self._core.settings.timers
         if not request.stream:
-            timers = _unseen(timers, body.get("max_tokens"))
+            tokens = body.get("max_tokens")
+            timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
         return Request(
             body=body,
             times=self._times(request, timers),
@@ -163,7 +164,7 @@ class Calls:
             degrades=False,
             targets=self._targets(model),
             timers=timers,
-            provider=provider,
+            provider=self._core.breaking(provider),
         )
 
     def _times(self, request: APIRequest, timers: TimerSettings) -> RequestTimes:
@@ -198,11 +199,9 @@ class Calls:
 
 
 @lru_cache(maxsize=64)
-def _unseen(timers: TimerSettings, max_tokens: object) -> TimerSettings:
+def _unseen(timers: TimerSettings, max_tokens: int) -> TimerSettings:
     """The timers of a plain answer: nothing is seen of it until it is whole."""
-    seconds = timers.wrapped_seconds
-    if isinstance(max_tokens, int):
-        seconds = max(seconds, max_tokens / timers.wrapped_tokens_per_second)
+    seconds = max(timers.wrapped_seconds, max_tokens / timers.wrapped_tokens_per_second)
     seconds = max(min(seconds, DAY), timers.first_content_min_seconds)
     return replace(timers, first_content_seconds=seconds)
 

@@ -26,7 +26,8 @@ _BUFFERED_CHUNKS = 256
 class Pipe:
     """The bytes of one answer. Nothing is let through before the first content.
 
-    It is the driver's :class:`~failsoft.engine.driver.Reader`. ``answer`` is there at the end.
+    It is the driver's :class:`~failsoft.engine.driver.Reader`. There is a ``conclusion``
+    at the end.
     """
 
     def __init__(self, provider: SdkProvider[Reply]) -> None:
@@ -36,7 +37,7 @@ class Pipe:
         self._changed = asyncio.Event()
         self._over = False
         self.opened = False
-        self.answer: Answer | None = None
+        self.conclusion: Conclusion | None = None
 
     @property
     def full(self) -> bool:
@@ -60,33 +61,32 @@ class Pipe:
         self,
         request: Coroutine[Any, Any, Conclusion],
         failed: Callable[[Answer, Ending], BaseException],
-    ) -> Conclusion:
+    ) -> None:
         """Carry the request out to its end.
 
         ``failed`` makes the exception that the reader gets where the answer broke off.
         """
         try:
-            answer, ending = await request
-            self.answer = answer
+            self.conclusion = answer, ending = await request
             if answer.status == "success" or tells_itself(self._provider, answer, ending):
                 self._flush()
             elif self.opened:
                 self._failure = failed(answer, ending)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - raised where it is read
             self._failure = error
-            raise
-        else:
-            return answer, ending
         finally:
             self._over = True
             self._changed.set()
 
     async def begun(self) -> None:
-        """Return once there is something to read, or nothing will come."""
+        """Return once there is something to read, or nothing will come.
+
+        Raises what the request raised, where that is no failure of a model.
+        """
         while not (self.opened or self._over):
             await self._wait()
+        if self._failure is not None and not self.opened:
+            raise self._failure
 
     async def take(self) -> bytes:
         """The next bytes, empty at the end; raises where the answer broke off."""

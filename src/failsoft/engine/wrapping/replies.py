@@ -140,17 +140,16 @@ class BlockingReply(_SdkReply):
 
         Nobody can end a call in another thread, so its silence is bounded by ``seconds`` too.
         """
-        if seconds is not None and not isinstance(request.timeout, float | int | httpx2.Timeout):
-            request = copy(request)
-            request.options = copy(request.options)
-            request.options.timeout = httpx2.Timeout(
-                seconds, connect=min(seconds, _CONNECT_SECONDS)
-            )
-        thread = AttemptThread()
+        thread, came = AttemptThread(), list[Any]()
+
+        def call() -> Any:
+            came.append(call_next(_bounded(request, seconds)))
+            return came[0]
+
         try:
-            response = await thread.do(lambda: call_next(request))
+            response = await thread.do(call)
         except BaseException:
-            thread.end()
+            thread.end(lambda: _close_all(came))
             raise
         return cls(response, thread, stream=request.stream)
 
@@ -177,6 +176,28 @@ class BlockingReply(_SdkReply):
         if not self._freed:
             self._freed = True
             self._thread.end(self.http.close)
+
+
+def _bounded(request: APIRequest, seconds: float | None) -> APIRequest:
+    """The same request, with no limit of its connection longer than ``seconds``."""
+    if seconds is None:
+        return request
+    own = request.timeout
+    limits = own.as_dict() if isinstance(own, httpx2.Timeout) else {}
+    if isinstance(own, float | int):
+        seconds = min(seconds, own)
+    bounded = copy(request)
+    bounded.options = copy(request.options)
+    bounded.options.timeout = httpx2.Timeout(
+        connect=min(seconds, limits.get("connect") or _CONNECT_SECONDS),
+        **{name: min(seconds, limits.get(name) or seconds) for name in ("read", "write", "pool")},
+    )
+    return bounded
+
+
+def _close_all(responses: list[Any]) -> None:
+    for response in responses:
+        response.close()
 
 
 def _broken(error: Exception) -> OSError:
