@@ -29,11 +29,21 @@ from failsoft.errors import (
     AIMisconfigured,
     AIRefused,
     AIUnavailable,
+    CircuitOpenError,
     FailsoftError,
     RuleFolderError,
     SettingError,
 )
 from failsoft.notices import Catalogue, Notice, notice_for
+from failsoft.parts import (
+    ChainResult,
+    CircuitBreaker,
+    CircuitStatus,
+    FallbackChain,
+    Ladder,
+    RetryEvent,
+    retry,
+)
 from failsoft.policy.circuit import CircuitState
 
 __all__ = [
@@ -46,12 +56,19 @@ __all__ = [
     "Attempt",
     "BlockingFailsoft",
     "Catalogue",
+    "ChainResult",
+    "CircuitBreaker",
+    "CircuitOpenError",
     "CircuitState",
+    "CircuitStatus",
     "DegradationLevel",
     "ErrorCategory",
     "Failsoft",
     "FailsoftError",
+    "FallbackChain",
+    "Ladder",
     "Notice",
+    "RetryEvent",
     "RuleBook",
     "RuleFolderError",
     "RuleMatch",
@@ -71,5 +88,6 @@ __all__ = [
     "classify",
     "deadline",
     "notice_for",
+    "retry",
     "wrap",
 ]

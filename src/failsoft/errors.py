@@ -4,6 +4,7 @@
      ├── SettingError            a setting is wrong; the line names it and what is allowed
      ├── NoticeFileError         a file of notices is wrong; the line names the file and the place
      ├── RuleFolderError         the folder of rules cannot be read; the line names it
+     ├── CircuitOpenError        a breaker of one's own lets no call through for now
      └── AIError                 a request to a model ended without an answer
           ├── AIUnavailable      attempts exhausted, deadline, all targets open, retry budget
           ├── AIRefused          content_policy
@@ -30,6 +31,7 @@ __all__ = [
     "AIMisconfigured",
     "AIRefused",
     "AIUnavailable",
+    "CircuitOpenError",
     "FailsoftError",
     "NoticeFileError",
     "RuleFolderError",
@@ -59,6 +61,27 @@ class NoticeFileError(FailsoftError, ValueError):
 
 class RuleFolderError(FailsoftError, ValueError):
     """The folder of rules cannot be read; the message names it and what to do."""
+
+
+class CircuitOpenError(FailsoftError):
+    """A :class:`~failsoft.CircuitBreaker` let a call not through; nothing was called.
+
+    ``name`` is the breaker's, ``retry_in_seconds`` the time to its next probe (``None``: it was
+    opened by hand, until :meth:`~failsoft.CircuitBreaker.restore`). ``verdict`` is on what it
+    opened for, and says that trying again now is no use.
+    """
+
+    def __init__(self, name: str, retry_in_seconds: float | None, verdict: Verdict) -> None:
+        super().__init__(name, retry_in_seconds, verdict)
+        self.name = name
+        self.retry_in_seconds = retry_in_seconds
+        self.verdict = verdict
+
+    def __str__(self) -> str:
+        if self.retry_in_seconds is None:
+            return f"{self.name} is switched off by hand, until restore() is called"
+        again = f"it is tried again in {self.retry_in_seconds:.1f} s"
+        return f"{self.name} is left alone, since it failed too often; {again}"
 
 
 class AIError(FailsoftError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from failsoft import Failsoft
     from failsoft.testing import FrozenTime, RunningSimulator
 
-__all__ = ["failing_ai", "frozen_time", "simulator"]
+__all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]
 
 
 @pytest.fixture
@@ -46,3 +46,12 @@ def frozen_time() -> Iterator[FrozenTime]:
 
     with FrozenTime() as time:
         yield time
+
+
+@pytest.fixture
+def no_waits() -> Iterator[list[float]]:
+    """No ``retry`` waits: the seconds that were left out, see :func:`failsoft.testing.no_waits`."""
+    from failsoft.testing import no_waits  # noqa: PLC0415 - see the module's docstring
+
+    with no_waits() as waits:
+        yield waits

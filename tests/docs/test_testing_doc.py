@@ -10,9 +10,9 @@ import pytest
 from failsoft.testing.asking import LIMIT_SECONDS
 from failsoft.testing.report import COLUMNS
 from failsoft.testing.trial import SHORT_LIMITS
-from failsoft_pytest import failing_ai, frozen_time, simulator
+from failsoft_pytest import failing_ai, frozen_time, no_waits, simulator
 
-__all__ = ["failing_ai", "frozen_time", "simulator"]
+__all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ FLOORS = (
     {"errors", "config"},
     {"policy", "classify", "notices"},
     {"degrade", "requests", "providers", "state", "telemetry"},
-    {"engine", "chaos"},
+    {"engine", "chaos", "parts"},
     {PACKAGE},  # the public names
     {"server", "cli", "testing"},
     {"failsoft_pytest"},  # pytest loads it in every run: a package of its own

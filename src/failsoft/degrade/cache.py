@@ -23,6 +23,7 @@ from failsoft.degrade.saved.worker import CacheDownError, NotYetError, Worker
 from failsoft.requests.records import StoreStatus
 
 __all__ = [
+    "OWN",
     "PUBLIC",
     "CacheDownError",
     "CacheStats",
@@ -42,8 +43,9 @@ T = TypeVar("T")
 # Who is about to be told that nothing works waits no longer for a saved answer.
 _LOOKUP_SECONDS: Final = 2.5
 
-# The partition of a cache that is used on its own.
-_OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")
+OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")
+"""The partition of a cache that is used on its own."""
+
 _OWN_LOCALE: Final = "en"
 
 
@@ -202,22 +204,24 @@ class SemanticCache:
                 )
             )
 
-    def find_similar(self, question: str, threshold: float | None = None) -> Hit | None:
+    def find_similar(
+        self, question: str, threshold: float | None = None, *, locale: str = _OWN_LOCALE
+    ) -> Hit | None:
         """The answer to that question or to one like it; blocking. ``None`` without any.
 
-        ``threshold`` is in place of the cache's own.
+        ``threshold`` is in place of the cache's own; answers are found in their own language.
         """
         threshold = self._threshold if threshold is None else threshold
         try:
-            found = self._started().ask(partial(self._look, _OWN, question, _OWN_LOCALE, threshold))
+            found = self._started().ask(partial(self._look, OWN, question, locale, threshold))
             return found.result(_LOOKUP_SECONDS)
         except (CacheDownError, TimeoutError):
             return None
 
-    def remember(self, question: str, response: str) -> None:
+    def remember(self, question: str, response: str, *, locale: str = _OWN_LOCALE) -> None:
         """Save an answer; blocking. ``status`` says whether answers can be saved."""
         self._started()
-        self.keep(_OWN, question, response, locale=_OWN_LOCALE)
+        self.keep(OWN, question, response, locale=locale)
         with suppress(CacheDownError):
             self._started().ask(self._flush).result()
 

@@ -8,16 +8,25 @@ import threading
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.degrade.cache import Partition, SemanticCache
 from failsoft.degrade.embedder import Embedder
 from failsoft.degrade.rules import RuleBook
 from failsoft.requests.records import StoreStatus
 
-__all__ = ["Asked", "Ladder", "Served"]
+__all__ = ["Asked", "Ladder", "Served", "helps_after"]
 
 _log = logging.getLogger(__name__)
 
 _LEAVE_SECONDS = 10.0
+
+# What another's answer cannot mend: the words, our own set-up, or the request itself.
+_OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
+
+
+def helps_after(verdict: Verdict) -> bool:
+    """Whether a saved or a written answer can help after such a failure."""
+    return verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
@@ -18,7 +18,17 @@ from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, A
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
 from failsoft.policy.steps import GiveUp
 
-__all__ = ["answer_for", "error_for", "reported", "served_answer"]
+__all__ = [
+    "Speech",
+    "Voice",
+    "answer_for",
+    "error_for",
+    "error_kind",
+    "reported",
+    "served_answer",
+    "speech_of_failure",
+    "speech_of_step",
+]
 
 _KINDS: Mapping[str, type[AIError]] = {
     "content_policy": AIRefused,
@@ -49,8 +59,7 @@ def error_for(answer: Answer, cause: BaseException | None) -> AIError:
     """The exception of the strict interface for a failed answer; ``cause`` is chained to it."""
     if answer.verdict is None or answer.notice is None:
         raise RuntimeError("only a failed answer has an error")
-    kind = _KINDS.get(answer.verdict.category, AIUnavailable)
-    error = kind(
+    error = error_kind(answer.verdict)(
         f"{answer.verdict}: {answer.notice.title}",
         verdict=answer.verdict,
         notice=answer.notice,
@@ -60,6 +69,11 @@ def error_for(answer: Answer, cause: BaseException | None) -> AIError:
     )
     error.__cause__ = cause
     return error
+
+
+def error_kind(verdict: Verdict) -> type[AIError]:
+    """Which of the strict interface's exceptions a verdict is raised as."""
+    return _KINDS.get(verdict.category, AIUnavailable)
 
 
 def served_answer(
@@ -76,7 +90,12 @@ def served_answer(
     ended = ending or Ending()
     verdict = reported(ended.gave_up) if ending is not None else None
     back_in = None if verdict is None else _back_in(ended.gave_up, verdict, now)
-    speech = _step_speech(core, request, catalogue, served, back_in, asked=ending is not None)
+    speech = speech_of_step(
+        served,
+        _voice(core, request, catalogue),
+        _shared(core, request, back_in),
+        asked=ending is not None,
+    )
     waste = waste_of(ended.attempts, None, core.settings)
     return Answer(
         status="success",
@@ -132,9 +151,8 @@ def _failed(
 ) -> Answer:
     gave_up, shown = ending.gave_up, bool(ending.shown)
     verdict = reported(gave_up)
-    speech = _speech(
-        core, request, catalogue, verdict, _back_in(gave_up, verdict, now), shown=shown
-    )
+    back_in = _shared(core, request, _back_in(gave_up, verdict, now))
+    speech = speech_of_failure(verdict, _voice(core, request, catalogue), back_in, shown=shown)
     unused = [attempt for attempt in ending.attempts if not attempt.shown_chars]
     waste = waste_of(unused, None, core.settings)
     return Answer(
@@ -174,69 +192,71 @@ def _back_in(gave_up: GiveUp | None, verdict: Verdict, now: float) -> float | No
     return max(0.0, gave_up.back_at - now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Speech:
-    """What a failed answer says to a person."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """In what language a person is spoken to, of which request, and what links there are."""
+
+    catalogue: Catalogue
+    locale: str
+    reference: str
+    links: Collection[str]
+
+
+class Speech(NamedTuple):
+    """What an answer that is not a model's own says to a person."""
 
     notice: Notice
     actions: tuple[str, ...]
     retry_in_seconds: float | None
 
 
-def _speech(
-    core: Core,
-    request: Request,
-    catalogue: Catalogue,
-    verdict: Verdict,
-    back_in: float | None,
-    *,
-    shown: bool,
-) -> _Speech:
-    if back_in is not None:
-        back_in += request.share(core)
+def speech_of_failure(
+    verdict: Verdict, voice: Voice, back_in: float | None, *, shown: bool = False
+) -> Speech:
+    """The words where nothing is served; ``back_in`` seconds, as far as anybody knows."""
     notice = notice_for(
         verdict,
-        catalogue=catalogue,
-        reference=request.id,
-        locale=request.locale,
+        catalogue=voice.catalogue,
+        reference=voice.reference,
+        locale=voice.locale,
         retry_in_seconds=back_in,
         shown=shown,
     )
     retry_in = _MINIMAL_RETRY_SECONDS if back_in is None else back_in
     actions = suggested_actions(
         verdict,
-        catalogue=catalogue,
-        locale=request.locale,
+        catalogue=voice.catalogue,
+        locale=voice.locale,
         # The words of one answer agree: where the notice counts down, they name the same time.
         retry_in_seconds=notice.retry_countdown_seconds or retry_in,
-        links=core.links,
+        links=voice.links,
     )
-    return _Speech(notice, actions, retry_in if verdict.category in _PASSES else None)
+    return Speech(notice, actions, retry_in if verdict.category in _PASSES else None)
 
 
-def _step_speech(
-    core: Core,
-    request: Request,
-    catalogue: Catalogue,
-    served: Served,
-    back_in: float | None,
-    *,
-    asked: bool,
-) -> _Speech:
-    """What an answer of the ladder says; not ``asked``: no model was tried before."""
-    wait = _STEP_RETRY_SECONDS[served.level]
-    if back_in is not None:
-        wait = back_in + request.share(core)
+def speech_of_step(
+    served: Served, voice: Voice, back_in: float | None, *, asked: bool = True
+) -> Speech:
+    """The words beside what a step of the ladder served; not ``asked``: no model was tried."""
+    wait = _STEP_RETRY_SECONDS[served.level] if back_in is None else back_in
     key = served.level if asked else "saved"
-    notice = catalogue.notice(
+    notice = voice.catalogue.notice(
         key,
-        reference=request.id,
-        locale=request.locale,
+        reference=voice.reference,
+        locale=voice.locale,
         seconds=wait,
         age_seconds=served.age_seconds,
     )
-    actions = catalogue.actions(key, locale=request.locale, seconds=wait, links=core.links)
-    return _Speech(notice, (served.action, *actions) if served.action else actions, wait)
+    actions = voice.catalogue.actions(key, locale=voice.locale, seconds=wait, links=voice.links)
+    return Speech(notice, (served.action, *actions) if served.action else actions, wait)
+
+
+def _voice(core: Core, request: Request, catalogue: Catalogue) -> Voice:
+    return Voice(catalogue=catalogue, locale=request.locale, reference=request.id, links=core.links)
+
+
+def _shared(core: Core, request: Request, back_in: float | None) -> float | None:
+    return None if back_in is None else back_in + request.share(core)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

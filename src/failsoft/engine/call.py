@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from failsoft.config.settings import TimerSettings
@@ -17,7 +18,7 @@ from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
 from failsoft.providers.protocol import Provider
 
-__all__ = ["Request", "checked_request_id", "new_request_id"]
+__all__ = ["Request", "checked_request_id", "new_request_id", "share_of_wait"]
 
 # 128 random bits: a request id is a capability.
 _ID_BYTES = 16
@@ -30,6 +31,11 @@ _SHARE_SECONDS = 5.0
 def new_request_id() -> str:
     """A fresh request id of 128 random bits, safe in addresses."""
     return "req_" + os.urandom(_ID_BYTES).hex()
+
+
+def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
+    """One person's own share of seconds on top of a common time to come back."""
+    return rng.uniform(0.0, max(_SHARE_SECONDS, ramp_seconds))
 
 
 def checked_request_id(given: str) -> str:
@@ -92,4 +98,4 @@ class Request:
 
     def share(self, core: Core) -> float:
         """This request's own share of seconds on top of a common time to come back."""
-        return core.rng.uniform(0.0, max(_SHARE_SECONDS, core.settings.breaker.ramp_seconds))
+        return share_of_wait(core.rng, core.settings.breaker.ramp_seconds)

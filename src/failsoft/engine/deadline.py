@@ -11,7 +11,7 @@ from failsoft.engine.clock import monotonic
 from failsoft.errors import SettingError
 from failsoft.policy.timers import RequestTimes
 
-__all__ = ["deadline", "request_times"]
+__all__ = ["deadline", "inherited_deadline", "request_times"]
 
 _NEVER = float("inf")
 
@@ -41,6 +41,11 @@ def deadline(seconds: float) -> Iterator[float]:
         yield at - monotonic()
     finally:
         _inherited.reset(token)
+
+
+def inherited_deadline() -> float | None:
+    """When the deadline around the running code ends, in monotonic seconds, if there is one."""
+    return _inherited.get()
 
 
 def request_times(

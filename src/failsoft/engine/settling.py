@@ -7,8 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from failsoft.classify.verdict import ErrorCategory
-from failsoft.degrade.ladder import Asked, Served
+from failsoft.degrade.ladder import Asked, Served, helps_after
 from failsoft.engine.answer import Answer
 from failsoft.engine.answering import answer_for, reported, served_answer
 from failsoft.engine.asking import asked_in
@@ -21,9 +20,6 @@ from failsoft.telemetry.events import CacheLookedUp
 __all__ = ["saved_first", "settle"]
 
 _log = logging.getLogger(__name__)
-
-# What another's answer cannot mend: the words, our own set-up, or the request itself.
-_OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
 
 
 async def saved_first(core: Core, request: Request, catalogue: Catalogue) -> Answer | None:
@@ -51,8 +47,7 @@ async def settle(
 
 async def _step_down(core: Core, request: Request, ending: Ending) -> Served | None:
     verdict = reported(ending.gave_up)
-    helps = verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
-    if not helps or ending.shown or (asked := _asked(core, request)) is None:
+    if not helps_after(verdict) or ending.shown or (asked := _asked(core, request)) is None:
         return None
     served = await _saved(core, request, asked) if _saves(core, request) else None
     return served or await core.ladder.written(asked)

@@ -35,6 +35,10 @@ def backoff_seconds(
     return ceiling * rng.uniform(0.75, 1.25)
 
 
-def with_upward_jitter(wait: float, rng: Random) -> float:
-    """A provider's own wait in seconds, spread upward by at most 25 % and at most 5 s."""
-    return wait + rng.uniform(0.0, min(_UPWARD_SHARE * wait, _UPWARD_SECONDS))
+def with_upward_jitter(wait: float, rng: Random, *, fits: float = float("inf")) -> float:
+    """A provider's own wait in seconds, spread upward by at most 25 % and at most 5 s.
+
+    Never so far that a wait that fits into ``fits`` seconds is lost.
+    """
+    spread = wait + rng.uniform(0.0, min(_UPWARD_SHARE * wait, _UPWARD_SECONDS))
+    return min(max(wait, fits), spread)

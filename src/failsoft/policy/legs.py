@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from failsoft.classify.verdict import (
     BenchScope,
     ErrorCategory,
+    Fault,
     NextModel,
     OtherProvider,
-    RetrySame,
     Verdict,
 )
+from failsoft.policy.again import worth_another
 from failsoft.policy.hold import Refusal
 from failsoft.policy.target import Target
 
-__all__ = ["Leg", "restrict"]
+__all__ = ["Leg", "back_at", "restrict", "spokesman"]
 
 
 class Leg:
@@ -42,14 +43,41 @@ def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool
     ``hopped`` tells that the failed target was not the first: a permanent verdict, or one on our
     own set-up, then speaks of that target alone, since the first choice did take the request.
     """
-    once = verdict.retry_same is RetrySame.ONCE
-    if verdict.retry_same is RetrySame.NEVER or (once and failed.calls > 1):
+    if not worth_another(verdict, failed.calls):
         failed.unfit = True
     if hopped and verdict.category in _OF_THE_TARGET and not _wants_larger(verdict):
         return
     for other in legs:
         if other is not failed and not _allowed(verdict, failed.target, other):
             other.unfit = True
+
+
+def spokesman(failures: Sequence[tuple[Leg, Verdict]], *, shown: bool = False) -> Verdict:
+    """The verdict to report of those that a request met, in order; ``shown``: something was given.
+
+    The last, which is the newest; the first where the last is of the set-up of a later choice.
+    """
+    if not shown:
+        # The caller's own limit says nothing where something was learnt before it.
+        failures = [item for item in failures if not _callers_limit(item[1])] or failures
+    first_leg, first = failures[0]
+    last_leg, last = failures[-1]
+    return first if last_leg is not first_leg and last.category in _OF_THE_TARGET else last
+
+
+def back_at(refusals: Sequence[Refusal | None]) -> float | None:
+    """When the first of several targets may be back, given why each may not be called now.
+
+    ``None`` where one may be, or where nobody knows.
+    """
+    known = [refusal for refusal in refusals if refusal is not None]
+    if len(known) < len(refusals):
+        return None
+    return min((r.until for r in known if r.why not in ("full", "isolated")), default=None)
+
+
+def _callers_limit(verdict: Verdict) -> bool:
+    return verdict.category is ErrorCategory.TIMEOUT and verdict.fault is Fault.USER
 
 
 _OF_THE_TARGET = (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 
-from failsoft.classify.verdict import ErrorCategory, Fault, RetrySame, Sent, Verdict
+from failsoft.classify.verdict import ErrorCategory, Sent, Verdict
 from failsoft.config.settings import RetrySettings, TimerSettings
-from failsoft.policy.backoff import backoff_seconds, with_upward_jitter
+from failsoft.policy.again import seconds_to_wait
+from failsoft.policy.backoff import with_upward_jitter
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.hold import Refusal
-from failsoft.policy.legs import Leg, restrict
+from failsoft.policy.legs import Leg, back_at, restrict, spokesman
 from failsoft.policy.steps import (
     BreakerOpened,
     Call,
@@ -238,9 +239,9 @@ class Plan:
         return max(until, leg.ready_at), refusal.why
 
     def _spread(self, floor: float, now: float) -> float:
-        """A provider's moment, jittered upward; never so far that a wait that fits is lost."""
-        latest = max(floor, self._times.useful_until)
-        return min(latest, now + with_upward_jitter(max(0.0, floor - now), self._rng))
+        """A provider's moment, jittered upward."""
+        fits = self._times.useful_until - now
+        return now + with_upward_jitter(max(0.0, floor - now), self._rng, fits=fits)
 
     def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
         until = max(until, now)
@@ -251,19 +252,10 @@ class Plan:
 
     def _ready_at(self, leg: Leg, verdict: Verdict, now: float) -> float:
         """When the same target may be called again: the provider's own wait, else a backoff."""
-        least = self._retry.overloaded_min_seconds if verdict.reason == "overloaded" else 0.0
-        if verdict.wait_seconds is not None:
-            return self._spread(now + max(least, verdict.wait_seconds), now)
-        if verdict.retry_same is RetrySame.AFTER_WAIT:
-            return self._spread(now + self._retry.rate_limit_default_seconds, now)
-        wait = backoff_seconds(
-            leg.calls - 1,
-            base=self._retry.base_delay_seconds,
-            cap=self._retry.max_delay_seconds,
-            rng=self._rng,
-            jitter=self._retry.jitter,
+        fits = self._times.useful_until - now
+        return now + seconds_to_wait(
+            verdict, leg.calls, settings=self._retry, rng=self._rng, fits=fits
         )
-        return now + max(least, wait)
 
     def _why_nothing(self, now: float) -> str:
         if any(not leg.unfit and not self._affordable(leg, now) for leg in self._legs):
@@ -275,32 +267,15 @@ class Plan:
 
     def _give_up(self, reason: str, now: float) -> GiveUp:
         refusals = [leg.refusal or self._peek(leg.target, now) for leg in self._legs]
-        known = [refusal for refusal in refusals if refusal is not None]
-        back_at = None
-        if len(known) == len(self._legs):
-            ends = (r.until for r in known if r.why not in ("full", "isolated"))
-            back_at = min(ends, default=None)
-        return GiveUp(reason, self._verdict(known), back_at)
+        return GiveUp(reason, self._verdict(refusals), back_at(refusals))
 
-    def _verdict(self, refusals: list[Refusal]) -> Verdict | None:
+    def _verdict(self, refusals: list[Refusal | None]) -> Verdict | None:
         if not self._failures:
-            return next((r.verdict for r in refusals if r.verdict is not None), None)
-        # The caller's own limit says nothing where something was learnt before it.
-        failures = self._failures
-        if not self._given_out:
-            learnt = [item for item in failures if not _callers_limit(item[1])]
-            failures = learnt or failures
-        first_leg, first = failures[0]
-        last_leg, last = failures[-1]
-        hopped = last_leg is not first_leg
-        setup = last.category in (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
-        return first if hopped and setup else last
+            known = (refusal.verdict for refusal in refusals if refusal is not None)
+            return next((verdict for verdict in known if verdict is not None), None)
+        return spokesman(self._failures, shown=self._given_out)
 
     def _under_way(self) -> Leg:
         if self._at is None:
             raise RuntimeError("the plan was told how a call ended before it asked for one")
         return self._at
-
-
-def _callers_limit(verdict: Verdict) -> bool:
-    return verdict.category is ErrorCategory.TIMEOUT and verdict.fault is Fault.USER

@@ -11,6 +11,7 @@ from failsoft.testing.failing import FailingAIs
 from failsoft.testing.frozen import FrozenTime
 from failsoft.testing.report import Finding, Report, Row
 from failsoft.testing.upstream import RunningSimulator
+from failsoft.testing.waits import no_waits
 
 __all__ = [
     "Ask",
@@ -22,4 +23,5 @@ __all__ = [
     "RunningSimulator",
     "acheck_fails_soft",
     "check_fails_soft",
+    "no_waits",
 ]
