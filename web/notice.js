@@ -33,7 +33,7 @@ svg { inline-size: 1.375rem; block-size: 1.6em; fill: none; stroke: var(--tone);
 .more:empty, .main:empty, .links:empty { display: none }
 .suggested { grid-column: 2; margin: 0.25rem 0 0; padding: 0; list-style: none; color: var(--soft) }
 .wait { color: var(--soft); font-variant-numeric: tabular-nums }
-.pending { display: inline-flex; align-items: center; gap: 0.625rem; min-block-size: 2.75rem; font-weight: 600 }
+.pending { display: inline-flex; align-items: center; gap: 0.625rem; min-block-size: 2.25rem; font-weight: 600 }
 .pending::before {
   content: ""; inline-size: 1rem; block-size: 1rem; border-radius: 50%;
   border: 2px solid color-mix(in oklab, var(--tone) 30%, transparent); border-block-start-color: var(--tone);
@@ -43,7 +43,7 @@ svg { inline-size: 1.375rem; block-size: 1.6em; fill: none; stroke: var(--tone);
 .reference { grid-column: 2; margin-block-start: 0.625rem; color: var(--soft); font-size: 0.8125rem; overflow-wrap: anywhere }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
 @keyframes turn { to { rotate: 1turn } }
-@media (max-width: 26rem) { .main, .main > button, .more > .button { inline-size: 100% } }
+@media (max-width: 26rem) { .main { row-gap: 0.125rem } .main, .main > button, .more > .button { inline-size: 100% } }
 `)
 
 /**
@@ -101,6 +101,11 @@ export class FailsoftNotice extends HTMLElement {
     this.#changed()
   }
 
+  /** What counted down before it was taken out counts anew. */
+  connectedCallback() {
+    this.#changed()
+  }
+
   disconnectedCallback() {
     this.#stop()
   }
@@ -117,6 +122,7 @@ export class FailsoftNotice extends HTMLElement {
 
   #render() {
     this.#stop()
+    if (!this.isConnected) return
     const root = /** @type {ShadowRoot} */ (this.shadowRoot)
     const notice = this.#notice
     if (!notice) return root.replaceChildren()

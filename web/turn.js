@@ -11,6 +11,10 @@ import "./notice.js"
 // What one frame adds at most: some 20 ms of layout on a slow phone.
 const CHARACTERS_A_FRAME = 4000
 
+// A paragraph is laid out anew as a whole: each so many characters of it, one frame more goes by
+// before it grows again. Nobody writes such paragraphs; a model that was told to may.
+const CHARACTERS_A_PAUSE = 8000
+
 /**
  * Text that is appended as it comes, once a frame, in paragraphs: what is there already is never
  * touched again, and paragraphs out of sight are not laid out.
@@ -18,6 +22,8 @@ const CHARACTERS_A_FRAME = 4000
 export class Flow {
   #pending = ""
   #frame = 0
+  #pause = 0
+  #length = 0
   /** @type {HTMLParagraphElement | null} */
   #paragraph = null
 
@@ -37,7 +43,7 @@ export class Flow {
 
   clear() {
     cancelAnimationFrame(this.#frame)
-    this.#frame = 0
+    this.#frame = this.#pause = 0
     this.text = this.#pending = ""
     this.#paragraph = null
     this.place.replaceChildren()
@@ -45,6 +51,11 @@ export class Flow {
 
   #show() {
     this.#frame = 0
+    if (this.#pause) {
+      this.#pause--
+      this.#frame = requestAnimationFrame(() => this.#show())
+      return
+    }
     let end = Math.min(this.#pending.length, CHARACTERS_A_FRAME)
     // Half of a character, and line breaks that may become a paragraph's end, wait for what follows.
     if (/[\ud800-\udbff]/.test(this.#pending[end - 1] ?? "")) end--
@@ -56,6 +67,7 @@ export class Flow {
       this.#paragraph = null
       this.#add(paragraph)
     }
+    this.#pause = this.#paragraph ? Math.floor(this.#length / CHARACTERS_A_PAUSE) : 0
     if (end && this.#pending.length) this.#frame = requestAnimationFrame(() => this.#show())
   }
 
@@ -64,10 +76,12 @@ export class Flow {
     if (!text) return
     if (!this.#paragraph) {
       this.#paragraph = element("p")
+      this.#length = 0
       this.#paragraph.dir = "auto"
       this.place.append(this.#paragraph)
     }
     this.#paragraph.append(text)
+    this.#length += text.length
   }
 }
 

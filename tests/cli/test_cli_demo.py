@@ -6,13 +6,16 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from cli_command import Running, running
+from cli_command import Running, run, running
+from redis_server import needs_redis, redis_server
 
 LAST_WORDS_OF_THE_WELCOME = "as it happens:\n"
 
@@ -156,3 +159,112 @@ async def test_with_a_key_nothing_is_simulated(environ, tmp_path):
     assert "An API key is set" in welcome
     assert "_sim" not in welcome
     assert ended.code == 0
+
+
+# Redis
+
+
+async def told_of_redis(base: str, *, off: bool | None = None) -> dict[str, Any]:
+    async with aiohttp.ClientSession(base) as session:
+        if off is not None:
+            async with session.put("/playground/redis", json={"off": off}) as reply:
+                assert reply.status == 200
+        async with session.get("/playground/setup") as reply:
+            return (await reply.json())["redis"]
+
+
+async def until_store(base: str, *, up: bool) -> str:
+    async with aiohttp.ClientSession(base) as session, asyncio.timeout(20):
+        while True:
+            async with session.get("/api/health/ai") as reply:
+                health = await reply.json()
+            (store,) = (one for one in health["stores"] if one["name"] == "shared_state")
+            if store["up"] is up:
+                return health["status"]
+            await asyncio.sleep(0.02)
+
+
+async def goes_off_and_comes_back(demo: Demo) -> None:
+    base = demo.page.removesuffix("/")
+    assert await told_of_redis(base) == {"off": False, "problem": ""}
+    assert await until_store(base, up=True) == "ok"
+    await told_of_redis(base, off=True)
+    assert await until_store(base, up=False) == "degraded"
+    assert json.loads(await curl(demo.commands[0]))["status"] == "success"
+    await told_of_redis(base, off=False)
+    assert await until_store(base, up=True) == "ok"
+    await demo.process.until("store out of reach: shared_state(?s:.*)store back: shared_state")
+
+
+@needs_redis
+async def test_it_has_a_redis_of_its_own(demo):
+    await demo.hurry()
+    await goes_off_and_comes_back(demo)
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    "end",
+    [
+        signal.SIGINT,
+        signal.SIGHUP,
+        pytest.param(
+            signal.SIGKILL,
+            marks=pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs util-linux"),
+        ),
+    ],
+)
+async def test_its_redis_ends_with_it(demo, end):
+    (own,) = children(demo.process.process.pid)
+    ended = await demo.process.stop(end)
+    assert (ended.code, ended.err) == (-signal.SIGKILL if end == signal.SIGKILL else 0, "")
+    async with asyncio.timeout(10):
+        while not gone(own):  # noqa: ASYNC110 - nobody tells of another's end
+            await asyncio.sleep(0.02)
+
+
+@needs_redis
+async def test_the_log_stays_on_disk_where_the_redis_keeps_nothing(demo, tmp_path):
+    answer = json.loads(await curl(demo.commands[0]))
+    await demo.process.stop(signal.SIGTERM)
+    explained = await run("explain", answer["request_id"], cwd=tmp_path)
+    assert (explained.code, explained.err) == (0, "")
+    assert answer["request_id"] in explained.out
+
+
+@needs_redis
+async def test_a_redis_of_the_settings_is_cut_off_too_and_left_alone(tmp_path):
+    with redis_server(tmp_path) as redis:
+        environ = {"FAILSOFT_REDIS_URL": redis.url}
+        async with running("demo", "--port", "0", cwd=tmp_path, environ=environ) as process:
+            welcome = await process.until(rf"(?s)(.*{LAST_WORDS_OF_THE_WELCOME})")
+            demo = Demo(process, welcome)
+            await demo.hurry()
+            await goes_off_and_comes_back(demo)
+            assert children(process.process.pid) == []
+            ended = await process.stop(signal.SIGTERM)
+            assert ended.code == 0
+            assert "request_log_down" in ended.err  # the log is in it, too
+        redis.forget()  # it still answers
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        ({"PATH": "/nowhere"}, "redis-server is not installed"),
+        ({"FAILSOFT_REDIS_URL": "rediss://127.0.0.1:9/0"}, "only an address with redis://"),
+    ],
+)
+async def test_where_there_is_none_it_says_why(tmp_path, environ, why):
+    async with running("demo", "--port", "0", cwd=tmp_path, environ=environ) as process:
+        welcome = await process.until(rf"(?s)(.*{LAST_WORDS_OF_THE_WELCOME})")
+        base = Demo(process, welcome).page.removesuffix("/")
+        assert why in (await told_of_redis(base))["problem"]
+
+
+def gone(pid: str) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

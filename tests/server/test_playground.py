@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import ProviderSettings
 from failsoft.server import create_app
 from failsoft.server.drain import Drain
-from failsoft.server.playground import sdk
+from failsoft.server.playground import Demo, sdk
 from failsoft.server.playground.feed import MOST_BEHIND, MOST_VIEWERS, Feed
 from failsoft.server.playground.others import MOST_OTHERS
 from failsoft.server.problem import Problem
@@ -29,6 +29,7 @@ BREAKING = (
     ("GET", "/playground/simulator"),
     ("DELETE", "/playground/simulator"),
     ("PUT", "/playground/simulator/claude-opus-5-5"),
+    ("PUT", "/playground/redis"),
     ("POST", "/playground/others"),
     ("POST", "/playground/sdk"),
 )
@@ -40,7 +41,9 @@ async def get(app: Any, path: str, **headers: str) -> Reply:
 
 
 @asynccontextmanager
-async def demo(**faults: list[str]) -> AsyncIterator[tuple[Any, Simulator]]:
+async def demo(
+    redis: Callable[[bool], Awaitable[None]] | None = None, no_redis: str = "", **faults: list[str]
+) -> AsyncIterator[tuple[Any, Simulator]]:
     """An app as the demo makes it, with a simulator."""
     async with Simulator() as simulator:
         for model, each in faults.items():
@@ -48,7 +51,12 @@ async def demo(**faults: list[str]) -> AsyncIterator[tuple[Any, Simulator]]:
         wire = ProviderSettings(base_url=simulator.url, api_key="any")
         ai = Failsoft(Settings(env="dev", anthropic=wire))
         async with ai:
-            yield create_app(ai, simulator=simulator.url), simulator
+            yield (
+                create_app(
+                    ai, demo=Demo(simulator=simulator.url, cut_redis=redis, no_redis=no_redis)
+                ),
+                simulator,
+            )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,7 @@ async def test_setup_says_what_there_is():
     assert told["simulator"] is True
     assert told["deadline_seconds"] == 30
     assert told["sdk"].startswith("anthropic ")
-    assert told["redis"] is False
+    assert told["redis"] == {"off": False, "problem": ""}
     assert told["health"]["targets"][0]["target"] == "anthropic/claude-opus-5-5"
 
 
@@ -358,7 +366,7 @@ async def test_a_form_of_another_site_changes_nothing():
 
 
 async def test_a_simulator_that_is_gone_is_said_in_words():
-    app = create_app(assistant(FakeProvider(("Yes.",)), env="dev"), simulator=NOBODY)
+    app = create_app(assistant(FakeProvider(("Yes.",)), env="dev"), demo=Demo(simulator=NOBODY))
     reply = await get(app, "/playground/simulator")
     assert reply.status == 502
     assert "Start the demo again" in reply.json["detail"]
@@ -367,8 +375,41 @@ async def test_a_simulator_that_is_gone_is_said_in_words():
 @pytest.mark.parametrize(("method", "path"), BREAKING)
 async def test_breaking_needs_the_right_to_look(method, path):
     ai = assistant(FakeProvider(("Yes.",)), env="dev", api_keys=(KEY,))
-    app = create_app(ai, simulator=NOBODY)
+    app = create_app(ai, demo=Demo(simulator=NOBODY))
     assert (await call(app, path, {}, method=method)).status == 401
+
+
+async def turn(app: Any, body: Any) -> Reply:
+    return await call(app, "/playground/redis", body, method="PUT")
+
+
+async def test_the_redis_is_cut_off_and_comes_back_with_everything_else():
+    cuts: list[bool] = []
+
+    async def cut(off: bool) -> None:
+        cuts.append(off)
+
+    async with demo(cut) as (app, _):
+        assert (await turn(app, {"off": True})).json == {"off": True, "problem": ""}
+        assert (await get(app, "/playground/setup")).json["redis"]["off"] is True
+        await call(app, "/playground/simulator", method="DELETE")
+        assert (await get(app, "/playground/setup")).json["redis"]["off"] is False
+    assert cuts == [True, False]
+
+
+async def test_without_a_redis_it_says_why():
+    async with demo(no_redis="Install one.") as (app, _):
+        reply = await turn(app, {"off": True})
+        assert (reply.status, reply.json["detail"]) == (409, "Install one.")
+        told = (await get(app, "/playground/setup")).json["redis"]
+        assert told == {"off": False, "problem": "Install one."}
+        assert (await call(app, "/playground/simulator", method="DELETE")).status == 200
+
+
+@pytest.mark.parametrize("body", [{}, [], {"off": 1}, {"off": None}, {"off": True, "more": 1}])
+async def test_the_redis_is_off_or_not(body):
+    async with demo() as (app, _):
+        assert (await turn(app, body)).status == 422
 
 
 async def test_others_ask_all_at_once():

@@ -81,6 +81,21 @@ STATES: dict[str, tuple[list[dict[str, Any]], bool]] = {
         ],
         True,
     ),
+    "unfinished": (
+        [
+            START,
+            TEXT,
+            failed(
+                "stream_interrupted",
+                title="There is more to come",
+                body="The answer stopped before its end. What arrived is kept.",
+                primary_action_label="Go on",
+                primary_action_type="continue",
+                severity="info",
+            ),
+        ],
+        True,
+    ),
     "failed": ([START, failed()], True),
     "busy": (
         [

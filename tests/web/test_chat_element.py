@@ -290,3 +290,43 @@ async def test_two_chats_of_one_page_do_not_mix(stage):
         )
     assert [end["type"] for end in both] == ["done", "done"]
     assert stage.asked == 2
+
+
+async def test_a_notice_that_is_moved_counts_on(visit):
+    await visit.page.clock.install()
+    said = failed(primary_action_type="wait", retry_countdown_seconds=5)
+    await visit.told(START, said)
+    await visit.ask(QUESTION)
+    await expect(visit.notice.locator(".wait")).to_contain_text("sec")
+    await visit.told(START, {"type": "text", "text": "Here."}, DONE)
+    await visit.notice.evaluate("each => each.parentNode.append(each)")
+    await visit.page.clock.run_for(6000)
+    await expect(visit.answer).to_have_text("Here.")
+
+
+# Every frame a word, to a paragraph of so many characters: what was shown, and how often.
+GROW = """async ([characters, frames]) => {
+  const { Flow } = await import("/web/turn.js")
+  const place = document.createElement("div")
+  const flow = new Flow(place)
+  const frame = () => new Promise(requestAnimationFrame)
+  flow.append("x".repeat(characters - 1) + " ")
+  while (place.textContent.length < characters) await frame()
+  let shown = 0
+  const watch = new MutationObserver(() => shown++)
+  watch.observe(place, { subtree: true, childList: true })
+  for (let n = 0; n < frames; n++) {
+    flow.append("word ")
+    await frame()
+  }
+  while (place.textContent.length < flow.text.length) await frame()
+  return { shown, whole: place.textContent === flow.text, paragraphs: place.childElementCount }
+}"""
+
+
+async def test_a_paragraph_without_end_grows_less_often(visit):
+    short = await visit.page.evaluate(GROW, [100, 60])
+    long = await visit.page.evaluate(GROW, [40_000, 60])
+    assert short["shown"] >= 55
+    assert long["shown"] <= 60 / 5
+    assert all(each["whole"] and each["paragraphs"] == 1 for each in (short, long))

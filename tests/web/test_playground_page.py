@@ -1,5 +1,6 @@
 """The playground in a browser: tours, controls, the bare SDK, what it weighs, who can use it."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playground_kit import Playground, demo, playing
+from redis_server import needs_redis
+from small_png import small_png
 from web_kit import AXE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,7 +60,7 @@ async def test_a_tour_runs_to_its_end_and_sets_everything_back(playground, numbe
         "#models select", "all => all.map(e => e.value)"
     )
     assert values == ["began"] * 3
-    chips = await playground.page.locator(".chip").all_text_contents()
+    chips = await playground.page.locator("#lanes .chip").all_text_contents()
     assert chips == ["breaker closed"] * 3
 
 
@@ -76,8 +79,64 @@ async def test_a_tour_can_be_stopped(playground):
     await playground.page.locator("#guide-said", has_text="ordinary minute").wait_for()
     await playground.page.keyboard.press("Enter")  # the focus is on the button that stops it
     await playground.page.wait_for_selector("#guide[data-state=stopped]", state="attached")
+    focused = "document.activeElement.textContent"  # where it was begun
+    assert (await playground.page.evaluate(focused)).startswith("The outage")
     after = await playground.faults()
     assert {model: after.get(model, []) for model in before} == before
+
+
+async def test_a_tour_whose_answer_is_stopped_says_so_and_ends(playground):
+    await playground.page.locator("#tour-list button").nth(3).click()
+    await playground.visit.stop.click()
+    await playground.page.locator("#guide-said", has_text="could not go on").wait_for()
+    await playground.page.wait_for_selector("#guide[data-state=ended]", state="attached")
+    values = "all => all.map(e => e.value)"
+    assert await playground.page.eval_on_selector_all("#models select", values) == ["began"] * 3
+
+
+async def test_the_last_click_is_the_last_to_arrive(playground):
+    before = await playground.faults()
+    held = asyncio.Event()
+
+    async def slowly(route):
+        if "503" in (route.request.post_data or ""):
+            await held.wait()
+        await route.continue_()
+
+    await playground.page.route("**/playground/simulator/*", slowly)
+    await playground.page.locator("#all-down").dblclick()
+    assert await playground.page.locator("#all-down").get_attribute("aria-pressed") == "false"
+    await playground.page.evaluate("new Promise(done => setTimeout(done, 100))")
+    held.set()
+    await playground.said("The models are as set above.")
+    await playground.page.unroute("**/playground/simulator/*", slowly)
+    after = await playground.faults()
+    assert {model: after.get(model, []) for model in before} == before
+
+
+async def test_what_goes_wrong_with_a_control_is_said_and_it_can_be_pressed_again(playground):
+    page = playground.page
+    await page.route(
+        "**/playground/others", lambda route: route.fulfill(status=502, body="<html>Bad gateway")
+    )
+    await page.locator("#burst").click()
+    await playground.said("The service said 502.")
+    assert await page.locator("#burst").is_enabled()
+
+
+async def test_what_was_under_way_when_the_feed_broke_is_not_waited_for(playground):
+    page = playground.page
+    begun = {"type": "RequestStarted", "at": 1.0, "request_id": "req_begun", "route": "chat"}
+    feeds = [f"retry: 50\ndata: {json.dumps(begun)}\n\n", "retry: 60000\n: nothing\n\n"]
+
+    async def feed(route):
+        await route.fulfill(body=feeds.pop(0), content_type="text/event-stream")
+
+    await page.route("**/playground/events", feed)
+    await page.goto(f"{playground.url}/playground")
+    await page.locator("#ledger", has_text="A question came in").wait_for()
+    await page.locator("#ledger-none").wait_for()
+    assert feeds == []
 
 
 @pytest.mark.parametrize(
@@ -122,11 +181,44 @@ async def test_a_refusal_is_told_as_it_is(playground):
     assert await playground.page.locator(".bar.content_policy").count() >= 1
 
 
+@needs_redis
+async def test_without_redis_questions_are_answered_and_the_page_says_so(playground):
+    page = playground.page
+    store = page.locator("#store")
+    await page.locator("#redis-off").click()
+    await playground.said("The Redis is cut off.")
+    await store.get_by_text("out of reach: each process goes on by itself").wait_for()
+    end = await playground.ask("What does a payslip prove?")
+    assert end["type"] == "done"
+    await page.locator("#ledger", has_text="The Redis is out of reach").wait_for()
+    await playground.open()  # a reload sees the same
+    assert await page.locator("#redis-off").get_attribute("aria-pressed") == "true"
+    await page.locator("#restore").click()
+    await playground.said("as it began")
+    await store.get_by_text("shared by all processes").wait_for()
+    assert await page.locator("#redis-off").get_attribute("aria-pressed") == "false"
+
+
+async def test_where_there_is_no_redis_the_page_says_why(playground):
+    async def without(route):
+        told = await (await route.fetch()).json()
+        none = {"off": False, "problem": "redis-server is not installed."}
+        told["health"]["stores"] = []
+        await route.fulfill(json={**told, "redis": none})
+
+    await playground.page.route("**/playground/setup", without)
+    await playground.open()
+    off = playground.page.get_by_role("button", name="Redis off")
+    assert await off.is_disabled()
+    assert await playground.page.locator("#redis-none").is_visible()
+    assert await off.get_attribute("aria-describedby") == "redis-none"
+
+
 async def test_all_down_and_the_breakers_say_so(playground):
     await playground.page.locator("#all-down").click()
     await playground.said("All models are down.")
     await playground.page.locator("#burst").click()
-    await playground.page.locator(".chip.open").first.wait_for()
+    await playground.page.locator("#lanes .chip.open").first.wait_for()
     end = await playground.ask("Anybody there?")
     assert end["type"] == "error"
     await playground.page.locator(".levels .minimal.lit").wait_for()
@@ -200,6 +292,9 @@ async def test_everybody_can_use_it(everything, url, scheme, screen):
     look = {"color_scheme": scheme, "reduced_motion": "reduce"}
     async with playing(everything.browser, url, **look, **screen) as playground:
         await playground.page.get_by_role("switch").check()
+        if off := await playground.page.locator("#redis-off").is_enabled():
+            await playground.page.locator("#redis-off").click()
+            await playground.page.locator("#store .chip.open").wait_for()
         await playground.ask("Which documents do I need?")
         await playground.visit.idle()
         # What has half scrolled under the bar at the top is no small target.
@@ -207,6 +302,9 @@ async def test_everybody_can_use_it(everything, url, scheme, screen):
         assert await playground.visit.faults() == []
         width = await playground.page.evaluate("document.documentElement.scrollWidth")
         assert width <= screen["viewport"]["width"]
+        if off:
+            await playground.page.locator("#restore").click()
+            await playground.said("as it began")
 
 
 async def test_it_is_calm_for_who_asked_for_it(everything, url):
@@ -259,4 +357,7 @@ async def test_screenshots(everything, url, name, context):
             await page.locator("#inside").scroll_into_view_if_needed()
             await page.evaluate("document.getElementById('inside').scrollIntoView()")
         await page.wait_for_timeout(600)
-        await page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
+        taken = await page.screenshot(animations="disabled")
+    drawing = await everything.browser.new_page()
+    (SHOTS / f"{name}.png").write_bytes(await small_png(drawing, taken))
+    await drawing.close()

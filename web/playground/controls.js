@@ -18,42 +18,56 @@ const DOWN = ["503"]
 const API = "playground/simulator"
 
 export class Controls {
-  /** @param {string[]} models */
-  static async of(models) {
+  /** What is sent is sent one after the other, so that the last click is the last to arrive. */
+  #sending = Promise.resolve()
+
+  /** @param {string[]} models @param {{ off: boolean, problem: string }} redis */
+  static async of(models, redis) {
     const { models: now, began } = await call("GET", API)
-    return new Controls(models, now, began)
+    return new Controls(models, now, began, redis)
   }
 
-  constructor(models, now, began) {
+  constructor(models, now, began, redis) {
     this.began = began
+    this.redis = redis
     this.rows = new Map(models.map((model) => [model, this.#row(model)]))
     $("models").replaceChildren(...[...this.rows.values()].map((row) => row.field))
     this.#adopt(now)
-    $("all-down").onclick = () => this.#told(this.allDown(!this.isDown))
-    $("restore").onclick = () => this.#told(this.restore())
+    $("all-down").onclick = () => this.told(this.allDown(!this.isDown))
+    $("redis-off").onclick = () => this.told(this.redisOff(!this.isRedisOff))
+    $("redis-off").ariaPressed = String(redis.off)
+    $("redis-off").disabled = Boolean(redis.problem)
+    $("redis-none").textContent = redis.problem
+    $("redis-none").hidden = !redis.problem
+    $("restore").onclick = () => this.told(this.restore())
   }
 
   get isDown() {
     return $("all-down").ariaPressed === "true"
   }
 
+  get isRedisOff() {
+    return $("redis-off").ariaPressed === "true"
+  }
+
   /** What is set, to be given back to {@link put}. */
   get state() {
     const models = [...this.rows].map(([model, { pick, share }]) => [model, [pick.value, Number(share.value)]])
-    return { down: this.isDown, models: Object.fromEntries(models) }
+    return { down: this.isDown, redisOff: this.isRedisOff, models: Object.fromEntries(models) }
   }
 
-  /** @param {{ down: boolean, models: Record<string, [string, number]> }} state */
-  async put({ down, models }) {
+  /** @param {{ down: boolean, redisOff: boolean, models: Record<string, [string, number]> }} state */
+  async put({ down, redisOff, models }) {
+    if (redisOff !== this.isRedisOff) await this.redisOff(redisOff)
     $("all-down").ariaPressed = String(down)
     for (const [model, [condition, share]] of Object.entries(models)) this.#show(model, condition, share)
-    await Promise.all([...this.rows.keys()].map((model) => this.#send(model)))
+    await this.#sendAll()
   }
 
   /** One condition for all models, others for some. @param {string} every @param {Record<string, [string, number]>} [some] */
   async set(every, some = {}) {
     const models = Object.fromEntries([...this.rows.keys()].map((model) => [model, some[model] ?? [every, 20]]))
-    await this.put({ down: false, models })
+    await this.put({ ...this.state, down: false, models })
   }
 
   /** @param {boolean} down */
@@ -62,18 +76,19 @@ export class Controls {
     return down ? "All models are down." : "The models are as set above."
   }
 
-  /** Faults, breakers and benches as the demo began. */
-  async restore() {
-    const { models } = await call("DELETE", API)
-    this.#adopt(models)
-    return "Everything is as it began."
+  /** @param {boolean} off */
+  async redisOff(off) {
+    const told = await this.#inTurn(() => call("PUT", "playground/redis", { off }))
+    $("redis-off").ariaPressed = String(told.off)
+    return off ? "The Redis is cut off. Ask something: nobody waits for it." : "The Redis is let through again."
   }
 
-  /** Close the breakers and end the benches, and leave what is set. */
-  async recover() {
-    const { state } = this
-    await call("DELETE", API)
-    await this.put(state)
+  /** Faults, breakers, benches and the Redis as the demo began. */
+  async restore() {
+    const { models } = await this.#inTurn(() => call("DELETE", API))
+    $("redis-off").ariaPressed = "false"
+    this.#adopt(models)
+    return "Everything is as it began."
   }
 
   #row(model) {
@@ -90,7 +105,7 @@ export class Controls {
     }
     const change = () => {
       tell()
-      this.#told(this.#changed(model))
+      this.told(this.#changed(model))
     }
     pick.onchange = share.onchange = change
     share.oninput = tell
@@ -101,8 +116,18 @@ export class Controls {
 
   async #changed(model) {
     if (this.isDown) $("all-down").ariaPressed = "false"
-    await Promise.all([...this.rows.keys()].map((each) => this.#send(each)))
+    await this.#sendAll()
     return `${model}: ${this.rows.get(model).pick.selectedOptions[0].text}.`
+  }
+
+  #sendAll() {
+    return this.#inTurn(() => Promise.all([...this.rows.keys()].map((model) => this.#send(model))))
+  }
+
+  #inTurn(send) {
+    const sent = this.#sending.then(send)
+    this.#sending = sent.catch(() => {})
+    return sent
   }
 
   async #send(model) {
@@ -126,7 +151,8 @@ export class Controls {
     if (down) $("all-down").ariaPressed = "true"
   }
 
-  async #told(doing) {
+  /** Say what comes of it. @param {Promise<string>} doing */
+  async told(doing) {
     try {
       $("controls-said").textContent = await doing
     } catch (error) {

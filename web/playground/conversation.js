@@ -1,6 +1,8 @@
 /** The chat of the page, and what is heard of it; a new conversation is a new element. */
 
-import { $ } from "./page.js"
+import { $, el } from "./page.js"
+
+const LOOK_MS = 50
 
 export class Conversation {
   #number = 0
@@ -21,6 +23,7 @@ export class Conversation {
     // A name of its own, lest it goes on with the question that the one before it left.
     const attributes = { url: "api/chat/stream", locale: "en", name: `playground-${this.#number}` }
     for (const [name, value] of Object.entries(attributes)) this.chat.setAttribute(name, value)
+    this.chat.append(el("p", { className: "greeting" }, "Ask anything, or take one of the questions below."))
     this.place.replaceChildren(this.chat)
   }
 
@@ -49,20 +52,23 @@ export class Conversation {
     return this.#ended(() => this.button.click())
   }
 
-  #ended(begin) {
+  async #ended(begin) {
+    const { chat } = this
     let text = ""
-    return new Promise((resolve) => {
-      const heard = ({ detail }) => {
-        if (detail.type === "restart") text = ""
-        if (detail.type === "text") text += detail.text
-      }
-      const ended = ({ detail }) => {
-        this.place.removeEventListener("failsoft-event", heard)
-        resolve({ text, end: detail })
-      }
-      this.place.addEventListener("failsoft-event", heard)
-      this.place.addEventListener("failsoft-end", ended, { once: true })
-      begin()
-    })
+    let end = null
+    const heard = ({ detail }) => {
+      if (detail.type === "restart") text = ""
+      if (detail.type === "text") text += detail.text
+    }
+    const ended = ({ detail }) => (end = detail)
+    chat.addEventListener("failsoft-event", heard)
+    chat.addEventListener("failsoft-end", ended)
+    begin()
+    // Who stops an answer, or begins anew, brings about no last event.
+    while (chat.busy) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    chat.removeEventListener("failsoft-event", heard)
+    chat.removeEventListener("failsoft-end", ended)
+    if (!end) throw new Error("the answer was stopped.")
+    return { text, end }
   }
 }

@@ -78,10 +78,8 @@ export function itineraries(models) {
       async run(guide) {
         await guide.set("slow")
         await guide.say("The models are slow, and people who wait click again. We ask, and send the very same question a second time while the first is on its way.")
-        const both = guide.ask("Is my application complete?")
-        await guide.pause(600)
-        const twice = await guide.again()
-        const first = await both
+        const asked = guide.ask("Is my application complete?")
+        const [first, twice] = await Promise.all([asked, guide.pause(600).then(() => guide.again())])
         const same = twice.text === first.text ? "the same answer, word for word" : "its answer"
         await guide.say(`The second copy joined the first: both got ${same}, and the models were called ${twice.calls === 1 ? "once" : `${twice.calls} times`} for the two of them.`, "inside")
         await guide.say("A double click, a reload, a second tab or a proxy's own retry: each is one request, one call, one bill, one record. Everything is set back now.")

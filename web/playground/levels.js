@@ -72,3 +72,14 @@ export function drawEveryone(requests) {
   $("dots").ariaLabel = words
   $("dots-said").textContent = `${words}.`
 }
+
+/** What all processes share, and whether it is there. @param {{ name: string, up: boolean }[]} stores */
+export function drawStore(stores) {
+  const shared = stores.find(({ name }) => name === "shared_state")
+  $("store").hidden = !shared
+  if (!shared || $("store").dataset.up === String(shared.up)) return
+  $("store").dataset.up = String(shared.up)
+  const state = shared.up ? "shared by all processes" : "out of reach: each process goes on by itself"
+  const chip = el("span", { className: `chip ${shared.up ? "closed" : "open"}` }, state)
+  $("store").replaceChildren(el("span", { className: "lane-name" }, "Redis"), " ", chip)
+}

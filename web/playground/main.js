@@ -7,7 +7,7 @@ import { Conversation } from "./conversation.js"
 import { Clock, watch } from "./feed.js"
 import { itineraries } from "./itineraries.js"
 import { Lanes } from "./lanes.js"
-import { Ledger, drawEveryone, drawLevels } from "./levels.js"
+import { Ledger, drawEveryone, drawLevels, drawStore } from "./levels.js"
 import { $, call, calm, el } from "./page.js"
 import { short } from "./sentences.js"
 import { Stage } from "./stage.js"
@@ -21,6 +21,8 @@ class Inside {
   /** Whose request is drawn: the last of this page, else the last of all. */
   #own = ""
   #last = null
+  /** Whether the feed was there before. */
+  #was = false
 
   constructor({ health, deadline_seconds: deadline }) {
     this.story = new Story()
@@ -35,6 +37,8 @@ class Inside {
   knows(health) {
     this.targets = health.targets
     this.lanes.knows(health.targets, Date.now() / 1000)
+    this.story.knows(health.stores)
+    drawStore(health.stores)
   }
 
   /** @param {any} event of the feed */
@@ -43,6 +47,17 @@ class Inside {
     if (event.at) this.clock.heard(event.at)
     const told = this.story.take(event)
     if (told && event.type === "RequestStarted") this.#last = told
+    this.#drawSteps()
+  }
+
+  /** @param {boolean} up whether the feed is there */
+  linked(up) {
+    link(up)
+    if (up && this.#was) {
+      this.story.interrupted()
+      if (!this.#last?.end) this.#last = null
+    }
+    this.#was = true
     this.#drawSteps()
   }
 
@@ -86,7 +101,7 @@ function link(up) {
 async function open() {
   const setup = await call("GET", "playground/setup")
   const inside = new Inside(setup)
-  watch("playground/events", { onEvent: (event) => inside.take(event), onLink: link })
+  watch("playground/events", { onEvent: (event) => inside.take(event), onLink: (up) => inside.linked(up) })
   inside.move()
   const stage = perform(setup, inside)
   if (setup.simulator) await openControls(setup, stage)
@@ -113,11 +128,11 @@ function perform(setup, inside) {
 
 async function openControls(setup, stage) {
   const models = setup.health.targets.map((each) => short(each.target))
-  stage.controls = await Controls.of(models)
+  stage.controls = await Controls.of(models, setup.redis)
   $("controls").hidden = false
   $("burst").onclick = async () => {
     $("burst").disabled = true
-    await stage.others(20)
+    await stage.controls.told(stage.others(20).then(() => "20 others have asked."))
     $("burst").disabled = false
   }
   new Tours(itineraries(models), stage)

@@ -28,7 +28,8 @@ export const calm = matchMedia("(prefers-reduced-motion: reduce)")
 export async function call(method, url, body) {
   const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }
   const reply = await fetch(url, { method, ...sent })
-  const told = await reply.json()
-  if (!reply.ok) throw new Error(told.detail ?? `The service said ${reply.status}.`)
+  // What stands between may say anything, in whatever form.
+  const told = await reply.json().catch(() => null)
+  if (!reply.ok || !told) throw new Error(told?.detail ?? `The service said ${reply.status}.`)
   return told
 }

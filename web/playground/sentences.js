@@ -80,7 +80,7 @@ const SENTENCES = {
   Degraded: (e) => [`Served: ${LEVELS[e.level] ?? String(e.level)}.`, "instead", "No model could answer in time. Something useful is better than an error: first a saved answer, then a prepared one, at last words that say what to do."],
   DuplicateJoined: () => ["The same question came a second time, and joined the first.", "good", "Both copies carry the same key, so they are one request: one call to a model, one record, one bill, and both windows see the same answer."],
   FaultInjected: (e) => [`${short(e.target)} fails on purpose: ${reason(e.reason)}.`, "", "Somebody asked for this failure by a header."],
-  StoreChanged: (e) => [e.up ? `The store “${e.store}” works again.` : `The store “${e.store}” cannot be used.`, e.up ? "good" : "bad", "Requests go on without it: a store in trouble fails nobody's question."],
+  StoreChanged: store,
   RequestFinished: ended,
 }
 
@@ -99,6 +99,17 @@ function breaker(e) {
   }
   if (e.to_state === "half_open") return [`The breaker of ${model} is half open: one call may try.`, "wait", "One question, and only one, finds out whether the model is back. If it fails, somebody else has answered it anyway."]
   return [`The breaker of ${model} closed: it is back.`, "good", "Its probes succeeded. Traffic returns little by little, not all at once."]
+}
+
+function store({ store: name, up }) {
+  const shared = name === "shared_state"
+  const what = shared ? "The Redis" : `The store “${name}”`
+  if (up) return [`${what} is back.`, "good", shared
+    ? "The processes are of one mind again: what was counted alone is dropped, and what one of them had to leave out all leave out."
+    : "It is used again."]
+  return [`${what} is out of reach${shared ? ": each process goes on by itself" : ""}.`, "bad", `${shared
+    ? "Through it all processes of a deployment share their breakers. Without it each decides by what it sees itself. "
+    : ""}A store in trouble fails nobody's question, and none waits for it.`]
 }
 
 function ended(e) {

@@ -18,6 +18,18 @@ export class Story {
   constructor() {
     /** @type {Map<string, Told>} */
     this.requests = new Map()
+    /** Stores that are out of reach. @type {string[]} */
+    this.lacking = []
+  }
+
+  /** @param {{ name: string, up: boolean }[]} stores as the service's health has them */
+  knows(stores) {
+    this.lacking = stores.filter(({ up }) => !up).map(({ name }) => name)
+  }
+
+  /** The feed was interrupted: nobody will tell how what was under way has ended. */
+  interrupted() {
+    for (const [id, told] of this.requests) if (!told.end) this.requests.delete(id)
   }
 
   /** Take an event in; gives the request it is of, if any. @param {any} event */
@@ -39,7 +51,8 @@ export class Story {
   #steps = {
     RequestStarted: (told, event) => {
       // The same key again is the next run of the same request: its story begins anew.
-      Object.assign(told, { at: event.at, events: [event], attempts: [], waits: [], end: undefined, spokeAt: 0 })
+      const lacking = this.lacking.map((store) => ({ type: "StoreChanged", at: event.at, store, up: false }))
+      Object.assign(told, { at: event.at, events: [event, ...lacking], attempts: [], waits: [], end: undefined, spokeAt: 0 })
     },
     AttemptStarted: (told, event) => {
       told.attempts.push({ ...event, from: event.at, to: null, category: "", outcome: "" })

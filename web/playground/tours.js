@@ -12,13 +12,14 @@ export class Tours {
   /** @param {any[]} tours @param {any} stage what a tour acts on */
   constructor(tours, stage) {
     this.stage = stage
-    this.buttons = tours.map((tour) => el("button", { type: "button", onclick: () => this.run(tour) }, el("b", {}, tour.name), el("span", {}, tour.about)))
+    this.buttons = tours.map((tour) => el("button", { type: "button", onclick: ({ currentTarget }) => this.run(tour, currentTarget) }, el("b", {}, tour.name), el("span", {}, tour.about)))
     $("tour-list").replaceChildren(...this.buttons.map((button) => el("li", {}, button)))
     $("guide-stop").onclick = () => this.#leaving?.abort()
     $("tours").hidden = false
   }
 
-  async run(tour) {
+  /** @param {any} tour @param {HTMLElement} button that began it */
+  async run(tour, button) {
     if (this.#leaving) return
     const leaving = (this.#leaving = new AbortController())
     const before = this.stage.begin()
@@ -29,7 +30,7 @@ export class Tours {
       if (!leaving.signal.aborted) await new Guide(this.stage, leaving.signal, 0).say(`The tour could not go on: ${error.message}`).catch(() => {})
     }
     await this.stage.end(before).catch(() => {})
-    this.#close(leaving.signal.aborted)
+    this.#close(leaving.signal.aborted, button)
   }
 
   #open(tour) {
@@ -41,13 +42,15 @@ export class Tours {
     $("guide-stop").focus({ preventScroll: true })
   }
 
-  #close(stopped) {
+  #close(stopped, button) {
     this.#leaving = null
+    // Who has gone on to something else meanwhile is left there.
+    const had = $("guide").contains(document.activeElement)
     for (const button of this.buttons) button.disabled = false
     document.body.classList.remove("touring")
     $("guide").hidden = true
     $("guide").dataset.state = stopped ? "stopped" : "ended"
-    this.buttons[0].focus({ preventScroll: true })
+    if (had) button.focus({ preventScroll: true })
   }
 }
 

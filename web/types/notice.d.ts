@@ -20,5 +20,7 @@ export declare class FailsoftNotice extends HTMLElement {
     /** Addresses: `support`, `status_page`, `help`, `history`, `more`. */
     get links(): Record<string, string>;
     set links(links: Record<string, string>);
+    /** What counted down before it was taken out counts anew. */
+    connectedCallback(): void;
     disconnectedCallback(): void;
 }

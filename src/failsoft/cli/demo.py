@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 from dataclasses import replace
 from importlib.resources import files
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from failsoft.cli.demo_redis import with_redis
 from failsoft.cli.narrator import Narrator
 from failsoft.cli.options import ConfigFile, has_key, load
 from failsoft.cli.terminal import output
@@ -19,6 +21,9 @@ from failsoft.cli.trouble import ends_when_told, listening_on
 from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
+
+if TYPE_CHECKING:
+    from failsoft.server.playground import Demo
 
 __all__ = ["SEED", "TROUBLE", "demo"]
 
@@ -66,15 +71,20 @@ async def _real(settings: Settings) -> None:
 
 async def _simulated(settings: Settings) -> None:
     from failsoft.chaos.simulator import Simulator  # noqa: PLC0415 - slow to load
+    from failsoft.server.playground import Demo  # noqa: PLC0415 - slow to load
 
     _reach_directly("127.0.0.1")
-    async with Simulator(seed=SEED, faults=TROUBLE) as simulator:
+    async with Simulator(seed=SEED, faults=TROUBLE) as simulator, with_redis(settings) as redis:
         provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
         rules = settings.rules_dir or str(files("failsoft.degrade") / "starter")
-        settings = replace(settings, anthropic=provider, rules_dir=rules)
-        await _serve(
-            settings, about=_SIMULATED, more=breaking(simulator.url), simulator=simulator.url
+        settings = replace(redis.settings, anthropic=provider, rules_dir=rules)
+        demo = Demo(
+            simulator=simulator.url,
+            cut_redis=redis.cut,
+            no_redis=redis.problem,
+            log_on_disk=redis.own,
         )
+        await _serve(settings, about=_SIMULATED, more=breaking(simulator.url), demo=demo)
 
 
 def _reach_directly(host: str) -> None:
@@ -88,7 +98,7 @@ async def _serve(
     *,
     about: str,
     more: tuple[Hint, ...] = (),
-    simulator: str | None = None,
+    demo: Demo | None = None,
 ) -> None:
     from uvicorn import Config, Server  # noqa: PLC0415 - slow to load
 
@@ -97,7 +107,7 @@ async def _serve(
 
     check_exposure(settings)
     console = output()
-    app = create_app(Failsoft(settings, on_event=Narrator(console)), simulator=simulator)
+    app = create_app(Failsoft(settings, on_event=Narrator(console)), demo=demo)
     _quiet_logs()
     with _listen(settings.server.host, settings.server.port) as listener:
         host, port = listener.getsockname()[:2]
@@ -111,7 +121,15 @@ async def _serve(
             ws="none",
             timeout_graceful_shutdown=int(_DRAIN_SECONDS),
         )
+        _end_with_the_window()
         await Server(config).serve([listener])
+
+
+def _end_with_the_window() -> None:
+    """Let a window that is closed end the demo as Ctrl-C does: what it has started ends with it."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, signal.raise_signal, signal.SIGTERM)
 
 
 def _listen(host: str, port: int) -> socket.socket:

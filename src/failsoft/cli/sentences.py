@@ -14,6 +14,7 @@ from failsoft.telemetry.events import (
     RequestFinished,
     RequestStarted,
     RetryScheduled,
+    StoreChanged,
 )
 
 __all__ = ["Sentence", "sentence"]
@@ -43,6 +44,8 @@ def sentence(event: Event) -> Sentence | None:
         case Benched():
             left = f"{model_of(event.scope)} is left alone for {duration(event.seconds)}"
             line = f"{left}: {in_words(event.reason)}", "magenta"
+        case StoreChanged():
+            line = _store(event)
         case RequestFinished():
             line = _ended(event)
     return line
@@ -63,6 +66,12 @@ def _breaker(event: BreakerChanged) -> Sentence:
     if event.to_state == "half_open":
         return f"breaker half open: {model} is tried with one call", "magenta"
     return f"breaker closed: {model} is back", "green"
+
+
+def _store(event: StoreChanged) -> Sentence:
+    if event.up:
+        return f"store back: {event.store}", "green"
+    return f"store out of reach: {event.store}; questions go on without it", "bold red"
 
 
 def _ended(event: RequestFinished) -> Sentence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +39,7 @@ from failsoft.server.health import Health, Probes
 from failsoft.server.log import log_event, log_simulated
 from failsoft.server.metrics import MetricsPage
 from failsoft.server.page import Page
-from failsoft.server.playground import playground_routes
+from failsoft.server.playground import Demo, playground_routes
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.service import Service
@@ -56,14 +57,14 @@ def create_app(
     ai: Failsoft | None = None,
     settings: Settings | None = None,
     *,
-    simulator: str | None = None,
+    demo: Demo | None = None,
 ) -> FastAPI:
     """The whole service.
 
     It owns ``ai`` and closes it at its end; without one it makes its own from ``settings``, or
     from ``failsoft.toml`` and the environment. Under uvicorn, SIGTERM lets open requests finish
-    for ``server.drain_seconds``. ``simulator`` is the address of one whose faults the playground
-    may change. Raises :class:`~failsoft.errors.SettingError`.
+    for ``server.drain_seconds``. ``demo`` is what the playground may break. Raises
+    :class:`~failsoft.errors.SettingError`.
     """
     if ai is not None and settings is not None:
         raise TypeError("give create_app either ai or settings: ai has its own settings")
@@ -72,7 +73,7 @@ def create_app(
     trace_where_possible(ai)
     service = Service.of(ai)
     service.simulations.subscribe(log_simulated)
-    desk = _desk(service)
+    desk = _desk(service, demo)
     metrics = MetricsPage(service, desk)
     app = FastAPI(
         title="failsoft",
@@ -90,7 +91,7 @@ def create_app(
     app.include_router(_routes(service, desk, direct=True))
     web = Web()
     _add_own_routes(app, service, metrics, web)
-    _add_playground(app, service, web, simulator)
+    _add_playground(app, service, desk, web, demo)
     return app
 
 
@@ -109,8 +110,11 @@ def router(ai: Failsoft, *, principal: Any = None) -> APIRouter:
     return _routes(service, _desk(service), principal)
 
 
-def _desk(service: Service) -> Desk:
-    return Desk(service, _log(service.ai.settings))
+def _desk(service: Service, demo: Demo | None = None) -> Desk:
+    settings = service.ai.settings
+    if demo is not None and demo.log_on_disk:
+        settings = replace(settings, redis_url=None)
+    return Desk(service, _log(settings))
 
 
 def _log(settings: Settings) -> RequestLog:
@@ -163,9 +167,11 @@ def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: W
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
 
 
-def _add_playground(app: FastAPI, service: Service, web: Web, simulator: str | None) -> None:
+def _add_playground(
+    app: FastAPI, service: Service, desk: Desk, web: Web, demo: Demo | None
+) -> None:
     if service.ai.settings.serves_playground:
-        for method, path, work in playground_routes(service, web, simulator=simulator):
+        for method, path, work in playground_routes(service, desk, web, demo=demo):
             run = endpoint(work, ai=service.ai, render=service.render)
             app.add_api_route(path, run, methods=[method], include_in_schema=False)
 

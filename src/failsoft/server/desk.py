@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from failsoft.engine.client import Failsoft
@@ -46,6 +46,14 @@ class Desk:
         """What gauges show, the log among the stores."""
         state, log = self._service.ai.state(), self.store
         return replace(state, stores={log.name: log.up, **state.stores})
+
+    def health(self) -> dict[str, Any]:
+        """The body of ``GET /api/health/ai``, the log among the stores."""
+        health = self._service.ai.health()
+        health["stores"] = [asdict(self.store), *health["stores"]]
+        if health["status"] == "ok" and not self.store.up:
+            health["status"] = "degraded"
+        return health
 
     def start(self) -> None:
         """Open the log. Idempotent; done by the first request where nobody did it before."""

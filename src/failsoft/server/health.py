@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,11 +23,7 @@ class Health:
     async def show(self, request: Request, _request_id: str) -> Response:
         """Breakers, targets and errors, from real traffic. Always 200."""
         self._service.guard.tenant(request.headers)
-        health = self._service.ai.health()
-        stores = health["stores"] = [asdict(self._desk.store), *health["stores"]]
-        if health["status"] == "ok" and not all(store["up"] for store in stores):
-            health["status"] = "degraded"
-        return JsonResponse(health)
+        return JsonResponse(self._desk.health())
 
 
 class Probes:

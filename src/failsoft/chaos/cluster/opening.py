@@ -6,13 +6,14 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
 from failsoft.chaos.cluster.cluster import ANNOUNCE_SECONDS, DRAIN_SECONDS, Cluster, answers
 from failsoft.chaos.cluster.program import Program
+from failsoft.chaos.cluster.redis import start_redis
 from failsoft.chaos.drills.process import Service
 
 __all__ = ["open_cluster"]
@@ -37,7 +38,7 @@ async def open_cluster(
         redis, balancer = Program("redis-server", folder), Program("haproxy", folder)
         stack.push_async_callback(redis.stop)
         stack.push_async_callback(balancer.stop)
-        redis_url = await _start_redis(redis)
+        redis_url = await start_redis(redis)
         servers = {name: _server(name, folder, upstream, redis_url) for name in _NAMES}
         cluster = Cluster(
             servers=servers, redis=redis, balancer=balancer, session=session, tell=tell
@@ -46,22 +47,6 @@ async def open_cluster(
         await asyncio.gather(*(server.start() for server in servers.values()))
         await _start_balancer(balancer, haproxy, listener, servers, session)
         yield cluster
-
-
-async def _start_redis(redis: Program) -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-    where = ("--bind", "127.0.0.1", "--port", port)
-
-    async def ready() -> bool:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", int(port))
-            writer.close()
-            return True
-        return False
-
-    await redis.start(*where, "--save", "", "--appendonly", "no", ready=ready)
-    return f"redis://127.0.0.1:{port}/0"
 
 
 def _server(name: str, folder: Path, upstream: str, redis_url: str) -> Service:

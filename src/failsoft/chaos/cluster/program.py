@@ -38,7 +38,7 @@ class Program:
         """Start it and wait until it is ``ready``. Raises :class:`.ClusterError`."""
         with self._said.open("wb") as said:
             self._process = await asyncio.create_subprocess_exec(
-                self._path(), *arguments,
+                *_leash(), self._path(), *arguments,
                 cwd=self._folder,
                 env={**os.environ, **(environment or {})},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -84,3 +84,11 @@ class Program:
     def _last_words(self) -> str:
         lines = self._said.read_text(errors="replace").split("\n")
         return " | ".join([line for line in lines if line][-_LINES_TOLD:]) or "it said nothing"
+
+
+def _leash() -> tuple[str, ...]:
+    """What ends it even where this process is killed; util-linux has it, BusyBox has not."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or Path(setpriv).resolve().name != "setpriv":
+        return ()
+    return setpriv, "--pdeathsig", "TERM"

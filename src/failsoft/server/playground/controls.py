@@ -14,6 +14,7 @@ from failsoft.chaos.simulator.faults import format_fault, parse_fault
 from failsoft.errors import SettingError
 from failsoft.server.body import read_json, shown_name
 from failsoft.server.playground.access import Access
+from failsoft.server.playground.redis import RedisSwitch
 from failsoft.server.problem import Problem
 from failsoft.server.service import Service
 from failsoft.server.wire import JsonResponse
@@ -32,10 +33,11 @@ _BODY_BYTES, _SECONDS = 4096, 5.0
 class Controls:
     """Reads and sets the faults of the models of the chain, in the simulator at ``url``."""
 
-    def __init__(self, service: Service, access: Access, url: str) -> None:
+    def __init__(self, service: Service, access: Access, url: str, redis: RedisSwitch) -> None:
         self._ai = service.ai
         self._access = access
         self._url = f"{url}/_sim/models"
+        self._redis = redis
         targets = (target for route in self._ai.health()["routes"] for target in route["targets"])
         self._models = dict.fromkeys((*(each.partition("/")[2] for each in targets), _EVERY))
         self._began: dict[str, list[str]] | None = None
@@ -60,8 +62,9 @@ class Controls:
         return JsonResponse({"faults": faults})
 
     async def restore(self, request: Request, _request_id: str) -> Response:
-        """Everything as the demo began: faults, breakers, benches and parks."""
+        """Everything as the demo began: faults, breakers, benches and parks, and the Redis."""
         self._access.check(request)
+        await self._redis.turn(off=False)
         now, began = await self._faults(), self._began or {}
         for model in dict.fromkeys((*began, *now)):
             await self._put(model, began.get(model, []))

@@ -9,12 +9,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from failsoft.server.desk import Desk
 from failsoft.server.endpoint import Work
 from failsoft.server.notices_page import NoticesPage
 from failsoft.server.playground.access import Access
 from failsoft.server.playground.controls import Controls
+from failsoft.server.playground.demo import Demo
 from failsoft.server.playground.feed import Feed
 from failsoft.server.playground.others import Others
+from failsoft.server.playground.redis import RedisSwitch
 from failsoft.server.playground.sdk import BareSdk
 from failsoft.server.service import Service
 from failsoft.server.stream import EventStream
@@ -30,35 +33,58 @@ Route = tuple[str, str, Work]
 _WATCH_SECONDS = 3600.0
 
 
-def playground_routes(service: Service, web: Web, *, simulator: str | None) -> Iterator[Route]:
-    """The routes; those that break things only with the address of the demo's ``simulator``."""
+def playground_routes(
+    service: Service, desk: Desk, web: Web, *, demo: Demo | None
+) -> Iterator[Route]:
+    """The routes; those that break things only with what the ``demo`` runs."""
     access = Access(service)
-    sdk = None if simulator is None else BareSdk(service, access, simulator)
-    looking = _Looking(service, access, web, sdk=sdk)
+    breaking = None if demo is None else _Breaking(service, access, demo)
+    looking = _Looking(service, desk, access, web, breaking=breaking)
     yield "GET", "/playground", looking.page
     yield "GET", "/playground/setup", looking.setup
     yield "GET", "/playground/events", looking.events
     yield "GET", "/playground/notices", looking.notices
-    if simulator is None or sdk is None:
-        return
-    controls = Controls(service, access, simulator)
-    yield "GET", "/playground/simulator", controls.show
-    yield "DELETE", "/playground/simulator", controls.restore
-    yield "PUT", "/playground/simulator/{model:path}", controls.change
-    yield "POST", "/playground/others", Others(service, access).ask
-    yield "POST", "/playground/sdk", sdk.ask
+    if breaking is not None:
+        yield from breaking.routes()
+
+
+class _Breaking:
+    """What only the demo has."""
+
+    def __init__(self, service: Service, access: Access, demo: Demo) -> None:
+        self.redis = RedisSwitch(demo, access)
+        self.sdk = BareSdk(service, access, demo.simulator)
+        self._controls = Controls(service, access, demo.simulator, self.redis)
+        self._others = Others(service, access)
+
+    def routes(self) -> Iterator[Route]:
+        yield "GET", "/playground/simulator", self._controls.show
+        yield "DELETE", "/playground/simulator", self._controls.restore
+        yield "PUT", "/playground/simulator/{model:path}", self._controls.change
+        yield "PUT", "/playground/redis", self.redis.change
+        yield "POST", "/playground/others", self._others.ask
+        yield "POST", "/playground/sdk", self.sdk.ask
 
 
 class _Looking:
     """The page, and what it is told."""
 
-    def __init__(self, service: Service, access: Access, web: Web, *, sdk: BareSdk | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        desk: Desk,
+        access: Access,
+        web: Web,
+        *,
+        breaking: _Breaking | None,
+    ) -> None:
         self._service = service
+        self._desk = desk
         self._access = access
         self._web = web
-        self._sdk = sdk
+        self._breaking = breaking
         self._notices = NoticesPage(service.ai)
-        self._feed = Feed(service.ai.health)
+        self._feed = Feed(desk.health)
         service.ai.subscribe(self._feed)
         service.drain.on_begin(self._feed.close)
 
@@ -76,12 +102,13 @@ class _Looking:
         """What there is to see here, and what can be changed."""
         self._access.check(request)
         settings = self._service.ai.settings
+        breaking = self._breaking
         told: dict[str, Any] = {
-            "health": self._service.ai.health(),
+            "health": self._desk.health(),
             "deadline_seconds": settings.effective_stream_deadline_seconds,
-            "simulator": self._sdk is not None,
-            "sdk": None if self._sdk is None else self._sdk.name,
-            "redis": settings.redis_url is not None,
+            "simulator": breaking is not None,
+            "sdk": None if breaking is None else breaking.sdk.name,
+            "redis": None if breaking is None else breaking.redis.told,
         }
         return JsonResponse(told)
 
