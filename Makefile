@@ -1,5 +1,5 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs.
-.PHONY: run run-cluster test lint types pins bench drill clean
+.PHONY: run run-cluster test lint types pins bench drill docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,11 @@ drill: $(VENV)/.run
 		$(BIN)/failsoft drill run $$drill --report drills/$$drill.html || failed=1; \
 	done; test -z "$$failed"
 
+# The documentation as a site in build/site, in an environment of its own.
+docs: $(VENV)-docs/.docs
+	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs --quiet build
+	@echo "Open build/site/index.html"
+
 # Write the pins anew from pyproject.toml.
 pins: $(VENV)/.dev
 	@sh scripts/pins.sh
@@ -40,5 +45,8 @@ $(VENV)/.run: requirements/run.txt requirements/uv.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@sh scripts/setup.sh dev
 
+$(VENV)-docs/.docs: requirements/docs.txt requirements/uv.txt
+	@sh scripts/setup.sh docs
+
 clean:
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-docs build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,3 +11,4 @@ compile() {
 echo "uv" | compile - -o requirements/uv.txt
 compile pyproject.toml requirements/build.in requirements/uv.in --extra redis --extra anthropic -o requirements/run.txt
 compile pyproject.toml requirements/build.in requirements/uv.in --group dev -o requirements/dev.txt
+compile --group pyproject.toml:docs requirements/uv.in -o requirements/docs.txt

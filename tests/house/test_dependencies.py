@@ -23,3 +23,4 @@ def test_every_dependency_is_explained_and_nothing_else():
     assert lines_under("Needed to run") == names(project["dependencies"])
     assert lines_under("Extras") == names([one for extra in extras.values() for one in extra])
     assert lines_under("Needed to work on it") == to_work | {"uv"}
+    assert lines_under("Needed to build these pages") == names(said["dependency-groups"]["docs"])

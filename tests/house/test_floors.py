@@ -10,7 +10,7 @@ PACKAGE = "failsoft"
 
 # From the ground up. A room may use its own floor and those below it.
 FLOORS = (
-    {"errors", "config"},
+    {"errors", "config", "forks"},
     {"policy", "classify", "notices"},
     {"degrade", "requests", "providers", "state", "telemetry"},
     {"engine", "chaos", "parts"},

@@ -1,12 +1,15 @@
 """Each alert has its page, and what the pages ask Prometheus for is there to be asked."""
 
+import json
 import re
 
 import pytest
 import yaml
 from alert_kit import ROOT, needs_promtool, promtool
 
+from failsoft.telemetry.alerts import Firing
 from failsoft.telemetry.conditions import ALERTS
+from failsoft.telemetry.messages import payload
 
 DOCS = ROOT / "docs"
 RUNBOOKS = {path.stem: path.read_text() for path in (DOCS / "runbooks").glob("*.md")}
@@ -38,6 +41,15 @@ def test_the_index_is_the_table():
         f"| [{one.name}](runbooks/{one.page}.md) | {one.description} | {one.severity} | {one.who} |"
         for one in ALERTS
     ]
+
+
+def test_the_message_shown_has_the_fields_of_one():
+    (block,) = re.findall(r"```json\n(.*?)```", (DOCS / "alerts.md").read_text(), re.DOTALL)
+    links = {"service": "failsoft", "instance": "web-1:4711", "status_page": "https://a.example"}
+    message = payload(Firing(alert=ALERTS[0], subject="chat"), "firing", began_at=0.0, links=links)
+    assert {name: type(value) for name, value in json.loads(block).items()} == {
+        name: type(value) for name, value in message.items()
+    }
 
 
 def test_links_between_pages_lead_somewhere():

@@ -20,6 +20,7 @@ from failsoft.degrade.saved.loading import Loading, wordllama
 from failsoft.degrade.saved.search import Query
 from failsoft.degrade.saved.shelf import Answered, Keeping, Shelf
 from failsoft.degrade.saved.worker import CacheDownError, NotYetError, Worker
+from failsoft.forks import in_every_child
 from failsoft.requests.records import StoreStatus
 
 __all__ = [
@@ -133,6 +134,7 @@ class SemanticCache:
         self._lock = threading.Lock()
         self._worker: Worker | None = None
         self._exact_hits = self._similar_hits = self._shadow_hits = self._misses = 0
+        in_every_child(self._forked)
 
     @property
     def status(self) -> StoreStatus:
@@ -244,6 +246,11 @@ class SemanticCache:
     def stats(self) -> CacheStats:
         """What there is, and what was found. Blocking. Raises :class:`CacheDownError`."""
         return self._started().ask(self._stats).result()
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
+        if self._worker is not None:
+            self._worker.forked()
 
     def _started(self) -> Worker:
         with self._lock:

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from failsoft.errors import SettingError
+from failsoft.forks import in_every_child
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,7 @@ class WordllamaEmbedder:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        in_every_child(self._forked)
         self._model: Any = None
         self._name: str | None = None
 
@@ -60,6 +62,9 @@ class WordllamaEmbedder:
             _package()
             self._name = f"wordllama {version('wordllama')} {self.dimensions}"
         return self._name
+
+    def _forked(self) -> None:
+        self._lock = Lock()
 
     def load(self) -> None:
         """Read the weights, once: 0.5 s. Raises SettingError without the extra."""

@@ -17,6 +17,7 @@ from failsoft.degrade.written.rule import Problem
 from failsoft.degrade.written.shelves import Found, Shelves
 from failsoft.degrade.written.vocabulary import Vocabulary
 from failsoft.errors import RuleFolderError
+from failsoft.forks import in_every_child
 
 if TYPE_CHECKING:
     from failsoft.degrade.embedder import Embedder
@@ -82,6 +83,7 @@ class RuleBook:
         self._clock = clock
         self._report = report
         self._reading = threading.Lock()
+        in_every_child(self._forked)
         self._shelves = Shelves(vocabulary=self._vocabulary)
         self._stale = False
         self._away = False
@@ -137,6 +139,9 @@ class RuleBook:
             self._away = True
             remedy = "bring the folder back; its rules stay in force"
             self._report(Problem(file=str(self._path), line=1, what=what, remedy=remedy))
+
+    def _forked(self) -> None:
+        self._reading = threading.Lock()
 
     def _is_due(self) -> bool:
         now = self._clock()

@@ -14,13 +14,14 @@ __all__ = ["BlockingFailsoft"]
 
 
 class BlockingFailsoft:
-    """:class:`~failsoft.engine.client.Failsoft` with the same names and arguments, blocking.
+    """:class:`~failsoft.engine.client.Failsoft` for code without a loop, by the same names.
 
         with BlockingFailsoft() as ai:
             print(ai.ask("What is an escrow account?").text)
 
     It owns one thread with one event loop, started at the first call; safe to share between
-    threads. An interrupt (``KeyboardInterrupt``) cancels the call that was waited for.
+    threads, and to use in a process that was forked: a child has a thread of its own. An interrupt
+    (``KeyboardInterrupt``) cancels the call that was waited for.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -28,25 +29,29 @@ class BlockingFailsoft:
         self._portal = Portal("BlockingFailsoft")
 
     def ask(self, *args: Any, **arguments: Any) -> Answer:
-        """:meth:`Failsoft.ask`."""
+        """Ask one question, as :meth:`~failsoft.engine.client.Failsoft.ask` does."""
         return self._portal.wait(self._ai.ask(*args, **arguments))
 
     def complete(self, **arguments: Any) -> Answer:
-        """:meth:`Failsoft.complete`."""
+        """Send the provider's fields, as :meth:`~failsoft.engine.client.Failsoft.complete` does."""
         return self._portal.wait(self._ai.complete(**arguments))
 
     def stream(self, *args: Any, **arguments: Any) -> Iterator[StreamEvent]:
-        """:meth:`Failsoft.stream`, as a plain generator; closing it cancels the request."""
+        """Read the answer while it comes; closing the generator cancels the request.
+
+        The arguments and events are those of :meth:`~failsoft.engine.client.Failsoft.stream`.
+        """
         stream = self._ai.stream(*args, **arguments)
+        loop = self._portal.loop()
         try:
             while (event := self._portal.wait(_next(stream.__anext__()))) is not None:
                 yield event
         finally:
-            if not self._portal.closed:
+            if self._portal.runs(loop):  # not after closing, nor in a child of who began it
                 self._portal.wait(stream.aclose())
 
     def health(self) -> dict[str, Any]:
-        """:meth:`Failsoft.health`."""
+        """The state of the service, as :meth:`~failsoft.engine.client.Failsoft.health` gives it."""
         return self._ai.health()
 
     def close(self) -> None:

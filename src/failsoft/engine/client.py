@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
-from random import Random
+from random import Random, SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,7 +68,8 @@ class Failsoft:
             chain=chain,
             providers=providers,
             subscribers=() if on_event is None else (on_event,),
-            rng=rng or Random(),  # noqa: S311 - jitter, not a secret
+            # The system's own is not the same in every process that is forked.
+            rng=rng or SystemRandom(),
         )
 
     async def __aenter__(self) -> Self:

@@ -17,11 +17,12 @@ from failsoft.degrade.ladder import Ladder
 from failsoft.engine.admission import Route
 from failsoft.engine.alarms import Alarms
 from failsoft.engine.chain import RouteChain
-from failsoft.engine.clock import monotonic
+from failsoft.engine.clock import monotonic, running_loop
 from failsoft.engine.openings import Openings
 from failsoft.engine.shared import Shared
 from failsoft.engine.steps import ladder_of
 from failsoft.errors import FailsoftError, SettingError
+from failsoft.forks import in_every_child
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.circuit import CircuitState, Transition
 from failsoft.policy.gates import Gates, Held
@@ -94,6 +95,7 @@ class Core:
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self._providers = self.failing(self._simulation)
+        in_every_child(self._forked)
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -125,6 +127,7 @@ class Core:
 
     async def begin(self) -> None:
         """Know what other processes know before the first request, where that takes no time."""
+        running_loop()  # who has none is told at once
         if self.shared is not None:
             self.shared.begin(self.gates)
             await self.shared.looked(_FIRST_LOOK_SECONDS)
@@ -185,6 +188,13 @@ class Core:
         if self.shared is not None:
             await self.shared.aclose()
         await self.ladder.aclose()
+
+    def _forked(self) -> None:
+        """Go on in a forked process. What is under way is the parent's, and ends there."""
+        self.gates.forked()
+        self.budget.forked()
+        self._routes = {}
+        self.openings = Openings()
 
     def _sharing(self) -> Shared | None:
         settings = self.settings

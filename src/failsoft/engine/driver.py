@@ -5,7 +5,6 @@ Order, outside in: ladder( deadline( chain( retry( breaker( bulkhead( timers( wi
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import Verdict
 from failsoft.engine.attempt import LiveAttempt
 from failsoft.engine.call import Request
+from failsoft.engine.clock import running_loop
 from failsoft.engine.core import Core
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.engine.report import Reporter
@@ -98,7 +98,7 @@ class Driver:
         self._plan = request.plan(core)
         self._report = report
         self._reader = reader
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         self._clock = loop.time
         self._alarms = core.alarms.of(loop)
         self._began = request.times.started_at

@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from failsoft.errors import FailsoftError
+from failsoft.forks import in_every_child
 
 __all__ = ["Portal"]
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 class Portal:
     """One thread with one event loop, started at the first call; safe to share between threads.
 
-    ``owner`` is what its user knows it as, for the error once it is closed.
+    A process that was forked has a thread of its own. ``owner`` is what its user knows it as.
     """
 
     def __init__(self, owner: str) -> None:
@@ -27,15 +28,18 @@ class Portal:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self.closed = False
+        self._closed = False
+        # What a parent's thread holds open is the parent's: to let go of it here would close it.
+        self._forsaken: asyncio.AbstractEventLoop | None = None
+        in_every_child(self._forked)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """What ``work`` returns or raises; an interrupt while waiting cancels it.
 
-        Raises :class:`~failsoft.errors.FailsoftError` once it is closed.
+        Raises :class:`~failsoft.errors.FailsoftError` once it is closed, and in its own thread.
         """
         try:
-            loop = self._running_loop()
+            loop = self.loop()
         except BaseException:
             work.close()
             raise
@@ -53,7 +57,7 @@ class Portal:
     def close(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
         """Do ``last`` in the loop if it ever ran, and end the thread. Idempotent."""
         with self._lock:
-            self.closed = True
+            self._closed = True
             loop, self._loop = self._loop, None
         if loop is None or self._thread is None:
             return
@@ -63,10 +67,16 @@ class Portal:
         if self._thread is not threading.current_thread():  # whoever drops it last may be anywhere
             self._thread.join()
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its loop, which runs; raises as :meth:`wait` does."""
         with self._lock:
-            if self.closed:
+            if self._closed:
                 raise FailsoftError(f"this {self._owner} is closed; make a new one")
+            if threading.current_thread() is self._thread:
+                raise FailsoftError(
+                    f"this {self._owner} was called in its own thread, from a subscriber to its "
+                    "events perhaps, and would wait for itself; call it from another thread"
+                )
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
@@ -74,6 +84,15 @@ class Portal:
                 )
                 self._thread.start()
             return self._loop
+
+    def runs(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether that is its loop still: not once it is closed, nor in a child of a fork."""
+        return self._loop is loop
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
+        self._forsaken, self._loop = self._loop, None
+        self._thread = None
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

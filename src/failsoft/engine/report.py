@@ -35,6 +35,7 @@ class Reporter:
         self._request_id = request.id
         self._route = request.route
         self._began = request.times.started_at
+        self._attempts = 0
         self._hops = 0
         self._stream = False
         self._settings = core.settings
@@ -61,6 +62,7 @@ class Reporter:
 
     def attempt_finished(self, attempt: Attempt) -> None:
         """A call ended."""
+        self._attempts += 1
         verdict = attempt.verdict
         if verdict is not None:
             self._tally.attempt_failed(verdict.category, time.time())
@@ -150,7 +152,7 @@ class Reporter:
             fault=verdict.fault if verdict else (Fault.USER if answer is None else ""),
             target=(answer.target if answer else None) or "",
             position=answer.position if answer else None,
-            attempts=len(answer.attempts) if answer else 0,
+            attempts=self._attempts,
             hops=self._hops,
             duration_seconds=monotonic() - self._began,
             first_content_seconds=_first_content(answer) if answer else None,

@@ -9,6 +9,7 @@ from typing import Self
 
 from failsoft.engine.answer import StreamDone, StreamError, StreamEvent, StreamInterrupted
 from failsoft.engine.call import Request
+from failsoft.engine.clock import running_loop
 from failsoft.engine.core import Core
 from failsoft.engine.pump import Outlet, Pump
 from failsoft.notices import Catalogue
@@ -69,9 +70,10 @@ class AnswerStream:
         return event
 
     def _begin(self) -> _Buffer:
+        loop = running_loop()
         buffer = self._buffer = _Buffer()
         pump = Pump(self._core, self._request, self._catalogue, buffer)
-        self._task = asyncio.create_task(buffer.fill(pump))
+        self._task = loop.create_task(buffer.fill(pump))
         return buffer
 
     async def __aenter__(self) -> Self:

@@ -161,6 +161,8 @@ class Breaker:
     def forked(self) -> None:
         """See :meth:`.Gate.forked`."""
         self._lock = Lock()
+        # The parent's calls under way will never be decided here.
+        self._admitted = self._decided
 
     def _peek(self, now: float) -> Rejection | None:
         if self._state is CircuitState.CLOSED:

@@ -24,6 +24,10 @@ class RetryBudget:
         self._window = Window(settings.budget_window_seconds, settings.budget_window_seconds)
         self._lock = Lock()
 
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
     def request(self, now: float) -> None:
         """Count one request that began at ``now`` (seconds, monotonic)."""
         with self._lock:

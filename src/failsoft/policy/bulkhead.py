@@ -45,6 +45,12 @@ class Bulkhead:
         """Whether the next to enter would have to wait or be turned away."""
         return self._held >= self._limit
 
+    def forked(self) -> None:
+        """Begin empty in a forked process: what holds or waits is the parent's."""
+        self._lock = Lock()
+        self._held = 0
+        self._queue = deque()
+
     def enter(self) -> Place | None:
         """A place, held or waiting; ``None`` where the queue is full too."""
         with self._lock:

@@ -115,6 +115,7 @@ class Gate:
     def forked(self) -> None:
         """Go on in a forked process: a lock may be held by a thread that is not there."""
         self.breaker.forked()
+        self.bulkhead.forked()
         self.host.forked()
         for hold in self.holds:
             hold.forked()

@@ -86,6 +86,11 @@ class Gates:
                 self._leaders.lead(gate)
         return gate
 
+    def forked(self) -> None:
+        """Go on in a forked process."""
+        for gate in self:
+            gate.forked()
+
     def peek(self, target: Target, now: float) -> Refusal | None:
         """Why ``target`` could not be called right now, taking nothing."""
         gate = self._gates.get(target) or self.of(target)

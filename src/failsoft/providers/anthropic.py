@@ -61,7 +61,8 @@ class AnthropicWire:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
         data = io.BytesIO(body)  # bytes would be written in one go, however large
-        return WireReply(await self._sessions.get().post(self._url, data=data, headers=headers))
+        session = await self._sessions.get()
+        return WireReply(await session.post(self._url, data=data, headers=headers))
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
         passed = {name.lower(): value for name, value in callers.items()}

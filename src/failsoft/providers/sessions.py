@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -31,6 +32,9 @@ class _Reply(aiohttp.ClientResponse):
 class SessionPerLoop:
     """Makes an :class:`aiohttp.ClientSession` where it is first needed, one an event loop.
 
+    It is closed when its loop ends as ``asyncio.run`` ends one: a loop shuts down its asynchronous
+    generators, and one of them holds the session.
+
     Proxy and certificates come from the environment as they do for the provider's SDK:
     ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` (also in lower case),
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, read when a session is made. There is no limit on
@@ -41,22 +45,32 @@ class SessionPerLoop:
     def __init__(self, url: str) -> None:
         self._url = url
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._holders: dict[
+            asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]
+        ] = {}
 
-    def get(self) -> aiohttp.ClientSession:
+    async def get(self) -> aiohttp.ClientSession:
         """The session of the running event loop."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
-        if session is None:
+        if session is None or session.closed:
             for other in [other for other in self._sessions if other.is_closed()]:
-                del self._sessions[other]
-            session = self._sessions[loop] = self._make()
+                del self._sessions[other], self._holders[other]
+            holder = self._holders[loop] = self._hold()
+            session = self._sessions[loop] = await anext(holder)  # which never waits
         return session
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Idempotent."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        loop = asyncio.get_running_loop()
+        self._sessions.pop(loop, None)
+        holder = self._holders.pop(loop, None)
+        if holder is not None:
+            await holder.aclose()
+
+    async def _hold(self) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        async with self._make() as session:
+            yield session
 
     def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

@@ -80,7 +80,7 @@ class Webhook:
     async def _post(self, message: Mapping[str, Any]) -> str | None:
         """What went wrong, without the address."""
         try:
-            async with self._sessions.get().post(
+            async with (await self._sessions.get()).post(
                 self._url,
                 json=message,
                 allow_redirects=False,

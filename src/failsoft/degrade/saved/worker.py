@@ -90,12 +90,13 @@ class Worker:
         ask = _Ask(work, Future())
         self._inbox.put(ask)
         if self._over:  # the thread may not have seen it any more
-            _fail(ask, CacheDownError(f"cache {self._keeping.path}: closed"))
+            problem = self._status.problem or f"cache {self._keeping.path}: closed"
+            _fail(ask, CacheDownError(problem))
         return ask.answer
 
     def keep(self, answered: Answered) -> None:
         """Save it soon; what there is no room for is dropped."""
-        if self._pending.admit(answered):
+        if not self._over and self._pending.admit(answered):
             self._inbox.put(answered)
 
     def delete(self, tenant: str | None, user: str | None) -> Future[int]:
@@ -110,6 +111,14 @@ class Worker:
         self._inbox.put(None)
         self._thread.join()
         self._loading.close()
+
+    def forked(self) -> None:
+        """Be over in a forked process: SQLite has no second way to a file its parent has open."""
+        self._over = True
+        self._change(
+            problem=f"cache {self._keeping.path}: the parent of this process had opened it before "
+            "the fork; make a new Failsoft or SemanticCache in the child"
+        )
 
     # What follows runs in the thread.
 

@@ -7,6 +7,8 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from failsoft.forks import in_every_child
+
 __all__ = ["Vocabulary"]
 
 # Whatever is no space and no punctuation: \w would break words of Hindi or Thai at their vowels.
@@ -80,6 +82,7 @@ class Vocabulary:
         self._small: dict[str, frozenset[str]] = {}
         self._stems: dict[tuple[str, str], str] = {}
         self._working = threading.Lock()
+        in_every_child(self._forked)
 
     def content(self, text: str, locale: str) -> frozenset[str]:
         """The stems of the words that are not small ones, in the language of ``locale``."""
@@ -89,6 +92,9 @@ class Vocabulary:
             return frozenset(
                 self._stem(language, word) for word in _words(text) if not _is_small(word, small)
             )
+
+    def _forked(self) -> None:
+        self._working = threading.Lock()
 
     def _small_words(self, language: str) -> frozenset[str]:
         if language not in self._small:

@@ -78,6 +78,7 @@ class BlockingBody(_Body, httpx2.SyncByteStream):
     def __init__(self, begun: Streamed, portal: Portal) -> None:
         super().__init__(begun)
         self._portal = portal
+        self._loop = portal.loop()
 
     def __iter__(self) -> Iterator[bytes]:
         while chunk := self._took(self._portal.wait(self._begun.pipe.take())):
@@ -86,5 +87,5 @@ class BlockingBody(_Body, httpx2.SyncByteStream):
     def close(self) -> None:
         """End the request, wherever it is."""
         self._closing()
-        if not self._portal.closed:
+        if self._portal.runs(self._loop):
             self._portal.wait(self._begun.aclose())
