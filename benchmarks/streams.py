@@ -55,6 +55,9 @@ class Process:
         """Terminate it and wait."""
         self._popen.terminate()
         self._popen.wait()
+        for pipe in (self._popen.stdin, self._popen.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads."""

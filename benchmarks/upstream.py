@@ -1,13 +1,15 @@
 """A fast local upstream for benchmarks: one fixed 50-event answer, as a stream and as JSON.
 
 Prints its address and runs until it is terminated. It does as little as HTTP allows, so that what
-is measured is the client.
+is measured is the client. With the argument ``pieces`` a stream's events are written one by one, as
+they come from a model; else all at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 WORDS = [f"word{number} " for number in range(50)]
@@ -61,6 +63,8 @@ def _reply(kind: str, body: bytes) -> bytes:
 
 STREAM = _reply("text/event-stream", _events())
 PLAIN = _reply("application/json", _answer())
+PIECES = [event + b"\n\n" for event in STREAM.removesuffix(b"\n\n").split(b"\n\n")]
+PIECEWISE = "pieces" in sys.argv[1:]
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +74,9 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             body = await reader.readexactly(length)
             streams = json.loads(body).get("stream")
-            writer.write(STREAM if streams else PLAIN)
+            for piece in PIECES if streams and PIECEWISE else [STREAM if streams else PLAIN]:
+                writer.write(piece)
+                await asyncio.sleep(0)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

@@ -146,11 +146,22 @@ async def test_latency_is_waited_out_before_and_between_contents(
 ) -> None:
     sim.set("*", faults=["latency;first_content_ms=800;between_events_ms=50"])
     await ask(stream=True, max_tokens=4)
-    assert clock.slept == [0.8, 0.05, 0.05, 0.05]
+    assert clock.slept == [0.8, *[pytest.approx(0.05)] * 3]
     clock.slept.clear()
     await ask(max_tokens=4)
     assert clock.slept == [0.8, pytest.approx(0.15)]
     assert sim.requests[1].first_byte_s == pytest.approx(sim.requests[1].arrived_s + 0.95)
+
+
+async def test_waits_that_end_late_do_not_add_up(sim: Simulator, clock: Any, ask: Any) -> None:
+    async def late(seconds: float) -> None:
+        clock.moment += seconds + 0.02
+
+    clock._sleep = late
+    sim.set("*", faults=["latency;between_events_ms=50"])
+    await ask(stream=True, max_tokens=21)
+    [request] = sim.requests
+    assert request.ended_s == pytest.approx(request.arrived_s + 20 * 0.05 + 0.02)
 
 
 async def test_latency_slows_down_an_error_too(sim: Simulator, clock: Any, ask: Any) -> None:

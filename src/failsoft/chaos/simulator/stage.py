@@ -27,6 +27,7 @@ class Stage(Line):
     ) -> None:
         super().__init__(request, clock=clock, headers=fate.headers)
         self._fate = fate
+        self._due: float | None = None  # of the next content
         self.answer = answer
         self.stream = stream
 
@@ -91,7 +92,11 @@ class Stage(Line):
     async def _pace(self, contents: int) -> None:
         if self._fate.latency:
             between, rng = self._fate.latency.between_events_ms, self._fate.rng
-            await self.clock.sleep(sum(between.draw(rng) for _ in range(contents)))
+            now = self.clock.now()
+            # Held to a time, not to a wait: forty waits that each end late would make a streamed
+            # answer slower than the same answer as JSON.
+            self._due = (self._due or now) + sum(between.draw(rng) for _ in range(contents))
+            await self.clock.sleep(self._due - now)
 
 
 def _until(events: Iterable[Frame], contents: int) -> Iterator[Frame]:
