@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from failsoft.degrade.embedder import Embedder
+from failsoft.degrade.hits import CacheStats, Hit, ShadowHit
 from failsoft.degrade.partition import PUBLIC, Partition, tenant_scope, user_scope
 from failsoft.degrade.saved.entries import Entry, Listed
 from failsoft.degrade.saved.loading import Loading, wordllama
@@ -48,43 +48,6 @@ OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")
 """The partition of a cache that is used on its own."""
 
 _OWN_LOCALE: Final = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A saved answer. ``similarity`` of its ``question`` to that asked is 1.0 where ``exact``."""
-
-    response: str
-    age_seconds: float
-    question: str
-    similarity: float
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowHit:
-    """What shadow mode would have served, and to which question."""
-
-    asked: str
-    hit: Hit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheStats:
-    """Entries, partitions and used bytes of the file; the rest counts from this process's start.
-
-    ``similar_problem`` says why like questions are not found, empty where they are.
-    """
-
-    entries: int
-    partitions: int
-    bytes: int
-    exact_hits: int
-    similar_hits: int
-    shadow_hits: int
-    misses: int
-    dropped: int
-    similar_problem: str
 
 
 class SemanticCache:
