@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from contextlib import closing
 
 import pytest
 import uvicorn
@@ -27,11 +28,10 @@ def ask(port, path="/api/chat"):
     """A reply, with the worker that gave it; each by a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     body = json.dumps({"message": "Hello?"})
-    connection.request("POST", path, body, {"content-type": "application/json"})
-    reply = connection.getresponse()
-    told = reply.status, reply.read(), int(reply.headers["x-worker"])
-    connection.close()
-    return told
+    with closing(connection):
+        connection.request("POST", path, body, {"content-type": "application/json"})
+        reply = connection.getresponse()
+        return reply.status, reply.read(), int(reply.headers["x-worker"])
 
 
 def telling(app: FastAPI) -> FastAPI:

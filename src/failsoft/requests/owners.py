@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from failsoft.forks import in_every_child
+
 __all__ = ["DEAD_SECONDS", "Owner", "bury", "lives", "locks", "owner_name"]
 
 # An owner whose lock cannot be asked is dead after that long without a sign: fifteen heartbeats.
@@ -20,13 +22,17 @@ _NO_LOCKS: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}
 
 
 class Owner:
-    """This process. It holds a lock on a file of its own name until it dies, however it dies."""
+    """This process. It holds a lock on a file of its own name until it dies, however it dies.
+
+    A process that was forked is another one: workers that were forked from one parent with the
+    application already made would else wait for each other's lock.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.name = owner_name()
-        self._path = _path(folder, self.name)
         self._fd: int | None = None
+        self._begin()
+        in_every_child(self._begin)
 
     def hold(self) -> None:
         """Hold the lock; anew, under the same name, where the file has gone. Raises OSError."""
@@ -46,6 +52,11 @@ class Owner:
         self._fd = fd
         if not _is_at(fd, self._path):  # taken for a dead one's before it was locked
             self.hold()
+
+    def _begin(self) -> None:
+        self.release()
+        self.name = owner_name()
+        self._path = _path(self._folder, self.name)
 
     def leave(self) -> None:
         """Leave no file: there is nothing of ours left to take over. Raises OSError."""

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from failsoft.forks import in_every_child
 from failsoft.requests.follows import Follows
 from failsoft.requests.log import OnCancel
 from failsoft.requests.owners import owner_name
@@ -58,14 +60,20 @@ class RedisLog:
     ) -> None:
         self._store_text = store_text
         self._clock = clock or time.time
-        self._owner = owner_name()
+        self._make_commands = partial(Commands, retention=retention_seconds, clock=clock)
         self._wire = Wire(url)
-        self._commands = Commands(self._owner, retention=retention_seconds, clock=clock)
+        self._begin()
+        in_every_child(self._begin)
         self._tails: dict[str, PlacedTail] = {}  # of the runs that are this process's, by request
         self._places: dict[str, str] = {}
         self._follows = Follows()
         self._courier: Courier | None = None
         self._duties: Duties | None = None
+
+    def _begin(self) -> None:
+        """Have a name of its own, in a process that was forked too."""
+        self._owner = owner_name()
+        self._commands = self._make_commands(self._owner)
 
     @property
     def status(self) -> StoreStatus:

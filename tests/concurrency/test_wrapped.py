@@ -1,0 +1,78 @@
+"""One wrapped client in many threads, in one loop after the other, and in a child of a fork."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import anthropic
+import pytest
+from concurrency_kit import fork, settings
+
+import failsoft
+from failsoft.testing import RunningSimulator
+
+OPUS, SONNET = "claude-opus-5-5", "claude-sonnet-5-5"
+ASKED = {"max_tokens": 32, "messages": [{"role": "user", "content": "What is escrow?"}]}
+
+
+@pytest.fixture
+def upstream():
+    with RunningSimulator(faults=[f"{OPUS}=529"]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(upstream):
+    bare = anthropic.Anthropic(api_key="k", base_url=upstream.url)
+    yield failsoft.wrap(bare, chain=[SONNET], settings=settings(upstream))
+    bare.close()
+
+
+def asked(client):
+    return client.messages.create(model=OPUS, **ASKED).model
+
+
+def read(client):
+    with client.messages.stream(model=OPUS, **ASKED) as stream:
+        return stream.get_final_message().model
+
+
+@pytest.mark.parametrize("call", [asked, read])
+def test_many_threads_share_one_client(client, call):
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(call, [client] * 60)) == [SONNET] * 60
+
+
+def test_within_a_running_loop_the_blocking_client_works_too(client):
+    async def main():
+        return asked(client)
+
+    assert asyncio.run(main()) == SONNET
+
+
+def test_one_event_loop_after_the_other(upstream):
+    async def main(client):
+        return (await client.messages.create(model=OPUS, **ASKED)).model
+
+    for _ in range(3):
+        bare = anthropic.AsyncAnthropic(api_key="k", base_url=upstream.url)
+        client = failsoft.wrap(bare, chain=[SONNET], settings=settings(upstream))
+
+        async def whole(bare=bare, client=client):
+            async with bare:
+                return await asyncio.gather(*[main(client) for _ in range(10)])
+
+        assert asyncio.run(whole()) == [SONNET] * 10
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_child_of_a_fork_has_a_thread_of_its_own(client, upstream, used):
+    if used:
+        assert asked(client) == SONNET
+
+    def child():
+        # The SDK's connections are its own affair: a child is not to use its parent's.
+        with anthropic.Anthropic(api_key="k", base_url=upstream.url) as fresh:
+            return asked(client.copy(http_client=fresh._client))
+
+    assert fork(child)() == SONNET
+    assert asked(client) == SONNET
