@@ -8,5 +8,5 @@ cd "$(dirname "$0")/.."
 # Some tests need a real Prometheus, Redis, HAProxy or Chromium; without it they say that they are skipped.
 sh scripts/programs.sh prometheus:promtool redis-server:redis-server haproxy:haproxy chromium:chromium ||
     echo "Without it some tests are skipped." >&2
-# Four on two cores: many tests wait for processes and their windows. Two have a browser.
-exec .venv/bin/python -m pytest -n 4 --dist loadgroup "$@"
+# Three on two cores: many tests wait for processes and their windows.
+exec .venv/bin/python -m pytest -n 3 "$@"

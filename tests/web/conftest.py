@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,16 +13,6 @@ from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have two processes run this folder, from the beginning: it is the longest way."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            page = "playground" if "playground" in item.nodeid else "chat"
-            item.add_marker(pytest.mark.xdist_group(page))
-    items.sort(key=lambda item: here not in item.path.parents)
 
 
 @pytest.fixture(scope="session")
