@@ -127,8 +127,11 @@ async def test_what_goes_wrong_with_a_control_is_said_and_it_can_be_pressed_agai
 async def test_what_was_under_way_when_the_feed_broke_is_not_waited_for(playground):
     page = playground.page
     begun = {"type": "RequestStarted", "at": 1.0, "request_id": "req_begun", "route": "chat"}
-    await page.add_init_script("EventSource = class { constructor() { window.feed = this } }")
+    await page.add_init_script(
+        "EventSource = class { static CLOSED = 2; constructor() { window.feed = this } }"
+    )
     await page.goto(f"{playground.url}/playground")
+    await page.wait_for_function("() => window.feed")
     await page.evaluate(
         "begun => { feed.onopen(); feed.onmessage({ data: begun }) }", json.dumps(begun)
     )
