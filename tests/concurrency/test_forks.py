@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 import uvloop
-from concurrency_kit import fork, settings
+from concurrency_kit import settings
+from forked import fork
 
 from failsoft import BlockingFailsoft, Failsoft, StreamDone
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, CacheSettings

@@ -10,8 +10,9 @@ from contextlib import closing
 
 import pytest
 import uvicorn
-from concurrency_kit import fork, settings
+from concurrency_kit import settings
 from fastapi import FastAPI
+from forked import fork
 
 from failsoft import Failsoft
 from failsoft.server import create_app

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
 import pytest
-from concurrency_kit import fork, settings
+from concurrency_kit import settings
+from forked import fork
 
 import failsoft
 from failsoft.testing import RunningSimulator

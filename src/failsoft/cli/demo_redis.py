@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from failsoft.config.settings import Settings
+from failsoft.engine.portal import Portal
 
 __all__ = ["DemoRedis", "with_redis"]
 
@@ -92,22 +93,16 @@ async def _proxy(target: str) -> AsyncIterator[tuple[str, Cut]]:
     """
     from failsoft.chaos.proxy import FaultProxy  # noqa: PLC0415 - slow to load
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="failsoft-demo-redis", daemon=True)
-    thread.start()
+    portal, proxy = Portal("demo's Redis"), FaultProxy(target)
 
     async def there(work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+        return await asyncio.to_thread(portal.wait, work)
 
     async def cut(off: bool) -> None:  # noqa: FBT001 - as it is told
         await there(proxy.set("refuse" if off else "pass"))
 
-    proxy = FaultProxy(target)
     await there(proxy.__aenter__())
     try:
         yield proxy.url.removeprefix("http://"), cut
     finally:
-        await there(proxy.__aexit__(None, None, None))
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        await asyncio.to_thread(portal.close, partial(proxy.__aexit__, None, None, None))

@@ -11,7 +11,7 @@ from failsoft.engine.clock import monotonic
 from failsoft.errors import SettingError
 from failsoft.policy.timers import RequestTimes
 
-__all__ = ["deadline", "inherited_deadline", "request_times"]
+__all__ = ["deadline", "inherited_times", "request_times"]
 
 _NEVER = float("inf")
 
@@ -43,9 +43,11 @@ def deadline(seconds: float) -> Iterator[float]:
         _inherited.reset(token)
 
 
-def inherited_deadline() -> float | None:
-    """When the deadline around the running code ends, in monotonic seconds, if there is one."""
-    return _inherited.get()
+def inherited_times(now: float) -> RequestTimes:
+    """The moments of what begins at ``now`` (monotonic seconds) and has no deadline of its own."""
+    inherited = _inherited.get()
+    until = _NEVER if inherited is None else inherited
+    return RequestTimes(now, until, until, until)
 
 
 def request_times(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
 import time
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -22,24 +20,20 @@ from failsoft.classify.verdict import (
     OtherProvider,
     Verdict,
 )
-from failsoft.config.settings import TimerSettings
 from failsoft.engine.clock import monotonic
 from failsoft.errors import CircuitOpenError, FailsoftError
+from failsoft.forks import in_every_child
 from failsoft.parts.callables import is_async, refuse_generators
 from failsoft.parts.listeners import tell
 from failsoft.parts.matching import Which, matcher
-from failsoft.parts.rules import BreakerArguments, breaker_settings
+from failsoft.parts.rules import LEASE_SECONDS, BreakerArguments, breaker_settings
 from failsoft.policy.breaker import Breaker
 from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
-from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS
 
 __all__ = ["CircuitBreaker", "CircuitStatus"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# As long as the engine lends a probe by default.
-_LEASE_SECONDS = TimerSettings().first_content_seconds + PROBE_LEASE_MARGIN_SECONDS
 
 _OWN_CALLS: ContextVar[tuple[tuple[CircuitBreaker, Ticket], ...]] = ContextVar(
     "failsoft_breaker_blocks", default=()
@@ -102,7 +96,7 @@ class CircuitBreaker:
         *,
         counts: Which | None = None,
         provider: str = "http",
-        lease_seconds: float = _LEASE_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
         on_change: Callable[[Transition], object] | None = None,
         clock: Callable[[], float] = monotonic,
         rng: Random | None = None,
@@ -118,8 +112,7 @@ class CircuitBreaker:
         self._breaker = Breaker(self._rules, rng=rng or SystemRandom(), on_change=self._changed)
         self._left_closed_at = 0.0
         self._last = verdict_for("all_open")
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_forked, weakref.ref(self._breaker)))
+        in_every_child(self._breaker.forked)
 
     def __repr__(self) -> str:
         return f"CircuitBreaker({self.name!r}, {self.state})"
@@ -286,9 +279,3 @@ class CircuitBreaker:
 
 def _until(rejection: Rejection, now: float) -> float | None:
     return None if rejection.until == float("inf") else max(0.0, rejection.until - now)
-
-
-def _forked(breaker: weakref.ref[Breaker]) -> None:
-    """A lock may be held by a thread that this process does not have."""
-    if (mine := breaker()) is not None:
-        mine.forked()

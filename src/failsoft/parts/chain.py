@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import inspect
-import os
-import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from failsoft.config.settings import BreakerSettings, Settings, TimerSettings
+from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.engine.ledger import Attempt
 from failsoft.errors import SettingError
+from failsoft.forks import in_every_child
 from failsoft.parts.callables import is_async, refuse_generators
 from failsoft.parts.hops import Hop, Hops
 from failsoft.parts.listeners import tell
 from failsoft.parts.matching import Which, matcher
+from failsoft.parts.rules import LEASE_SECONDS
 from failsoft.policy.circuit import CircuitState, Transition
 from failsoft.policy.gates import Gates
 from failsoft.policy.target import Target
-from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS
 from failsoft.providers.models import facts
 
 __all__ = ["ChainResult", "FallbackChain"]
@@ -30,9 +28,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-
-# As long as the engine lends a probe by default.
-_LEASE_SECONDS = TimerSettings().first_content_seconds + PROBE_LEASE_MARGIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +71,7 @@ class FallbackChain(Generic[P, R_co]):
         *,
         fall_back_on: Which | None = None,
         breaker: BreakerSettings | None = None,
-        lease_seconds: float = _LEASE_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
         on_change: Callable[[str, Transition], object] | None = None,
         rng: Random | None = None,
     ) -> None:
@@ -95,8 +90,7 @@ class FallbackChain(Generic[P, R_co]):
             rng=rng or SystemRandom(),
             on_change=lambda target, change: tell(on_change, names[target], change),
         )
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_forked, weakref.ref(self._gates)))
+        in_every_child(self._gates.forked)
 
     @property
     def states(self) -> dict[str, CircuitState]:
@@ -186,9 +180,3 @@ def _target(name: str) -> Target:
         host=provider,
         context_window=known.context_window,
     )
-
-
-def _forked(gates: weakref.ref[Gates]) -> None:
-    """A lock may be held by a thread that this process does not have."""
-    for gate in gates() or ():
-        gate.forked()

@@ -10,7 +10,7 @@ from failsoft.classify import classify, verdict_for
 from failsoft.classify.verdict import Sent, Verdict
 from failsoft.engine.answering import error_kind
 from failsoft.engine.clock import monotonic
-from failsoft.engine.deadline import inherited_deadline
+from failsoft.engine.deadline import inherited_times
 from failsoft.engine.ledger import Attempt, AttemptOutcome
 from failsoft.errors import AIError
 from failsoft.notices import Catalogue, notice_for
@@ -20,11 +20,8 @@ from failsoft.policy.gates import Gates
 from failsoft.policy.hold import Refusal
 from failsoft.policy.legs import Leg, back_at, restrict, spokesman
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
 
 __all__ = ["Hop", "Hops"]
-
-_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +45,7 @@ class Hops:
         lease_seconds: float,
         wanted: Callable[[Exception], bool] | None,
     ) -> None:
-        now = monotonic()
-        inherited = inherited_deadline()
-        until = _NEVER if inherited is None else inherited
-        self._times = RequestTimes(now, until, until, until)
+        self._times = inherited_times(monotonic())
         self._names = [name for name, _ in targets]
         self._legs = [Leg(target, place) for place, (_, target) in enumerate(targets)]
         self._gates = gates

@@ -1,13 +1,17 @@
-"""The settings of a breaker as arguments."""
+"""The settings of a breaker as arguments, and how long its probes are lent."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from failsoft.config.settings import BreakerSettings
+from failsoft.config.settings import BreakerSettings, TimerSettings
+from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS
 
-__all__ = ["BreakerArguments", "breaker_settings"]
+__all__ = ["LEASE_SECONDS", "BreakerArguments", "breaker_settings"]
+
+LEASE_SECONDS = TimerSettings().first_content_seconds + PROBE_LEASE_MARGIN_SECONDS
+"""As long as the engine lends a probe by default."""
 
 # Alone, a breaker has no other target to send a call to, and what it guards need not be a model:
 # it counts every failure as one, however quickly they come, and once closed it is closed.

@@ -11,14 +11,11 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
 from failsoft.engine.clock import monotonic
-from failsoft.engine.deadline import inherited_deadline
+from failsoft.engine.deadline import inherited_times
 from failsoft.parts.listeners import tell
 from failsoft.policy.again import seconds_to_wait, worth_another
-from failsoft.policy.timers import RequestTimes
 
 __all__ = ["RetryEvent", "Rules", "Tries"]
-
-_NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +45,8 @@ class Tries:
     __slots__ = ("_rules", "_times", "failed_calls")
 
     def __init__(self, rules: Rules) -> None:
-        now = monotonic()
-        inherited = inherited_deadline()
-        until = _NEVER if inherited is None else inherited
         self._rules = rules
-        self._times = RequestTimes(now, until, until, until)
+        self._times = inherited_times(monotonic())
         self.failed_calls = 0
 
     def failed(self, error: Exception) -> float | None:

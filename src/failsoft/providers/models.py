@@ -11,7 +11,7 @@ from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
 from failsoft.policy.target import Target
 
-__all__ = ["ModelFacts", "facts", "target_for"]
+__all__ = ["ModelFacts", "facts", "host_of", "target_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +84,10 @@ def target_for(spec: str, settings: Settings) -> Target:
 def _host(provider: str, settings: Settings) -> str:
     if provider != "anthropic":
         return provider
-    url = urlsplit(settings.anthropic.base_url)
+    return host_of(settings.anthropic.base_url)
+
+
+def host_of(base_url: str) -> str:
+    """The host and port that an address is dialled at."""
+    url = urlsplit(base_url)
     return f"{url.hostname}:{url.port or _PORTS[url.scheme]}"

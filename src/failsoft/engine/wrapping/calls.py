@@ -29,7 +29,7 @@ from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
-from failsoft.providers.models import target_for
+from failsoft.providers.models import host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 
 __all__ = ["Calls", "Streamed", "model_in"]
@@ -83,8 +83,7 @@ class Calls:
         self._catalogue = catalogue
         self._route = route
         self._url = base_url.rstrip("/") + _PATH
-        url = urlsplit(base_url)
-        self._host = f"{url.hostname}:{url.port or {'http': 80}.get(url.scheme, 443)}"
+        self._host = host_of(base_url)
         self._known: dict[str, Target] = {}
         self._chain = tuple(self._target(spec) for spec in chain)
 
