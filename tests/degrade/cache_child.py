@@ -5,7 +5,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from cache_kit import Words, found, keep, until
+from cache_kit import Words, found, keep, read_word_lists, until
 
 from failsoft.degrade.cache import SemanticCache
 from failsoft.degrade.saved import worker
@@ -62,6 +62,7 @@ async def obey(cache, words):
 
 async def main(path):
     worker._RETRY_SECONDS = 0.05
+    read_word_lists()
     cache = SemanticCache(Path(path), embedder=Words())
     cache.start()
     while line := await asyncio.to_thread(sys.stdin.readline):

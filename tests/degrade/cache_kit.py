@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from failsoft.degrade.cache import Hit, Partition, SemanticCache
+from failsoft.degrade.same import difference
 
 ASKED = "How do I reset my password?"
 ALIKE = "how can I reset my password"  # no guard tells them apart
@@ -63,6 +64,11 @@ async def look(cache: SemanticCache, question: str = ASKED, **other: Any) -> Hit
 async def found(cache: SemanticCache, question: str = ASKED, **other: Any) -> str | None:
     hit = await look(cache, question, **other)
     return None if hit is None else hit.response
+
+
+def read_word_lists() -> None:
+    """Have the guards ready: on a busy machine their lists take longer than a look-up waits."""
+    difference(ASKED, ALIKE)
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10) -> None:

@@ -236,7 +236,7 @@ async def test_a_failure_is_still_there_after_a_reload_and_can_be_tried_again(vi
 
 
 async def test_stopping_cancels_at_the_model_too(visit):
-    visit.stage.simulator.set("*", faults=[SLOWLY])
+    visit.stage.simulator.set("*", faults=["latency;between_events_ms=400"])
     await visit.ask(QUESTION)
     await expect(visit.answer).to_contain_text("asked")
     await visit.stop.click()
