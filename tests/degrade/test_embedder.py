@@ -1,5 +1,7 @@
 """Vectors made on this machine, and what is said where they cannot be."""
 
+import logging
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,3 +43,35 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     for use in (WordllamaEmbedder().load, lambda: WordllamaEmbedder().name):
         with pytest.raises(SettingError, match=r"pip install failsoft\[cache\]"):
             use()
+
+
+_LOADS = """
+import logging, sys, threading
+from failsoft.degrade.embedder import WordllamaEmbedder
+
+begun = threading.Event()
+
+class Seen:
+    def find_spec(self, name, path=None, target=None):
+        if name == "wordllama.inference":  # its import is under way
+            other = threading.Thread(target=logging.basicConfig, kwargs={"level": logging.ERROR})
+            if "other" in sys.argv:
+                other.start()
+                other.join()
+            begun.set()
+
+sys.meta_path.insert(0, Seen())
+WordllamaEmbedder().embed("How do I pay?")
+assert begun.is_set()
+print(logging.root.level, len(logging.root.handlers))
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "left"), [("alone", [logging.WARNING, 0]), ("other", [logging.ERROR, 1])]
+)
+def test_loading_it_leaves_the_program_s_logging_alone(argument, left):
+    loads = subprocess.run(  # noqa: S603 - our own lines
+        [sys.executable, "-c", _LOADS, argument], capture_output=True, text=True, check=True
+    )
+    assert list(map(int, loads.stdout.split())) == left

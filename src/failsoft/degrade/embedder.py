@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from failsoft.errors import SettingError
@@ -88,11 +91,45 @@ class WordllamaEmbedder:
         return vector / length if length else vector
 
 
-def _package() -> Any:
+class _Package:
+    """Wordllama, an extra whose import takes half a second."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        in_every_child(self._forked)
+
+    def _forked(self) -> None:
+        self._lock = Lock()
+
+    def __call__(self) -> Any:
+        """The package. Raises SettingError where it is not installed."""
+        try:
+            with self._lock, _logging_left_alone():
+                import wordllama  # noqa: PLC0415 - an extra, and slow
+        except ImportError as error:
+            raise SettingError(
+                "cache", "finding like questions needs wordllama: pip install failsoft[cache]"
+            ) from error
+        return wordllama
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Wordllama sets up logging for the whole program when it is imported: not in our name.
+
+    Only what this thread says is not heard; the program may be setting it up meanwhile.
+    """
+    kept, here = logging.basicConfig, get_ident()
+
+    def basic_config(**given: Any) -> None:
+        if get_ident() != here:
+            kept(**given)
+
+    logging.basicConfig = basic_config
     try:
-        import wordllama  # noqa: PLC0415 - an extra, and half a second
-    except ImportError as error:
-        raise SettingError(
-            "cache", "finding like questions needs wordllama: pip install failsoft[cache]"
-        ) from error
-    return wordllama
+        yield
+    finally:
+        logging.basicConfig = kept
+
+
+_package = _Package()
