@@ -1,11 +1,12 @@
 """What a call costs through failsoft and through its peers, in one run, round by round.
 
-    .venv/bin/python -m benchmarks.peers [--rounds 9] [--calls 200] [--draw]
+    .venv/bin/python -m benchmarks.peers [--rounds 24] [--calls 80] [--draw]
 
 Each contestant is a process in an environment of its own (made in ``.peers/`` when first needed);
-the upstream is another, which answers at once with 50 words. Only one is asked at a time, in an
-order that is shuffled anew in each round. CPU is user and system time of all its threads. Results
-are kept in ``docs/charts/``; ``--draw`` draws them anew without a run.
+the upstream is another, which answers with 50 words, at once or event by event. Only one is asked
+at a time, in an order that is shuffled anew in each round. CPU is user and system time of all its
+threads; in brackets is between what the middle half of the rounds lies. Results are kept in
+``docs/charts/``; ``--draw`` draws them anew without a run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -29,15 +31,38 @@ CHARTS = Path(__file__).parents[2] / "docs" / "charts"
 KEPT = CHARTS / "peers.json"
 BARE = COST[0].name
 AT_ONCE = (1, 100)
-SHAPES = {"plain": "the whole answer", "stream": "the answer as a stream, an event a write"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What is asked for, how the upstream writes a stream, and who takes part."""
+
+    title: str
+    stream: bool = False
+    pieces: bool = False
+    entries: tuple[Entry, ...] = COST
+    effort: float = 1.0  # of rounds and calls: some take several times as long
+
+
+SHAPES = {
+    "plain": Shape(title="the whole answer, all of it at once"),
+    "pieces": Shape(
+        title="the whole answer of an upstream that writes a stream event by event",
+        pieces=True,
+        entries=tuple(entry for entry in COST if entry.module in {"sdk", "ask", "complete"}),
+    ),
+    "stream": Shape(
+        title="the answer as a stream, event by event", stream=True, pieces=True, effort=0.35
+    ),
+}
 
 Samples = list[tuple[float, float]]  # CPU and wall seconds a call, a round
 
 
 @contextmanager
-def everybody(entries: tuple[Entry, ...]) -> Iterator[dict[str, Worker]]:
+def everybody(entries: tuple[Entry, ...], *, pieces: bool = False) -> Iterator[dict[str, Worker]]:
     """All that can take part, each connected to one upstream."""
-    with serving("upstream", "pieces") as upstream, ExitStack() as stack:
+    with serving("upstream", *["pieces"][: int(pieces)]) as upstream, ExitStack() as stack:
         workers = {}
         for entry in entries:
             worker = stack.enter_context(running(entry, upstream.url))
@@ -64,7 +89,7 @@ def measure(
 
 
 def summed(samples: Mapping[str, Mapping[int, Samples]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Medians in milliseconds; the ratio to the bare SDK's of the same round, and its spread."""
+    """Medians in milliseconds; the ratio to the bare SDK's of the same round, and its quartiles."""
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for name, loads in samples.items():
         rows[name] = {}
@@ -76,8 +101,8 @@ def summed(samples: Mapping[str, Mapping[int, Samples]]) -> dict[str, dict[str, 
                 "cpu_ms": round(median(cpu for cpu, _ in took) * 1000, 3),
                 "wall_ms": round(median(wall for _, wall in took) * 1000, 3),
                 "ratio": round(median(ratios), 3),
-                "least": round(ratios[0], 3),
-                "most": round(ratios[-1], 3),
+                "lower": round(ratios[len(ratios) // 4], 3),
+                "upper": round(ratios[3 * len(ratios) // 4], 3),
             }
     return rows
 
@@ -89,31 +114,30 @@ def table(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str
     for name, loads in rows.items():
         cells = [
             f"{of['cpu_ms']:.2f} ms | {of['wall_ms']:.2f} ms"
-            f" | {of['ratio']:.2f} ({of['least']:.2f} to {of['most']:.2f})"
+            f" | {of['ratio']:.2f} ({of['lower']:.2f} to {of['upper']:.2f})"
             for of in loads.values()
         ]
         yield f"| {name} | " + " | ".join(cells) + " |"
 
 
 def run(rounds: int, calls: int) -> dict[str, Any]:
-    """Both tables, printed as they are made."""
+    """All tables, printed as they are made."""
     kept = {}
-    with everybody(COST) as workers:
-        for shape, words in SHAPES.items():
-            stream = shape == "stream"  # several times the work
-            count = calls // 4 if stream else calls
-            samples = measure(workers, stream=stream, rounds=rounds, calls=count)
-            kept[shape] = summed(samples)
-            print(f"{words}, {rounds} rounds of {count} calls\n", *table(kept[shape]), "", sep="\n")
-            sys.stdout.flush()
+    for name, shape in SHAPES.items():
+        often, many = max(1, int(rounds * shape.effort)), max(1, int(calls * shape.effort))
+        with everybody(shape.entries, pieces=shape.pieces) as workers:
+            samples = measure(workers, stream=shape.stream, rounds=often, calls=many)
+        kept[name] = summed(samples)
+        print(f"{shape.title}, {often} rounds of {many} calls\n", *table(kept[name]), "", sep="\n")
+        sys.stdout.flush()
     return kept
 
 
 def main() -> None:
     """Print the tables, and draw the first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--calls", type=int, default=80)
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
     if not options.draw:

@@ -2,16 +2,18 @@
 
 import asyncio
 import gc
+import json
 import threading
 
 import anthropic
 import pytest
-from loopback import fixed, serving
+from loopback import SSE_HEAD, fixed, serving
 from wrap_kit import OPUS, QUESTION, QUICK, SONNET, Wrapped, sdk_client, wrapped
 
 import failsoft
 from failsoft import Failsoft, SettingError, Settings, answer_of
 from failsoft.config.settings import BreakerSettings, ProviderSettings, RetrySettings
+from failsoft.telemetry.events import AttemptFinished
 from failsoft.testing import RunningSimulator
 
 KINDS = pytest.mark.parametrize("kind", ["async", "sync"])
@@ -166,6 +168,46 @@ async def test_after_the_first_content_nothing_is_repeated_and_a_part_is_no_answ
         assert seen[-1].type != "message_stop"
         assert use.models == [OPUS]
         assert answer_of(caught.value).notice.title == "The answer was cut short"
+
+
+IN_ONE_PIECE = b"".join(
+    b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event).encode())
+    for event in (
+        {
+            "type": "message_start",
+            "message": {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": OPUS,
+                "content": [],
+                "usage": {"input_tokens": 1, "output_tokens": 1},
+            },
+        },
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "A"}},
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+    )
+)
+
+
+@KINDS
+async def test_an_error_that_comes_together_with_text_is_a_failure_all_the_same(kind):
+    async def respond(peer):
+        await peer.send(fixed(SSE_HEAD, IN_ONE_PIECE))
+
+    heard, seen = [], []
+    async with serving(respond) as server:
+        client = failsoft.wrap(sdk_client(kind, server.url), on_event=heard.append)
+        use = Wrapped(client, None, [])
+        stream = await create(use, stream=True)
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await use.each_into(seen, stream)
+        await use.do(lambda client: client.close())
+    assert seen[-1].delta.text == "A"
+    assert answer_of(caught.value).notice.title == "The answer was cut short"
+    [attempt] = [event for event in heard if isinstance(event, AttemptFinished)]
+    assert (attempt.outcome, attempt.reason) == ("failure", "overloaded")
 
 
 @KINDS

@@ -117,8 +117,8 @@ def test_ratios_are_taken_round_by_round():
         "cpu_ms": 1.0,
         "wall_ms": 2.0,
         "ratio": 0.5,
-        "least": 0.25,
-        "most": 0.5,
+        "lower": 0.25,
+        "upper": 0.5,
     }
     assert rows[COST[0].name]["1"]["ratio"] == 1.0
     both = {name: {1: loads[1], 100: loads[1]} for name, loads in samples.items()}
@@ -128,7 +128,7 @@ def test_ratios_are_taken_round_by_round():
 
 def test_the_chart_of_costs_is_well_formed_and_names_everybody():
     rng = Random(0)
-    load = {"cpu_ms": 1.0, "wall_ms": 1.0, "least": 0.4, "most": 2.0}
+    load = {"cpu_ms": 1.0, "wall_ms": 1.0, "lower": 0.4, "upper": 2.0}
     rows = {
         entry.name: {at: {**load, "ratio": rng.uniform(0.4, 5)} for at in ("1", "100")}
         for entry in COST

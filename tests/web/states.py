@@ -37,7 +37,6 @@ STATES: dict[str, tuple[list[dict[str, Any]], bool]] = {
     "waiting": (
         [
             START,
-            TEXT,
             _status(
                 "waiting",
                 24,

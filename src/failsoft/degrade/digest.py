@@ -9,9 +9,8 @@ __all__ = ["digest"]
 
 def digest(*parts: str | bytes) -> bytes:
     """SHA-256 over the parts, each after its length: ``("ab", "c")`` is not ``("a", "bc")``."""
-    found = sha256()
+    found: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        found.update(len(data).to_bytes(8, "big"))
-        found.update(data)
-    return found.digest()
+        found += len(data).to_bytes(8, "big"), data
+    return sha256(b"".join(found)).digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -39,7 +40,12 @@ class Partition:
 
     def key_in(self, locale: str) -> bytes:
         """The same for one language of it: ``de`` and ``de-AT`` are one, ``de`` and ``en`` two."""
-        return digest(self.key, re.split("[-_]", locale, maxsplit=1)[0].lower())
+        return _key_in(self, locale)
+
+
+@lru_cache(1024)
+def _key_in(partition: Partition, locale: str) -> bytes:
+    return digest(partition.key, re.split("[-_]", locale, maxsplit=1)[0].lower())
 
 
 def tenant_scope(tenant: str) -> str:

@@ -49,13 +49,13 @@ class AnthropicExchange:
 
     def __init__(self, send: Callable[[], Awaitable[Reply]]) -> None:
         self._send = send
-        self._reader = SSEReader()
         self._waiting: deque[ServerSentEvent] = deque()
         self._assembler = MessageAssembler()
         self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
         self._begun = False  # an event was given out
         self._complete = False  # the terminal event was given out
-        self._end: Exception | None = None
+        self._over = False
+        self._failed: Exception | None = None
         self.headers: Mapping[str, str] = {}
 
     @property
@@ -90,23 +90,29 @@ class AnthropicExchange:
         return self
 
     async def __anext__(self) -> WireEvent:
-        while self._end is None:
+        while not self._over:
             if self._waiting:
                 event = self._take(self._waiting.popleft())
                 if event is not None:
                     return event
             elif self._complete:
-                self._end = await self._finish()
-            else:
-                self._end = await self._receive()
-        raise self._end
+                self._end_with(await self._finish())
+            elif failed := await self._receive():
+                self._end_with(failed)
+        # Kept, an end that is raised holds itself by its traceback: only failures are.
+        raise self._failed or StopAsyncIteration
+
+    def _end_with(self, failed: Exception | None) -> None:
+        self._over, self._failed = True, failed
 
     async def _open(self) -> None:
         if self._reply.status != HTTPStatus.OK:
             body = await self._read_error_body()
             raise self._failure(ReplyFailed, f"HTTP {self._reply.status}", body)
         content_type = self.headers.get("content-type", "")
-        if "text/event-stream" not in content_type.lower():
+        if "text/event-stream" in content_type.lower():
+            self._reader = SSEReader()
+        else:
             await self._read_plain(content_type)
 
     async def _read_error_body(self) -> bytes:
@@ -165,10 +171,12 @@ class AnthropicExchange:
         kind = kind if isinstance(kind, str) else sse.name
         if kind == "error" or sse.name == "error":
             body = data if isinstance(data, dict) else sse.data
-            self._end = self._failure(StreamFailed, "an error event came in the stream", body)
+            failed = self._failure(StreamFailed, "an error event came in the stream", body)
+            self._end_with(failed)
             return None
         if not isinstance(data, dict):
-            self._end = self._broken(f"the data of an event is no JSON object: {sse.data[:200]!r}")
+            broken = f"the data of an event is no JSON object: {sse.data[:200]!r}"
+            self._end_with(self._broken(broken))
             return None
         self._begun = True
         if kind == "message_stop":
@@ -177,14 +185,13 @@ class AnthropicExchange:
         text = self._assembler.add(kind, data)
         return WireEvent(kind, data, _is_content(kind, data), text)
 
-    async def _finish(self) -> Exception:
+    async def _finish(self) -> Exception | None:
         if not self._reply.ended:
             await self._linger()
-        message = self.message
-        reason = message.get("stop_reason")
+        reason = self._assembler.stop_reason
         if reason in _STOPPED:
-            return self._failure(Stopped, f"stop_reason is {reason}", message)
-        return StopAsyncIteration()
+            return self._failure(Stopped, f"stop_reason is {reason}", self.message)
+        return None
 
     async def _linger(self) -> None:
         """Wait for the end of the body: only then can the connection be used again."""

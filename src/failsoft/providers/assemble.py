@@ -56,6 +56,11 @@ class MessageAssembler:
         usage = {"usage": dict(self._usage)} if self._usage else _NOTHING
         return {**self._fields, "content": content, **usage}
 
+    @property
+    def stop_reason(self) -> object:
+        """The message's own, whatever it is; ``None`` where it has none yet."""
+        return self._fields.get("stop_reason")
+
     def add(self, kind: str, data: Mapping[str, Any]) -> str:
         """Take in one event of type ``kind``; the text it adds to the message's text blocks."""
         match kind:

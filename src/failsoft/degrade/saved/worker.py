@@ -36,6 +36,10 @@ _RETRY_SECONDS: Final = 2.0
 _TIDY_SECONDS: Final = 60.0
 _SOON_SECONDS: Final = 0.01
 
+# How long an answer waits for others to be saved with it: a transaction takes as long as three of
+# them. Whoever asks for something meanwhile has it saved at once.
+_GATHER_SECONDS: Final = 0.05
+
 
 class CacheDownError(FailsoftError):
     """Saved answers cannot be read now; the message is the operator's line."""
@@ -57,7 +61,9 @@ class Worker:
     def __init__(self, keeping: Keeping, loading: Loading) -> None:
         self._status = StoreStatus(name="cache", up=True, problem="", since=None)
         self._keeping, self._loading = keeping, loading
-        self._inbox: SimpleQueue[_Ask | Answered | None] = SimpleQueue()
+        self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
+        self._kept: deque[Answered] = deque()
+        self._told = False  # that there is something in it
         self._thread = threading.Thread(target=self._run, name="failsoft-cache", daemon=True)
         self._closing = self._over = False
         self._shelf: Shelf | None = None
@@ -97,7 +103,10 @@ class Worker:
     def keep(self, answered: Answered) -> None:
         """Save it soon; what there is no room for is dropped."""
         if not self._over and self._pending.admit(answered):
-            self._inbox.put(answered)
+            self._kept.append(answered)
+            if not self._told:
+                self._told = True
+                self._inbox.put(None)
 
     def delete(self, tenant: str | None, user: str | None) -> Future[int]:
         """Delete what they asked, saved or not yet, and say how many it were."""
@@ -135,12 +144,15 @@ class Worker:
         """Take all there is; where there is nothing, wait so long for something."""
         with suppress(Empty):
             found = self._inbox.get(timeout=seconds)
+            if found is None and not (self._closing or self._asked or self._pending.batch(1)):
+                found = self._inbox.get(timeout=_GATHER_SECONDS)
             while True:
-                if isinstance(found, _Ask):
+                if found is not None:
                     self._asked.append(found)
-                elif found is not None:
-                    self._pending.add(found)
                 found = self._inbox.get_nowait()
+        self._told = False  # before the look: what comes after it is told again
+        while self._kept:
+            self._pending.add(self._kept.popleft())
 
     def _pause(self) -> float:
         if self._shelf is None:

@@ -46,11 +46,15 @@ _OF_THE_CALL = ("model", "stream")
 
 def model_in(request: APIRequest) -> str | None:
     """The model that is asked, ``None`` where this is no request for a message."""
-    body = request.json
     if request.method.lower() != "post" or urlsplit(request.url).path != _PATH:
         return None
-    model = body.get("model") if isinstance(body, Mapping) else None
+    model = _body_of(request).get("model")
     return model if isinstance(model, str) and model else None
+
+
+def _body_of(request: APIRequest) -> Mapping[str, Any]:
+    body = request.json
+    return body if isinstance(body, dict | Mapping) else {}
 
 
 class Streamed:
@@ -148,9 +152,8 @@ class Calls:
         return exception_for(answer, cause, _http_request(provider, request, self._url))
 
     def _request(self, request: APIRequest, model: str, provider: SdkProvider[Reply]) -> Request:
-        asked = request.json
-        given = asked if isinstance(asked, Mapping) else {}
-        body = {name: value for name, value in given.items() if name not in _OF_THE_CALL}
+        given = _body_of(request).items()
+        body = {name: value for name, value in given if name not in _OF_THE_CALL}
         timers = self._core.settings.timers
         if not request.stream:
             tokens = body.get("max_tokens")

@@ -45,11 +45,17 @@ class Pipe:
         return len(self._chunks) >= _BUFFERED_CHUNKS
 
     async def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
-        """Let through what came of the reply, this text with it."""
+        """Let through what came of the reply as soon as all of it was looked at.
+
+        That is when more is read: who is shown an error before the engine has seen it would end
+        the request, which then had no failure.
+        """
         while self.full:
             await self._wait()
+        if (reply := self._provider.latest) is not None:
+            reply.reading = self._flush
         self.opened = True
-        self._flush()
+        self._changed.set()
 
     def hopping(self) -> None:
         """Another target is being tried."""
@@ -68,9 +74,10 @@ class Pipe:
         """
         try:
             self.conclusion = answer, ending = await request
-            if answer.status == "success" or tells_itself(self._provider, answer, ending):
+            told = answer.status == "success" or tells_itself(self._provider, answer, ending)
+            if told or self.opened:
                 self._flush()
-            elif self.opened:
+            if not told and self.opened:
                 self._failure = failed(answer, ending)
         except Exception as error:  # noqa: BLE001 - raised where it is read
             self._failure = error

@@ -23,13 +23,19 @@ _CONNECT_SECONDS = 5.0
 
 
 class _SdkReply:
-    """What both have. ``heard`` is what came of a stream and was not shown to the caller yet."""
+    """What both have.
+
+    ``heard`` is what came of a stream and was not shown to the caller yet; ``reading`` is called
+    before more of it is read.
+    """
+
+    reading: Callable[[], None] | None = None
 
     def __init__(self, response: Any, *, stream: bool) -> None:
         self.response = response
         self.http: httpx2.Response = response.http_response
         self.status: int = self.http.status_code
-        self.headers: Mapping[str, str] = dict(self.http.headers)
+        self.headers: Mapping[str, str] = _read_once(self.http.headers)
         self.ended = False
         self.heard: list[bytes] = []
         # An error's body has to stay with the SDK, which makes its exception of it.
@@ -58,6 +64,8 @@ class AsyncReply(_SdkReply):
 
     async def read(self) -> bytes:
         """See :class:`~failsoft.providers.protocol.Reply`."""
+        if self.reading is not None:
+            self.reading()
         if self.ended:
             return b""
         try:
@@ -155,6 +163,8 @@ class BlockingReply(_SdkReply):
 
     async def read(self) -> bytes:
         """See :class:`~failsoft.providers.protocol.Reply`."""
+        if self.reading is not None:
+            self.reading()
         if self.ended:
             return b""
         if self.http.is_closed and not self.in_parts:  # it is all here
@@ -176,6 +186,15 @@ class BlockingReply(_SdkReply):
         if not self._freed:
             self._freed = True
             self._thread.end(self.http.close)
+
+
+def _read_once(headers: httpx2.Headers) -> dict[str, str]:
+    """The same as a dictionary; its own look-up decodes all of them for each name."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _bounded(request: APIRequest, seconds: float | None) -> APIRequest:
