@@ -1,6 +1,6 @@
 """What a call costs through failsoft and through its peers, in one run, round by round.
 
-    .venv/bin/python -m benchmarks.peers [--rounds 24] [--calls 80] [--draw]
+    .venv/bin/python -m benchmarks.peers [--rounds 20] [--calls 60] [--draw]
 
 Each contestant is a process in an environment of its own (made in ``.peers/`` when first needed);
 the upstream is another, which answers with 50 words, at once or event by event. Only one is asked
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -77,14 +78,14 @@ def measure(
     """Every contestant in every round, at each load; the first, shorter round is not counted."""
     samples: dict[str, dict[int, Samples]] = {name: {} for name in workers}
     order, rng = list(workers), Random("rounds")
-    for round_ in range(-1, rounds):
+    # One load after the other: a pool that many left full slows down who comes alone after them.
+    for load, round_ in product(AT_ONCE, range(-1, rounds)):
         rng.shuffle(order)
         for name in order:
-            for load in AT_ONCE:
-                count = max(calls, 2 * load) if round_ >= 0 else load + calls // 4
-                took = workers[name].do("cost", calls=count, at_once=load, stream=stream)
-                if round_ >= 0:
-                    samples[name].setdefault(load, []).append(tuple(took))
+            count = max(calls, 2 * load) if round_ >= 0 else load + calls // 4
+            took = workers[name].do("cost", calls=count, at_once=load, stream=stream)
+            if round_ >= 0:
+                samples[name].setdefault(load, []).append(tuple(took))
     return samples
 
 
@@ -136,8 +137,8 @@ def run(rounds: int, calls: int) -> dict[str, Any]:
 def main() -> None:
     """Print the tables, and draw the first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=24)
-    parser.add_argument("--calls", type=int, default=80)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--calls", type=int, default=60)
     parser.add_argument("--draw", action="store_true")
     options = parser.parse_args()
     if not options.draw:
