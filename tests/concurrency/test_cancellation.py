@@ -13,7 +13,7 @@ from failsoft.chaos.simulator import Simulator
 from failsoft.telemetry.events import AttemptFinished, BreakerChanged, RequestFinished
 from failsoft.testing import RunningSimulator
 
-SLOW = ["*=latency;between_events_ms=50"]
+SLOW = ["*=latency;between_events_ms=200"]
 
 
 @pytest.fixture

@@ -38,6 +38,13 @@ def test_threads_share_one_model():
     assert all((vector == vectors[0]).all() for vector in vectors)
 
 
+def test_a_process_has_the_weights_once():
+    one, other = WordllamaEmbedder(), WordllamaEmbedder()
+    one.load()
+    other.load()
+    assert one._model.embedding is other._model.embedding
+
+
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordllama", None)
     for use in (WordllamaEmbedder().load, lambda: WordllamaEmbedder().name):

@@ -83,9 +83,9 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
                     return
         children = children_of(process)
         process.kill()
-        await process.wait()
-        for child in children:
+        for child in children:  # which have its output open, and that is waited for too
             os.kill(int(child), signal.SIGKILL)
+        await process.wait()
 
 
 def events(raw: bytes) -> list[dict[str, object]]:

@@ -46,15 +46,14 @@ class Embedder(Protocol):
 class WordllamaEmbedder:
     """WordLlama's static embeddings, whose weights come with the package: about 0.1 ms a question.
 
-    Nothing is loaded before :meth:`load` or the first :meth:`embed`.
+    Nothing is loaded before :meth:`load` or the first :meth:`embed`. All of a process share the
+    weights, 70 MB.
     """
 
     dimensions = 256
     threshold = 0.5
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        in_every_child(self._forked)
         self._model: Any = None
         self._name: str | None = None
 
@@ -62,22 +61,13 @@ class WordllamaEmbedder:
     def name(self) -> str:
         """Package, its version and the dimensions. Raises SettingError without the extra."""
         if self._name is None:
-            _package()
+            _wordllama.package()
             self._name = f"wordllama {version('wordllama')} {self.dimensions}"
         return self._name
 
-    def _forked(self) -> None:
-        self._lock = Lock()
-
     def load(self) -> None:
         """Read the weights, once: 0.5 s. Raises SettingError without the extra."""
-        with self._lock:
-            if self._model is None:
-                package = _package()
-                # Told where its own tokenizer lies, it asks the network for nothing.
-                self._model = package.WordLlama.load(
-                    cache_dir=Path(package.__file__).parent, disable_download=True
-                )
+        self._model = _wordllama.model()
 
     def embed(self, text: str) -> NDArray[np.float32]:
         """The vector of that text, zero for one without any word."""
@@ -91,20 +81,37 @@ class WordllamaEmbedder:
         return vector / length if length else vector
 
 
-class _Package:
-    """Wordllama, an extra whose import takes half a second."""
+class _Wordllama:
+    """The package, an extra whose import takes half a second, and its model."""
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._model: Any = None
         in_every_child(self._forked)
 
     def _forked(self) -> None:
         self._lock = Lock()
 
-    def __call__(self) -> Any:
+    def package(self) -> Any:
         """The package. Raises SettingError where it is not installed."""
+        with self._lock:
+            return self._imported()
+
+    def model(self) -> Any:
+        """Its model, loaded. Raises SettingError where it is not installed."""
+        with self._lock:
+            package = self._imported()
+            if self._model is None:
+                # Told where its own tokenizer lies, it asks the network for nothing.
+                self._model = package.WordLlama.load(
+                    cache_dir=Path(package.__file__).parent, disable_download=True
+                )
+            return self._model
+
+    @staticmethod
+    def _imported() -> Any:
         try:
-            with self._lock, _logging_left_alone():
+            with _logging_left_alone():
                 import wordllama  # noqa: PLC0415 - an extra, and slow
         except ImportError as error:
             raise SettingError(
@@ -132,4 +139,4 @@ def _logging_left_alone() -> Iterator[None]:
         logging.basicConfig = kept
 
 
-_package = _Package()
+_wordllama = _Wordllama()

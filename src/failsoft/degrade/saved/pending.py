@@ -26,11 +26,12 @@ class Pending:
         self.dropped = 0
         self._lock = threading.Lock()
         self._count = self._characters = 0
+        self._handed: list[Answered] = []
         self._ready: deque[Answered] = deque()
         self._waiting: deque[Answered] = deque()
 
-    def admit(self, answered: Answered) -> bool:
-        """Whether there is room for it; then it counts. From any thread."""
+    def hand_over(self, answered: Answered) -> bool:
+        """From any thread, where there is room for it. Whether it is the first since a ``take``."""
         size = _size(answered)
         with self._lock:
             if self._count >= _MAX_COUNT or self._characters + size > _MAX_CHARACTERS:
@@ -38,11 +39,15 @@ class Pending:
                 return False
             self._count += 1
             self._characters += size
-        return True
+            self._handed.append(answered)
+            return len(self._handed) == 1
 
-    def add(self, answered: Answered) -> None:
-        """Take what was admitted."""
-        (self._waiting if answered.partition.shared else self._ready).append(answered)
+    def take(self) -> None:
+        """Take what was handed over."""
+        with self._lock:
+            handed, self._handed = self._handed, []
+        for answered in handed:
+            (self._waiting if answered.partition.shared else self._ready).append(answered)
 
     @property
     def waiting(self) -> bool:

@@ -62,8 +62,6 @@ class Worker:
         self._status = StoreStatus(name="cache", up=True, problem="", since=None)
         self._keeping, self._loading = keeping, loading
         self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
-        self._kept: deque[Answered] = deque()
-        self._told = False  # that there is something in it
         self._thread = threading.Thread(target=self._run, name="failsoft-cache", daemon=True)
         self._closing = self._over = False
         self._shelf: Shelf | None = None
@@ -102,11 +100,8 @@ class Worker:
 
     def keep(self, answered: Answered) -> None:
         """Save it soon; what there is no room for is dropped."""
-        if not self._over and self._pending.admit(answered):
-            self._kept.append(answered)
-            if not self._told:
-                self._told = True
-                self._inbox.put(None)
+        if not self._over and self._pending.hand_over(answered):
+            self._inbox.put(None)
 
     def delete(self, tenant: str | None, user: str | None) -> Future[int]:
         """Delete what they asked, saved or not yet, and say how many it were."""
@@ -150,9 +145,7 @@ class Worker:
                 if found is not None:
                     self._asked.append(found)
                 found = self._inbox.get_nowait()
-        self._told = False  # before the look: what comes after it is told again
-        while self._kept:
-            self._pending.add(self._kept.popleft())
+        self._pending.take()
 
     def _pause(self) -> float:
         if self._shelf is None:
