@@ -41,6 +41,8 @@ class Model:
         self.finished: list[tuple[float, bool]] = []
         self.row: list[tuple[float, int]] = []
         self.leases: dict[int, float] = {}
+        self.undecided: dict[int, tuple[int, int]] = {}
+        self.decided = 0
         self.passed = 0
         self.open_until = 0.0
         self.reopened = 0
@@ -52,6 +54,7 @@ class Model:
         self.state = after
         self.generation += 1
         self.finished, self.row, self.leases, self.passed = [], [], {}, 0
+        self.undecided, self.decided = {}, 0
 
     def live(self, now: float) -> int:
         self.leases = {key: end for key, end in self.leases.items() if end > now}
@@ -70,14 +73,27 @@ class Model:
         ramping = self.closed_at is not None and now - self.closed_at < self.rules.ramp_seconds
         return "ramp" if ramping else "ticket"
 
-    def should_open(self, now: float) -> bool:
+    def admit(self, call: int) -> None:
+        """A call begins: how many are undecided before it, and how many were decided."""
+        self.undecided[call] = (len(self.undecided), self.decided)
+
+    def decide(self, call: int) -> int:
+        """It is decided; how many of those that were before it may still be undecided."""
+        before, decided = self.undecided.pop(call)
+        left = max(0, before - (self.decided - decided))
+        self.decided += 1
+        return left
+
+    def should_open(self, now: float, older: int) -> bool:
         width = self.rules.window_seconds / self.rules.window_buckets
         oldest = int(now / width) - self.rules.window_buckets + 1
         recent = [failed for at, failed in self.finished if int(at / width) >= oldest]
         in_row = sum(weight for _, weight in self.row)
         spans = now - self.row[0][0] >= self.rules.failure_span_seconds
-        share = sum(recent) >= self.rules.failure_ratio * len(recent)
-        return (in_row >= self.rules.failure_threshold and spans) or (
+        # As if all that began before the failure and are undecided were to succeed.
+        row = in_row >= self.rules.failure_ratio * (in_row + older)
+        share = sum(recent) >= self.rules.failure_ratio * (len(recent) + older)
+        return (in_row >= self.rules.failure_threshold and spans and row) or (
             len(recent) >= self.rules.min_calls and share
         )
 
@@ -146,6 +162,8 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.model.state is HALF_OPEN:
             self.model.leases[self.serial] = self.now + lease
         is_probe = ticket.expires_at is not None
+        if not is_probe:
+            self.model.admit(self.serial)
         self.out.append((ticket, self.serial, self.model.generation, is_probe))
 
     @precondition(lambda self: self.out)
@@ -163,12 +181,10 @@ class BreakerMachine(RuleBasedStateMachine):
             # An expired lease that nobody else asked for may still be heard.
             counts = counts and serial in self.model.leases
         self.breaker.done(ticket, outcome, self.now, weight=weight)
-        if not counts or (outcome is Outcome.NEUTRAL and not is_probe):
-            return
-        if is_probe:
+        if counts and is_probe:
             self._probe_done(serial, outcome)
-        else:
-            self._call_done(outcome, weight)
+        elif counts:
+            self._call_done(outcome, weight, self.model.decide(serial))
 
     def _probe_done(self, serial: int, outcome: Outcome) -> None:
         del self.model.leases[serial]
@@ -182,14 +198,16 @@ class BreakerMachine(RuleBasedStateMachine):
                 self.model.move(CLOSED)
                 self.model.closed_at = self.last_ramped = self.now
 
-    def _call_done(self, outcome: Outcome, weight: int) -> None:
+    def _call_done(self, outcome: Outcome, weight: int, older: int) -> None:
+        if outcome is Outcome.NEUTRAL:
+            return
         failed = outcome is Outcome.FAILURE
         self.model.finished.append((self.now, failed))
         if not failed:
             self.model.row = []
             return
         self.model.row.append((self.now, weight))
-        if self.model.should_open(self.now):
+        if self.model.should_open(self.now, older):
             self._opened()
 
     def _opened(self) -> None:
