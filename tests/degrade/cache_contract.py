@@ -31,6 +31,11 @@ class CacheContract:
         assert (hit.response, hit.age_seconds, hit.question) == ("Here.", 90, ASKED)
         assert (hit.similarity, hit.exact) == (1.0, True)
 
+    async def test_all_that_was_kept_just_before_is_found(self, cache):
+        for number in range(50):
+            keep(cache, f"It is {number}.", question=f"What is the price of parcel {number}?")
+        assert await found(cache, "What is the price of parcel 49?") == "It is 49."
+
     async def test_case_spacing_and_marks_at_the_ends_make_no_difference(self, cache):
         keep(cache)
         assert (await look(cache, "  how do I  RESET my password ")).exact

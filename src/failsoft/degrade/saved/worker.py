@@ -36,8 +36,7 @@ _RETRY_SECONDS: Final = 2.0
 _TIDY_SECONDS: Final = 60.0
 _SOON_SECONDS: Final = 0.01
 
-# How long an answer waits for others to be saved with it: a transaction takes as long as three of
-# them. Whoever asks for something meanwhile has it saved at once.
+# An answer waits so long for others, unless somebody asks: a transaction takes as long as three.
 _GATHER_SECONDS: Final = 0.05
 
 
@@ -167,6 +166,8 @@ class Worker:
         if self._pending.waiting and self._loading.settled():
             self._pending.wait_no_more()
         self._save(shelf)  # first, so that what was kept before is found
+        while self._asked and self._status.up and not self._locked_since and self._pending.batch(1):
+            self._save(shelf)
         for _ in range(len(self._asked)):
             self._do(shelf, self._asked.popleft())
         self._do_chores(shelf, now)
