@@ -63,7 +63,8 @@ Samples = list[tuple[float, float]]  # CPU and wall seconds a call, a round
 @contextmanager
 def everybody(entries: tuple[Entry, ...], *, pieces: bool = False) -> Iterator[dict[str, Worker]]:
     """All that can take part, each connected to one upstream."""
-    with serving("upstream", *["pieces"][: int(pieces)]) as upstream, ExitStack() as stack:
+    how = ["pieces"] if pieces else []
+    with serving("upstream", *how) as upstream, ExitStack() as stack:
         workers = {}
         for entry in entries:
             worker = stack.enter_context(running(entry, upstream.url))

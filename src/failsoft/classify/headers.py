@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from failsoft.classify.foreign import HOSTILE, attribute, clip
 
-__all__ = ["read_headers"]
+__all__ = ["LIMIT_PREFIX", "read_headers"]
 
 _KEPT: Final = frozenset(
     {
@@ -21,7 +21,9 @@ _KEPT: Final = frozenset(
         "x-request-id",
     }
 )
-_PREFIX: Final = "anthropic-ratelimit-"
+LIMIT_PREFIX: Final = "anthropic-ratelimit-"
+"""What the headers of a limit begin with."""
+
 _COUNT_LIMIT: Final = 500
 _VALUE_LIMIT: Final = 200
 
@@ -32,7 +34,7 @@ def read_headers(raw: object) -> dict[str, str]:
     try:
         for name, value in islice(_pairs(raw), _COUNT_LIMIT):
             key = (name if type(name) is str else clip(name, _VALUE_LIMIT)).lower()
-            if key in _KEPT or key.startswith(_PREFIX):
+            if key in _KEPT or key.startswith(LIMIT_PREFIX):
                 found.setdefault(key, clip(value, _VALUE_LIMIT))
     except HOSTILE:  # what was read until then stands
         pass

@@ -15,14 +15,15 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Final
 
+from failsoft.classify.headers import LIMIT_PREFIX
+
 __all__ = ["exhausted_limits", "exhausted_wait", "header_wait", "message_wait"]
 
 _LONGEST: Final = 366 * 86_400.0
 """A stated wait beyond a year is a mistake of the sender's and is ignored like other rubbish."""
 
 _DECIMAL = re.compile(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
-_LIMIT_START = "anthropic-ratelimit-"
-_LIMIT_HEADER = re.compile(_LIMIT_START + r"(.+)-remaining")
+_LIMIT_HEADER = re.compile(LIMIT_PREFIX + r"(.+)-remaining")
 _ACCESS_DATE = re.compile(
     r"(?i)(?:access|reset|resume|renew|again|until|after)\w*[^\d]{0,20}"
     r"(\d{4}-\d\d-\d\d)(?:(?:\s+at\s+|[t ])(\d\d:\d\d(?::\d\d)?))?"
@@ -51,7 +52,7 @@ def exhausted_wait(headers: Mapping[str, str], *, now: float) -> float | None:
 def exhausted_limits(headers: Mapping[str, str]) -> Iterator[str]:
     """The limits (``requests``, ``input-tokens`` …) of which nothing remains."""
     for name, value in headers.items():
-        if not name.startswith(_LIMIT_START):  # which most are not
+        if not name.startswith(LIMIT_PREFIX):  # which most are not
             continue
         match = _LIMIT_HEADER.fullmatch(name)
         if match and _decimal(value) == 0:

@@ -35,7 +35,7 @@ class _SdkReply:
         self.response = response
         self.http: httpx2.Response = response.http_response
         self.status: int = self.http.status_code
-        self.headers: Mapping[str, str] = _read_once(self.http.headers)
+        self.headers: Mapping[str, str] = dict(self.http.headers.items())
         self.ended = False
         self.heard: list[bytes] = []
         # An error's body has to stay with the SDK, which makes its exception of it.
@@ -186,15 +186,6 @@ class BlockingReply(_SdkReply):
         if not self._freed:
             self._freed = True
             self._thread.end(self.http.close)
-
-
-def _read_once(headers: httpx2.Headers) -> dict[str, str]:
-    """The same as a dictionary; its own look-up decodes all of them for each name."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def _bounded(request: APIRequest, seconds: float | None) -> APIRequest:
