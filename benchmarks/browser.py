@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from failsoft.server.web import Web
+from failsoft.server.static_files import Web
 
 TOKENS = 10_000
 NOTICES = 30

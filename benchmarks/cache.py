@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from failsoft.degrade.cache import PUBLIC, Partition, SemanticCache
-from failsoft.degrade.embedder import WordllamaEmbedder
-from failsoft.degrade.evaluate import Judged, judge, tally
-from failsoft.degrade.questions import BUNDLED, bundled_pairs
+from failsoft.ladder.cache.cache import PUBLIC, Partition, SemanticCache
+from failsoft.ladder.cache.evaluate import BUNDLED, Judged, bundled_pairs, judge, tally
+from failsoft.ladder.embedder import WordllamaEmbedder
 
 # GPTCache serves where 4 less the squared distance is at least 0.8 of 4 (Config, and
 # SearchDistanceEvaluation over Faiss): for vectors of unit length a cosine of 0.6. RedisVL's

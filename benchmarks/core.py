@@ -23,7 +23,7 @@ from typing import Any
 
 from failsoft import Failsoft, Settings
 from failsoft.config.settings import ProviderSettings
-from failsoft.engine.core import Core
+from failsoft.engine.runtime import Core
 from failsoft.providers.protocol import ProviderCall, WireEvent
 
 CONTENT = WireEvent("content_block_delta", {}, True, "text")  # noqa: FBT003 - by position

@@ -16,8 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
+from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from failsoft.classify import verdict_for
-from failsoft.engine.virtual import Reply, Result, VirtualDriver
 from failsoft.policy.target import Target
 
 CHAIN = tuple(

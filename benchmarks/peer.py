@@ -117,7 +117,7 @@ async def pybreaker(url: str) -> AsyncIterator[Call]:
 async def failsoft(url: str) -> AsyncIterator[Call]:
     from benchmarks.core import MODEL, NoOp  # noqa: PLC0415 - not in the others' environment
     from failsoft import Failsoft, Settings  # noqa: PLC0415
-    from failsoft.classify.failures import ReplyFailed  # noqa: PLC0415
+    from failsoft.classify.wire_errors import ReplyFailed  # noqa: PLC0415
     from failsoft.config.settings import BreakerSettings, RetrySettings  # noqa: PLC0415
     from failsoft.providers.protocol import ProviderCall  # noqa: PLC0415
 

@@ -19,12 +19,7 @@ import aiohttp
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from failsoft.config.settings import (
-    BulkheadSettings,
-    ProviderSettings,
-    ServerSettings,
-    Settings,
-)
+from failsoft.config.settings import BulkheadSettings, ProviderSettings, ServerSettings, Settings
 from failsoft.server.serve import serve
 
 # Above any number of streams asked for: what is measured is not the limits.

@@ -17,10 +17,10 @@ from typing import Any
 
 from benchmarks.core import CONTENT, MODEL, NoOp, cpu
 from failsoft import Failsoft, Settings
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.circuit import Outcome, Rejection, Ticket
-from failsoft.policy.led_breaker import LedBreaker
+from failsoft.policy.breaker import Outcome, Rejection, Ticket
+from failsoft.policy.shared_breaker import LedBreaker
 from failsoft.providers.protocol import ProviderCall, WireEvent
 from failsoft.telemetry.events import BreakerChanged, Event, StoreChanged
 

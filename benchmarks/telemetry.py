@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from benchmarks.core import NoOp, cpu
 from failsoft import Failsoft, Settings
-from failsoft.server.log import JsonFormatter, log_event
+from failsoft.server.logging import JsonFormatter, log_event
+from failsoft.telemetry.history import Stories
 from failsoft.telemetry.metrics import Metrics
-from failsoft.telemetry.story import Stories
 from failsoft.telemetry.traces import Traces
 
 CALLS = 1000

@@ -11,8 +11,7 @@ from textwrap import dedent
 
 from failsoft.classify import truth_table
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import Breaker
-from failsoft.policy.circuit import CircuitState, Outcome, Ticket, Transition
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket, Transition
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "how-it-decides.md"

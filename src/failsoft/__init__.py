@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from failsoft.attempt import Attempt
 from failsoft.classify import ErrorCategory, Verdict, classify
 from failsoft.config.settings import Settings
-from failsoft.degrade.cache import SemanticCache
-from failsoft.degrade.rules import RuleBook, RuleMatch
 from failsoft.engine.answer import (
     Answer,
     DegradationLevel,
@@ -21,8 +20,6 @@ from failsoft.engine.answer import (
 from failsoft.engine.blocking import BlockingFailsoft
 from failsoft.engine.client import Failsoft
 from failsoft.engine.deadline import deadline
-from failsoft.engine.ledger import Attempt
-from failsoft.engine.wrapping import answer_of, wrap
 from failsoft.errors import (
     AIBadRequest,
     AIError,
@@ -34,8 +31,11 @@ from failsoft.errors import (
     RuleFolderError,
     SettingError,
 )
+from failsoft.ladder.cache.cache import SemanticCache
+from failsoft.ladder.rules.rulebook import RuleBook, RuleMatch
 from failsoft.notices import Catalogue, Notice, notice_for
-from failsoft.parts import (
+from failsoft.policy.breaker import CircuitState
+from failsoft.standalone import (
     ChainResult,
     CircuitBreaker,
     CircuitStatus,
@@ -44,7 +44,7 @@ from failsoft.parts import (
     RetryEvent,
     retry,
 )
-from failsoft.policy.circuit import CircuitState
+from failsoft.wrap import answer_of, wrap
 
 __all__ = [
     "AIBadRequest",

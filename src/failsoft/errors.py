@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from failsoft.attempt import Attempt
     from failsoft.classify.verdict import Verdict
-    from failsoft.engine.ledger import Attempt
     from failsoft.notices.notice import Notice
 
 __all__ = [

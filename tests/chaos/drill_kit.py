@@ -11,11 +11,10 @@ from typing import Any
 from aiohttp import web
 
 from failsoft.chaos.drills import Result, Scenario
-from failsoft.chaos.drills.measure import measure
-from failsoft.chaos.drills.reading import parse_scenario
-from failsoft.chaos.drills.reply import Reply
-from failsoft.chaos.drills.result import Call, Played
-from failsoft.chaos.drills.thresholds import judge
+from failsoft.chaos.drills.load import Reply
+from failsoft.chaos.drills.results import Call, Played, measure
+from failsoft.chaos.drills.scenario import judge
+from failsoft.chaos.drills.scenario_files import parse_scenario
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

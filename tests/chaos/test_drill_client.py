@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 from drill_kit import Handler, serving
 
-from failsoft.chaos.drills.client import Client, Question
-from failsoft.chaos.drills.reply import Reply
+from failsoft.chaos.drills.load import Client, Question, Reply
 
 NOTICE = {"title": "Busy", "body": "Wait a little."}
 LONG = "An answer of more than twenty letters. "

@@ -9,9 +9,8 @@ from typing import Any
 
 from failsoft.chaos.drills import shipped_scenarios
 from failsoft.chaos.drills.figures import FIGURES
-from failsoft.chaos.drills.reading import KEYS, NEEDED, Key, parse_scenario
-from failsoft.chaos.drills.shipped import NAMES
-from failsoft.chaos.proxy import ACTS
+from failsoft.chaos.drills.scenario_files import KEYS, NAMES, NEEDED, Key, parse_scenario
+from failsoft.chaos.tcp_proxy import ACTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "drills.md").read_text(encoding="utf-8")
 

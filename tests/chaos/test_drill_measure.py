@@ -8,9 +8,8 @@ import pytest
 from drill_kit import call, reply, result, scenario
 
 from failsoft.chaos.drills.figures import written
-from failsoft.chaos.drills.measure import percentile, recovered_at
-from failsoft.chaos.drills.result import Played
-from failsoft.chaos.drills.thresholds import Threshold, Verdict
+from failsoft.chaos.drills.results import Played, percentile, recovered_at
+from failsoft.chaos.drills.scenario import Threshold, Verdict
 
 
 def figures(replies, calls=None):

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 from drill_kit import call, reply, result, scenario
 
 from failsoft.chaos.drills import find_scenario, render_report
+from failsoft.chaos.drills.charts import rows_of, trouble_of
 from failsoft.chaos.drills.figures import FIGURES
-from failsoft.chaos.drills.report_line import rows_of, trouble_of
-from failsoft.chaos.drills.result import Played
+from failsoft.chaos.drills.results import Played
 
 EVIL = """<script>alert(1)</script>"'&<img src=x onerror=alert(2)></svg></style>"""
 VOID = {"meta", "img", "link", "br"}

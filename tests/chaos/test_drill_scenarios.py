@@ -7,7 +7,7 @@ from drill_kit import SMALL, result, scenario
 
 from failsoft.chaos.drills import find_scenario, shipped_scenarios
 from failsoft.chaos.drills.figures import FIGURES
-from failsoft.chaos.drills.shipped import NAMES
+from failsoft.chaos.drills.scenario_files import NAMES
 from failsoft.errors import SettingError
 
 

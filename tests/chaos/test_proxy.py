@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from failsoft.chaos.proxy import ACTS, FaultProxy, parse_act
+from failsoft.chaos.tcp_proxy import ACTS, FaultProxy, parse_act
 from failsoft.errors import SettingError
 
 SOON = 0.15

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from failsoft.chaos.simulator.board import Board
-from failsoft.chaos.simulator.bucket import TokenBucket
-from failsoft.chaos.simulator.faults import parse_fault
-from failsoft.chaos.simulator.script import parse_steps
+from failsoft.chaos.simulator.script import Board, parse_steps
+from failsoft.chaos.simulator.time import TokenBucket
+from failsoft.faults.fault_grammar import parse_fault
 
 
 def board(clock: Any, seed: int = 0, steps: Sequence[Any] = (), **faults: list[str]) -> Board:

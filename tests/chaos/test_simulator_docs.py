@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from failsoft.chaos.simulator import serve_simulator
-from failsoft.chaos.simulator.behaviour import KINDS
 from failsoft.chaos.simulator.control import PUT_FIELDS
-from failsoft.chaos.simulator.faults import OPTIONS, parse_assignment, parse_fault
 from failsoft.chaos.simulator.journal import Record
-from failsoft.chaos.simulator.latency import write_number
 from failsoft.chaos.simulator.script import STEP_KEYS, parse_faults, parse_steps
+from failsoft.faults.fault_grammar import (
+    KINDS,
+    OPTIONS,
+    parse_assignment,
+    parse_fault,
+    write_number,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 

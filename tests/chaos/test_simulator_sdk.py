@@ -11,7 +11,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from failsoft.chaos.simulator import Simulator
-from failsoft.chaos.simulator.behaviour import KINDS, STATUS
+from failsoft.faults.fault_grammar import KINDS, STATUS
 
 MODEL = "claude-opus-5-5"
 

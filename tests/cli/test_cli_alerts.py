@@ -16,7 +16,7 @@ from alerts_live import (
 from cli_command import running
 
 from failsoft.chaos.simulator import Simulator
-from failsoft.telemetry.rules import rules_text
+from failsoft.telemetry.prometheus_rules import rules_text
 
 URL = r"serving at (http://127\.0\.0\.1:\d+)"
 BREAKER = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from failsoft.degrade.cache import Partition, SemanticCache
+from failsoft.ladder.cache.cache import Partition, SemanticCache
 
 PLACE = ".failsoft/cache.db"
 

@@ -5,9 +5,8 @@ import xml.etree.ElementTree as ET
 
 from cli_command import run
 
-from failsoft.cli.curve import draw
-from failsoft.degrade.evaluate import Judged
-from failsoft.degrade.questions import Pair
+from failsoft.cli.cache import draw
+from failsoft.ladder.cache.evaluate import Judged, Pair
 
 SAME = {
     "asked": "how can i pay", "saved": "How do I pay?",

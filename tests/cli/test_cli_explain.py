@@ -7,10 +7,10 @@ import sqlite3
 import pytest
 from redis_server import needs_redis, redis_server
 
-from failsoft.requests.records import Ending, Intent, Opened, RequestState
-from failsoft.requests.schema import _STORIES, _TABLES
-from failsoft.requests.shared.log import RedisLog
-from failsoft.requests.sqlite import SqliteLog
+from failsoft.request_log.contract import Ending, Intent, Opened, RequestState
+from failsoft.request_log.redis_log import RedisLog
+from failsoft.request_log.sqlite_log import SqliteLog
+from failsoft.request_log.sqlite_schema import _STORIES, _TABLES
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -20,7 +20,7 @@ from failsoft.telemetry.events import (
     RequestStarted,
     RetryScheduled,
 )
-from failsoft.telemetry.story import Stories, read_story
+from failsoft.telemetry.history import Stories, read_story
 
 ID = "req_" + "ab" * 16
 BEST, NEXT = "anthropic/claude-opus-5-5", "anthropic/claude-sonnet-5-5"

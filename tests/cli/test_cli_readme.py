@@ -13,7 +13,7 @@ from cli_command import environment
 
 from failsoft import Failsoft, Settings
 from failsoft.cli.app import application
-from failsoft.cli.welcome import trying
+from failsoft.cli.demo import trying
 from failsoft.config.settings import ProviderSettings, TimerSettings
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from failsoft.chaos.inject import TokenError, check_token
+from failsoft.faults import TokenError, check_token
 
 KEY = "a-key-of-the-service"
 

@@ -7,14 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
+from failsoft.attempt import Attempt
 from failsoft.classify import verdict_for
-from failsoft.classify.rows import ROWS
-from failsoft.cli.narrator import Narrator
+from failsoft.classify.truth_table import ROWS
+from failsoft.cli.narration import WORDS, Narrator, timeline
 from failsoft.cli.terminal import duration, printable
-from failsoft.cli.timeline import timeline
-from failsoft.cli.words import WORDS
 from failsoft.engine.answer import Answer, DegradationLevel
-from failsoft.engine.ledger import Attempt
 from failsoft.telemetry import events
 
 NO_FAILURES = {"success", "cancelled"}

@@ -13,8 +13,7 @@ from forked import fork
 from failsoft import BlockingFailsoft, Failsoft, StreamDone
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, CacheSettings
 from failsoft.forks import in_every_child
-from failsoft.policy.breaker import Breaker
-from failsoft.policy.circuit import CircuitState, Outcome
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome
 from failsoft.testing import RunningSimulator
 
 

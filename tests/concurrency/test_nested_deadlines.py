@@ -8,8 +8,7 @@ from concurrency_kit import settings
 
 import failsoft
 from failsoft import BlockingFailsoft, Failsoft
-from failsoft.engine.clock import monotonic
-from failsoft.engine.deadline import request_times
+from failsoft.engine.deadline import monotonic, request_times
 from failsoft.testing import RunningSimulator
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failsoft.config.load import Loaded, load_settings
-from failsoft.config.named import NAMED
+from failsoft.config.loading import Loaded, load_settings
 from failsoft.config.names import SECTIONS, known_settings
+from failsoft.config.routes_and_targets import NAMED
 from failsoft.errors import SettingError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=12)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from failsoft.config.load import ConfigurationError, load_settings
+from failsoft.config.loading import ConfigurationError, load_settings
 from failsoft.config.settings import RouteSettings, Settings, TargetSettings
 from failsoft.errors import SettingError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from failsoft.config.load import load_settings
+from failsoft.config.loading import load_settings
 from failsoft.config.names import known_settings
 from failsoft.config.show import reference, rows
 

@@ -26,9 +26,9 @@ import yaml
 from doc_blocks import ROOT, SHOWN, Block, blocks
 from test_streams_doc import serving
 
-from failsoft.chaos.drills.reading import read_scenario
+from failsoft.chaos.drills.scenario_files import read_scenario
 from failsoft.chaos.simulator.script import load_script
-from failsoft.config.load import load_settings
+from failsoft.config.loading import load_settings
 from failsoft.notices import Catalogue
 from failsoft.testing import RunningSimulator
 
@@ -38,7 +38,7 @@ OF_ITS_OWN = {
     ("docs/simulate.md", "python"): "tests/docs/test_simulate_doc.py",
     ("docs/testing.md", "python"): "tests/docs/test_testing_doc.py",
     ("docs/simulator.md", "python"): "tests/chaos/test_simulator_docs.py",
-    ("docs/rules.md", "python"): "tests/degrade/test_rules_doc.py",
+    ("docs/rules.md", "python"): "tests/ladder/test_rules_doc.py",
 }
 RUN = {"python", "sh", "toml", "json", "yaml", "js", "promql"}
 ALL = blocks()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import failsoft
-from failsoft.degrade.embedder import WordllamaEmbedder
-from failsoft.parts.rules import breaker_settings
+from failsoft.ladder.embedder import WordllamaEmbedder
+from failsoft.standalone.breaker import breaker_settings
 from failsoft_pytest import no_waits
 
 __all__ = ["no_waits"]

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from test_streams_doc import difference, serving
 
-from failsoft.chaos.inject.failures import AT_ONCE, IN_STREAM
-from failsoft.chaos.inject.words import TYPICAL
 from failsoft.chaos.simulator import Simulator
 from failsoft.classify import classify
-from failsoft.classify.failures import WireFailure
+from failsoft.classify.wire_errors import WireFailure
+from failsoft.faults.simulation import AT_ONCE, IN_STREAM, TYPICAL
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from failsoft.telemetry import events
-from failsoft.telemetry.instruments import METRICS
+from failsoft.telemetry.metrics import METRICS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| (.+?) \| (.*?)(?: \| (.+))? \|$", re.MULTILINE)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from failsoft.testing.asking import LIMIT_SECONDS
+from failsoft.testing.app_under_test import SHORT_LIMITS
+from failsoft.testing.ask import LIMIT_SECONDS
 from failsoft.testing.report import COLUMNS
-from failsoft.testing.trial import SHORT_LIMITS
 from failsoft_pytest import failing_ai, frozen_time, no_waits, simulator
 
 __all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]

@@ -10,7 +10,7 @@ from typing import Any
 from virtual_loop import VirtualLoop
 
 from failsoft import Failsoft, Settings
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import CacheSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
 

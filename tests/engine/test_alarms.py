@@ -12,7 +12,7 @@ from engine_kit import virtually
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.engine.alarms import Alarms, LoopAlarms
+from failsoft.engine.timers import Alarms, LoopAlarms
 
 
 def ringing(*offsets: float, cancelled: tuple[int, ...] = ()) -> list[tuple[float, int]]:

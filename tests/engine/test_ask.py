@@ -17,7 +17,7 @@ from engine_kit import (
 
 import failsoft as fs
 from failsoft import AIBadRequest, AIMisconfigured, AIRefused, AIUnavailable, Settings
-from failsoft.classify.failures import Stopped
+from failsoft.classify.wire_errors import Stopped
 from failsoft.config.settings import BulkheadSettings, TargetSettings
 from failsoft.telemetry.events import Event, RequestFinished
 

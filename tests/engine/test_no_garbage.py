@@ -9,8 +9,8 @@ from wrap_kit import QUESTION, wrapped
 from failsoft import Failsoft, Settings
 from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import CacheSettings, ProviderSettings
-from failsoft.engine.attempt import LiveAttempt
-from failsoft.providers.anthropic_reply import AnthropicExchange
+from failsoft.engine.driver import LiveAttempt
+from failsoft.providers.anthropic_stream import AnthropicExchange
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from engine_kit import Scripted, failsoft, overloaded, says
 from redis_server import needs_redis, redis_server
 
 from failsoft import Settings
-from failsoft.chaos.proxy import FaultProxy
+from failsoft.chaos.tcp_proxy import FaultProxy
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.circuit import CircuitState
+from failsoft.policy.breaker import CircuitState
 
 pytestmark = needs_redis
 

@@ -13,7 +13,7 @@ from failsoft import (
     StreamStatus,
     StreamText,
 )
-from failsoft.classify.failures import StreamFailed
+from failsoft.classify.wire_errors import StreamFailed
 
 
 async def read(ai, **arguments):

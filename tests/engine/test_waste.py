@@ -7,7 +7,7 @@ import pytest
 from engine_kit import Exchange, Scripted, content, failsoft, overloaded, virtually
 
 from failsoft import Settings
-from failsoft.classify.failures import StreamCut
+from failsoft.classify.wire_errors import StreamCut
 from failsoft.config.settings import RetrySettings, TargetSettings
 from failsoft.providers.protocol import WireEvent
 

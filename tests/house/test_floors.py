@@ -10,13 +10,20 @@ PACKAGE = "failsoft"
 
 # From the ground up. A room may use its own floor and those below it.
 FLOORS = (
-    {"errors", "config", "forks"},
-    {"policy", "classify", "notices"},
-    {"degrade", "requests", "providers", "state", "telemetry"},
-    {"engine", "chaos", "parts"},
+    {"errors", "forks"},
+    {"classify"},
+    {"attempt"},
+    {"notices", "storage", "config"},
+    {"policy"},
+    {"providers", "dialects"},
+    {"faults", "ladder", "request_log", "shared_state", "telemetry"},
+    {"engine"},
+    {"wrap", "standalone"},
     {PACKAGE},  # the public names
-    {"server", "cli", "testing"},
-    {"failsoft_pytest"},  # pytest loads it in every run: a package of its own
+    {"server"},
+    {"chaos"},
+    {"testing"},
+    {"cli", "failsoft_pytest"},  # pytest loads its plugin in every run: a package of its own
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from house_sources import ROOT, modules, tree
 
-LONGEST_MODULE = 320
+LONGEST_MODULE = 500
 LONGEST_FUNCTION = 40
 SHAPELESS = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 

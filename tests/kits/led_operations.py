@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from failsoft.state.store import Operation
+from failsoft.shared_state.store import Operation
 
 KEYS = {"breaker": ("breaker:a", "breaker:b/c"), "hold": ("hold:family x",)}
 PROCESSES = ("p1", "p2", "p3")

@@ -8,14 +8,13 @@ from virtual_loop import VirtualLoop
 
 from failsoft.classify import verdict_for
 from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
-from failsoft.policy.circuit import CircuitState, Outcome
-from failsoft.policy.gate import Permit
-from failsoft.policy.gates import Gates
-from failsoft.policy.hold import Refusal
+from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.target import Target
-from failsoft.state.leading import Leading, breaker_key, hold_key
-from failsoft.state.sharing import Sharing
-from failsoft.state.store import StoreError
+from failsoft.shared_state.outbox import Leading, breaker_key, hold_key
+from failsoft.shared_state.store import StoreError
+from failsoft.shared_state.sync import Sharing
 
 START_MS = 1_763_900_000_000
 LEASE_SECONDS = 3.0

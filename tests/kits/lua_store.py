@@ -3,9 +3,9 @@
 import json
 
 import redis
+from memory_store import MemoryStore
 
-from failsoft.state.memory import MemoryStore
-from failsoft.state.redis import script
+from failsoft.shared_state.redis_store import script
 
 CLOCK = "the clock"
 OWN_TIME = "local time = redis.call('TIME')"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.notices import Catalogue
-from failsoft.notices.negotiate import best_language, nearest
+from failsoft.notices.catalogue import best_language, nearest
 
 AVAILABLE = ("en", "es", "de", "zh", "zh-hant", "pt-br")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.notices import Catalogue
-from failsoft.notices.durations import whole_seconds
+from failsoft.notices.locale_file import whole_seconds
 
 WORDS = Catalogue.load().language("en").durations
 SIZES = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}

@@ -173,7 +173,7 @@ import socket
 def refuse(*args, **kwargs):
     raise AssertionError("the network was used")
 socket.socket.connect = socket.getaddrinfo = refuse
-from failsoft.notices.grade import load_grader
+from failsoft.notices.checks import load_grader
 print(load_grader()("Try again in a few minutes."))
 """
     done = subprocess.run(  # noqa: S603  our own interpreter and program

@@ -11,7 +11,7 @@ from benchmarks.peers.charts import bad_days, costs
 from benchmarks.peers.roster import BAD_DAY, COST, ROSTER
 from benchmarks.peers.troubles import TROUBLES, Day, arrivals, found, judged, wholes
 
-from failsoft.chaos.simulator.faults import format_fault, parse_fault
+from failsoft.faults.fault_grammar import format_fault, parse_fault
 
 DAY = Day(rate=20.0, since=10.0, until=40.0, asked=60.0, watch=170.0)
 WHOLE = min(wholes("request 0"))

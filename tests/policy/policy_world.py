@@ -9,13 +9,12 @@ from policy_verdicts import verdict
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
+from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.budget import RetryBudget
-from failsoft.policy.circuit import CircuitState, Outcome, Transition
-from failsoft.policy.gate import Permit
-from failsoft.policy.gates import Gates
-from failsoft.policy.hold import Refusal
 from failsoft.policy.plan import Plan
-from failsoft.policy.steps import (
+from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
     Cancelled,

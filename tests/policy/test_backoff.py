@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.policy.backoff import backoff_seconds, with_upward_jitter
+from failsoft.policy.retry import backoff_seconds, with_upward_jitter
 
 SECONDS = st.floats(0, 86_400)
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import Breaker
-from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 SUCCESS, FAILURE, NEUTRAL = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NEUTRAL

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import Breaker
-from failsoft.policy.circuit import CircuitState, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

@@ -12,10 +12,9 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, Verdict
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, Settings
-from failsoft.policy.circuit import CircuitState, Outcome, Transition
-from failsoft.policy.gate import Permit
-from failsoft.policy.gates import Gates, Held
-from failsoft.policy.hold import Refusal
+from failsoft.policy.admission import Gates, Held, Permit
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.target import Target
 
 OPEN, CLOSED, HALF_OPEN = CircuitState.OPEN, CircuitState.CLOSED, CircuitState.HALF_OPEN

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_verdicts import verdict
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.hold import Hold, Lease, Refusal
+from failsoft.policy.bench import Hold, Lease, Refusal
 
 T0 = 1000.0
 LIMITED, DEAD_KEY = verdict("requests"), verdict("authentication")

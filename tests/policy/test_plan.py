@@ -7,9 +7,9 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 from policy_world import HANGS, Reply, World, cut, fails, ok, scripted
 
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, RetrySettings, Settings
-from failsoft.policy.circuit import CircuitState
-from failsoft.policy.hold import Refusal
-from failsoft.policy.steps import (
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState
+from failsoft.policy.plan_events import (
     Call,
     Cancelled,
     Failed,

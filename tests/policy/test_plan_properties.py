@@ -12,8 +12,8 @@ from policy_world import HANGS, Reply, Run, World, ok
 from failsoft.classify.verdict import ErrorCategory, Fault, NextModel, RetrySame, Verdict
 from failsoft.classify.verdict import Sent as MaySent
 from failsoft.config.settings import RetrySettings, Settings
-from failsoft.policy.hold import Refusal
-from failsoft.policy.steps import (
+from failsoft.policy.bench import Refusal
+from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
     Cancelled,

@@ -7,9 +7,8 @@ from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS
 from policy_world import World, cut, fails, ok, scripted
 
 from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
-from failsoft.policy.breaker import Breaker
-from failsoft.policy.circuit import CircuitState, Outcome, Ticket
-from failsoft.policy.steps import BreakerOpened, Failed, GiveUp, Started, TimerFired, Wait
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket
+from failsoft.policy.plan_events import BreakerOpened, Failed, GiveUp, Started, TimerFired, Wait
 
 T0 = 1000.0
 

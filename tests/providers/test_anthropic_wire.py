@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from loopback import SSE_HEAD, Loopback, Peer, Respond, chunk, chunked, fixed, serving
 
-from failsoft.classify.failures import (
+from failsoft.classify.wire_errors import (
     BadReply,
     ReplyFailed,
     Stopped,
@@ -315,7 +315,7 @@ async def test_an_error_body_that_never_comes_does_not_hide_its_status(
         await peer.send(b"HTTP/1.1 529 Overloaded\r\ncontent-length: 100\r\n\r\n{")
         await peer.gone()
 
-    monkeypatch.setattr("failsoft.providers.anthropic_reply._ERROR_BODY_SECONDS", 0.01)
+    monkeypatch.setattr("failsoft.providers.anthropic_stream._ERROR_BODY_SECONDS", 0.01)
 
     assert failed(await ask(silent), ReplyFailed).status == 529
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from loopback import SSE_HEAD, Loopback, Peer, Respond, chunk, chunked, fixed, serving
 
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire

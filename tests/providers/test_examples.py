@@ -5,7 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from failsoft.providers import assemble, sse
+from failsoft.providers import anthropic_stream as assemble
+from failsoft.providers import sse
 
 
 @pytest.mark.parametrize("module", [assemble, sse], ids=lambda module: module.__name__)

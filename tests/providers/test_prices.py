@@ -7,7 +7,7 @@ import pytest
 
 from failsoft import Settings
 from failsoft.config.settings import TargetSettings
-from failsoft.providers.prices import cost_usd
+from failsoft.providers.models import cost_usd
 
 MILLION = 1_000_000
 HAIKU = "anthropic/claude-haiku-5-5"

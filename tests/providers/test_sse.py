@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.classify.failures import BadReply
+from failsoft.classify.wire_errors import BadReply
 from failsoft.providers.sse import ServerSentEvent, SSEReader
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.sse"))

@@ -3,7 +3,15 @@
 import sys
 
 from failsoft.config.settings import ProviderSettings, ServerSettings, Settings
-from failsoft.requests.shared import commands, duties, wire
+from failsoft.request_log import (
+    redis_commands as commands,
+)
+from failsoft.request_log import (
+    redis_wire as wire,
+)
+from failsoft.request_log import (
+    redis_worker as duties,
+)
 from failsoft.server.serve import serve
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from failsoft import Failsoft, Settings
 from failsoft.config.settings import RetrySettings, ServerSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
 from failsoft.server import create_app
-from failsoft.server.head import BoundedHead
+from failsoft.server.serve import BoundedHead
 
 Step = str | BaseException | Callable[[], Awaitable[object]]
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from server_kit import FakeProvider, assistant, listening, request_bytes
 
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import AlertSettings, BreakerSettings, LinkSettings
 from failsoft.server import create_app
 

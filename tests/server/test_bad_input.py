@@ -11,7 +11,7 @@ from server_kit import FakeProvider, Reply, assistant, call, listening, service
 
 from failsoft.config.settings import RouteSettings
 from failsoft.server import create_app
-from failsoft.server.question import Question
+from failsoft.server.validation import Question
 
 APP = service("Hi.", server={"body_limit_bytes": 2000, "history_limit": 3})
 PATHS = ("/api/chat", "/api/chat/stream")

@@ -9,11 +9,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from server_kit import FakeProvider, assistant, call
 
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import ProviderSettings, RetrySettings
-from failsoft.requests.reading import tell_of
+from failsoft.request_log.lookup import tell_of
 from failsoft.server import create_app
-from failsoft.server.log import JsonFormatter
+from failsoft.server.logging import JsonFormatter
 from failsoft.telemetry.traces import Traces
 
 PROMPT, SYSTEM, EARLIER = "canary-prompt-5f1c", "canary-system-77aa", "canary-history-0b3d"

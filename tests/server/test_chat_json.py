@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 from server_kit import FakeProvider, ask, assistant, call, hang, service
 
-from failsoft.classify.failures import ReplyFailed, StreamFailed
+from failsoft.classify.wire_errors import ReplyFailed, StreamFailed
 from failsoft.config.settings import (
     BreakerSettings,
     LinkSettings,

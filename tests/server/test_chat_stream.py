@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from server_kit import FakeProvider, assistant, hang, service, stream
 
 from failsoft import StreamText
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import BreakerSettings, RetrySettings
 from failsoft.engine.client import Failsoft
 from failsoft.server import create_app

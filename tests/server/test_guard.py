@@ -6,7 +6,7 @@ from server_kit import FakeProvider, assistant, call, service
 from failsoft.config.settings import ServerSettings, Settings
 from failsoft.errors import SettingError
 from failsoft.server import create_app
-from failsoft.server.guard import Guard, check_exposure
+from failsoft.server.auth import Guard, check_exposure
 
 KEYS = ("bank:sk-one", "bank:sk-two", "plain", "law.firm:last")
 QUESTION = {"message": "?"}

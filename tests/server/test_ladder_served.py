@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from server_kit import FakeProvider, ask, assistant, call, stream
 
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import BreakerSettings, CacheSettings, RouteSettings
 from failsoft.server import create_app
 

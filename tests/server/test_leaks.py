@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from server_kit import FakeProvider, Reply, Step, ask, assistant, call, stream
 
 from failsoft.classify import REASONS, verdict_for
-from failsoft.classify.failures import ReplyFailed, StreamCut, StreamFailed
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut, StreamFailed
 from failsoft.config.settings import CacheSettings, RetrySettings
-from failsoft.policy.gates import Gates
+from failsoft.policy.admission import Gates
 from failsoft.server import create_app
 
 HOSTILE = (

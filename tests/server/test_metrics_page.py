@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from server_kit import FakeProvider, ask, assistant, call, stream
 from server_process import served
 
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import RetrySettings
 from failsoft.server import create_app
 

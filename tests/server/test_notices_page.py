@@ -13,8 +13,7 @@ from starlette.routing import Route
 
 from failsoft.notices import Catalogue
 from failsoft.server.endpoint import endpoint
-from failsoft.server.html import Html, element
-from failsoft.server.notices_page import NoticesPage
+from failsoft.server.playground.notices_page import Html, NoticesPage, element
 from failsoft.server.render import Render
 
 PATH = "/playground/notices"

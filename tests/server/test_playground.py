@@ -16,11 +16,12 @@ from failsoft import Failsoft, Settings
 from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import ProviderSettings
 from failsoft.server import create_app
-from failsoft.server.drain import Drain
-from failsoft.server.playground import Demo, sdk
+from failsoft.server.playground import Demo
+from failsoft.server.playground import bare_sdk as sdk
+from failsoft.server.playground.crowd import MOST_OTHERS
 from failsoft.server.playground.feed import MOST_BEHIND, MOST_VIEWERS, Feed
-from failsoft.server.playground.others import MOST_OTHERS
 from failsoft.server.problem import Problem
+from failsoft.server.shutdown import Drain
 from failsoft.telemetry.events import AttemptFinished, BreakerChanged, RequestStarted
 
 KEY = "k" * 16

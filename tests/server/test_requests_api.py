@@ -8,11 +8,11 @@ import pytest
 from fastapi import Depends, FastAPI, Header
 from server_kit import FakeProvider, assistant, call, hang, listening, request_bytes
 
-from failsoft.classify.failures import ReplyFailed, StreamCut
+from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import RetrySettings
-from failsoft.requests.reading import tell_of
+from failsoft.request_log.lookup import tell_of
 from failsoft.server import create_app, router
-from failsoft.telemetry.story import read_story
+from failsoft.telemetry.history import read_story
 
 KEY = {"idempotency-key": "intent-1"}
 CHAT, STREAM = "/api/chat", "/api/chat/stream"

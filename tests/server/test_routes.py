@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 from server_kit import FakeProvider, ask, assistant, call, service, stream
 
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import BreakerSettings
 from failsoft.server import create_app
 from failsoft.server.schema import HealthBody

@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 from server_kit import FakeProvider, ask, assistant, call
 
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.server import create_app
-from failsoft.server.log import LOGGING, JsonFormatter, log_event, log_simulated
+from failsoft.server.logging import LOGGING, JsonFormatter, log_event, log_simulated
 from failsoft.telemetry.events import Benched, RequestFinished
 
 SECRET = "my mother's maiden name"

@@ -15,13 +15,13 @@ import pytest
 from server_kit import FakeProvider, Reply, assistant, call, listening
 
 from failsoft import Failsoft, SettingError, Settings
-from failsoft.chaos.inject import make_token
 from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import ProviderSettings, RetrySettings, ServerSettings
 from failsoft.errors import FailsoftError
+from failsoft.faults import make_token
 from failsoft.providers.protocol import ProviderCall
 from failsoft.server import create_app
-from failsoft.server.log import JsonFormatter
+from failsoft.server.logging import JsonFormatter
 from failsoft.server.serve import serve
 from failsoft.telemetry.events import (
     AttemptFinished,

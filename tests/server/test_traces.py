@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 from server_kit import FakeProvider, ask, assistant, call
 
-from failsoft.classify.failures import ReplyFailed
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import RetrySettings
 from failsoft.server import create_app
 from failsoft.telemetry.traces import Traces

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from server_kit import call, service
 
-from failsoft.server.web import PAGE_POLICY, web_folder
+from failsoft.server.static_files import PAGE_POLICY, web_folder
 
 FILES = {
     "client.js": "text/javascript; charset=utf-8",

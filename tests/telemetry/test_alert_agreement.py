@@ -8,13 +8,11 @@ import pytest
 import yaml
 from alert_kit import COMMITTED, needs_promtool, promtool
 
+from failsoft.telemetry.alert_rules import ALERTS, RouteOpen, Seen, Share, StoreDown
 from failsoft.telemetry.alerts import Evaluator, counted
-from failsoft.telemetry.conditions import ALERTS, RouteOpen, Seen, Share, StoreDown
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
-from failsoft.telemetry.instruments import METRICS
-from failsoft.telemetry.labels import Labels
-from failsoft.telemetry.metrics import Metrics
-from failsoft.telemetry.state import State
+from failsoft.telemetry.labels import Labels, State
+from failsoft.telemetry.metrics import METRICS, Metrics
 
 MINUTES = 25
 STATES = ("closed", "half_open", "open")

@@ -7,9 +7,8 @@ import pytest
 import yaml
 from alert_kit import ROOT, needs_promtool, promtool
 
-from failsoft.telemetry.alerts import Firing
-from failsoft.telemetry.conditions import ALERTS
-from failsoft.telemetry.messages import payload
+from failsoft.telemetry.alert_rules import ALERTS
+from failsoft.telemetry.alerts import Firing, payload
 
 DOCS = ROOT / "docs"
 RUNBOOKS = {path.stem: path.read_text() for path in (DOCS / "runbooks").glob("*.md")}

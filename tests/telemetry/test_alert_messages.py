@@ -1,10 +1,9 @@
 import pytest
 
-from failsoft.telemetry.alerts import Evaluator, Firing
-from failsoft.telemetry.conditions import ALERTS
+from failsoft.telemetry.alert_rules import ALERTS
+from failsoft.telemetry.alerts import Evaluator, Firing, Messages
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
-from failsoft.telemetry.messages import Messages
-from failsoft.telemetry.state import State
+from failsoft.telemetry.labels import State
 
 NAMED = {alert.name: alert for alert in ALERTS}
 OPEN = Firing(alert=NAMED["FailsoftCircuitOpen"], subject="chat")

@@ -5,8 +5,8 @@ import yaml
 from alert_kit import COMMITTED, HERE, needs_promtool, promtool
 
 from failsoft.classify.verdict import ErrorCategory
-from failsoft.telemetry.conditions import ALERTS, Seen, Selector, Share, StoreDown
-from failsoft.telemetry.rules import expression, rules_text
+from failsoft.telemetry.alert_rules import ALERTS, Seen, Selector, Share, StoreDown
+from failsoft.telemetry.prometheus_rules import expression, rules_text
 
 RULES = {
     rule["alert"]: rule

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from failsoft.telemetry.webhook import Webhook
+from failsoft.telemetry.alerts import Webhook
 
 SECRET = "T000/B000/planted-secret"
 
@@ -95,7 +95,7 @@ async def test_a_full_queue_never_waits(caplog, unused_address):
 
 
 async def test_one_that_never_answers_is_given_up(monkeypatch, caplog):
-    monkeypatch.setattr("failsoft.telemetry.webhook._TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("failsoft.telemetry.alerts._TIMEOUT_SECONDS", 0.05)
     stuck = asyncio.Event()
 
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

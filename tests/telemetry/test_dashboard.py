@@ -8,7 +8,7 @@ import yaml
 from alert_kit import COMMITTED, needs_promtool, promtool
 from test_alert_docs import QUERIES
 
-from failsoft.telemetry.instruments import METRICS
+from failsoft.telemetry.metrics import METRICS
 
 DASHBOARD = json.loads(COMMITTED.with_name("dashboard.json").read_text(encoding="utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

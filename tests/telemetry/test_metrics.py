@@ -14,10 +14,8 @@ from failsoft.telemetry.events import (
     RetryScheduled,
     StoreChanged,
 )
-from failsoft.telemetry.instruments import METRICS
-from failsoft.telemetry.labels import Labels
-from failsoft.telemetry.metrics import Metrics
-from failsoft.telemetry.state import State
+from failsoft.telemetry.labels import Labels, State
+from failsoft.telemetry.metrics import METRICS, Metrics
 
 BEST, NEXT = "anthropic/claude-opus-5-5", "anthropic/claude-sonnet-5-5"
 

@@ -4,9 +4,8 @@ import pytest
 
 from failsoft.chaos.simulator import Record
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
-from failsoft.testing.asking import Reply
-from failsoft.testing.cases import CASES, PLANTED
-from failsoft.testing.judge import Seen, judged
+from failsoft.testing.ask import Reply
+from failsoft.testing.cases import CASES, PLANTED, Seen, judged
 
 TRANSIENT, RATE_LIMITED, TIMEOUT, POLICY, *_, CUT = CASES
 GOOD = "The assistant could not answer. You did nothing wrong. Try again in a minute."

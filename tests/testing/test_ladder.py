@@ -6,9 +6,9 @@ import pytest
 
 from failsoft.chaos.simulator import Record
 from failsoft.telemetry.events import BreakerChanged, CacheLookedUp, RequestFinished
-from failsoft.testing.asking import Reply
-from failsoft.testing.judge import Seen
-from failsoft.testing.ladder import BREAKER, SAVED, fallback, outage
+from failsoft.testing.ask import Reply
+from failsoft.testing.cases import Seen
+from failsoft.testing.check import BREAKER, SAVED, fallback, outage
 
 CALL = Record(request_id="r", path="/v1/messages", arrived_s=0.0, model="one")
 OPENED = BreakerChanged(

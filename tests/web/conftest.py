@@ -9,8 +9,8 @@ from npm_packages import NotHere, bring
 from playwright.async_api import async_playwright
 from web_kit import Stage, Visit, serving, visiting
 
-from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
+from failsoft.chaos.tcp_proxy import FaultProxy
 
 # The first has no window to keep up, and takes two thirds of the time.
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")

@@ -12,8 +12,8 @@ from npm_packages import WEB
 from playwright.async_api import Browser, BrowserContext, Page
 from web_process import running
 
-from failsoft.chaos.proxy import FaultProxy
 from failsoft.chaos.simulator import Simulator
+from failsoft.chaos.tcp_proxy import FaultProxy
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 CHAT = "/web/chat.html"

@@ -8,18 +8,9 @@ whether anything was sent. Every decision is in :mod:`rows`, every provider's wo
 from __future__ import annotations
 
 from failsoft.classify.classifier import classify, is_cancellation
-from failsoft.classify.failures import (
-    BadReply,
-    ReplyFailed,
-    Stopped,
-    StreamCut,
-    StreamFailed,
-    TimedOut,
-    Timer,
-    WireFailure,
-)
 from failsoft.classify.redact import redact
-from failsoft.classify.rows import REASONS, truth_table, verdict_for
+from failsoft.classify.retry_after import exhausted_wait
+from failsoft.classify.truth_table import REASONS, truth_table, verdict_for
 from failsoft.classify.verdict import (
     BenchScope,
     BreakerEffect,
@@ -31,7 +22,16 @@ from failsoft.classify.verdict import (
     Sent,
     Verdict,
 )
-from failsoft.classify.waits import exhausted_wait
+from failsoft.classify.wire_errors import (
+    BadReply,
+    ReplyFailed,
+    Stopped,
+    StreamCut,
+    StreamFailed,
+    TimedOut,
+    Timer,
+    WireFailure,
+)
 
 __all__ = [
     "REASONS",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from failsoft.classify.foreign import attribute, clip, field, status_number
+from failsoft.classify.untrusted import attribute, clip, field, status_number
 
 __all__ = ["Body", "Shape", "read_body"]
 

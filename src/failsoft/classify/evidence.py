@@ -1,20 +1,60 @@
-"""Everything that is known of one failure, read once from whatever it is."""
+"""Everything that is known of one failure, read once from the failure and its reply's headers."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from failsoft.classify.bodies import Body, Shape, read_body
-from failsoft.classify.causes import chain_of, words_of
-from failsoft.classify.failures import StreamFailed, WireFailure
-from failsoft.classify.foreign import attribute, clip, status_number
-from failsoft.classify.headers import read_headers
+from failsoft.classify.exceptions import chain_of, words_of
+from failsoft.classify.untrusted import HOSTILE, attribute, clip, status_number
+from failsoft.classify.wire_errors import StreamFailed, WireFailure
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["LIMIT_PREFIX", "Evidence", "gather", "read_headers"]
+
+
+_KEPT: Final = frozenset(
+    {
+        "date",
+        "request-id",
+        "retry-after",
+        "retry-after-ms",
+        "x-amzn-errortype",
+        "x-amzn-requestid",
+        "x-request-id",
+    }
+)
+LIMIT_PREFIX: Final = "anthropic-ratelimit-"
+"""What the headers of a limit begin with."""
+
+_COUNT_LIMIT: Final = 500
+_VALUE_LIMIT: Final = 200
+
+
+def read_headers(raw: object) -> dict[str, str]:
+    """Names in lower case to values; of a repeated header the first. Takes mappings and pairs."""
+    found: dict[str, str] = {}
+    try:
+        for name, value in islice(_pairs(raw), _COUNT_LIMIT):
+            key = (name if type(name) is str else clip(name, _VALUE_LIMIT)).lower()
+            if key in _KEPT or key.startswith(LIMIT_PREFIX):
+                found.setdefault(key, clip(value, _VALUE_LIMIT))
+    except HOSTILE:  # what was read until then stands
+        pass
+    return found
+
+
+def _pairs(raw: object) -> Iterable[Any]:
+    items = attribute(raw, "items")
+    if callable(items):
+        pairs: Iterable[Any] = items()
+        return pairs
+    return raw if isinstance(raw, list | tuple) else ()
+
 
 _ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _ID_HEADERS: Final = ("request-id", "x-request-id", "x-amzn-requestid")

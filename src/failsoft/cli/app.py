@@ -12,20 +12,22 @@ import typer
 from typer.exceptions import TyperException
 
 from failsoft.cli.ask import ask
-from failsoft.cli.cache import delete_saved, list_saved, show_stats
-from failsoft.cli.cluster import cluster
-from failsoft.cli.demo import demo
+from failsoft.cli.cache import delete_saved, evaluate_cache, list_saved, show_stats
+from failsoft.cli.checks import (
+    check_notices,
+    check_rules,
+    check_settings,
+    review_notices,
+    show_settings,
+    token,
+    write_starter,
+)
+from failsoft.cli.demo import cluster, demo
 from failsoft.cli.drill import list_drills, run_drill
-from failsoft.cli.evaluate import evaluate_cache
 from failsoft.cli.explain import explain
-from failsoft.cli.notices import check_notices, review_notices
-from failsoft.cli.rules import check_rules, write_starter
-from failsoft.cli.serve import serve
-from failsoft.cli.settings import check_settings, show_settings
-from failsoft.cli.simulator import simulator
+from failsoft.cli.serve import serve, simulator
 from failsoft.cli.state import isolate, reset, restore, show_state
-from failsoft.cli.token import token
-from failsoft.cli.trouble import FAILED, WRONG_USE, CommandError, tell
+from failsoft.cli.terminal import FAILED, WRONG_USE, CommandError, tell
 from failsoft.errors import FailsoftError
 
 __all__ = ["application", "main"]

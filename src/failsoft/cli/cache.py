@@ -1,19 +1,37 @@
-"""``failsoft cache``: which answers are saved, and how to be rid of them."""
+"""``failsoft cache``: lists, counts and deletes saved answers, and evaluates the semantic tier.
+
+``evaluate`` counts hits and false hits on pairs of questions and can draw both over the threshold
+as SVG.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from failsoft.cli.options import ConfigFile, load
-from failsoft.cli.terminal import duration, output, printable
-from failsoft.cli.trouble import CommandError
-from failsoft.degrade.cache import SemanticCache
+from failsoft.cli.terminal import CommandError, duration, output, printable
+from failsoft.ladder.cache.cache import SemanticCache
+from failsoft.ladder.cache.evaluate import (
+    BUNDLED,
+    CANDIDATES,
+    Judged,
+    Pair,
+    Tally,
+    bundled_pairs,
+    judge,
+    neighbours,
+    read_pairs,
+    tally,
+)
+from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
 
-__all__ = ["delete_saved", "list_saved", "show_stats"]
+__all__ = ["delete_saved", "draw", "evaluate_cache", "list_saved", "show_stats"]
 
 _Tenant = Annotated[str | None, typer.Option(metavar="NAME", help="Only what this tenant asked.")]
 _User = Annotated[str | None, typer.Option(metavar="ID", help="Only what this user asked.")]
@@ -88,3 +106,132 @@ def _ask(question: str) -> None:
 
 def _say(line: str) -> None:
     output().print(printable(line), soft_wrap=True)
+
+
+_WIDTH, _HEIGHT = 640, 400
+_LEFT, _TOP, _RIGHT, _BOTTOM = 60, 30, 470, 340
+_STEPS = 50
+
+# (what, of pairs that ask the same, guarded, colour, dashes); told apart without colour too.
+_CURVES = (
+    ("served, guards", True, True, "#0b6e4f", ""),
+    ("served, no guards", True, False, "#0b6e4f", "6 4"),
+    ("false hits, guards", False, True, "#b3261e", ""),
+    ("false hits, no guards", False, False, "#b3261e", "6 4"),
+)
+
+
+def draw(judged: Sequence[Judged]) -> str:
+    """An SVG picture with four curves: served and false hits, with and without the guards."""
+    lines = "\n".join((*_axes(), *_curves(judged)))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        'font-family="sans-serif" font-size="12">\n'
+        "<title>Saved answers served over the threshold of similarity</title>\n"
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>\n{lines}\n</svg>\n'
+    )
+
+
+def _curves(judged: Sequence[Judged]) -> Iterator[str]:
+    for number, (name, same, guarded, colour, dashes) in enumerate(_CURVES):
+        of = [one for one in judged if one.pair.same is same]
+        stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}" fill="none"'
+        points = " ".join(_point(step / _STEPS, of, guarded=guarded) for step in range(_STEPS + 1))
+        yield f'<polyline points="{points}" {stroke}/>'
+        height = _TOP + 20 + 22 * number
+        yield f'<path d="M{_RIGHT + 14} {height}h24" {stroke}/>'
+        yield f'<text x="{_RIGHT + 44}" y="{height + 4}">{name}</text>'
+
+
+def _point(threshold: float, judged: Sequence[Judged], *, guarded: bool) -> str:
+    hits = sum(one.hit(threshold, guarded=guarded) for one in judged)
+    return f"{_x(threshold):.1f},{_y(hits / len(judged) if judged else 0.0):.1f}"
+
+
+def _axes() -> Iterator[str]:
+    grey = 'stroke="#ccc"'
+    for fifth in range(6):
+        part = fifth / 5
+        yield f'<path d="M{_LEFT} {_y(part):.1f}H{_RIGHT}M{_x(part):.1f} {_TOP}V{_BOTTOM}" {grey}/>'
+        yield f'<text x="{_LEFT - 8}" y="{_y(part) + 4:.1f}" text-anchor="end">{part:.0%}</text>'
+        yield f'<text x="{_x(part):.1f}" y="{_BOTTOM + 18}" text-anchor="middle">{part:.1f}</text>'
+    middle = (_LEFT + _RIGHT) // 2
+    yield f'<text x="{middle}" y="{_BOTTOM + 40}" text-anchor="middle">least similarity</text>'
+
+
+def _x(part: float) -> float:
+    return _LEFT + part * (_RIGHT - _LEFT)
+
+
+def _y(part: float) -> float:
+    return _BOTTOM - part * (_BOTTOM - _TOP)
+
+
+_Pairs = Annotated[
+    Path | None,
+    typer.Argument(metavar="PAIRS", help="Your own pairs, one JSON object a line."),
+]
+_Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves of the pairs.")]
+_Threshold = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="The least cosine similarity, instead of the embedder's."),
+]
+
+
+def evaluate_cache(pairs: _Pairs = None, svg: _Svg = None, threshold: _Threshold = None) -> None:
+    """Measure hits on questions that ask the same, and on those that only look alike."""
+    sets = {str(pairs): read_pairs(pairs)} if pairs else {n: bundled_pairs(n) for n in BUNDLED}
+    embedder = WordllamaEmbedder()
+    limit = embedder.threshold if threshold is None else threshold
+    _say(f"{embedder.name}, guards on, similarity of at least {limit:g}.")
+    judged = {name: judge(each, embedder) for name, each in sets.items()}
+    _print("Kind", judged, limit, lambda one: one.pair.kind)
+    _print("Language", judged, limit, lambda one: one.pair.language)
+    for name, each in sets.items():
+        _say(_among_all(name, each, embedder, limit))
+    if svg is not None:
+        _write(svg, draw([one for each in judged.values() for one in each]))
+
+
+def _print(
+    heading: str, judged: dict[str, list[Judged]], limit: float, by: Callable[[Judged], str]
+) -> None:
+    for same, title in ((True, "Ask the same: answers served"), (False, "Do not: false hits")):
+        table = Table(heading, *map(printable, judged), title=title, title_justify="left")
+        columns = [_column(each, limit, by, same=same) for each in judged.values()]
+        for name in sorted({name for column in columns for name in column}):
+            table.add_row(printable(name), *[_cell(column.get(name)) for column in columns])
+        totals = [_column(each, limit, lambda _: "all", same=same) for each in judged.values()]
+        table.add_section()
+        table.add_row("all", *[_cell(column.get("all")) for column in totals])
+        output().print(table)
+
+
+def _column(
+    judged: Sequence[Judged], limit: float, by: Callable[[Judged], str], *, same: bool
+) -> dict[str, Tally]:
+    return tally(
+        (one for one in judged if one.pair.same is same), lambda one: one.hit(limit), by=by
+    )
+
+
+def _cell(count: Tally | None) -> str:
+    return "-" if count is None else f"{count} ({count.share:.1%})"
+
+
+def _among_all(name: str, pairs: Sequence[Pair], embedder: Embedder, limit: float) -> str:
+    trial = neighbours(pairs, embedder, limit)
+    return (
+        f"{printable(name)}: of {trial.asked} questions put to all saved ones, the nearest "
+        f"{CANDIDATES} tried, {trial.right} got the right answer, {trial.wrong} another."
+    )
+
+
+def _write(place: Path, drawing: str) -> None:
+    try:
+        place.write_text(drawing, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"{place}: cannot be written ({error.strerror}): name another"
+        ) from error
+    _say(f"Curves drawn in {place}.")

@@ -1,31 +1,194 @@
-"""``failsoft demo``: the whole service with a provider that goes wrong on purpose."""
+"""``failsoft demo``: the whole service with a provider that goes wrong on purpose.
+
+The demo has a Redis of its own where that is installed, and can cut it off. ``failsoft cluster``
+runs several servers on one machine, to be restarted and killed under load.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import socket
-from dataclasses import replace
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
 
-from failsoft.cli.demo_redis import with_redis
-from failsoft.cli.narrator import Narrator
+from failsoft.cli.narration import Narrator
 from failsoft.cli.options import ConfigFile, has_key, load
-from failsoft.cli.terminal import output
-from failsoft.cli.trouble import ends_when_told, listening_on
-from failsoft.cli.welcome import Hint, breaking, show_welcome, trying
+from failsoft.cli.terminal import CommandError, ends_when_told, listening_on, output, printable
 from failsoft.config.settings import Settings
+from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 
 if TYPE_CHECKING:
     from failsoft.server.playground import Demo
 
-__all__ = ["SEED", "TROUBLE", "demo"]
+__all__ = [
+    "SEED",
+    "TROUBLE",
+    "DemoRedis",
+    "Hint",
+    "breaking",
+    "cluster",
+    "demo",
+    "show_welcome",
+    "trying",
+    "with_redis",
+]
+
+
+T = TypeVar("T")
+Cut = Callable[[bool], Awaitable[None]]
+
+_NO_CLIENT = "There is no Redis here to cut off: pip install 'failsoft[redis]' and start again."
+_NO_SERVER = "There is no Redis here to cut off: {why}, and start again."
+_ANOTHER_KIND = "This Redis cannot be cut off from here: only an address with redis:// can."
+_REDIS_PORT = 6379
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRedis:
+    """Settings that lead to it. ``cut`` is ``None`` where it cannot be cut off: see ``problem``.
+
+    One of the demo's ``own`` keeps nothing when the demo ends.
+    """
+
+    settings: Settings
+    cut: Cut | None = None
+    problem: str = ""
+    own: bool = False
+
+
+@asynccontextmanager
+async def with_redis(settings: Settings) -> AsyncIterator[DemoRedis]:
+    """The Redis of the settings, else one that is started here, behind a proxy on this machine."""
+    async with AsyncExitStack() as stack:
+        url, problem, own = settings.redis_url, "", settings.redis_url is None
+        if own:
+            url, problem = await _own(stack)
+        parts = None if url is None else _parts(url)
+        if parts is None:
+            yield DemoRedis(settings=settings, problem=problem or _ANOTHER_KIND)
+            return
+        target = f"http://{parts.hostname}:{parts.port or _REDIS_PORT}"
+        proxied, cut = await stack.enter_async_context(_proxy(target))
+        user = parts.netloc.rpartition("@")[0]
+        netloc = f"{user}@{proxied}" if user else proxied
+        led = replace(settings, redis_url=parts._replace(netloc=netloc).geturl())
+        yield DemoRedis(settings=led, cut=cut, own=own)
+
+
+async def _own(stack: AsyncExitStack) -> tuple[str | None, str]:
+    """The address of one that ends with ``stack``, or why there is none."""
+    from failsoft.chaos.programs import ClusterError, Program, start_redis  # noqa: PLC0415 - slow
+
+    if find_spec("redis") is None:
+        return None, _NO_CLIENT
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="failsoft-demo-"))
+    redis = Program("redis-server", Path(folder))
+    stack.push_async_callback(redis.stop)
+    try:
+        return await start_redis(redis), ""
+    except ClusterError as error:
+        return None, _NO_SERVER.format(why=error)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """An address that a proxy can stand in for: others are encrypted, or no address at all."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme == "redis" and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if known else None
+
+
+@asynccontextmanager
+async def _proxy(target: str) -> AsyncIterator[tuple[str, Cut]]:
+    """Where a proxy listens, and what cuts it.
+
+    In a loop of its own: a Redis has 100 ms to reply, and is not to seem slow where the demo's own
+    loop is busy.
+    """
+    from failsoft.chaos.tcp_proxy import FaultProxy  # noqa: PLC0415 - slow to load
+
+    portal, proxy = Portal("demo's Redis"), FaultProxy(target)
+
+    async def there(work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.to_thread(portal.wait, work)
+
+    async def cut(off: bool) -> None:  # noqa: FBT001 - as it is told
+        await there(proxy.set("refuse" if off else "pass"))
+
+    await there(proxy.__aenter__())
+    try:
+        yield proxy.url.removeprefix("http://"), cut
+    finally:
+        await asyncio.to_thread(portal.close, partial(proxy.__aexit__, None, None, None))
+
+
+Hint = tuple[str, str]
+"""What a command shows, and the command."""
+
+_WIDTH = 78
+_QUESTION = '{"message": "What documents do I need for a home loan?"}'
+
+
+def show_welcome(console: Console, *, about: str, hints: tuple[Hint, ...]) -> None:
+    """Print it. The commands stand unbroken, so that they can be copied from a narrow window."""
+    width = min(_WIDTH, console.width)
+    console.print(Panel(about, title="failsoft", title_align="left", width=width, padding=(0, 1)))
+    for shows, command in hints:
+        console.print(Text(shows, "bold"))
+        console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
+    console.print(Text("Ctrl-C stops it. What happens, as it happens:", "dim"), end="\n\n")
+
+
+def trying(url: str) -> tuple[Hint, ...]:
+    """Ways to ask the service at ``url``."""
+    json = f"-H 'content-type: application/json' -d {shlex.quote(_QUESTION)}"
+    return (
+        ("In a browser, to see inside and to break it:", f"{url}/playground"),
+        ("In a browser, one question:", f"{url}/"),
+        ("One answer:", f"curl -s {url}/api/chat {json}"),
+        ("The same while it comes:", f"curl -sN {url}/api/chat/stream {json}"),
+        (
+            "The same key twice is one call:",
+            f"curl -s {url}/api/chat -H 'idempotency-key: my-first' {json}",
+        ),
+        ("How the models are:", f"curl -s {url}/api/health/ai"),
+    )
+
+
+def breaking(simulator: str) -> tuple[Hint, ...]:
+    """Ways to make it worse for a minute, in the simulator at that address."""
+
+    def put(model: str, fault: str) -> str:
+        body = shlex.quote(f'{{"faults": ["{fault};for=60s"]}}')
+        return f"curl -s -X PUT '{simulator}/_sim/models/{model}' -d {body}"
+
+    return (
+        ("Take the best model down for a minute:", put("claude-opus-5-5", "529")),
+        ("Take all of them down for a minute:", put("*", "529")),
+        ("Cut every answer short for a minute:", put("*", "cut;after=8")),
+    )
+
 
 # Chosen for what comes first: an answer at once, then one that takes a second, slower model.
 SEED = 104
@@ -76,7 +239,7 @@ async def _simulated(settings: Settings) -> None:
     _reach_directly("127.0.0.1")
     async with Simulator(seed=SEED, faults=TROUBLE) as simulator, with_redis(settings) as redis:
         provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
-        rules = settings.rules_dir or str(files("failsoft.degrade") / "starter")
+        rules = settings.rules_dir or str(files("failsoft.ladder.rules") / "starter")
         settings = replace(redis.settings, anthropic=provider, rules_dir=rules)
         demo = Demo(
             simulator=simulator.url,
@@ -103,7 +266,7 @@ async def _serve(
     from uvicorn import Config, Server  # noqa: PLC0415 - slow to load
 
     from failsoft.server import create_app  # noqa: PLC0415 - slow to load
-    from failsoft.server.guard import check_exposure  # noqa: PLC0415 - slow to load
+    from failsoft.server.auth import check_exposure  # noqa: PLC0415 - slow to load
 
     check_exposure(settings)
     console = output()
@@ -141,9 +304,76 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _quiet_logs() -> None:
     """What happens is told in words; of the logs only what must not be missed is left."""
-    from failsoft.server.log import JsonFormatter  # noqa: PLC0415 - slow to load
+    from failsoft.server.logging import JsonFormatter  # noqa: PLC0415 - slow to load
 
     handler = logging.StreamHandler()
     handler.setLevel(logging.ERROR)
     handler.setFormatter(JsonFormatter())
     logging.getLogger().addHandler(handler)
+
+
+_ABOUT = """\
+Three servers behind HAProxy, with one Redis. A simulator plays the models, and \
+things go wrong on purpose: one call in five is turned away (529, overloaded), \
+and claude-sonnet-5-5 takes 4 seconds to its first word. Restart or kill what \
+you like: who asks notices a short wait at most."""
+
+
+def cluster(
+    *,
+    port: Annotated[int, typer.Option(help="Listen there; 0 takes a free one.")] = 8787,
+    haproxy: Annotated[
+        Path, typer.Option(metavar="FILE", help="HAProxy's file; this one comes with the source.")
+    ] = Path("deploy/haproxy.cfg"),
+) -> None:
+    """Run three servers with a Redis behind HAProxy, and a simulator in place of the models."""
+    if not haproxy.is_file():
+        remedy = "run 'make run-cluster' where the source is, or name one with --haproxy"
+        raise CommandError(f"{haproxy}: there is no such file: {remedy}")
+    with ends_when_told(), listening_on("127.0.0.1", port):
+        listener = socket.create_server(("127.0.0.1", port))
+    with ends_when_told(), listener, suppress(asyncio.CancelledError):
+        asyncio.run(_run(listener, haproxy.resolve()))
+
+
+async def _run(listener: socket.socket, haproxy: Path) -> None:
+    from failsoft.chaos.cluster import open_cluster  # noqa: PLC0415 - slow to load
+    from failsoft.chaos.simulator import Simulator  # noqa: PLC0415 - slow to load
+
+    _ends_once()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with (
+        Simulator(seed=SEED, faults=TROUBLE) as simulator,
+        open_cluster(
+            upstream=simulator.url, listener=listener, haproxy=haproxy, tell=_tell
+        ) as cluster,
+    ):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, cluster.ask_restart)
+        hints = (*_trying(url), *breaking(simulator.url))
+        show_welcome(output(), about=_ABOUT, hints=hints)
+        await cluster.serve()
+
+
+def _ends_once() -> None:
+    """Let Ctrl-C, SIGTERM and a closed window end it, without hurting the end itself."""
+    task = asyncio.current_task()
+
+    def end() -> None:
+        if task is not None and not task.cancelling():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+def _trying(url: str) -> tuple[Hint, ...]:
+    return (
+        *trying(url),
+        ("Which server answers, x-served-by:", f"curl -sI {url}/readyz"),
+        ("Restart the servers, one after the other:", f"kill -USR1 {os.getpid()}"),
+    )
+
+
+def _tell(line: str) -> None:
+    clock = time.strftime("%H:%M:%S")
+    output().print(Text.assemble((f"{clock} ", "dim"), printable(line)), soft_wrap=True)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from failsoft.cli.terminal import errors, output, printable
-from failsoft.cli.trouble import FAILED, CommandError
+from failsoft.cli.terminal import FAILED, CommandError, errors, output, printable
 
 if TYPE_CHECKING:
     from failsoft.chaos.drills import Result, Scenario, Where

@@ -9,17 +9,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from failsoft.classify.rows import ROWS, verdict_for
+from failsoft.attempt import Attempt
+from failsoft.classify.truth_table import ROWS, verdict_for
 from failsoft.classify.verdict import Sent, Verdict
+from failsoft.cli.narration import Sentence, sentence, timeline
 from failsoft.cli.options import ConfigFile, load
-from failsoft.cli.sentences import Sentence, sentence
-from failsoft.cli.terminal import duration, model_of, output, printable
-from failsoft.cli.timeline import timeline
-from failsoft.cli.trouble import CommandError
+from failsoft.cli.terminal import CommandError, duration, model_of, output, printable
 from failsoft.config.settings import Settings
-from failsoft.engine.ledger import Attempt
-from failsoft.requests.reading import Told, tell_of
-from failsoft.requests.shared import reading as shared
+from failsoft.request_log import redis_lookup as shared
+from failsoft.request_log.lookup import Told, tell_of
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -27,7 +25,7 @@ from failsoft.telemetry.events import (
     Event,
     RetryScheduled,
 )
-from failsoft.telemetry.story import read_story
+from failsoft.telemetry.history import read_story
 
 __all__ = ["explain"]
 

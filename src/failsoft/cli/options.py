@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from failsoft.cli.trouble import tell
-from failsoft.config.load import Loaded, load_settings
+from failsoft.cli.terminal import tell
+from failsoft.config.loading import Loaded, load_settings
 from failsoft.config.settings import Settings
 
 __all__ = ["ConfigFile", "has_key", "load"]

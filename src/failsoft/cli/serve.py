@@ -1,17 +1,18 @@
-"""``failsoft serve``: the HTTP service."""
+"""``failsoft serve``: the HTTP service; ``failsoft simulator``: a provider that fails as told."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from failsoft.cli.options import ConfigFile, has_key, load
-from failsoft.cli.terminal import errors
-from failsoft.cli.trouble import ends_when_told, tell
+from failsoft.cli.terminal import ends_when_told, errors, listening_on, output, tell
 
-__all__ = ["serve"]
+__all__ = ["serve", "simulator"]
 
 
 def serve(
@@ -46,3 +47,52 @@ def serve(
 
 def _ready(url: str) -> None:
     errors().print(Text(f"failsoft: serving at {url}", "bold"), soft_wrap=True)
+
+
+def simulator(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Listen there; 0 takes a free one.")
+    ] = 8788,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen there.")] = "127.0.0.1",
+    seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 0,
+    script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A time line of faults, in TOML.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=FAULT", help="Such as 'claude-opus-5-5=529@0.2'; repeatable."),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where calls go that nothing strikes.")
+    ] = None,
+) -> None:
+    """Stand in for the Anthropic Messages API, failures included."""
+    from failsoft.chaos.simulator import serve_simulator  # noqa: PLC0415 - slow to load
+
+    with listening_on(host, port):
+        asyncio.run(
+            serve_simulator(
+                host=host,
+                port=port,
+                seed=seed,
+                script=script,
+                faults=fault or (),
+                upstream=upstream,
+                on_ready=_simulator_ready,
+            )
+        )
+
+
+def _simulator_ready(url: str) -> None:
+    lines = (
+        (f"Simulator of the Anthropic Messages API on {url}\n", "bold"),
+        "Use it:       ",
+        f"ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=any failsoft ask 'Hello'\n",
+        "Break it:     ",
+        f"""curl -X PUT '{url}/_sim/models/*' -d '{{"faults": ["529@0.5"]}}'\n""",
+        "What it saw:  ",
+        f"curl {url}/_sim/requests\n",
+        ("Ctrl-C stops it.", "dim"),
+    )
+    output().print(Text.assemble(*lines), soft_wrap=True)

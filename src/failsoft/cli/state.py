@@ -14,16 +14,14 @@ import typer
 from rich.table import Table
 
 from failsoft.cli.options import ConfigFile, load
-from failsoft.cli.terminal import duration, output, printable
-from failsoft.cli.trouble import CommandError
+from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.config.settings import Settings
-from failsoft.policy.gate import Gate
-from failsoft.policy.gates import Gates
+from failsoft.policy.admission import Gate, Gates
 from failsoft.providers.models import target_for
-from failsoft.state.leading import Leading, breaker_key, hold_key
-from failsoft.state.mirror import Mirror
-from failsoft.state.redis import RedisStore
-from failsoft.state.store import Operation, StoreError, Told
+from failsoft.shared_state.mirror import Mirror
+from failsoft.shared_state.outbox import Leading, breaker_key, hold_key
+from failsoft.shared_state.redis_store import RedisStore
+from failsoft.shared_state.store import Operation, StoreError, Told
 
 __all__ = ["isolate", "reset", "restore", "show_state"]
 

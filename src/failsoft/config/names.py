@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 from typing import Any, TypeAlias
 
-from failsoft.config.named import NAMED
+from failsoft.config.fields import Spec
+from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
-from failsoft.config.spec import Spec
 
 __all__ = ["SECTIONS", "Known", "Place", "full_name", "known_settings", "lookup"]
 

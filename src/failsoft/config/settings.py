@@ -3,7 +3,7 @@
 Every setting is a field with its default, its unit in its name, its range and one line of
 documentation. A value that is not allowed raises :class:`~failsoft.errors.SettingError` naming the
 setting and what is allowed. Nothing here reads a file or the environment; see
-:mod:`failsoft.config.load`.
+:mod:`failsoft.config.loading`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from failsoft.config.alerts import AlertSettings
-from failsoft.config.cache import CacheSettings
-from failsoft.config.kinds import (
+from failsoft.config.fields import (
     DAY,
     MANY,
+    Section,
     address,
     choice,
     key_list,
     number,
+    setting,
     switch,
     target_list,
     text,
     told,
     whole,
 )
-from failsoft.config.named import NAMED, RouteSettings, TargetSettings
-from failsoft.config.spec import Section, setting
+from failsoft.config.routes_and_targets import NAMED, RouteSettings, TargetSettings
 from failsoft.errors import SettingError
 
 __all__ = [
@@ -45,6 +44,55 @@ __all__ = [
     "TargetSettings",
     "TimerSettings",
 ]
+
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertSettings(Section):
+    """Alerts that the service posts itself, for a deployment without Prometheus."""
+
+    _section = "alerts."
+
+    webhook_url: str | None = setting(
+        None, "where alerts are posted, in the form Slack takes", address(), secret=True
+    )
+    repeat_seconds: float = setting(
+        4 * _HOUR, "an alert that goes on is told again after so long", number(60, 8760 * _HOUR)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings(Section):
+    """Saved answers, for when no model can answer. ``store_text`` off turns them off."""
+
+    _section = "cache."
+
+    enabled: bool = setting(default=True, doc="save complete answers", kind=switch())
+    semantic: bool = setting(
+        default=True,
+        doc="on shared routes, find questions that ask the same in other words",
+        kind=switch(),
+    )
+    similarity_threshold: float | None = setting(
+        None, "least cosine similarity; the embedder's own where it is not set", number(0, 1)
+    )
+    ttl_seconds: float = setting(DAY, "an answer is served for so long", number(1, 366 * DAY))
+    max_entries: int = setting(
+        100_000, "answers kept for each group of people that shares them", whole(1, MANY)
+    )
+    shadow: bool = setting(
+        default=False,
+        doc="log what other wordings would have been served, serve none",
+        kind=switch(),
+    )
+    shadow_texts: bool = setting(
+        default=False,
+        doc="what `shadow` logs has the two questions in it, for people to judge",
+        kind=switch(),
+    )
+
 
 DEFAULT_CHAIN = (
     "anthropic/claude-opus-5-5",
@@ -290,8 +338,8 @@ class Settings(Section):
     bulkhead: BulkheadSettings = BulkheadSettings()
     anthropic: ProviderSettings = ProviderSettings()
     links: LinkSettings = LinkSettings()
-    alerts: AlertSettings = AlertSettings()  # noqa: RUF009 - frozen, like those of this module
-    cache: CacheSettings = CacheSettings()  # noqa: RUF009 - the same
+    alerts: AlertSettings = AlertSettings()
+    cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     routes: Mapping[str, RouteSettings] = field(default_factory=dict)
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)

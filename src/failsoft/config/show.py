@@ -6,9 +6,9 @@ import inspect
 from dataclasses import dataclass, fields
 from typing import Any
 
-from failsoft.config.load import Loaded
-from failsoft.config.named import NAMED
+from failsoft.config.loading import Loaded
 from failsoft.config.names import SECTIONS, Known, full_name, known_settings, lookup
+from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 
 __all__ = ["Row", "reference", "rows"]

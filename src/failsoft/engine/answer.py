@@ -8,10 +8,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from failsoft.attempt import Attempt
 from failsoft.classify.verdict import ErrorCategory, Verdict
-from failsoft.engine.ledger import Attempt
 from failsoft.notices.notice import Notice
-from failsoft.policy.circuit import CircuitState
+from failsoft.policy.breaker import CircuitState
 
 __all__ = [
     "Answer",

@@ -4,35 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from random import Random, SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from failsoft.chaos.inject import Simulation, parse_simulation
-from failsoft.config.load import load_settings
+from failsoft.config.loading import load_settings
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
-from failsoft.engine.answering import error_for
-from failsoft.engine.body import message_body
-from failsoft.engine.call import Request, checked_request_id, new_request_id
-from failsoft.engine.carrying import carry_out
-from failsoft.engine.clock import monotonic
-from failsoft.engine.core import Core
-from failsoft.engine.deadline import request_times
+from failsoft.engine.answers import error_for
+from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.health import health, state
-from failsoft.engine.streams import AnswerStream
-from failsoft.engine.twin import Twin
+from failsoft.engine.pipeline import carry_out
+from failsoft.engine.request import Request, checked_request_id, message_body, new_request_id
+from failsoft.engine.runtime import Core
+from failsoft.engine.stream import AnswerStream
+from failsoft.faults import Simulation, parse_simulation
 from failsoft.notices import Catalogue
-from failsoft.policy.circuit import CircuitState
+from failsoft.policy.breaker import CircuitState
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
-from failsoft.telemetry.labels import Labels
-from failsoft.telemetry.state import State
+from failsoft.telemetry.labels import Labels, State
 
 if TYPE_CHECKING:
     from failsoft.telemetry.traces import Traces
 
-__all__ = ["Failsoft"]
+__all__ = ["Failsoft", "Twin"]
+
+
+class Twin(Core):
+    """Calls the same targets by the same rules, but they fail as ``simulation`` says.
+
+    Gates, breakers, budget, bulkheads and counts are its own, so that nothing of it touches the
+    lender's requests. Saved answers are read and never written; connections are the lender's. Only
+    what was injected is told to the lender's subscribers; all else to ``subscribers``.
+    """
+
+    def __init__(
+        self,
+        lender: Core,
+        simulation: Simulation,
+        *,
+        subscribers: Sequence[Callable[[Event], None]],
+    ) -> None:
+        super().__init__(
+            replace(lender.settings, simulate_error=None, redis_url=None),
+            chain=[target.id for target in lender.chain],
+            providers=lender.failing(simulation),
+            subscribers=subscribers,
+            rng=lender.rng,
+            ladder=lender.ladder.read_only(),
+        )
+
+    async def aclose(self, drain_seconds: float) -> None:
+        """Admit nothing more. What is open is the lender's to close."""
+        del drain_seconds
+        self.closed = True
+
 
 Message = str | Sequence[Mapping[str, Any]]
 

@@ -7,12 +7,11 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from failsoft.engine.chain import RouteChain
-from failsoft.engine.clock import monotonic
-from failsoft.engine.core import Core
-from failsoft.policy.circuit import CircuitState
+from failsoft.engine.deadline import monotonic
+from failsoft.engine.runtime import Core, RouteChain
+from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
-from failsoft.telemetry.state import State
+from failsoft.telemetry.labels import State
 
 __all__ = ["health", "state"]
 

@@ -1,21 +1,61 @@
-"""The catalogue of notices: bundled languages and, over them, a folder that may change."""
+"""The catalogue of notices: picks the language and the words for a failure.
+
+Bundled languages come first and a folder that may change lies over them. The language follows the
+``Accept-Language`` header (RFC 9110) by lookup (RFC 4647).
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.errors import NoticeFileError
-from failsoft.notices.language import Language, read_languages
-from failsoft.notices.layers import bundled_layers, read_layers
-from failsoft.notices.negotiate import best_language, nearest
+from failsoft.notices.locale_file import Language, bundled_layers, read_languages, read_layers
 from failsoft.notices.notice import Notice
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "best_language", "nearest", "notice_for", "suggested_actions"]
+
+
+# Real headers are a few dozen characters, real tags a dozen; what is longer is not read to its end.
+_MAX_CHARS = 1000
+_MAX_TAG_CHARS = 64
+_RANGE = re.compile(
+    r"(?P<tag>\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)"
+    r"(?:[ \t]*;[ \t]*q=(?P<q>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
+)
+
+
+def nearest(tag: str, available: Collection[str]) -> str | None:
+    """The language itself, or the one left when regions are dropped: es-MX → es."""
+    subtags = tag[:_MAX_TAG_CHARS].lower().replace("_", "-").split("-")
+    shorter = ("-".join(subtags[:n]) for n in range(len(subtags), 0, -1))
+    return next((each for each in shorter if each in available), None)
+
+
+def best_language(header: str, available: Collection[str]) -> str | None:
+    """The available language that the header likes best, ``None`` if it names none.
+
+    What is not a language range is skipped; ``*`` names none; nothing a header says raises.
+    """
+    wanted = sorted(_ranges(header), key=lambda each: -each[1])
+    refused = {tag for tag, quality in wanted if quality == 0}
+    found = (nearest(tag, available) for tag, quality in wanted if quality > 0)
+    return next((each for each in found if each and each not in refused), None)
+
+
+def _ranges(header: str) -> Iterator[tuple[str, float]]:
+    parts = header[:_MAX_CHARS].lower().split(",")
+    for part in parts if len(header) <= _MAX_CHARS else parts[:-1]:
+        match = _RANGE.fullmatch(part.strip(" \t"))
+        if match:
+            yield match["tag"], float(match["q"] or 1)
+
 
 _CHECK_EVERY_SECONDS = 1.0
 
@@ -154,3 +194,62 @@ def _snapshot(folder: Path | None) -> _Snapshot | None:
     except OSError:
         return None
     return frozenset((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
+
+
+_INTERRUPTED_ACTIONS = {
+    ErrorCategory.CONTENT_POLICY: "edit_input",
+    ErrorCategory.PERMANENT: "edit_input",
+    ErrorCategory.AUTH_ERROR: "contact_support",
+}
+
+
+def notice_for(
+    failure: Verdict | ErrorCategory,
+    *,
+    catalogue: Catalogue,
+    reference: str = "",
+    locale: str = "en",
+    retry_in_seconds: float | None = None,
+    retrying: bool = False,
+    shown: bool = False,
+) -> Notice:
+    """The notice for a failure.
+
+    ``retrying`` is for while something is still being tried; without it the notice never says so.
+    ``shown`` is for an answer that ended after some of it was shown, and wins over ``retrying``.
+    ``retry_in_seconds`` is the true wait; without it the category's own countdown holds.
+    """
+    seconds = retry_in_seconds
+    key = _key(failure, catalogue, "retrying" if retrying else "given_up")
+    if shown:
+        plain = catalogue.notice(key, seconds=seconds)
+        seconds = plain.retry_countdown_seconds
+        key = f"interrupted.{_INTERRUPTED_ACTIONS.get(_category(failure), 'retry')}"
+    return catalogue.notice(key, reference=reference, locale=locale, seconds=seconds)
+
+
+def suggested_actions(
+    failure: Verdict | ErrorCategory,
+    *,
+    catalogue: Catalogue,
+    locale: str = "en",
+    retry_in_seconds: float | None = None,
+    links: Collection[str] = (),
+) -> tuple[str, ...]:
+    """What a person may do next after a failure, best first, never nothing.
+
+    ``links`` names the links the deployment has: ``help``, ``status_page``, ``history``.
+    """
+    key = _key(failure, catalogue, "given_up")
+    return catalogue.actions(key, locale=locale, seconds=retry_in_seconds, links=links)
+
+
+def _key(failure: Verdict | ErrorCategory, catalogue: Catalogue, state: str) -> str:
+    """A reason has words of its own only where they help a person more than its category's."""
+    if isinstance(failure, Verdict) and f"{failure.reason}.{state}" in catalogue.keys:
+        return f"{failure.reason}.{state}"
+    return f"{_category(failure)}.{state}"
+
+
+def _category(failure: Verdict | ErrorCategory) -> ErrorCategory:
+    return failure.category if isinstance(failure, Verdict) else failure

@@ -1,19 +1,31 @@
-"""What must hold of every notice in every language: ``failsoft notices check``."""
+"""Checks every notice in every language, reading grade included: ``failsoft notices check``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from failsoft.notices.catalogue import Catalogue
-from failsoft.notices.grade import load_grader
 from failsoft.notices.jargon import still_trying, unfit_words
-from failsoft.notices.language import FACTS, Entry, Language
-from failsoft.notices.layers import bundled_layers
-from failsoft.notices.section import placeholders
+from failsoft.notices.locale_file import FACTS, Entry, Language, bundled_layers, placeholders
 
-__all__ = ["Problem", "check"]
+__all__ = ["Problem", "check", "load_grader"]
+
+
+def load_grader() -> Callable[[str], float] | None:
+    """The Flesch-Kincaid grade of a text, by textstat; ``None`` where that is not installed.
+
+    It reads its word list (1 s, once) from its own package, never from the network.
+    """
+    try:
+        textstat = import_module("textstat")
+    except ImportError:
+        return None
+    grade: Callable[[str], float] = textstat.flesch_kincaid_grade
+    return grade
+
 
 _BODY_LIMIT = 200
 _GRADE_LIMIT = 8.0

@@ -13,29 +13,141 @@ lease and never holds the breaker half open.
 Failures are told at once and answers take their time, so what has finished says little after a
 quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
 at its first content (and as a failure after all, should it be cut). And a failure is weighed
-against the calls that are still undecided; see :mod:`failsoft.policy.tripping`.
+against the calls that are still undecided; see :func:`trips`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 from random import Random
 from threading import Lock
+from typing import Literal, NamedTuple
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.circuit import (
-    BreakerStatus,
-    CircuitState,
-    Outcome,
-    Rejection,
-    Ticket,
-    Transition,
-)
-from failsoft.policy.ramp import Ramp
-from failsoft.policy.tripping import Counts, open_seconds, trips
+from failsoft.policy.bench import Ramp
 from failsoft.policy.window import Window
 
-__all__ = ["Breaker"]
+__all__ = [
+    "Breaker",
+    "BreakerStatus",
+    "CircuitState",
+    "Counts",
+    "Outcome",
+    "Rejection",
+    "Ticket",
+    "Transition",
+    "open_seconds",
+    "trips",
+]
+
+
+class Counts(NamedTuple):
+    """What was counted of one target.
+
+    ``calls`` and ``failures`` are of the window. ``in_row`` failures came with no success between
+    them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure and
+    are still undecided.
+    """
+
+    calls: int
+    failures: int
+    in_row: int
+    row_seconds: float
+    older: int
+
+
+def trips(rules: BreakerSettings, counts: Counts) -> str | None:
+    """Why a closed breaker opens; ``None`` where it stays closed.
+
+    Failures are told at once and answers take their time: a failure is weighed against the calls
+    that began before it and are undecided, as if all of them were to succeed.
+    """
+    calls, failures, in_row, row_seconds, older = counts
+    if (
+        in_row >= rules.failure_threshold
+        and row_seconds >= rules.failure_span_seconds
+        and in_row >= rules.failure_ratio * (in_row + older)
+    ):
+        return "failures in a row"
+    if calls >= rules.min_calls and failures >= rules.failure_ratio * (calls + older):
+        return "share of failures"
+    return None
+
+
+def open_seconds(rules: BreakerSettings, reopened: int, rng: Random) -> float:
+    """How long it stays open: longer after each probe that failed, up to the longest.
+
+    Jittered upward after the cap, so that processes do not probe in step.
+    """
+    longest = max(rules.open_seconds, rules.recovery_timeout_seconds)
+    grown = rules.open_seconds * rules.open_multiplier ** min(reopened, 60)
+    return min(longest, grown) * (1.0 + rng.uniform(0.0, rules.open_jitter))
+
+
+class CircuitState(StrEnum):
+    """The state of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Outcome(Enum):
+    """What a finished call says of its target."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``.
+
+    ``ahead`` calls were undecided when it was given, and ``decided`` had been decided by then;
+    ``begun_at`` is when the call began to answer; ``lease`` the id of a granted one.
+    """
+
+    generation: int
+    expires_at: float | None = None
+    ahead: int = 0
+    decided: int = 0
+    begun_at: float | None = None
+    spent: bool = False
+    lease: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``) and until when."""
+
+    why: Literal["open", "half_open", "ramp", "isolated"]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state; ``open_seconds`` is how long it stays open, where it opened."""
+
+    before: CircuitState
+    after: CircuitState
+    reason: str
+    open_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerStatus:
+    """A snapshot; counts are of the window, ``recovery_in_seconds`` runs to the next probe."""
+
+    state: CircuitState
+    calls: int
+    failures: int
+    failures_in_row: int
+    recovery_in_seconds: float | None
+    isolated: bool
+
 
 # What a provider asks for beyond this is not believed without a probe.
 _LONGEST_ASKED_SECONDS = 900.0

@@ -13,12 +13,10 @@ from random import Random
 
 from failsoft.classify.verdict import ErrorCategory, Sent, Verdict
 from failsoft.config.settings import RetrySettings, TimerSettings
-from failsoft.policy.again import seconds_to_wait
-from failsoft.policy.backoff import with_upward_jitter
+from failsoft.policy.bench import Refusal
 from failsoft.policy.budget import RetryBudget
-from failsoft.policy.hold import Refusal
-from failsoft.policy.legs import Leg, back_at, restrict, spokesman
-from failsoft.policy.steps import (
+from failsoft.policy.candidates import Leg, back_at, restrict, spokesman
+from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
     Cancelled,
@@ -33,6 +31,7 @@ from failsoft.policy.steps import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, limits_for
 

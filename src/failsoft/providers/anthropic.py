@@ -1,20 +1,86 @@
-"""Anthropic's Messages API, spoken by failsoft itself: one POST, always streamed."""
+"""Anthropic's Messages API over aiohttp: one POST, always streamed.
+
+When the framing of a body is broken, aiohttp 3.14 closes the connection and the read of the body
+never returns. :func:`fail_when_lost` makes the read fail instead.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from failsoft.classify.failures import ReplyFailed
+import aiohttp
+
+from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.providers import payload
-from failsoft.providers.anthropic_reply import AnthropicExchange
+from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall
 from failsoft.providers.sessions import SessionPerLoop
-from failsoft.providers.wire_reply import WireReply
 
-__all__ = ["API_VERSION", "AnthropicWire"]
+__all__ = ["API_VERSION", "AnthropicWire", "WireReply", "fail_when_lost"]
+
+
+def fail_when_lost(response: aiohttp.ClientResponse) -> None:
+    """Fail the reader of the body when the connection closes before the body's end."""
+    connection, body = response.connection, response.content
+    if connection is None or connection.protocol is None:
+        return  # the body is in already
+    closed = connection.protocol.closed
+    if closed is None:
+        _fail(body)
+        return
+
+    def fail(_: asyncio.Future[None]) -> None:
+        _fail(body)
+
+    def forget() -> None:
+        closed.remove_done_callback(fail)
+
+    closed.add_done_callback(fail)
+    body.on_eof(forget)
+    # The future lives as long as the connection; its exception is nobody's business once idle.
+    closed.remove_done_callback(_seen)
+    closed.add_done_callback(_seen)
+
+
+def _fail(body: aiohttp.StreamReader) -> None:
+    if body.exception() is None and not body.is_eof():
+        body.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
+
+
+def _seen(closed: asyncio.Future[None]) -> None:
+    if not closed.cancelled():
+        closed.exception()
+
+
+class WireReply:
+    """The :class:`~failsoft.providers.protocol.Reply` of failsoft's own connections."""
+
+    __slots__ = ("_body", "_response", "headers", "read", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        fail_when_lost(response)
+        self._response = response
+        self._body = response.content
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.read = response.content.readany
+
+    @property
+    def ended(self) -> bool:
+        """Whether the whole body is in."""
+        return self._body.at_eof()
+
+    async def free(self) -> None:
+        """Let go of the connection at once. Idempotent."""
+        connection = self._response.connection  # None once the body has ended
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()  # close() would wait for the other side of TLS
+        self._response.close()
+
 
 # What anthropic 2.12 asks for; a caller's own header overrides it.
 API_VERSION = "2026-10-21"
@@ -47,7 +113,7 @@ class AnthropicWire:
     def exchange(self, call: ProviderCall) -> AnthropicExchange:
         """Send one request when entered; see :class:`AnthropicExchange` for what it raises.
 
-        Nothing is sent, and :class:`~failsoft.classify.failures.ReplyFailed` with status 401 is
+        Nothing is sent, and :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401 is
         raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
         has no JSON form.
         """

@@ -6,11 +6,12 @@ the same code for all calls. Contract:
 - ``exchange(call)`` is an asynchronous context manager. Entering it sends the request and returns
   once the reply's headers are in and say that a stream begins; leaving it frees the connection at
   once, whatever happened (also under cancellation). It raises a
-  :class:`~failsoft.classify.failures.WireFailure` or the transport's own exception, nothing else.
+  :class:`~failsoft.classify.wire_errors.WireFailure` or the transport's own exception, nothing
+  else.
 - Iterating the exchange yields :class:`WireEvent`. It ends only after the provider's terminal
-  event; a stream that ends without it raises :class:`~failsoft.classify.failures.StreamCut`, an
-  ``error`` event :class:`~failsoft.classify.failures.StreamFailed`, a refusal
-  :class:`~failsoft.classify.failures.Stopped`.
+  event; a stream that ends without it raises :class:`~failsoft.classify.wire_errors.StreamCut`, an
+  ``error`` event :class:`~failsoft.classify.wire_errors.StreamFailed`, a refusal
+  :class:`~failsoft.classify.wire_errors.Stopped`.
 - The provider keeps no time: it never times out and never retries. The engine does both.
 """
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from failsoft.classify.failures import WireFailure
-from failsoft.providers.anthropic_reply import AnthropicExchange
+from failsoft.classify.wire_errors import WireFailure
+from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from failsoft.classify.failures import BadReply
+from failsoft.classify.wire_errors import BadReply
 
 __all__ = ["DEFAULT_EVENT_LIMIT", "SSEReader", "ServerSentEvent"]
 
@@ -59,7 +59,7 @@ class SSEReader:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that ``chunk`` completes.
 
-        Raises :class:`~failsoft.classify.failures.BadReply` when an event exceeds the limit, and
+        Raises :class:`~failsoft.classify.wire_errors.BadReply` when an event exceeds the limit, and
         at every call from then on; events completed before it are given out first.
         """
         events: list[ServerSentEvent] = []

@@ -11,14 +11,12 @@ import time
 from collections.abc import AsyncIterator
 
 from failsoft.config.settings import Settings
-from failsoft.engine.clock import monotonic
-from failsoft.server.desk import Desk
+from failsoft.engine.deadline import monotonic
+from failsoft.server.runs import Desk
 from failsoft.server.service import Service
-from failsoft.telemetry.alerts import Evaluator
-from failsoft.telemetry.conditions import PROVIDER_STATUS_PAGE
+from failsoft.telemetry.alert_rules import PROVIDER_STATUS_PAGE
+from failsoft.telemetry.alerts import Evaluator, Messages, Webhook
 from failsoft.telemetry.events import BreakerChanged, Event
-from failsoft.telemetry.messages import Messages
-from failsoft.telemetry.webhook import Webhook
 
 __all__ = ["Watch", "watching"]
 

@@ -9,19 +9,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.chaos.inject import Simulation
-from failsoft.requests.records import Intent
-from failsoft.server.attend import GoneError
-from failsoft.server.body import read_json
-from failsoft.server.caller import Caller, caller_of
-from failsoft.server.desk import Desk
+from failsoft.faults import Simulation
+from failsoft.request_log.contract import Intent
+from failsoft.server.auth import Caller, caller_of
+from failsoft.server.disconnect import GoneError
 from failsoft.server.endpoint import locale_of
 from failsoft.server.failures import draining
-from failsoft.server.intent import fingerprint_of, idempotency_key
-from failsoft.server.question import Limits, read_deadline, read_question
 from failsoft.server.render import AnswerResponse
 from failsoft.server.replies import Replies
+from failsoft.server.runs import Desk
 from failsoft.server.service import Service
+from failsoft.server.validation import (
+    Limits,
+    fingerprint_of,
+    idempotency_key,
+    read_deadline,
+    read_json,
+    read_question,
+)
 
 __all__ = ["Chat"]
 

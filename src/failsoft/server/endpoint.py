@@ -1,23 +1,49 @@
-"""What every route has in common: an id, and an answer in plain words whatever happens."""
+"""Wraps every route: an id, the W3C trace of its headers, an answer in plain words on any error."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.engine.call import new_request_id
 from failsoft.engine.client import Failsoft
-from failsoft.server.caller import PRINCIPAL
+from failsoft.engine.request import new_request_id
+from failsoft.server.auth import PRINCIPAL
 from failsoft.server.failures import unexpected
 from failsoft.server.problem import Problem
 from failsoft.server.render import AnswerResponse, Render
-from failsoft.server.tracing import incoming
 
-__all__ = ["Work", "endpoint", "locale_of"]
+__all__ = ["Work", "endpoint", "incoming", "locale_of", "trace_where_possible"]
+
+
+def trace_where_possible(ai: Failsoft) -> None:
+    """Make spans where the settings want them and the extra ``otel`` is installed."""
+    if ai.settings.traces and find_spec("opentelemetry") is not None:
+        ai.trace()
+
+
+@contextmanager
+def incoming(headers: Mapping[str, str]) -> Iterator[None]:
+    """Within it spans belong to the caller's, unless the application has begun one of its own."""
+    if "traceparent" not in headers or find_spec("opentelemetry") is None:
+        yield
+        return
+    from opentelemetry import context, propagate, trace  # noqa: PLC0415 - an extra
+
+    if trace.get_current_span().get_span_context().is_valid:
+        yield
+        return
+    token = context.attach(propagate.extract(headers))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
 
 Work = Callable[[Request, str], Awaitable[Response]]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.desk import Desk
-from failsoft.server.drain import Drain
+from failsoft.server.render import JsonResponse
+from failsoft.server.runs import Desk
 from failsoft.server.service import Service
-from failsoft.server.wire import JsonResponse
+from failsoft.server.shutdown import Drain
 
 __all__ = ["Health", "Probes"]
 

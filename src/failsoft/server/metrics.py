@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.desk import Desk
+from failsoft.server.runs import Desk
 from failsoft.server.service import Service
 from failsoft.telemetry.metrics import Metrics
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from failsoft.server.render import json_bytes
 from failsoft.server.schema import FieldProblem, ProblemBody
-from failsoft.server.wire import json_bytes
 
 __all__ = ["Problem", "ProblemResponse"]
 

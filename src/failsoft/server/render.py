@@ -1,4 +1,4 @@
-"""An answer as the bodies, statuses and events that leave the service.
+"""Renders an answer as the bodies, statuses and events that leave the service, in JSON.
 
 Only what is named here leaves it: no verdict, no target, no provider's id, no detail. The model's
 name does where ``server.expose_model`` is on.
@@ -6,6 +6,7 @@ name does where ``server.expose_model`` is on.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
@@ -29,9 +30,35 @@ from failsoft.engine.answer import (
 )
 from failsoft.notices.notice import Notice
 from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
-from failsoft.server.wire import json_bytes
 
-__all__ = ["AnswerResponse", "Render", "retry_after", "status_of"]
+__all__ = ["AnswerResponse", "JsonResponse", "Render", "json_bytes", "retry_after", "status_of"]
+
+
+# Made once: json.dumps would make one for every event of every stream.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_bytes(content: Any) -> bytes:
+    """Compact UTF-8 JSON.
+
+    Text may hold half of a surrogate pair (a model's, cut between two events); UTF-8 has no bytes
+    for it, JSON's escapes do.
+    """
+    try:
+        return _encode(content).encode()
+    except UnicodeEncodeError:
+        return json.dumps(content).encode()
+
+
+class JsonResponse(Response):
+    """A reply in compact JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Give the body as JSON."""
+        return json_bytes(content)
+
 
 _UNPROCESSABLE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT)
 _NOTICE_FIELDS = tuple(each.name for each in fields(Notice))

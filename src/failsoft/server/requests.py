@@ -2,25 +2,88 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.requests.records import LogDownError, Record
-from failsoft.server.caller import Caller, caller_of
-from failsoft.server.desk import Desk
-from failsoft.server.frames import Shown, shown_in
-from failsoft.server.intent import last_event_id
+from failsoft.engine.client import Failsoft
+from failsoft.request_log.contract import LogDownError, Record, RequestState
+from failsoft.server.auth import Caller, caller_of
 from failsoft.server.problem import Problem
-from failsoft.server.replies import Replies
+from failsoft.server.render import JsonResponse, Render
+from failsoft.server.replies import Replies, cut_off
 from failsoft.server.run import Run
+from failsoft.server.runs import Desk
+from failsoft.server.schema import RequestBody
 from failsoft.server.service import Service
-from failsoft.server.status import request_body
-from failsoft.server.wire import JsonResponse
+from failsoft.server.sse import Shown, shown_in
+from failsoft.server.validation import last_event_id
 
-__all__ = ["Requests"]
+__all__ = ["Requests", "request_body"]
+
+
+def request_body(
+    record: Record, shown: Shown, *, ai: Failsoft, render: Render, now: float
+) -> RequestBody:
+    """The body; ``shown`` is what its last run that gave out text has shown, ``now`` epoch time."""
+    body: dict[str, Any] = {
+        "request_id": record.id,
+        "status": record.state,
+        "created_at": _moment(record.created_at),
+        "updated_at": _moment(record.updated_at),
+        "stream": record.stream,
+        "last_event_id": record.last_id,
+        "text": shown.text,
+        "actions": [],
+    }
+    if not record.state.ended:
+        body |= _under_way(record, shown, now)
+    elif record.state is RequestState.DONE:
+        body |= _done(record)
+    else:
+        body |= _failed(record, shown, ai, render)
+    return cast("RequestBody", body)
+
+
+def _under_way(record: Record, shown: Shown, now: float) -> dict[str, Any]:
+    body: dict[str, Any] = {"attempt": record.attempt}
+    if record.retry_at is not None and record.retry_at > now:
+        body["retry_in_seconds"] = math.ceil(record.retry_at - now)
+    if shown.status is not None:
+        body["notice"] = shown.status["notice"]
+    return body
+
+
+def _done(record: Record) -> dict[str, Any]:
+    if record.body is None:
+        return {}
+    result = json.loads(record.body)
+    return {"text": result["response"], "result": result, "actions": result["suggested_actions"]}
+
+
+def _failed(record: Record, shown: Shown, ai: Failsoft, render: Render) -> dict[str, Any]:
+    if record.body is None:  # its process was killed
+        result: Any = render.body(cut_off(shown, record, ai=ai))
+    else:
+        result = json.loads(record.body)
+    body = {
+        "notice": result["error"],
+        "actions": result["suggested_actions"],
+        "retryable": result["retryable"],
+    }
+    if "retry_in_seconds" in result:
+        body["retry_in_seconds"] = result["retry_in_seconds"]
+    return body
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class Requests:

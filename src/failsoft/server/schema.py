@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
-from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 only
+from typing_extensions import TypedDict
 
 from failsoft.notices.notice import ActionType, Severity
 

@@ -27,7 +27,6 @@ __all__ = [
     "StoreChanged",
 ]
 
-
 _T = TypeVar("_T")
 
 

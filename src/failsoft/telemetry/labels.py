@@ -1,13 +1,16 @@
-"""The values that labels may have; whatever is not listed is ``other``, so series are bounded."""
+"""The values that labels may have, and the state that gauges show.
+
+A value that is not listed becomes ``other``, so the number of series is bounded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from failsoft.classify.rows import ROWS
+from failsoft.classify.truth_table import ROWS
 
-__all__ = ["OTHER", "Labels"]
+__all__ = ["OTHER", "Labels", "State"]
 
 OTHER = "other"
 
@@ -36,3 +39,15 @@ class Labels:
     def reason(self, name: str) -> str:
         """That reason, or ``other``."""
         return name if name in self.reasons else OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """States by name, counts, and whether each store works."""
+
+    targets: Mapping[str, str]
+    routes: Mapping[str, str]
+    inflight: Mapping[str, int]
+    queued: int = 0
+    budget_ratio: float = 0.0
+    stores: Mapping[str, bool] = field(default_factory=dict)

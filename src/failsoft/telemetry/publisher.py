@@ -1,13 +1,15 @@
-"""Hands events to whoever listens."""
+"""Hands events to their listeners, and counts those of the last minutes for the health page."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from failsoft.policy.window import Window
 from failsoft.telemetry.events import Event
 
-__all__ = ["Publisher"]
+__all__ = ["Publisher", "Tally"]
 
 
 class Publisher:
@@ -32,3 +34,47 @@ class Publisher:
                 logging.getLogger("failsoft").exception(
                     "a subscriber failed on %s", type(event).__name__
                 )
+
+
+_RATES_SECONDS = 300.0
+_RATES_BUCKETS = 30
+
+
+class Tally:
+    """Failed attempts by category, and the requests of the last five minutes.
+
+    Told directly and not by events, so that a service nobody listens to still has a health page.
+    """
+
+    def __init__(self) -> None:
+        self._errors: dict[str, tuple[int, float]] = {}
+        self._requests = Window(_RATES_SECONDS, _RATES_BUCKETS)
+        self._fallbacks = Window(_RATES_SECONDS, _RATES_BUCKETS)
+
+    def attempt_failed(self, category: str, at: float) -> None:
+        """Count a failed attempt at ``at`` (seconds since the epoch)."""
+        count, _ = self._errors.get(category, (0, 0.0))
+        self._errors[category] = (count + 1, at)
+
+    def request_ended(self, at: float, *, failed: bool, fell_back: bool) -> None:
+        """Count a request that ended at ``at`` (monotonic seconds)."""
+        self._requests.add(at, marked=failed)
+        if fell_back:
+            self._fallbacks.add(at)
+
+    def errors(self) -> Mapping[str, Any]:
+        """Failed attempts by category: how many, and when last (seconds since the epoch)."""
+        return {
+            name: {"count": count, "last_at": at}
+            for name, (count, at) in sorted(self._errors.items())
+        }
+
+    def rates(self, at: float) -> Mapping[str, Any]:
+        """Over the five minutes up to ``at`` (monotonic seconds): requests, and shares of them."""
+        requests, failed = self._requests.totals(at)
+        fell_back, _ = self._fallbacks.totals(at)
+        return {
+            "requests": requests,
+            "failed": round(failed / requests, 4) if requests else 0.0,
+            "fallback": round(fell_back / requests, 4) if requests else 0.0,
+        }

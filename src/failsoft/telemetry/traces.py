@@ -22,6 +22,11 @@ from failsoft.telemetry.events import (
     RetryScheduled,
 )
 
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
+
+__all__ = ["Traces"]
+
 try:
     from opentelemetry import propagate, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
@@ -30,10 +35,6 @@ except ImportError as missing:
         "traces", "spans need opentelemetry: pip install failsoft[otel]"
     ) from missing
 
-if TYPE_CHECKING:
-    from opentelemetry.util.types import AttributeValue
-
-__all__ = ["Traces"]
 
 _GIGA = 1_000_000_000
 _TOKENS = {

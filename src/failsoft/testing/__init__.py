@@ -5,13 +5,12 @@ The fixtures of pytest are in ``failsoft_pytest``; everything here works without
 
 from __future__ import annotations
 
-from failsoft.testing.asking import Ask
+from failsoft.testing.ask import Ask
 from failsoft.testing.check import acheck_fails_soft, check_fails_soft
-from failsoft.testing.failing import FailingAIs
-from failsoft.testing.frozen import FrozenTime
+from failsoft.testing.failing_ai import FailingAIs
+from failsoft.testing.frozen_time import FrozenTime, no_waits
 from failsoft.testing.report import Finding, Report, Row
-from failsoft.testing.upstream import RunningSimulator
-from failsoft.testing.waits import no_waits
+from failsoft.testing.simulator import RunningSimulator
 
 __all__ = [
     "Ask",

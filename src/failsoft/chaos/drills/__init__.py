@@ -1,12 +1,11 @@
 """Drills: a bounded load and a time line of faults, and what people got meanwhile."""
 
-from failsoft.chaos.drills.drill import run_drill
 from failsoft.chaos.drills.report import render_report
-from failsoft.chaos.drills.result import Result
+from failsoft.chaos.drills.results import Result
+from failsoft.chaos.drills.run import run_drill
 from failsoft.chaos.drills.scenario import Scenario
-from failsoft.chaos.drills.shipped import find_scenario, shipped_scenarios
+from failsoft.chaos.drills.scenario_files import DrillError, find_scenario, shipped_scenarios
 from failsoft.chaos.drills.stage import Where
-from failsoft.chaos.drills.trouble import DrillError
 
 __all__ = [
     "DrillError",

@@ -1,22 +1,207 @@
-"""A drill's report: one HTML file that needs neither network nor script."""
+"""A drill's report: one HTML file that needs neither network nor script, on screen and on paper."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import Final
 
+from failsoft.chaos.drills.charts import Plot, Row, bars, lines, rows_of, time_line, trouble_of
 from failsoft.chaos.drills.figures import FIGURES, written
-from failsoft.chaos.drills.measure import TENTH, per_slot, percentile
-from failsoft.chaos.drills.reply import LEVELS
-from failsoft.chaos.drills.report_charts import Plot, bars, lines, time_line
-from failsoft.chaos.drills.report_line import Row, rows_of, trouble_of
-from failsoft.chaos.drills.report_style import STYLE
-from failsoft.chaos.drills.report_words import meaning, what_levels_are
-from failsoft.chaos.drills.result import Result
-from failsoft.chaos.drills.thresholds import Verdict
+from failsoft.chaos.drills.load import LEVELS
+from failsoft.chaos.drills.results import TENTH, Result, per_slot, percentile
+from failsoft.chaos.drills.scenario import Verdict
 
-__all__ = ["render_report"]
+__all__ = ["STYLE", "meaning", "render_report", "what_levels_are"]
+
+
+_LEVELS: Final = {
+    "full": "full: a model's own answer",
+    "cached": "cached: a saved answer",
+    "rule": "rule: a prepared answer",
+    "minimal": "minimal: a notice, no answer",
+    "interrupted": "interrupted: cut short, with a notice",
+    "raw": "raw: neither answer nor notice",
+    "unanswered": "unanswered: nothing in time",
+}
+
+_NOT_BACK: Final = (
+    "It had not recovered by the end: /api/health/ai says what is left out, and until when."
+)
+
+_LOOK: Final = {
+    "success_share": "More people than allowed were left without an answer: see which notices they "
+    "got, and whether a model was there that nobody asked.",
+    "full_share": "More answers than allowed did not come from a model.",
+    "success_share_at_end": _NOT_BACK,
+    "full_share_at_end": _NOT_BACK,
+    "p99_seconds": "The slowest waited longer than allowed: first-content timers and the deadline "
+    "decide how long (timers.*, deadline_seconds).",
+    "upstream_calls_per_request": "The provider is called too often for one question: look at the "
+    "retry budget, and for another layer that tries again on its own.",
+    "peak_ratio": "Everybody came back at once: the ramp after a breaker closes and the jitter of "
+    "waits are there to keep that flat (breaker.ramp_seconds).",
+    "recovery_seconds": "It took longer than allowed to come back: the longest time open is "
+    "breaker.recovery_timeout_seconds.",
+    "duplicates": "Something was done twice for the same question.",
+    "second_ids": "A repeat of a request was taken for a new one: is the same data_dir behind "
+    "every process?",
+    "repeated_text": "A person saw the beginning of an answer twice.",
+    "bad_ends": "A stream ended without its one terminal event: a page would wait for ever.",
+    "raw_errors": "People saw something that is neither an answer nor a notice.",
+    "unanswered": "Some clients gave up before anything came.",
+    "in_flight_left": "Calls are still counted as in flight with nobody asking: permits leak.",
+    "descriptors_left": "Files or sockets are left open.",
+    "memory_growth_mb": "The process has grown more than allowed: a longer drill shows whether it "
+    "goes on.",
+}
+
+
+def what_levels_are(name: str) -> str:
+    """A level with what it is."""
+    return _LEVELS.get(name, name)
+
+
+def meaning(result: Result) -> list[str]:
+    """Sentences, the most important first."""
+    about = [result.scenario.means] if result.scenario.means else []
+    return [
+        *_misses(result),
+        *about,
+        *_people(result),
+        *_provider(result),
+        *_after(result),
+        *_unmeasured(result),
+    ]
+
+
+def _misses(result: Result) -> Iterator[str]:
+    for verdict in result.verdicts:
+        if verdict.held is False:
+            name = verdict.threshold.figure
+            yield f"{verdict}. {_LOOK.get(name, FIGURES[name].doc + '.')}"
+
+
+def _unmeasured(result: Result) -> Iterator[str]:
+    names = [FIGURES[v.threshold.figure].title for v in result.verdicts if v.held is None]
+    if names:
+        yield f"Not measured here, so not judged: {', '.join(names)}."
+
+
+def _people(result: Result) -> Iterator[str]:
+    figures, levels = result.figures, result.levels
+    total = len(result.replies)
+    answered = sum(levels[level] for level in ("full", "cached", "rule"))
+    instead = answered - levels["full"]
+    yield (
+        f"{answered} of {total} requests were answered"
+        f"{f', {instead} of them with a saved or prepared answer' if instead else ''}; "
+        f"half had ended within {written('p50_seconds', figures['p50_seconds'])}, "
+        f"99 % within {written('p99_seconds', figures['p99_seconds'])}."
+    )
+    notices = levels["minimal"] + levels["interrupted"]
+    if notices:
+        kinds = ", ".join(f"{count} {name}" for name, count in result.notices.most_common())
+        yield f"{notices} ended with a notice that says what happened and what to do ({kinds})."
+    bare = levels["raw"] + levels["unanswered"]
+    yield f"{bare or 'None'} met a raw error or nothing at all."
+
+
+def _provider(result: Result) -> Iterator[str]:
+    figures = result.figures
+    calls = figures["upstream_calls_per_request"]
+    if calls is None:
+        return
+    yield (
+        f"The provider was called {written('upstream_calls_per_request', calls)} times a question "
+        "on average: below 1 means that questions were answered or turned down without calling it."
+    )
+    twice = figures["duplicates"]
+    yield (
+        "Nothing was done twice."
+        if not twice
+        else f"Answered in full by the provider more than once: {twice:.0f} of the questions."
+    )
+
+
+def _after(result: Result) -> Iterator[str]:
+    figures = result.figures
+    back, peak = figures["recovery_seconds"], figures["peak_ratio"]
+    if back is not None:
+        herd = "" if peak is None else (
+            f", and the busiest 100 ms after it had {peak:.1f} times the calls of the busiest "
+            "before the trouble"
+        )  # fmt: skip
+        yield f"{written('recovery_seconds', back)} after recovery there was a full answer{herd}."
+    elif result.scenario.recovers_at is not None:
+        yield "No full answer came after recovery."
+    lost = figures["lost_connections"]
+    if lost:
+        yield (
+            f"{lost:.0f} connections to the service broke or were refused; clients sent the same "
+            "again with the same key."
+        )
+
+
+STYLE: Final = """
+:root{color-scheme:light dark;--paper:#fff;--card:#f7f8fa;--ink:#16202c;--soft:#5a6675;
+--line:#dfe4ea;--good:#0a7a55;--bad:#c0271d;--none:#6b7685;--shade:#c0271d;
+--full:#0f8a62;--cached:#2f6fde;--rule:#8250c8;--minimal:#d99a1c;--interrupted:#e0701f;
+--raw:#c0271d;--unanswered:#4b5563;--p50:#2f6fde;--p99:#b3407f;--first:#0f8a62;--calls:#44566c}
+@media (prefers-color-scheme:dark){:root{--paper:#10161d;--card:#18212b;--ink:#e8edf3;
+--soft:#9aa7b6;--line:#2c3845;--good:#43c795;--bad:#ff7a6e;--none:#9aa7b6;--shade:#ff7a6e;
+--full:#2fb588;--cached:#6ea0ff;--rule:#b088f0;--minimal:#e8b548;--interrupted:#f0915a;
+--raw:#ff7a6e;--unanswered:#8b97a6;--p50:#6ea0ff;--p99:#e07cb4;--first:#2fb588;--calls:#9db2c9}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,
+"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+main{max-width:1080px;margin:0 auto;padding:40px 28px 64px}
+header{display:flex;gap:24px;align-items:flex-start;justify-content:space-between}
+h1{font-size:30px;line-height:1.2;margin:0 0 6px;letter-spacing:-.01em}
+h2{font-size:19px;margin:40px 0 10px}
+p{margin:0 0 10px;max-width:76ch}
+.soft,small{color:var(--soft)}
+.badge{flex:none;font-weight:650;padding:8px 16px;border-radius:999px;border:2px solid;
+white-space:nowrap}
+.held{color:var(--good)}.broken{color:var(--bad)}.unknown{color:var(--none)}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;
+margin:24px 0 0}
+.tile{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px}
+.tile b{display:block;font-size:25px;line-height:1.2;font-variant-numeric:tabular-nums}
+.tile span{color:var(--soft);font-size:14px}
+table{border-collapse:collapse;width:100%;font-size:15px}
+th,td{text-align:left;padding:7px 12px 7px 0;border-bottom:1px solid var(--line);
+vertical-align:top}
+th{color:var(--soft);font-weight:600;font-size:13px}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.v{white-space:nowrap;font-weight:600;width:128px}
+figure{margin:0 0 22px}
+figcaption{font-weight:650;margin-bottom:2px}
+figcaption small{font-weight:400;margin-left:6px}
+.legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:14px;color:var(--soft);margin:2px 0 4px}
+.legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}
+svg{display:block;width:100%;height:auto;overflow:visible}
+svg text{fill:var(--soft);font-size:12px}
+svg .grid{stroke:var(--line)}
+svg .step{stroke:var(--soft);stroke-dasharray:3 3}
+svg .shade{fill:var(--shade);opacity:.07}
+svg .bar{stroke:var(--paper);stroke-width:.6}
+svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+svg .calm{fill:var(--good);opacity:.22}
+svg .trouble{fill:var(--bad);opacity:.85}
+svg .in{fill:#fff;font-weight:600}
+@media (prefers-color-scheme:dark){svg .in{fill:#10161d}}
+.full{--c:var(--full)}.cached{--c:var(--cached)}.rule{--c:var(--rule)}.minimal{--c:var(--minimal)}
+.interrupted{--c:var(--interrupted)}.raw{--c:var(--raw)}.unanswered{--c:var(--unanswered)}
+.p50{--c:var(--p50)}.p99{--c:var(--p99)}.first{--c:var(--first)}.calls{--c:var(--calls)}
+svg .bar{fill:var(--c)}svg .line{stroke:var(--c)}.legend i{background:var(--c)}
+ul{margin:0;padding-left:20px}li{margin:0 0 6px;max-width:76ch}
+footer{margin-top:44px;padding-top:14px;border-top:1px solid var(--line);color:var(--soft);
+font-size:14px}
+@media print{main{max-width:none;padding:0}figure,table{break-inside:avoid}}
+"""
+
 
 _TILES = ("success_share", "full_share", "p99_seconds", "peak_ratio", "duplicates", "raw_errors")
 # Latencies are taken together for so many seconds: fewer would have too few to tell a percentile.

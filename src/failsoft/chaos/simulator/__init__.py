@@ -1,10 +1,9 @@
 """A stand-in for the Anthropic Messages API that goes wrong on purpose, as the real one does."""
 
-from failsoft.chaos.simulator.app import create_app
-from failsoft.chaos.simulator.clock import Clock
 from failsoft.chaos.simulator.journal import Record
 from failsoft.chaos.simulator.script import Step, load_script
-from failsoft.chaos.simulator.server import Simulator, serve_simulator
+from failsoft.chaos.simulator.server import Simulator, create_app, serve_simulator
+from failsoft.chaos.simulator.time import Clock
 
 __all__ = [
     "Clock",

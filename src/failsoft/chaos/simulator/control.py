@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from failsoft.chaos.simulator.behaviour import Fault
-from failsoft.chaos.simulator.board import Board
-from failsoft.chaos.simulator.faults import format_fault
 from failsoft.chaos.simulator.journal import Journal
-from failsoft.chaos.simulator.script import only_keys, parse_faults
+from failsoft.chaos.simulator.script import Board, only_keys, parse_faults
 from failsoft.errors import SettingError
+from failsoft.faults.fault_grammar import Fault, format_fault
 
 __all__ = ["CONTROL_PREFIX", "PUT_FIELDS", "control_routes"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from failsoft.chaos.simulator.clock import Clock
+from failsoft.chaos.simulator.time import Clock
 
 __all__ = ["Journal", "Outcome", "Record"]
 

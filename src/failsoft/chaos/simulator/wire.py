@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from failsoft.chaos.simulator.answer import Answer
-from failsoft.chaos.simulator.behaviour import Fault
-from failsoft.chaos.simulator.bucket import TokenBucket
+from failsoft.chaos.simulator.time import TokenBucket
+from failsoft.faults.fault_grammar import Fault
 
 __all__ = [
     "Frame",

@@ -1,14 +1,17 @@
-"""Who may look: it shows what happens to everybody's requests."""
+"""Who may look at the playground, which shows every request, and what the demo runs."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 from starlette.requests import Request
 
-from failsoft.server.guard import is_loopback
+from failsoft.server.auth import is_loopback
 from failsoft.server.problem import Problem
 from failsoft.server.service import Service
 
-__all__ = ["Access"]
+__all__ = ["Access", "Demo"]
 
 
 class Access:
@@ -36,3 +39,19 @@ class Access:
 
 def _asked_for(request: Request) -> str:
     return request.url.hostname or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What the playground may break.
+
+    ``simulator`` is the address of the one that plays the models. ``cut_redis`` cuts the service
+    off from its Redis, given true, and lets it through again; ``None`` where it cannot, and
+    ``no_redis`` says why and what to do. ``log_on_disk`` keeps the request log there although there
+    is a Redis: one that keeps nothing is no place for it.
+    """
+
+    simulator: str
+    cut_redis: Callable[[bool], Awaitable[None]] | None = None
+    no_redis: str = ""
+    log_on_disk: bool = False

@@ -1,4 +1,4 @@
-"""What goes wrong in the simulator of the demo, from the page."""
+"""Sets from the page what goes wrong in the demo: the simulator's faults, and its Redis cut off."""
 
 from __future__ import annotations
 
@@ -10,16 +10,56 @@ import aiohttp
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.chaos.simulator.faults import format_fault, parse_fault
 from failsoft.errors import SettingError
-from failsoft.server.body import read_json, shown_name
-from failsoft.server.playground.access import Access
-from failsoft.server.playground.redis import RedisSwitch
+from failsoft.faults.fault_grammar import format_fault, parse_fault
+from failsoft.server.playground.access import Access, Demo
 from failsoft.server.problem import Problem
+from failsoft.server.render import JsonResponse
 from failsoft.server.service import Service
-from failsoft.server.wire import JsonResponse
+from failsoft.server.validation import read_json, shown_name
 
-__all__ = ["Controls"]
+__all__ = ["Controls", "RedisSwitch"]
+
+
+_SWITCH_BYTES = 256
+
+
+class RedisSwitch:
+    """``PUT /playground/redis``: ``{"off": true}`` and back."""
+
+    def __init__(self, demo: Demo, access: Access) -> None:
+        self._cut = demo.cut_redis
+        self._problem = demo.no_redis
+        self._access = access
+        self._off = False
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Whether it is off, and why it cannot be."""
+        return {"off": self._off, "problem": "" if self._cut else self._problem}
+
+    async def change(self, request: Request, _request_id: str) -> Response:
+        """Cut the service off from it, or let it through."""
+        self._access.check(request)
+        off = _off(await read_json(request, limit=_SWITCH_BYTES, seconds=_SECONDS))
+        if self._cut is None:
+            raise Problem(409, self._problem)
+        await self.turn(off=off)
+        return JsonResponse(self.told)
+
+    async def turn(self, *, off: bool) -> None:
+        """The same; without one that can be cut off nothing is done."""
+        if self._cut is not None:
+            await self._cut(off)
+            self._off = off
+
+
+def _off(body: Any) -> bool:
+    off = body.get("off") if isinstance(body, dict) and set(body) == {"off"} else None
+    if not isinstance(off, bool):
+        raise Problem.of_field(422, "body", 'must be {"off": true} or {"off": false}')
+    return off
+
 
 _EVERY = "*"
 _KNOWN = (

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from failsoft.requests.live import Frames
+from failsoft.request_log.broadcast import Frames
 from failsoft.server.problem import Problem
 from failsoft.telemetry.events import Event
 
@@ -74,7 +74,7 @@ class Feed:
 
 
 class Viewer:
-    """One who watches: a :class:`~failsoft.server.stream.Source` with a bounded queue."""
+    """One who watches: a :class:`~failsoft.server.sse.Source` with a bounded queue."""
 
     def __init__(self, health: Callable[[], bytes], *, ended: bool = False) -> None:
         self._health = health

@@ -9,20 +9,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.desk import Desk
 from failsoft.server.endpoint import Work
-from failsoft.server.notices_page import NoticesPage
-from failsoft.server.playground.access import Access
-from failsoft.server.playground.controls import Controls
-from failsoft.server.playground.demo import Demo
+from failsoft.server.playground.access import Access, Demo
+from failsoft.server.playground.bare_sdk import BareSdk
+from failsoft.server.playground.controls import Controls, RedisSwitch
+from failsoft.server.playground.crowd import Others
 from failsoft.server.playground.feed import Feed
-from failsoft.server.playground.others import Others
-from failsoft.server.playground.redis import RedisSwitch
-from failsoft.server.playground.sdk import BareSdk
+from failsoft.server.playground.notices_page import NoticesPage
+from failsoft.server.render import JsonResponse
+from failsoft.server.runs import Desk
 from failsoft.server.service import Service
-from failsoft.server.stream import EventStream
-from failsoft.server.web import Web
-from failsoft.server.wire import JsonResponse
+from failsoft.server.sse import EventStream
+from failsoft.server.static_files import Web
 
 __all__ = ["Route", "playground_routes"]
 

@@ -1,0 +1,262 @@
+"""The virtual-time driver: the same plan, gates and budget, and no clock but a number.
+
+For property tests and failure benchmarks: an hour of traffic takes seconds, and a seed repeats it
+exactly. An :class:`Upstream` answers a call with a :class:`Reply`, which says when content comes
+and how it ends; the timers of the attempt are applied to it as the asyncio driver would.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Protocol
+
+from failsoft.classify import classify
+from failsoft.classify.verdict import Verdict
+from failsoft.classify.wire_errors import TimedOut, Timer
+from failsoft.config.settings import Settings
+from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState, Outcome, Transition
+from failsoft.policy.budget import RetryBudget
+from failsoft.policy.plan import Plan
+from failsoft.policy.plan_events import (
+    BreakerOpened,
+    Call,
+    Failed,
+    Finished,
+    FirstContent,
+    Give,
+    GiveUp,
+    PlanEvent,
+    Refused,
+    Started,
+    TimerFired,
+    Wait,
+)
+from failsoft.policy.target import Target
+from failsoft.policy.timers import Limits, RequestTimes
+
+__all__ = ["Reply", "Result", "Upstream", "VirtualDriver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call would meet: moments in seconds after it began.
+
+    ``contents`` are when content comes, ``end`` when the reply ends (infinity: never), ``verdict``
+    what is wrong with it at its end, ``None`` for a whole answer.
+    """
+
+    contents: tuple[float, ...]
+    end: float
+    verdict: Verdict | None = None
+
+
+class Upstream(Protocol):
+    """The seeded world a benchmark runs against."""
+
+    def reply(self, target: Target, now: float) -> Reply:
+        """The reply to one call of ``target`` that begins at ``now``."""
+        ...
+
+
+@dataclass(slots=True)
+class Result:
+    """One request, ended. ``shown`` are ``(call number, content number)`` pairs given out."""
+
+    started_at: float
+    ended_at: float = 0.0
+    calls: int = 0
+    answered: bool = False
+    gave_up: GiveUp | None = None
+    shown: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended_at - self.started_at
+
+
+class VirtualDriver:
+    """Runs requests against an upstream in virtual time; deterministic by ``seed``."""
+
+    def __init__(
+        self,
+        chain: Sequence[Target],
+        upstream: Upstream,
+        *,
+        settings: Settings | None = None,
+        seed: int = 0,
+        stream: bool = False,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.rng = Random(seed)
+        self.opened: list[tuple[float, Target]] = []
+        self.now = 0.0
+        self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
+        self.budget = RetryBudget(self.settings.retry)
+        self.chain = tuple(chain)
+        self.upstream = upstream
+        self.stream = stream
+        self.waiting: dict[_Run, int] = {}
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
+        for target in chain:
+            self.gates.of(target)
+
+    def run(self, arrivals: Iterable[float]) -> list[Result]:
+        """One request at each of the (rising) ``arrivals``, in seconds; all results, in order."""
+        results: list[Result] = []
+        for at in arrivals:
+            self._until(at)
+            self.now = at
+            run = _Run(self, at)
+            results.append(run.result)
+            run.step(Started())
+        self._until(float("inf"))
+        return results
+
+    def later(self, at: float, what: Callable[[], None]) -> None:
+        """Have ``what`` happen at ``at``."""
+        self._order += 1
+        heapq.heappush(self._agenda, (at, self._order, what))
+
+    def _until(self, at: float) -> None:
+        agenda = self._agenda
+        while agenda and agenda[0][0] <= at:
+            self.now, _, what = heapq.heappop(agenda)
+            what()
+
+    def _changed(self, target: Target, change: Transition) -> None:
+        if change.after is CircuitState.OPEN:
+            self.opened.append((self.now, target))
+            # Woken as an event of their own: a breaker opens in the middle of somebody's step.
+            for run, wait in self.waiting.items():
+                self.later(self.now, partial(run.wake, wait, BreakerOpened()))
+
+
+class _Run:
+    """One request under way."""
+
+    __slots__ = ("_call", "_driver", "_permit", "_plan", "_wait", "result")
+
+    def __init__(self, driver: VirtualDriver, at: float) -> None:
+        settings = driver.settings
+        stream = driver.stream
+        own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
+        times = RequestTimes(
+            started_at=at,
+            deadline_at=at + own,
+            own_deadline_at=at + own,
+            answer_at=at + max(own, settings.answer_timeout_seconds),
+        )
+        self._driver = driver
+        self._plan = Plan(
+            driver.chain,
+            times,
+            retry=settings.retry,
+            timers=settings.timers,
+            budget=driver.budget,
+            peek=driver.gates.peek,
+            rng=driver.rng,
+        )
+        self._permit: Permit | None = None
+        self._call: Call | None = None
+        self._wait = 0
+        self.result = Result(at)
+
+    def step(self, event: PlanEvent) -> None:
+        """Go on until the request waits for something, or has ended."""
+        driver = self._driver
+        while True:
+            command = self._plan.next(event, driver.now)
+            if isinstance(command, Call):
+                permit = driver.gates.of(command.target).admit(
+                    driver.now, lease_seconds=command.limits.lease_seconds
+                )
+                if isinstance(permit, Refusal):
+                    event = Refused(permit)
+                    continue
+                self._begin(command, permit)
+            elif isinstance(command, Wait):
+                self._begin_wait(command.until)
+            else:
+                self._end(command)
+            return
+
+    def wake(self, wait: int, event: PlanEvent) -> None:
+        """End wait number ``wait``, unless it is over."""
+        if self._driver.waiting.get(self) == wait:
+            del self._driver.waiting[self]
+            self.step(event)
+
+    def _begin_wait(self, until: float) -> None:
+        self._wait += 1
+        wait = self._wait
+        self._driver.waiting[self] = wait
+        self._driver.later(until, partial(self.wake, wait, TimerFired()))
+
+    def _begin(self, call: Call, permit: Permit) -> None:
+        driver = self._driver
+        self.result.calls += 1
+        self._call, self._permit = call, permit
+        reply = driver.upstream.reply(call.target, driver.now)
+        contents, end, verdict = _under_limits(reply, call.limits, driver.now)
+        # A plain answer gives nothing out: of its contents only the first matters.
+        for number, at in enumerate(contents if driver.stream else contents[:1]):
+            driver.later(at, partial(self._content, number))
+        driver.later(end, partial(self._over, verdict))
+
+    def _content(self, number: int) -> None:
+        if self._call is None or self._permit is None:
+            return
+        if number == 0:
+            self._permit.first_content(self._driver.now)
+        if self._driver.stream:
+            if not self.result.shown:
+                self._plan.next(FirstContent(), self._driver.now)
+            self.result.shown.append((self._call.number, number))
+
+    def _over(self, verdict: Verdict | None) -> None:
+        permit, now = self._permit, self._driver.now
+        if permit is None:
+            return
+        if verdict is None:
+            permit.finish(Outcome.SUCCESS, now)
+            self.step(Finished())
+        else:
+            self._driver.gates.finish(permit, verdict, now)
+            self.step(Failed(verdict))
+
+    def _end(self, command: Give | GiveUp) -> None:
+        self.result.ended_at = self._driver.now
+        if isinstance(command, GiveUp):
+            self.result.gave_up = command
+        else:
+            self.result.answered = True
+
+
+def _under_limits(
+    reply: Reply, limits: Limits, now: float
+) -> tuple[list[float], float, Verdict | None]:
+    """The reply in absolute time, cut short where a timer of the attempt would fire."""
+    contents: list[float] = []
+    due, timer = limits.first_content_at, Timer.FIRST_CONTENT
+    for offset in reply.contents:
+        at = now + offset
+        if at > min(due, limits.answer_at):
+            break
+        contents.append(at)
+        due, timer = at + limits.idle_seconds, Timer.IDLE
+    end = now + reply.end
+    if end <= min(due, limits.answer_at):
+        return contents, end, reply.verdict
+    if limits.answer_at <= due:
+        due, timer = limits.answer_at, Timer.DEADLINE
+    full = timer is Timer.IDLE or (timer is Timer.FIRST_CONTENT and limits.full_period)
+    failure = TimedOut(timer, due - now, full_period=full)
+    return contents, due, classify(failure, provider="anthropic", now=due)

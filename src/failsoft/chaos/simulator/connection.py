@@ -1,0 +1,182 @@
+"""Sends an answer to a client as fast as its fate allows, whole or in part, or breaks off."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Never
+
+from aiohttp import web
+
+from failsoft.chaos.simulator.answer import Answer
+from failsoft.chaos.simulator.journal import Record
+from failsoft.chaos.simulator.script import Fate
+from failsoft.chaos.simulator.time import Clock
+from failsoft.chaos.simulator.wire import Frame, Reply, encode, frames, message_body
+
+__all__ = ["RECORD", "Line", "Stage", "as_response"]
+
+
+RECORD: Final = web.RequestKey("record", Record)
+"""Where the record of a request is kept while it is handled."""
+
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_READING_SECONDS: Final = 0.01
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Line:
+    """One request's way back. It notes in the request's record what was sent, and when."""
+
+    def __init__(
+        self, request: web.Request, *, clock: Clock, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> None:
+        self._request = request
+        self._response: web.StreamResponse | None = None
+        self.clock = clock
+        self.record = request[RECORD]
+        self.headers = {"request-id": self.record.request_id, **headers}
+
+    def whole(self, reply: Reply) -> web.StreamResponse:
+        """A reply that is sent in one piece."""
+        return as_response(reply, self.headers)
+
+    async def begin(self, response: web.StreamResponse) -> None:
+        """Send the head of a reply whose body is still to come."""
+        self._response = response
+        self.record.status = response.status
+        self.record.first_byte_s = self.clock.now()
+        await response.prepare(self._request)
+
+    async def silence(self) -> Never:
+        """Send nothing more and keep the connection until the client has gone."""
+        while True:
+            await asyncio.Event().wait()
+
+    async def abort(self) -> web.StreamResponse:
+        """Reset the connection (RST)."""
+        if self._response is not None:
+            # A reset overtakes what the client has not read yet, so let it read.
+            await asyncio.sleep(_READING_SECONDS)
+        transport = self._transport()
+        if (sock := transport.get_extra_info("socket")) is not None:
+            # Without this the kernel says goodbye with a FIN once everything was read.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+        return self.incomplete()
+
+    def close(self) -> web.StreamResponse:
+        """Close the connection (FIN) in the middle of the reply."""
+        self._transport().close()
+        return self.incomplete()
+
+    def incomplete(self) -> web.StreamResponse:
+        """End the reply here, though it is not whole."""
+        self.record.outcome = "cut"
+        return self._response or web.Response()
+
+    def _transport(self) -> asyncio.Transport:
+        if self._request.transport is None:
+            raise ConnectionResetError("the client has gone")
+        return self._request.transport
+
+
+def as_response(reply: Reply, headers: Mapping[str, str]) -> web.Response:
+    """The reply as it is sent, with ``headers`` beside its own."""
+    merged = {**headers, **reply.headers, "content-type": reply.content_type}
+    return web.Response(status=reply.status, body=reply.body, headers=merged)
+
+
+_EVENTS: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+_JSON: Final = {"content-type": "application/json"}
+
+
+class Stage(Line):
+    """The line of a request that has a fate: ``answer`` is what a healthy call would get."""
+
+    def __init__(
+        self, request: web.Request, *, clock: Clock, fate: Fate, answer: Answer, stream: bool
+    ) -> None:
+        super().__init__(request, clock=clock, headers=fate.headers)
+        self._fate = fate
+        self._due: float | None = None  # of the next content
+        self.answer = answer
+        self.stream = stream
+
+    async def ready(self) -> None:
+        """Wait as long as the fate's latency wants before anything is sent."""
+        if self._fate.latency:
+            await self.clock.sleep(self._fate.latency.first_content_ms.draw(self._fate.rng))
+
+    async def open(self) -> web.StreamResponse:
+        """Begin a chunked reply with status 200: events, or JSON for a plain request."""
+        kind = _EVENTS if self.stream else _JSON
+        response = web.StreamResponse(headers={**self.headers, **kind})
+        response.enable_chunked_encoding()
+        await self.begin(response)
+        return response
+
+    async def play(self, answer: Answer | None = None) -> web.StreamResponse:
+        """Send the answer (or another one) from beginning to end."""
+        answer = answer or self.answer
+        if not self.stream:
+            await self._pace(answer.contents - 1)
+            return self.whole(Reply(status=200, body=encode(message_body(answer))))
+        response = await self.open()
+        await self.write(response, frames(answer))
+        return response
+
+    async def play_part(self, contents: int) -> web.StreamResponse:
+        """Send the answer as far as its first ``contents``; of a plain reply, half the JSON."""
+        contents = min(contents, self.answer.contents)
+        if not self.stream:
+            await self._pace(contents - 1)
+            response = await self.open()
+            body = encode(message_body(self.answer))
+            await response.write(body[: len(body) // 2])
+            return response
+        response = await self.open()
+        await self.write(response, _until(frames(self.answer), contents))
+        return response
+
+    async def write(self, response: web.StreamResponse, events: Iterable[Frame]) -> None:
+        """Send events at the pace that the fate's latency sets."""
+        for event in events:
+            if event.content:
+                await self._pace(1 if self.record.contents else 0)
+                self.record.contents += 1
+            await response.write(event.data)
+
+    async def drip(self, data: bytes, *, size: int, every: float) -> web.StreamResponse:
+        """Send ``size`` bytes at a time, ``every`` so many seconds."""
+        response = await self.open()
+        for start in range(0, len(data), size):
+            await self.clock.sleep(every if start else 0)
+            await response.write(data[start : start + size])
+        return response
+
+    async def beat(self, response: web.StreamResponse, event: Frame, *, every: float) -> Never:
+        """Send one event again and again until the client has gone."""
+        while True:
+            await self.clock.sleep(every)
+            await response.write(event.data)
+
+    async def _pace(self, contents: int) -> None:
+        if self._fate.latency:
+            between, rng = self._fate.latency.between_events_ms, self._fate.rng
+            now = self.clock.now()
+            # Held to a time, not to a wait: forty waits that each end late would make a streamed
+            # answer slower than the same answer as JSON.
+            self._due = (self._due or now) + sum(between.draw(rng) for _ in range(contents))
+            await self.clock.sleep(self._due - now)
+
+
+def _until(events: Iterable[Frame], contents: int) -> Iterator[Frame]:
+    seen = 0
+    for event in events:
+        if seen == contents and (seen or event.content):
+            return
+        seen += event.content
+        yield event

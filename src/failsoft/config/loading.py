@@ -1,0 +1,269 @@
+"""Reads the settings: defaults, the file, the environment, arguments; the later wins.
+
+    loaded = load_settings()
+    loaded.settings.deadline_seconds     60.0
+    loaded.origins["deadline_seconds"]   "default"
+
+Every wrong value of every source is reported in one error, a line each, without showing a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from failsoft.config import names
+from failsoft.config.fields import told
+from failsoft.config.names import SECTIONS, Known, Place, full_name, known_settings, lookup
+from failsoft.config.routes_and_targets import NAMED
+from failsoft.config.settings import Settings
+from failsoft.errors import SettingError
+
+__all__ = ["ConfigurationError", "Gathered", "Loaded", "did_you_mean", "load_settings"]
+
+
+@dataclass
+class Gathered:
+    """What was found so far, and ``origins``: where each value and each empty section is from."""
+
+    values: dict[Place, Any] = field(default_factory=dict)
+    origins: dict[Place, str] = field(default_factory=dict)
+    empty: dict[Place, str] = field(default_factory=dict)
+    problems: list[SettingError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def put(self, place: Place, value: object, origin: str) -> None:
+        """Check a value and keep it, or note what is wrong with it."""
+        known = lookup(place)
+        if known is None:
+            if _is_section(place) and value == {}:
+                self.empty[place] = origin
+            else:
+                self.wrong(full_name(place), _unknown(place), origin)
+            return
+        try:
+            self.values[place] = known.spec.check(known.name, value)
+            self.origins[place] = origin
+        except SettingError as error:
+            self.wrong(error.setting, error.problem, origin)
+
+    def wrong(self, setting: str, problem: str, origin: str) -> None:
+        """Note a problem and where it came from."""
+        self.problems.append(SettingError(setting, f"{problem} ({origin})"))
+
+    def check_together(self) -> None:
+        """Note what is wrong only between settings that are right by themselves."""
+        refused = {problem.setting for problem in self.problems}
+        known = {one.place: one for one in known_settings()}
+        for lower in known.values():
+            if lower.spec.at_most:
+                upper = known[*lower.place[:-1], lower.spec.at_most]
+                if refused.isdisjoint((lower.name, upper.name)):
+                    self._check_order(lower, upper)
+        for section, named in NAMED.items():
+            example = full_name((section, named.example))
+            for name, origin in self._names(section).items():
+                if not named.valid(name):
+                    problem = f"must be named {named.form}, as in [{example}]"
+                    self.wrong(full_name((section, name)), problem, origin)
+
+    def settings(self) -> Settings:
+        """Put the tree together; for when there are no problems."""
+        sections = {name: kind(**self._below(name)) for name, kind in SECTIONS.items()}
+        named: dict[str, Any] = {
+            section: {name: of.kind(**self._below(section, name)) for name in self._names(section)}
+            for section, of in NAMED.items()
+        }
+        return Settings(**self._below(), **sections, **named)
+
+    def _below(self, *section: str) -> dict[str, Any]:
+        return {place[-1]: value for place, value in self.values.items() if place[:-1] == section}
+
+    def _names(self, section: str) -> dict[str, str]:
+        """The names under ``section``, and where each is from."""
+        found = self.empty | self.origins
+        return {place[1]: found[place] for place in found if place[0] == section and place[1:]}
+
+    def _check_order(self, lower: Known, upper: Known) -> None:
+        value, limit = (self.values.get(one.place, one.default) for one in (lower, upper))
+        if value > limit:
+            places = [one.place for one in (lower, upper) if one.place in self.origins]
+            set_in = dict.fromkeys(self.origins[place] for place in places)
+            problem = f"must be at most {upper.name}, {limit:.10g}; it is {value:.10g}"
+            self.wrong(lower.name, problem, ", ".join(set_in))
+
+
+def did_you_mean(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Give the end of a sentence that names the closest option, if its likeness is enough."""
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=cutoff)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _is_section(place: Place) -> bool:
+    match place:
+        case (section,):
+            return section in SECTIONS or section in NAMED
+        case (section, _):
+            return section in NAMED
+        case _:
+            return False
+
+
+def _unknown(place: Place) -> str:
+    if _is_section(place):
+        return f"is a section: write [{full_name(place)}] and its settings below it"
+    if place[0] in NAMED:
+        own = fields(NAMED[place[0]].kind)
+        options = [full_name((*place[:2], one.name)) for one in own]
+    else:
+        options = [known.name for known in known_settings()] + [*SECTIONS, *NAMED]
+    misplaced = [name for name in options if name.rpartition(".")[2] == place[-1]]
+    cutoff = 0.0 if misplaced else 0.6
+    return f"is not a setting{did_you_mean(full_name(place), misplaced or options, cutoff=cutoff)}"
+
+
+FILE = "failsoft.toml"
+CONFIG = "FAILSOFT_CONFIG"
+
+# The variables of the provider's own SDK; FAILSOFT_ANTHROPIC_… goes before them.
+SDK_VARIABLES: dict[str, names.Place] = {
+    "ANTHROPIC_API_KEY": ("anthropic", "api_key"),
+    "ANTHROPIC_AUTH_TOKEN": ("anthropic", "auth_token"),
+    "ANTHROPIC_BASE_URL": ("anthropic", "base_url"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The settings, where each came from by its full name, and what deserves a look."""
+
+    settings: Settings
+    origins: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+class ConfigurationError(SettingError):
+    """All that is wrong with the settings: ``problems``, and as text one line each."""
+
+    def __init__(self, *problems: SettingError) -> None:
+        super().__init__(problems[0].setting, problems[0].problem)
+        self.args = problems
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
+def load_settings(
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    providers: Collection[str] = ("anthropic",),
+) -> Loaded:
+    """Read the settings, or raise ``ConfigurationError`` with one line for each problem.
+
+    ``config`` is a file that must exist; without it ``FAILSOFT_CONFIG`` names one, and without
+    that ``failsoft.toml`` in the working directory is read if it is there. ``environ`` is
+    ``os.environ`` unless given. ``overrides`` are arguments by full name, ``{"server.port": 80}``;
+    ``None`` is an argument that was not given. ``providers`` are those that a chain may name.
+    """
+    environ = os.environ if environ is None else environ
+    gathered = Gathered()
+    _read_file(config, environ.get(CONFIG), gathered)
+    _read_environ(environ, gathered)
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            gathered.put(tuple(name.split(".")), value, "argument")
+    _check_providers(gathered, providers)
+    gathered.check_together()
+    if gathered.problems:
+        raise ConfigurationError(*gathered.problems)
+    origins = {known.name: "default" for known in names.known_settings()}
+    origins |= {names.full_name(place): origin for place, origin in gathered.origins.items()}
+    return Loaded(settings=gathered.settings(), origins=origins, warnings=tuple(gathered.warnings))
+
+
+def _read_file(config: Path | None, from_variable: str | None, gathered: Gathered) -> None:
+    path = config or Path(from_variable or FILE)
+    origin = _printable(str(path))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if config or from_variable:
+            by = "argument" if config else CONFIG
+            gathered.wrong("config", f"must name a file that exists; {origin} does not", by)
+    except (OSError, ValueError, RecursionError) as error:
+        gathered.wrong("config", _unreadable(error), origin)
+    else:
+        for place, value in _leaves(table):
+            _put_from_file(place, value, origin, gathered)
+
+
+def _unreadable(error: OSError | ValueError | RecursionError) -> str:
+    match error:
+        case OSError():
+            return f"must be a file that can be read: {error.strerror}"
+        case UnicodeDecodeError():
+            return f"must be UTF-8; the byte at {error.start} is not"
+        case RecursionError():
+            return "must be TOML that is not nested so deeply"
+        case _:
+            return f"must be TOML: {_printable(str(error))}"
+
+
+def _put_from_file(place: names.Place, value: object, origin: str, gathered: Gathered) -> None:
+    if place in (("anthropic", "api_key"), ("anthropic", "auth_token")):
+        problem = f"must not be in a file: set ANTHROPIC_{place[1].upper()} in the environment"
+        gathered.wrong(names.full_name(place), problem, origin)
+    else:
+        gathered.put(place, value, origin)
+
+
+def _leaves(table: Mapping[str, Any], above: names.Place = ()) -> Iterator[tuple[names.Place, Any]]:
+    for key, value in table.items():
+        place = (*above, key)
+        if isinstance(value, dict) and value and len(place) < 3:  # noqa: PLR2004 - deepest: targets
+            yield from _leaves(value, place)
+        else:
+            yield place, value
+
+
+def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
+    for variable, place in SDK_VARIABLES.items():
+        if environ.get(variable, "").strip():  # set to nothing is how people unset these
+            gathered.put(place, environ[variable].strip(), variable)
+    ours = {known.variable: known for known in names.known_settings()}
+    for variable in sorted(environ):
+        if variable in ours:
+            _put_variable(ours[variable], environ[variable].strip(), gathered)
+        elif variable.startswith("FAILSOFT_") and variable != CONFIG:
+            hint = did_you_mean(variable, ours, cutoff=0.78)  # the prefix alone is a likeness
+            gathered.warnings.append(f"{_printable(variable)}: is not a setting{hint}")
+
+
+def _put_variable(known: names.Known, text: str, gathered: Gathered) -> None:
+    if text:
+        gathered.put(known.place, known.spec.kind.parse(text), known.variable)
+    else:
+        gathered.wrong(
+            known.name, "is empty: give it a value or unset the variable", known.variable
+        )
+
+
+def _check_providers(gathered: Gathered, providers: Collection[str]) -> None:
+    place = ("chain",)
+    for position, target in enumerate(gathered.values.get(place, ()), start=1):
+        if target.partition("/")[0] not in providers:
+            have = ", ".join(sorted(providers))
+            problem = f"entry {position} must name a known provider ({have}); it is {told(target)}"
+            gathered.wrong("chain", problem, gathered.origins[place])
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

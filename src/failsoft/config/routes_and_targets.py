@@ -1,0 +1,108 @@
+"""The sections there may be many of, each with a name: ``[targets."…"]`` and ``[routes.…]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from failsoft.config.fields import (
+    Section,
+    choice,
+    model_list,
+    number,
+    setting,
+    text,
+    valid_target,
+    whole,
+)
+
+__all__ = ["NAMED", "NamedSection", "RouteSettings", "TargetSettings"]
+
+LABEL = text("text on one line", r"[^\x00-\x1f]*")
+TOKENS = whole(1, 1_000_000_000)
+PRICE = number(0, 1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSettings(Section):
+    """What one target can do and costs, where it differs from the built-in table.
+
+    Limits are in tokens, prices in US dollars for a million tokens.
+    """
+
+    _section = "targets."
+
+    context_window: int | None = setting(None, "tokens in and out together", TOKENS)
+    max_output_tokens: int | None = setting(None, "tokens out; max_tokens is clamped to it", TOKENS)
+    limit_group: str = setting("", "targets of one group share a rate limit", LABEL)
+    account: str = setting("", "targets of one account share a key and a bill", LABEL)
+    input_usd_per_million: float | None = setting(None, "price of input tokens", PRICE)
+    output_usd_per_million: float | None = setting(None, "price of output tokens", PRICE)
+    cache_read_usd_per_million: float | None = setting(
+        None, "price of input tokens read from the cache", PRICE
+    )
+    cache_write_usd_per_million: float | None = setting(
+        None, "price of input tokens written to the cache for five minutes", PRICE
+    )
+    cache_write_1h_usd_per_million: float | None = setting(
+        None, "price of input tokens written to the cache for an hour", PRICE
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteSettings(Section):
+    """What holds for the requests of one route alone."""
+
+    _section = "routes."
+
+    allowed_models: tuple[str, ...] | None = setting(
+        None, "the only models of the chain that may serve it; not set allows all", model_list()
+    )
+    cache: Literal["fallback", "always", "off"] = setting(
+        "fallback",
+        "saved answers are served when no model can answer, always, or never",
+        choice("fallback", "always", "off"),
+    )
+    cache_scope: Literal["user", "tenant", "public"] = setting(
+        "user", "who may be given whose saved answers", choice("user", "tenant", "public")
+    )
+    cache_key: str = setting(
+        "",
+        "stands for the system prompt and its parameters where they hold a date or a name",
+        LABEL,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedSection:
+    """One kind of section: ``form`` follows "must be named", ``example`` is a name of that form."""
+
+    kind: type
+    valid: Callable[[str], bool]
+    form: str
+    example: str
+
+
+def _valid_route(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) is not None
+
+
+NAMED: Mapping[str, NamedSection] = MappingProxyType(
+    {
+        "routes": NamedSection(
+            kind=RouteSettings,
+            valid=_valid_route,
+            form="with 1 to 64 letters, digits, - and _",
+            example="support",
+        ),
+        "targets": NamedSection(
+            kind=TargetSettings,
+            valid=valid_target,
+            form="provider/model",
+            example="provider/model",
+        ),
+    }
+)

@@ -1,0 +1,181 @@
+"""One request, admitted: who asks, for what, until when, of which targets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from failsoft.config.settings import TimerSettings
+from failsoft.engine.runtime import Core
+from failsoft.errors import SettingError
+from failsoft.policy.plan import Plan
+from failsoft.policy.target import Target
+from failsoft.policy.timers import RequestTimes
+from failsoft.providers.protocol import Provider
+
+__all__ = [
+    "Request",
+    "checked_request_id",
+    "continues_assistant",
+    "estimated_tokens",
+    "fit",
+    "may_have_effects",
+    "message_body",
+    "new_request_id",
+    "share_of_wait",
+]
+
+
+# English prose is about four characters a token; only the first-content timer is fed by it.
+_CHARS_PER_TOKEN = 4
+
+# Tools of these types are run by the client, whatever their name; every other typed tool is run
+# by the provider.
+_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+
+
+def message_body(
+    message: str | Sequence[Mapping[str, Any]],
+    *,
+    history: Iterable[Mapping[str, Any]],
+    system: str | None,
+    max_tokens: int,
+) -> dict[str, Any]:
+    """The provider's own fields for one user message after ``history``."""
+    content = message if isinstance(message, str) else list(message)
+    body: dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "messages": [*history, {"role": "user", "content": content}],
+    }
+    if system is not None:
+        body["system"] = system
+    return body
+
+
+def fit(body: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """``body`` as ``target`` takes it, and what was changed; the original never is."""
+    wanted, limit = body.get("max_tokens"), target.max_output_tokens
+    if limit is not None and isinstance(wanted, int) and wanted > limit:
+        change = f"max_tokens {wanted} → {limit}"
+        return {**body, "max_tokens": limit}, (change,)
+    return body, ()
+
+
+def continues_assistant(body: Mapping[str, Any]) -> bool:
+    """Whether the model is asked to go on from its own words (a prefill), which some refuse."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return isinstance(last, Mapping) and last.get("role") == "assistant"
+
+
+def may_have_effects(body: Mapping[str, Any]) -> bool:
+    """Whether the provider runs tools for this request, so that sending it twice may do twice."""
+    if body.get("mcp_servers"):
+        return True
+    tools = body.get("tools")
+    if not tools:
+        return False
+    kinds = (tool.get("type") for tool in tools if isinstance(tool, Mapping))
+    return any(isinstance(kind, str) and not kind.startswith(_CLIENT_TOOLS) for kind in kinds)
+
+
+def estimated_tokens(body: Mapping[str, Any]) -> int:
+    """A rough count of the input tokens in the text of ``body``."""
+    chars = _chars(body.get("messages"))
+    if system := body.get("system"):
+        chars += _chars(system)
+    return chars // _CHARS_PER_TOKEN
+
+
+def _chars(part: Any) -> int:
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, dict):
+        # Images and documents are base64: their length says nothing about tokens.
+        return _chars(part.get("content") or part.get("text"))
+    return sum(map(_chars, part)) if isinstance(part, list) else 0
+
+
+# 128 random bits: a request id is a capability.
+_ID_BYTES = 16
+_ID = re.compile(r"[A-Za-z0-9_-]{22,128}")
+
+# Countdowns are spread over at least this long, so that a thousand of them do not end at once.
+_SHARE_SECONDS = 5.0
+
+
+def new_request_id() -> str:
+    """A fresh request id of 128 random bits, safe in addresses."""
+    return "req_" + os.urandom(_ID_BYTES).hex()
+
+
+def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
+    """One person's own share of seconds on top of a common time to come back."""
+    return rng.uniform(0.0, max(_SHARE_SECONDS, ramp_seconds))
+
+
+def checked_request_id(given: str) -> str:
+    """``given``, if it can serve; raises :class:`~failsoft.errors.SettingError`."""
+    if not _ID.fullmatch(given):
+        raise SettingError(
+            "request_id", "must be 22 to 128 letters, digits, - or _; leave it out to get one"
+        )
+    return given
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
+
+    One that ``degrades`` may be served from a step of the ladder. ``targets``, ``timers`` and
+    ``provider`` are its own where they are not those of its route and of the settings.
+    """
+
+    body: Mapping[str, Any]
+    times: RequestTimes
+    route: str = "chat"
+    model: str | None = None
+    locale: str = "en"
+    principal: str | None = None
+    tenant: str | None = None
+    degrades: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    timers: TimerSettings | None = None
+    provider: Provider | None = None
+    left_out: tuple[str, ...] = ()
+    id: str = field(default_factory=new_request_id)
+
+    def chain(self, core: Core) -> tuple[Target, ...]:
+        """The targets in the order to try: the model asked for first, then the route's chain."""
+        if self.targets:
+            return self.targets
+        chain = core.chain_of(self.route)
+        return chain.targets if self.model is None else chain.led_by(core.target(self.model))
+
+    def plan(self, core: Core) -> Plan:
+        """The plan of this request; targets that cannot take it are left out."""
+        chain = self.chain(core)
+        if continues_assistant(self.body):
+            able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
+            self.left_out = tuple(target.id for target in chain if target not in able)
+            chain = able
+        return Plan(
+            chain,
+            self.times,
+            retry=core.settings.retry,
+            timers=self.timers or core.settings.timers,
+            budget=core.budget,
+            peek=core.gates.peek,
+            rng=core.rng,
+            input_tokens=estimated_tokens(self.body),
+            may_have_effects=may_have_effects(self.body),
+        )
+
+    def share(self, core: Core) -> float:
+        """This request's own share of seconds on top of a common time to come back."""
+        return share_of_wait(core.rng, core.settings.breaker.ramp_seconds)

@@ -1,0 +1,388 @@
+"""What all requests of one :class:`~failsoft.engine.client.Failsoft` share.
+
+The ladder as the settings want it, the chain of targets of each route, and the wake-up of retries
+that wait when a breaker opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+
+from failsoft.classify import verdict_for
+from failsoft.classify.retry_after import exhausted_wait
+from failsoft.config.settings import CacheSettings, Settings
+from failsoft.engine.deadline import monotonic, running_loop
+from failsoft.engine.route_queue import Route
+from failsoft.engine.shared_state import Shared
+from failsoft.engine.timers import Alarms
+from failsoft.errors import FailsoftError, SettingError
+from failsoft.faults import Injector, Simulation, simulation_in
+from failsoft.forks import in_every_child
+from failsoft.ladder.cache.cache import SemanticCache, ShadowHit
+from failsoft.ladder.cache.store import forget
+from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
+from failsoft.ladder.ladder import Ladder
+from failsoft.ladder.rules.rulebook import RuleBook
+from failsoft.policy.admission import Gates, Held
+from failsoft.policy.breaker import Breaker, CircuitState, Transition
+from failsoft.policy.budget import RetryBudget
+from failsoft.policy.target import Target
+from failsoft.providers.anthropic import AnthropicWire
+from failsoft.providers.models import target_for
+from failsoft.providers.protocol import Provider, ProviderCall
+from failsoft.storage.status import StoreStatus
+from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected, StoreChanged
+from failsoft.telemetry.publisher import Publisher, Tally
+
+__all__ = ["Core", "Openings", "RouteChain", "TraceHeaders", "ladder_of"]
+
+
+_log = logging.getLogger(__name__)
+
+
+def ladder_of(settings: Settings) -> Ladder:
+    """Opens nothing before it is used. Without the extra ``cache`` the semantic tier is off."""
+    embedder = WordllamaEmbedder() if settings.cache.semantic and _extra_installed() else None
+    rules = None if settings.rules_dir is None else RuleBook(settings.rules_dir)
+    return Ladder(cache=_cache(settings, embedder), rules=rules, embedder=embedder)
+
+
+def _cache(settings: Settings, embedder: Embedder | None) -> SemanticCache | None:
+    own: CacheSettings = settings.cache
+    path = Path(settings.data_dir) / "cache.db"
+    if not settings.store_text:
+        _forget(path)
+    if not own.enabled or not settings.store_text:
+        return None
+    return SemanticCache(
+        path,
+        embedder=embedder,
+        ttl_seconds=own.ttl_seconds,
+        threshold=own.similarity_threshold,
+        max_entries=own.max_entries,
+        shadow=own.shadow,
+        on_shadow=_log_texts if own.shadow_texts else None,
+    )
+
+
+def _forget(path: Path) -> None:
+    """No text is to be stored, so none stays from when it was."""
+    try:
+        forget(path)
+    except OSError as error:
+        problem = f"saved answers cannot be deleted: {error}; delete {path} by hand"
+        _log.warning("cache_not_deleted", extra={"fields": {"problem": problem}})
+
+
+def _log_texts(shadow: ShadowHit) -> None:
+    hit = shadow.hit
+    fields = {"asked": shadow.asked, "saved": hit.question, "similarity": round(hit.similarity, 3)}
+    _log.info("cache_shadow_hit", extra={"fields": fields})
+
+
+def _extra_installed() -> bool:
+    return find_spec("wordllama") is not None and find_spec("numpy") is not None
+
+
+class RouteChain:
+    """The targets of one route, best first, and the models its requests may name.
+
+    ``allowed`` are models, by name or as ``provider/model``; ``None`` allows all. Raises
+    :class:`~failsoft.errors.SettingError` where it leaves none of the ``targets``.
+    """
+
+    def __init__(
+        self, route: str, targets: Sequence[Target], allowed: Sequence[str] | None, gates: Gates
+    ) -> None:
+        self.route = route
+        self._allowed = None if allowed is None else tuple(allowed)
+        self.targets = tuple(target for target in targets if self._allows(target))
+        if not self.targets:
+            chain = ", ".join(target.id for target in targets)
+            problem = f"must name at least one model of the chain, which is {chain}"
+            raise SettingError(f"routes.{route}.allowed_models", problem)
+        self._breakers: list[Breaker] = [gates.of(target).breaker for target in self.targets]
+
+    def led_by(self, first: Target) -> tuple[Target, ...]:
+        """The targets with ``first`` before all others, also where it is not one of them.
+
+        Raises :class:`~failsoft.errors.SettingError` where the route does not allow it.
+        """
+        self.check(first)
+        return (first, *(target for target in self.targets if target != first))
+
+    def check(self, target: Target) -> None:
+        """Raise :class:`~failsoft.errors.SettingError` where the route does not allow it."""
+        if not self._allows(target):
+            allowed = ", ".join(self._allowed or ())
+            problem = f"{target.id} is not allowed on route {self.route}, which allows {allowed}"
+            raise SettingError("model", problem)
+
+    def circuit_state(self) -> CircuitState:
+        """Open only when all targets are."""
+        worst = CircuitState.OPEN
+        for breaker in self._breakers:
+            state = breaker.state
+            if state is CircuitState.CLOSED:
+                return state
+            if state is CircuitState.HALF_OPEN:
+                worst = state
+        return worst
+
+    def _allows(self, target: Target) -> bool:
+        allowed = self._allowed
+        return allowed is None or target.id in allowed or target.model in allowed
+
+
+class Openings:
+    """The waits under way. Safe under threads and several event loops."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def sleep(self, seconds: float) -> bool:
+        """Sleep for ``seconds``, or less: true where a breaker opened meanwhile."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.add(future)
+        timer = loop.call_later(seconds, _cancel, future)
+        try:
+            await asyncio.wait((future,))
+            return not future.cancelled()
+        finally:
+            timer.cancel()
+            self._waiting.discard(future)
+
+    def opened(self) -> None:
+        """A breaker opened."""
+        for future in list(self._waiting):
+            future.get_loop().call_soon_threadsafe(_wake, future)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _cancel(future: asyncio.Future[None]) -> None:
+    future.cancel()
+
+
+TraceHeaders = Callable[[str, int], Mapping[str, str]]
+"""The headers of a request's attempt, by its number."""
+
+# A store that does not answer by then is not waited for.
+_FIRST_LOOK_SECONDS = 1.0
+
+# Several event loops may have requests under way; looking is simpler than being told by each.
+_DRAIN_LOOK_SECONDS = 0.01
+
+
+class Core:
+    """Settings, gates, budget, routes and providers. Opens nothing until it is used."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        chain: Sequence[str] | None,
+        providers: Mapping[str, Provider] | None,
+        subscribers: Sequence[Callable[[Event], None]],
+        rng: Random,
+        ladder: Ladder | None = None,
+    ) -> None:
+        self.settings = settings
+        self.rng = rng
+        self.tally = Tally()
+        self.publisher = Publisher(subscribers)
+        self.trace_headers: TraceHeaders | None = None
+        self.openings = Openings()
+        self.alarms = Alarms()
+        self.shared = self._sharing()
+        self.gates = self._gates()
+        self.budget = RetryBudget(settings.retry)
+        self.ladder = ladder_of(settings) if ladder is None else ladder
+        self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
+        self.closed = False
+        self._routes: dict[str, Route] = {}
+        self._providers = dict(providers or {})
+        self._providers.setdefault("anthropic", AnthropicWire(settings.anthropic))
+        specs = tuple(chain) if chain is not None else settings.chain
+        if not specs:
+            raise SettingError("chain", "must name at least one target, such as anthropic/…")
+        self.chain = tuple(self.target(spec) for spec in specs)
+        self._unrestricted = RouteChain("chat", self.chain, None, self.gates)
+        self.chains = {"chat": self._unrestricted} | {
+            name: RouteChain(name, self.chain, own.allowed_models, self.gates)
+            for name, own in settings.routes.items()
+        }
+        self._wires = self._providers
+        self._simulation = simulation_in(settings, self.chain)
+        if self._simulation is not None:
+            self._providers = self.failing(self._simulation)
+        in_every_child(self._forked)
+
+    def target(self, spec: str) -> Target:
+        """The target of ``provider/model``; a bare model is of the first target's provider."""
+        if "/" not in spec:
+            spec = f"{self.chain[0].provider}/{spec}"
+        target = target_for(spec, self.settings)
+        self.provider(target.provider)
+        return target
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name; raises :class:`~failsoft.errors.SettingError`."""
+        provider = self._providers.get(name)
+        if provider is None:
+            known = ", ".join(sorted(self._providers))
+            raise SettingError("chain", f"no provider is called {name!r}; there is {known}")
+        return provider
+
+    def failing(self, simulation: Simulation) -> dict[str, Provider]:
+        """The providers, their calls failing as ``simulation`` says and no other way on purpose."""
+        return {name: self._injector(wire, simulation) for name, wire in self._wires.items()}
+
+    def breaking(self, provider: Provider) -> Provider:
+        """``provider``, failing on purpose where the whole deployment does."""
+        return self._injector(provider, self._simulation) if self._simulation else provider
+
+    def _injector(self, provider: Provider, simulation: Simulation) -> Injector:
+        tell = partial(self._injected, simulation.reason)
+        return Injector(provider, simulation, on_injected=tell, rng=self.rng)
+
+    async def begin(self) -> None:
+        """Know what other processes know before the first request, where that takes no time."""
+        running_loop()  # who has none is told at once
+        if self.shared is not None:
+            self.shared.begin(self.gates)
+            await self.shared.looked(_FIRST_LOOK_SECONDS)
+
+    def route(self, name: str) -> Route:
+        """The route of that name, made at its first use; raises once everything is closed."""
+        if self.closed:
+            raise FailsoftError("this Failsoft is closed; make a new one")
+        if self.shared is not None:
+            self.shared.begin(self.gates)
+        route = self._routes.get(name)
+        if route is None:
+            limits = self.settings.bulkhead
+            route = Route(name, limits.route_limit, limits.route_queue)
+            route = self._routes.setdefault(name, route)
+        return route
+
+    @property
+    def routes_used(self) -> list[Route]:
+        """The routes that something was asked on."""
+        return list(self._routes.values())
+
+    def learn(self, target: Target, headers: Mapping[str, str]) -> None:
+        """Bench before the first 429: a reply may say that nothing remains of a limit."""
+        wait = exhausted_wait(headers, now=time.time())
+        if wait is not None:
+            verdict = verdict_for("requests", wait_seconds=wait)
+            self.gates.bench(target, wait, verdict, monotonic())
+
+    @property
+    def stores(self) -> list[StoreStatus]:
+        """What is kept outside of this process's memory, and whether it works."""
+        shared = [] if self.shared is None else [self.shared.status]
+        return [*self.ladder.stores(), *shared]
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The names of the links this deployment has."""
+        links = asdict(self.settings.links)
+        return frozenset(name for name, address in links.items() if address)
+
+    def chain_of(self, route: str) -> RouteChain:
+        """The targets of that route; one without settings may use all."""
+        return self.chains.get(route, self._unrestricted)
+
+    def circuit_state(self, route: str = "chat") -> CircuitState:
+        """That route's state: open only when all its targets are."""
+        return self.chain_of(route).circuit_state()
+
+    async def aclose(self, drain_seconds: float) -> None:
+        """Admit nothing more, let what is under way end, and close every provider."""
+        self.closed = True
+        until = monotonic() + drain_seconds
+        while monotonic() < until and any(r.bulkhead.held for r in self._routes.values()):  # noqa: ASYNC110 - see the constant
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        for provider in self._providers.values():
+            await provider.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()
+        await self.ladder.aclose()
+
+    def _forked(self) -> None:
+        """Go on in a forked process. What is under way is the parent's, and ends there."""
+        self.gates.forked()
+        self.budget.forked()
+        self._routes = {}
+        self.openings = Openings()
+
+    def _sharing(self) -> Shared | None:
+        settings = self.settings
+        # What fails on purpose is nobody else's affair.
+        if settings.redis_url is None or settings.simulate_error:
+            return None
+        return Shared(settings.redis_url, settings, on_status=self._store_changed)
+
+    def _gates(self) -> Gates:
+        leaders = self.shared.leading if self.shared else None
+        return Gates(
+            self.settings,
+            rng=self.rng,
+            on_change=self._changed,
+            on_held=self._held,
+            leaders=leaders,
+        )
+
+    def _store_changed(self, status: StoreStatus) -> None:
+        event = StoreChanged(
+            at=time.time(), store=status.name, up=status.up, problem=status.problem
+        )
+        self.publisher.publish(event)
+
+    def _changed(self, target: Target, change: Transition) -> None:
+        if change.after is CircuitState.OPEN:
+            self.openings.opened()
+        if self.publisher:
+            event = BreakerChanged(
+                at=time.time(),
+                target=target.id,
+                from_state=change.before,
+                to_state=change.after,
+                reason=change.reason,
+                open_seconds=change.open_seconds,
+            )
+            self.publisher.publish(event)
+
+    def _injected(self, reason: str, call: ProviderCall) -> None:
+        event = FaultInjected(
+            at=time.time(),
+            request_id=call.request_id,
+            target=call.target.id,
+            number=call.number,
+            reason=reason,
+        )
+        self.publisher.publish(event)
+
+    def _held(self, held: Held) -> None:
+        if self.publisher:
+            event = Benched(
+                at=time.time(),
+                scope=held.scope,
+                kind=held.kind,
+                seconds=held.seconds,
+                reason=held.reason,
+            )
+            self.publisher.publish(event)

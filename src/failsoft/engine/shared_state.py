@@ -1,0 +1,167 @@
+"""Shared state beside the engine: in a thread of its own, so that no loop waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Final
+
+from failsoft.config.settings import Settings
+from failsoft.policy.admission import Gate, Gates
+from failsoft.shared_state.outbox import Leading
+from failsoft.shared_state.redis_store import RedisStore
+from failsoft.shared_state.sync import Sharing
+from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS, connect
+from failsoft.storage.status import StoreStatus
+
+__all__ = ["Shared"]
+
+_GRANT_SECONDS: Final = 3 * REDIS_TIMEOUT_SECONDS
+
+_log = logging.getLogger(__name__)
+
+
+class Shared:
+    """What this process shares by the Redis at ``url``. Opens nothing before :meth:`begin`.
+
+    Safe under threads, several event loops, and after a fork: a child begins anew. ``on_status``
+    is called in the thread when the store goes or comes. Raises
+    :class:`~failsoft.errors.SettingError` where the address is wrong or the extra is missing.
+    """
+
+    def __init__(
+        self, url: str, settings: Settings, *, on_status: Callable[[StoreStatus], None]
+    ) -> None:
+        connect(url)  # what is wrong with the address is told here, and not in the thread
+        self.status = StoreStatus(name="shared_state", up=True, problem="", since=None)
+        self.leading = Leading(settings.breaker, now=time.monotonic, wake=self._wake)
+        self._url = url
+        self._rules = settings.breaker
+        self._on_status = on_status
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._closed = False
+        self._thread: _Thread | None = None
+        # What a parent's thread holds open is the parent's: to let go of it here would close it.
+        self._forsaken: _Thread | None = None
+
+    def begin(self, gates: Gates) -> None:
+        """Begin to share, once in each process."""
+        if self._pid == os.getpid() or self._closed:
+            return
+        with self._lock:
+            if self._pid != os.getpid() and not self._closed:
+                self.leading.begin_anew(forked=self._pid != 0)
+                self._forsaken = self._thread
+                self._thread = _Thread(self, gates)
+                self._thread.start()
+                self._pid = os.getpid()
+
+    async def looked(self, seconds: float) -> None:
+        """Return once the store has been read, could not be, or ``seconds`` are over."""
+        if self._thread is not None:
+            await asyncio.wait((asyncio.wrap_future(self._thread.looked),), timeout=seconds)
+
+    async def grant(self, gate: Gate, now: float, seconds: float) -> bool:
+        """Ask for the leases that the next call of ``gate`` needs; whether it needed any."""
+        parts, thread = gate.needs_grants(now), self._thread
+        if not parts or thread is None or thread.sharing is None:
+            return False
+        asking = thread.sharing.grant(parts, seconds)
+        try:
+            asked = asyncio.run_coroutine_threadsafe(asking, thread.loop)
+        except RuntimeError:  # the loop has ended
+            asking.close()
+            return False
+        # Whoever leaves meanwhile leaves the lease to whoever comes next. A thread that is ending
+        # may not answer any more.
+        await asyncio.wait((asyncio.wrap_future(asked),), timeout=_GRANT_SECONDS)
+        return True
+
+    async def aclose(self) -> None:
+        """End the thread. Whatever is asked from now on goes on alone. Idempotent."""
+        with self._lock:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        if thread is not None and self._pid == os.getpid():
+            await asyncio.to_thread(thread.stop)
+
+    def told(self, problem: str) -> None:
+        """The store works, or has this problem."""
+        up, before = not problem, self.status
+        if up is before.up:
+            return
+        line = "" if up else f"shared state: {problem} from redis_url; each process decides alone"
+        self.status = replace(before, up=up, problem=line, since=time.time())
+        fields = {"fields": {"problem": line}}
+        if up:
+            _log.info("shared_state_up")
+        else:
+            _log.warning("shared_state_down", extra=fields)
+        self._on_status(self.status)
+
+    def share(self, gates: Gates) -> tuple[RedisStore, Sharing]:
+        """What the thread runs."""
+        store = RedisStore(self._url)
+        return store, Sharing(
+            store, self.leading, gates, self._rules, now=time.monotonic, on_status=self.told
+        )
+
+    def _wake(self) -> None:
+        if self._thread is not None:
+            self._thread.wake()
+
+
+class _Thread(threading.Thread):
+    """Runs the sharing of one process in an event loop, until it is stopped."""
+
+    def __init__(self, shared: Shared, gates: Gates) -> None:
+        super().__init__(name="failsoft-shared", daemon=True)
+        self.looked: Future[None] = Future()
+        self.loop = asyncio.new_event_loop()
+        self.sharing: Sharing | None = None
+        self._shared = shared
+        self._gates = gates
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        """Share until stopped."""
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.run(self._share())
+
+    def wake(self) -> None:
+        """Something will not wait; called in any thread."""
+        sharing = self.sharing
+        if sharing is not None and sharing.ask_to_wake():
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(sharing.wake)
+
+    def stop(self) -> None:
+        """End it, and return when it has ended."""
+        self._stopping = True
+        if self._main is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(self._main.cancel)
+        self.join()
+
+    async def _share(self) -> None:
+        store, self.sharing = self._shared.share(self._gates)
+        self._main = asyncio.create_task(self.sharing.run())
+        looking = asyncio.create_task(self._first_look(self.sharing))
+        if self._stopping:
+            self._main.cancel()
+        await asyncio.wait((self._main,))
+        looking.cancel()
+        await store.aclose()
+
+    async def _first_look(self, sharing: Sharing) -> None:
+        await sharing.looked()
+        self.looked.set_result(None)

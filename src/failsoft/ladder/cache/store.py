@@ -1,0 +1,314 @@
+"""The open file of saved answers, as one process holds it.
+
+Its tables, how it is opened, and how a damaged one is set aside. Everything here runs in the
+cache's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from failsoft.ladder.cache.rows import Listed, New, Rows
+from failsoft.ladder.cache.search import Search, same
+from failsoft.ladder.embedder import Embedder
+from failsoft.ladder.partition import Partition
+from failsoft.storage import schema
+from failsoft.storage.outages import LOCK_SECONDS, is_busy, is_damage
+from failsoft.storage.schema import NewerSchemaError
+from failsoft.storage.sqlite import connect, identity, transaction
+
+__all__ = [
+    "Answered",
+    "Keeping",
+    "Shelf",
+    "forget",
+    "is_damaged",
+    "open_file",
+    "prepare",
+    "remove_damaged",
+    "set_aside",
+]
+
+
+# Other tables would get a file of another name: processes of two versions may run side by side.
+_VERSION: Final = 1
+
+# Ids and numbers are never used twice: what another process has deleted is not taken for what came
+# after. Vectors are apart from the texts: a matrix is read without those.
+_TABLES: Final = (
+    """
+    CREATE TABLE partitions (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        key BLOB NOT NULL UNIQUE,
+        scope TEXT NOT NULL,
+        route TEXT NOT NULL,
+        entries INTEGER NOT NULL DEFAULT 0
+    )
+    """,
+    """
+    CREATE TABLE entries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        partition INTEGER NOT NULL,
+        same BLOB NOT NULL,
+        tenant TEXT NOT NULL,
+        user TEXT NOT NULL,
+        question TEXT NOT NULL,
+        response TEXT NOT NULL,
+        answered_at REAL NOT NULL,
+        seal BLOB NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX entries_same ON entries (partition, same)",
+    "CREATE INDEX entries_in_order ON entries (partition)",
+    "CREATE INDEX entries_of ON entries (tenant, user)",
+    """
+    CREATE TABLE vectors (
+        id INTEGER PRIMARY KEY,
+        partition INTEGER NOT NULL,
+        answered_at REAL NOT NULL,
+        embedder TEXT NOT NULL,
+        vector BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX vectors_in_order ON vectors (partition)",
+    """
+    CREATE TRIGGER entries_are_counted AFTER INSERT ON entries
+    BEGIN UPDATE partitions SET entries = entries + 1 WHERE number = new.partition; END
+    """,
+    """
+    CREATE TRIGGER entries_take_along AFTER DELETE ON entries
+    BEGIN
+        DELETE FROM vectors WHERE id = old.id;
+        UPDATE partitions SET entries = entries - 1 WHERE number = old.partition;
+        DELETE FROM partitions WHERE number = old.partition AND entries <= 0;
+    END
+    """,
+)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables where there are none. What is deleted is overwritten."""
+    connection.execute("PRAGMA secure_delete = ON")
+    schema.prepare(connection, tables=_TABLES, version=_VERSION)
+
+
+_log = logging.getLogger(__name__)
+
+# What our own statements meet only in a file that is not ours any more.
+_UNSOUND: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+
+_OPEN_TRY_SECONDS: Final = 0.005
+
+
+def open_file(path: Path) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+    """A connection to the file, and which file it is. Waits ``LOCK_SECONDS`` for a lock at most."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with _alone(path.parent):
+                return connect(path, check=False, prepare=prepare), identity(path)
+        except (sqlite3.OperationalError, BlockingIOError) as error:
+            locked = isinstance(error, BlockingIOError) or is_busy(error)
+            if not locked or time.monotonic() > deadline:
+                raise
+        time.sleep(_OPEN_TRY_SECONDS)
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether the content of the file is wrong, so that a new one is better."""
+    if is_damage(error) or isinstance(error, NewerSchemaError):
+        return True
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF in _UNSOUND or code == sqlite3.SQLITE_IOERR_SHORT_READ)
+
+
+def set_aside(path: Path, which: tuple[int, int] | None) -> None:
+    """Rename a damaged file, unless another process was first. Only the latest is kept.
+
+    Raises :class:`OSError`. To be called with no connection of this process open.
+    """
+    with _alone(path.parent):
+        if identity(path) != which:
+            return
+        remove_damaged(path)
+        place = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        for end in ("-wal", "-shm", ""):  # the file itself last: until then it is tried again
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + end).replace(path.with_name(place + end))
+    _log.warning("cache_set_aside", extra={"fields": {"file": str(path), "now": place}})
+
+
+def remove_damaged(path: Path, *, before: float | None = None) -> None:
+    """Delete what was set aside (before an epoch second): there are saved answers in it."""
+    for old in path.parent.glob(f"{path.name}.damaged-*"):
+        with suppress(OSError):
+            if before is None or old.stat().st_ctime < before:
+                old.unlink()
+
+
+def forget(path: Path) -> None:
+    """Delete the file with all that belongs to it. Raises :class:`OSError` where it cannot."""
+    remove_damaged(path)
+    for end in ("-journal", "-wal", "-shm", ""):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from opening a file whose parts are being renamed, where there are such locks.
+
+    Raises :class:`BlockingIOError` where another process is at it.
+    """
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - not on every system
+    except ImportError:
+        yield
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(fd)
+
+
+# Deleted in one transaction: some milliseconds.
+_FEW: Final = 200
+
+_TRY_SECONDS: Final = 0.01
+_ROOM_BYTES: Final = 256 * 1024
+
+# A clock that is set back by more makes what was answered before look as if it came from the
+# future, and then it is not served: else it would live longer than it may.
+_SKEW_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where answers are kept, how long (seconds), how many, and by which clock."""
+
+    path: Path
+    ttl: float
+    max_entries: int
+    max_bytes: int
+    clock: Callable[[], float]
+
+    def span(self) -> tuple[float, float]:
+        """From when to when answers may be to be served now."""
+        now = self.clock()
+        return now - self.ttl, now + _SKEW_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A question with its answer, as it is to be saved, and who asked."""
+
+    partition: Partition
+    question: str
+    response: str
+    locale: str
+    tenant: str
+    user: str
+    answered_at: float
+
+
+class Shelf:
+    """Whatever is wrong with the file is raised as it comes; then the shelf is to be closed."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self._connection, self.which = open_file(keeping.path)
+        self.rows = Rows(self._connection)
+        self.search = Search(self.rows, at_most=keeping.max_entries)
+
+    def is_there(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return identity(self.keeping.path) == self.which
+
+    def save(self, answered: Sequence[Answered], embedder: Embedder | None) -> None:
+        """Save answers, all or none."""
+        news = [_new(one, embedder if one.partition.shared else None) for one in answered]
+        with transaction(self._connection, writes=True):
+            for new in news:
+                self.rows.save(new, at_most=self.keeping.max_entries)
+
+    def delete(self, tenant: str | None, user: str | None) -> int:
+        """Delete what they asked, with every trace of it; how many it were."""
+        count = 0
+        while True:
+            with transaction(self._connection, writes=True):
+                gone = self.rows.delete(tenant, user, at_most=_FEW)
+            count += gone
+            if not gone:
+                break
+        remove_damaged(self.keeping.path)
+        self._empty_journal()
+        return count
+
+    def listed(self, tenant: str | None, user: str | None, *, at_most: int) -> list[Listed]:
+        """What they asked and can still be served, the latest first."""
+        earliest, latest = self.keeping.span()
+        now = self.keeping.clock()
+        return self.rows.listed(
+            tenant, user, now=now, since=earliest, until=latest, at_most=at_most
+        )
+
+    def tidy(self) -> bool:
+        """Delete some of what is too old or too much; whether there may be more of it."""
+        earliest, latest = self.keeping.span()
+        remove_damaged(self.keeping.path, before=earliest)
+        with transaction(self._connection, writes=True):
+            more = self.rows.expire(earliest, latest, among=_FEW)
+            if self.rows.bytes() > self.keeping.max_bytes:
+                more = self.rows.drop_oldest(_FEW) or more
+        return more
+
+    def try_room(self) -> None:
+        """Write and delete as much as some answers are, to see whether there is room for it."""
+        with transaction(self._connection, writes=True):
+            self.rows.blank(_ROOM_BYTES)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _empty_journal(self) -> None:
+        """What was deleted is still in the journal, until nobody reads what was before."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
+        while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:
+            time.sleep(_TRY_SECONDS)
+
+
+def _new(one: Answered, embedder: Embedder | None) -> New:
+    return New(
+        key=one.partition.key_in(one.locale),
+        scope=one.partition.scope,
+        route=one.partition.route,
+        same=same(one.question),
+        tenant=one.tenant,
+        user=one.user,
+        question=one.question,
+        response=one.response,
+        answered_at=one.answered_at,
+        embedder=embedder.name if embedder else "",
+        vector=_vector(embedder, one.question) if embedder else b"",
+    )
+
+
+def _vector(embedder: Embedder, question: str) -> bytes:
+    return embedder.embed(question).astype("float32", copy=False).tobytes()

@@ -1,0 +1,77 @@
+"""Whether two questions ask the same, as far as guards can tell: a wrong answer is worse than none.
+
+Similar vectors say little: "open" and "close" lie as near to each other as two ways to say one
+thing. So both questions are read (:mod:`failsoft.ladder.paraphrase.reading`), and any part of the
+one that the other lacks is a difference. What is not understood is a difference too.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from failsoft.ladder.paraphrase.compare import (
+    missing,
+    same_order,
+    spelled_alike,
+    unlike_kinds,
+    unlike_persons,
+)
+from failsoft.ladder.paraphrase.language import Language, language_of, speaks
+from failsoft.ladder.paraphrase.reading import Reading, read
+from failsoft.ladder.paraphrase.rewrite import abbreviated, compounded
+
+__all__ = ["difference", "normalized"]
+
+_ENDS = " \t\n.,;:!?¡¿…\"'()"
+
+# A question is compared with several saved ones, and these with many.
+_KEPT = 4096
+
+# Characters. Who writes more tells a story, and no other question tells the same. The work grows
+# faster than the text.
+_LONGEST = 300
+
+
+def normalized(question: str) -> str:
+    """The question without case, spacing, and the marks at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_ENDS)
+
+
+def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
+    """The name of the guard that tells them apart, ``None`` where none does.
+
+    Without word lists for the locale, or where the text is in another language, only questions that
+    are equal but for case and marks pass; the name is then "language". Of more than 300 characters,
+    only equal ones pass; the name is then "length".
+    """
+    if max(len(asked), len(saved)) > _LONGEST:
+        return None if asked == saved else "length"
+    if normalized(asked) == normalized(saved):
+        return None
+    language = language_of(locale)
+    if language is None or not (speaks(asked, language.tag) and speaks(saved, language.tag)):
+        return "language"
+    first, second = sorted((asked, saved))  # whichever is asked, the answer is one
+    ours, theirs = first, second
+    for shortened in (abbreviated, compounded):
+        ours = shortened(ours, theirs, language)
+        theirs = shortened(theirs, ours, language)
+    return _apart(_read(ours, language), _read(theirs, language), language)
+
+
+@lru_cache(_KEPT)
+def _read(text: str, language: Language) -> Reading:
+    return read(text, language)
+
+
+def _apart(ours: Reading, theirs: Reading, language: Language) -> str | None:
+    if not (ours.items and theirs.items):
+        return "content"
+    ours = spelled_alike(ours, theirs, language)
+    return (
+        missing(ours, theirs, language)
+        or unlike_kinds(ours, theirs, language)
+        or unlike_persons(ours, theirs)
+        or (None if same_order(ours, theirs, language) else "order")
+    )

@@ -1,0 +1,386 @@
+"""Decides whether a target may be called now: its breaker, its holds and its bulkhead.
+
+:class:`Gate` is one target's. :class:`Gates` carries a verdict to everything it concerns: the other
+models on a dead host, the family that shares a rate limit, the account that shares a bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from threading import Lock
+from typing import Protocol
+
+from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
+from failsoft.config.settings import BreakerSettings, Settings
+from failsoft.policy.bench import Hold, Lease, Refusal
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
+from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.coordination import BreakerLeader, HoldLeader
+from failsoft.policy.shared_bench import LedHold
+from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.target import Target
+
+__all__ = ["Gate", "Gates", "Held", "HostRow", "Leaders", "Permit"]
+
+
+class HostRow:
+    """Counts connection failures in a row over all targets of one host.
+
+    Kept apart from the targets' own breakers: a reply from any target proves the host alive, while
+    a row carried into the breaker of a target nobody calls would never be broken by a success.
+    """
+
+    __slots__ = ("_began", "_count", "_lock", "_settings")
+
+    def __init__(self, settings: BreakerSettings) -> None:
+        self._settings = settings
+        self._count = 0
+        self._began = 0.0
+        self._lock = Lock()
+
+    def failed(self, now: float) -> bool:
+        """Count a connection failure; whether the host is to be taken for dead."""
+        with self._lock:
+            if not self._count:
+                self._began = now
+            self._count += 1
+            return self._is_dead(now)
+
+    def dead(self, now: float) -> bool:
+        """Whether the host is to be taken for dead."""
+        with self._lock:
+            return self._is_dead(now)
+
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
+    def _is_dead(self, now: float) -> bool:
+        spanned = now - self._began >= self._settings.failure_span_seconds
+        return spanned and self._count >= self._settings.failure_threshold
+
+    def alive(self) -> None:
+        """The host has replied, well or not."""
+        if self._count:
+            with self._lock:
+                self._count = 0
+
+
+class Permit:
+    """Leave to make one call. Must be given back with :meth:`Gates.finish`, exactly once counts."""
+
+    __slots__ = ("gate", "leases", "place", "ticket")
+
+    def __init__(
+        self, gate: Gate, ticket: Ticket, place: Place, leases: list[tuple[Hold, Lease]]
+    ) -> None:
+        self.gate = gate
+        self.ticket = ticket
+        self.place = place
+        self.leases = leases
+
+    def first_content(self, now: float) -> None:
+        """The target has begun to answer: a probe has done its work."""
+        gate = self.gate
+        gate.host.alive()
+        gate.breaker.first_content(self.ticket, now)
+        if self.leases:
+            self._settle(now, well=True)
+
+    def _settle(self, now: float, *, well: bool | None) -> None:
+        for hold, lease in self.leases:
+            hold.done(lease, now, well=well)
+        self.leases = []
+
+    def finish(
+        self, outcome: Outcome, now: float, *, weight: int = 1, wait_seconds: float | None = None
+    ) -> None:
+        """Give back everything the permit holds; see :meth:`Breaker.done`."""
+        gate = self.gate
+        gate.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
+        if self.leases:
+            self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
+        gate.bulkhead.leave(self.place)
+
+
+class Gate:
+    """Everything that decides whether one target may be called."""
+
+    __slots__ = ("breaker", "bulkhead", "holds", "host", "last_failure", "target")
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        breaker: Breaker,
+        holds: list[Hold],
+        bulkhead: Bulkhead,
+        host: HostRow,
+    ) -> None:
+        self.target = target
+        self.breaker = breaker
+        self.holds = holds
+        self.bulkhead = bulkhead
+        self.host = host
+        self.last_failure: Verdict | None = None
+
+    def admit(self, now: float, *, lease_seconds: float) -> Permit | Refusal:
+        """A permit, or why not and until when. Nothing is held after a refusal."""
+        place = self.bulkhead.enter()
+        if place is None:
+            # Also a full target is first of all what else it is: open, benched, parked.
+            return self.peek(now) or Refusal("full", float("inf"), None)
+        leases: list[tuple[Hold, Lease]] = []
+        refusal: Refusal | None = None
+        for hold in self.holds:
+            if hold.active:
+                refusal = self._pass_holds(now, lease_seconds, leases)
+                break
+        if refusal is None:
+            ticket = self.breaker.allow(now, lease_seconds=lease_seconds)
+            if isinstance(ticket, Ticket):
+                return Permit(self, ticket, place, leases)
+            refusal = self._refusal(ticket)
+        for hold, lease in leases:
+            hold.done(lease, now, well=None)
+        self.bulkhead.leave(place)
+        return refusal
+
+    def peek(self, now: float) -> Refusal | None:
+        """Why ``admit`` would refuse right now, taking nothing.
+
+        What will not pass soon comes first: nobody waits for a bench whose breaker is open.
+        """
+        found: Refusal | None = None
+        for hold in self.holds:
+            if hold.active and (refusal := hold.peek(now)):
+                if not refusal.passes_soon:
+                    return refusal
+                found = refusal
+        if rejection := self.breaker.peek(now):
+            return self._refusal(rejection)
+        if found is None and self.bulkhead.full:
+            return Refusal("full", float("inf"), None)
+        return found
+
+    def forked(self) -> None:
+        """Go on in a forked process: a lock may be held by a thread that is not there."""
+        self.breaker.forked()
+        self.bulkhead.forked()
+        self.host.forked()
+        for hold in self.holds:
+            hold.forked()
+
+    def needs_grants(self, now: float) -> list[LedBreaker | LedHold]:
+        """What the next call would be a probe of, and a leader has to grant first."""
+        if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.holds):
+            return []
+        return [part for part in self._led_parts() if part.needs_grant(now)]
+
+    def give_back_grants(self) -> None:
+        """Leases that were granted are for others: the call is not made."""
+        for part in self._led_parts():
+            part.give_back()
+
+    def _led_parts(self) -> list[LedBreaker | LedHold]:
+        parts = (self.breaker, *self.holds)
+        return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
+
+    def _pass_holds(
+        self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
+    ) -> Refusal | None:
+        # What is certain comes before the dice of a slow start: nobody waits for those in vain.
+        certain = self.peek(now)
+        if certain is not None and certain.why != "full":
+            return certain
+        for hold in self.holds:
+            answer = hold.admit(now, lease_seconds=lease_seconds)
+            if isinstance(answer, Refusal):
+                return answer
+            if answer is not None:
+                leases.append((hold, answer))
+        return None
+
+    def _refusal(self, rejection: Rejection) -> Refusal:
+        why = rejection.why
+        verdict = None if why == "isolated" else self.last_failure
+        return Refusal(why, rejection.until, verdict)
+
+
+class Leaders(Protocol):
+    """Where the truth of all gates is kept, for many processes."""
+
+    def breaker(self, target: Target) -> BreakerLeader:
+        """The leader of that target's breaker."""
+        ...
+
+    def hold(self, scope: str) -> HoldLeader:
+        """The leader of that scope's hold."""
+        ...
+
+    def lead(self, gate: Gate) -> None:
+        """A gate was made with these leaders."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A scope was benched or parked for ``seconds``."""
+
+    scope: str
+    kind: BreakerEffect
+    seconds: float
+    reason: str
+
+
+class Gates:
+    """The gates of all targets. Pure: time and randomness are passed in; safe under threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rng: Random,
+        on_change: Callable[[Target, Transition], None] | None = None,
+        on_held: Callable[[Held], None] | None = None,
+        leaders: Leaders | None = None,
+    ) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._on_change = on_change
+        self._on_held = on_held
+        self._leaders = leaders
+        self._gates: dict[Target, Gate] = {}
+        self._holds: dict[str, Hold] = {}
+        self._hosts: dict[str, HostRow] = {}
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter(list(self._gates.values()))
+
+    def of(self, target: Target) -> Gate:
+        """The gate of a target, made at its first use."""
+        gate = self._gates.get(target)
+        if gate is None:
+            gate = self._gates.setdefault(target, self._make(target))
+            if self._leaders is not None:
+                self._leaders.lead(gate)
+        return gate
+
+    def forked(self) -> None:
+        """Go on in a forked process."""
+        for gate in self:
+            gate.forked()
+
+    def peek(self, target: Target, now: float) -> Refusal | None:
+        """Why ``target`` could not be called right now, taking nothing."""
+        gate = self._gates.get(target) or self.of(target)
+        return gate.peek(now)
+
+    def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Give a permit back after a failure and carry the verdict to all it concerns."""
+        counts = verdict.breaker is BreakerEffect.COUNTS
+        weight = 1
+        if counts:
+            permit.gate.last_failure = verdict
+            if verdict.category is ErrorCategory.TIMEOUT:
+                weight = self._settings.breaker.timeout_weight
+        outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
+        permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
+        if counts and verdict.bench_scope is BenchScope.HOST:
+            self._count_on_host(permit.gate, verdict, now)
+        elif verdict.http_status is not None:
+            permit.gate.host.alive()
+        self._hold(permit.gate.target, verdict, now)
+
+    def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
+        """Bench the verdict's scope of ``target`` for ``seconds``."""
+        hold = self._scope(target, verdict.bench_scope)
+        granted = hold.bench(now, seconds, verdict)
+        self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
+
+    def _hold(self, target: Target, verdict: Verdict, now: float) -> None:
+        if verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
+            hold = self._scope(target, verdict.bench_scope)
+            granted = hold.park(now, verdict)
+            self._tell_held(hold, verdict.breaker, granted, verdict)
+        elif verdict.breaker is BreakerEffect.BENCH:
+            default = self._settings.retry.rate_limit_default_seconds
+            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
+            self.bench(target, wait, verdict, now)
+
+    def _tell_held(
+        self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
+    ) -> None:
+        if seconds is not None and self._on_held is not None:
+            self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
+
+    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
+        # The target's own breaker weighs the calls that are still undecided; the row of the host
+        # tells that it was opened by its connections and by nothing else.
+        if gate.host.failed(now) and gate.breaker.state is CircuitState.OPEN:
+            self.host_down(gate, verdict, now)
+
+    def reset(self) -> None:
+        """Close every breaker and end every bench and park, by hand."""
+        for gate in self:
+            gate.breaker.restore()
+            for hold in gate.holds:
+                hold.release()
+
+    def host_down(self, gate: Gate, verdict: Verdict, now: float) -> None:
+        """Open the breakers of all targets on that gate's host."""
+        for other in self:
+            if other.host is gate.host:
+                other.last_failure = verdict
+                other.breaker.trip(now, "host down")
+
+    def _make(self, target: Target) -> Gate:
+        def changed(change: Transition) -> None:
+            if self._on_change is not None:
+                self._on_change(target, change)
+
+        rules, leaders = self._settings.breaker, self._leaders
+        breaker = (
+            Breaker(rules, rng=self._rng, on_change=changed)
+            if leaders is None
+            else LedBreaker(rules, rng=self._rng, on_change=changed, leader=leaders.breaker(target))
+        )
+        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
+        return Gate(
+            target,
+            breaker=breaker,
+            holds=holds,
+            bulkhead=Bulkhead(self._settings.bulkhead.target_limit),
+            host=self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker)),
+        )
+
+    def _scope(self, target: Target, scope: BenchScope) -> Hold:
+        key = _scope_key(target, scope)
+        hold = self._holds.get(key)
+        if hold is None:
+            hold = self._holds.setdefault(key, self._make_hold(key))
+        return hold
+
+    def _make_hold(self, scope: str) -> Hold:
+        ramp, retry, leaders = (
+            self._settings.breaker.ramp_seconds,
+            self._settings.retry,
+            self._leaders,
+        )
+        if leaders is None:
+            return Hold(scope, retry, ramp_seconds=ramp, rng=self._rng)
+        leader = leaders.hold(scope)
+        return LedHold(scope, retry, ramp_seconds=ramp, rng=self._rng, leader=leader)
+
+
+def _scope_key(target: Target, scope: BenchScope) -> str:
+    account = target.account or target.provider
+    if scope is BenchScope.FAMILY and target.family:
+        return f"family {account}/{target.family}"
+    if scope is BenchScope.ACCOUNT:
+        return f"account {account}"
+    if scope is BenchScope.HOST and target.host:
+        return f"host {target.host}"
+    return f"target {target.id}"

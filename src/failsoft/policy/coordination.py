@@ -1,0 +1,159 @@
+"""A breaker or a hold whose truth is elsewhere: what it tells its leader, and what it is told.
+
+While it is led, it counts nothing and opens nothing by itself. Cut off from its leader it goes on
+alone, from empty counts. A leader is called with a lock held, and only takes notes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, Protocol
+
+from failsoft.policy.breaker import CircuitState, Outcome
+
+__all__ = [
+    "MERGED_SECONDS",
+    "Act",
+    "BreakerLeader",
+    "BreakerSeen",
+    "Granted",
+    "HoldLeader",
+    "HoldSeen",
+    "WaitingLease",
+]
+
+MERGED_SECONDS: Final = 0.6
+"""Two ends of one time that differ by less are the same one, told by two clocks: theirs are taken
+to differ by up to half a second before one counts as set."""
+
+
+Act = Literal["isolate", "restore"]
+
+
+class BreakerLeader(Protocol):
+    """What a breaker tells."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether the leader can be reached."""
+        ...
+
+    def began(self) -> None:
+        """A call has begun to answer: a success."""
+        ...
+
+    def failed(self, *, weight: int, older: int) -> None:
+        """A call failed before its first content; see :class:`~.tripping.Counts`."""
+        ...
+
+    def cut(self) -> None:
+        """A call that had begun has failed after all."""
+        ...
+
+    def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
+        """A probe ended; ``open_seconds`` is for how long it opens anew, should it have failed."""
+        ...
+
+    def tripped(self, open_seconds: float, reason: str) -> None:
+        """It is to open, for what was learnt elsewhere."""
+        ...
+
+    def by_hand(self, act: Act) -> None:
+        """Somebody opened or closed it by hand."""
+        ...
+
+
+class HoldLeader(Protocol):
+    """What a hold tells."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether the leader can be reached."""
+        ...
+
+    def held(self, seen: HoldSeen) -> None:
+        """It was begun or extended."""
+        ...
+
+    def probed(self, lease: str, *, well: bool | None) -> None:
+        """The probe after it ended."""
+        ...
+
+    def released(self) -> None:
+        """It was ended by hand."""
+        ...
+
+
+class Granted(NamedTuple):
+    """A lease of a ``generation``, granted until ``expires_at`` (monotonic seconds)."""
+
+    generation: int
+    lease: str
+    expires_at: float
+
+
+class WaitingLease:
+    """The lease that was granted and that nobody has taken yet. Not locked: its owner is."""
+
+    __slots__ = ("_granted",)
+
+    def __init__(self) -> None:
+        self._granted: Granted | None = None
+
+    def put(self, granted: Granted, generation: int) -> None:
+        """Keep it for whoever asks next; one of another generation is void."""
+        if granted.generation == generation:
+            self._granted = granted
+
+    def usable(self, now: float) -> bool:
+        """Whether there is one that has not ended."""
+        return self._granted is not None and self._granted.expires_at > now
+
+    def take(self) -> Granted | None:
+        """What there is, ended or not; it is no longer there then."""
+        granted, self._granted = self._granted, None
+        return granted
+
+    def take_usable(self, now: float) -> Granted | None:
+        """What there is, unless it has ended; it is no longer there then."""
+        usable, granted = self.usable(now), self.take()
+        return granted if usable else None
+
+
+class BreakerSeen(NamedTuple):
+    """A breaker as its leader has it; times are this process's monotonic seconds.
+
+    A ``generation`` ends with every change of state but that to half open; a leader that lost all
+    it knew has another ``born``. A probe may be leased
+    from ``free_at`` on. ``alone``: it changed while it was cut off from its leader.
+    """
+
+    generation: int
+    born: int
+    state: CircuitState
+    open_until: float
+    closed_at: float | None
+    reopened: int
+    isolated: bool
+    free_at: float
+    reason: str
+    alone: bool = False
+
+
+class HoldSeen(NamedTuple):
+    """A hold as its leader has it; times are this process's monotonic seconds.
+
+    ``cause`` is the reason of the verdict that led to it. A slow start runs from ``ramp_from`` for
+    ``ramp_seconds``. ``born``, ``alone`` and ``free_at`` are as in :class:`BreakerSeen`.
+    """
+
+    generation: int
+    born: int
+    kind: Literal["bench", "park"]
+    until: float
+    probe_due: bool
+    parks: int
+    ramp_from: float
+    ramp_seconds: float
+    free_at: float
+    cause: str
+    alone: bool = False

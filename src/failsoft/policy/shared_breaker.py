@@ -1,0 +1,212 @@
+"""A breaker that is led: one of many, in many processes, that are the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.breaker import (
+    Breaker,
+    CircuitState,
+    Counts,
+    Outcome,
+    Rejection,
+    Ticket,
+    Transition,
+    trips,
+)
+from failsoft.policy.coordination import (
+    MERGED_SECONDS,
+    BreakerLeader,
+    BreakerSeen,
+    Granted,
+    WaitingLease,
+)
+
+__all__ = ["LedBreaker"]
+
+
+class LedBreaker(Breaker):
+    """Rejects by what its leader had when last seen; safe under threads.
+
+    A closed one asks nobody. A probe needs a lease that the leader grants: where
+    :meth:`needs_grant` says so, one is asked for and put into :meth:`grant` before ``allow``.
+    """
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        *,
+        rng: Random,
+        leader: BreakerLeader,
+        on_change: Callable[[Transition], None] | None = None,
+    ) -> None:
+        super().__init__(settings, rng=rng, on_change=on_change)
+        self._leader = leader
+        self.seen_generation = 0  # read without the lock
+        self._seen_born = 0
+        self._free_at = 0.0
+        self._waiting = WaitingLease()
+        self._alone = False
+        self._by_hand = False
+
+    def needs_grant(self, now: float) -> bool:
+        """Whether the next call would be a probe that the leader has to grant first."""
+        if self._state is CircuitState.CLOSED or not self._leader.leads:
+            return False
+        return not self._waiting.usable(now) and self._peek(now) is None
+
+    def grant(self, granted: Granted) -> None:
+        """Keep a lease for whoever asks next; one of an older generation is void."""
+        with self._lock:
+            self._waiting.put(granted, self.seen_generation)
+
+    def give_back(self) -> None:
+        """Give a lease back that nobody took."""
+        with self._lock:
+            if granted := self._waiting.take():
+                self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
+
+    def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
+        """For how many seconds it opens for what its leader counted, and why."""
+        with self._lock:
+            closed = self._state is CircuitState.CLOSED
+            reason = trips(self._settings, counts) if closed else None
+            return None if reason is None else (self._open_for(now, self._reopened), reason)
+
+    def seen(self) -> BreakerSeen:
+        """What it has itself, to be merged where its leader knows less."""
+        with self._lock:
+            return BreakerSeen(
+                generation=self.seen_generation,
+                born=self._seen_born,
+                state=self._state,
+                open_until=self._open_until,
+                closed_at=None,
+                reopened=self._reopened,
+                isolated=self._isolated,
+                free_at=self._free_at,
+                reason="merged",
+                alone=self._alone,
+            )
+
+    def adopt(
+        self, seen: BreakerSeen, now: float, *, merged: bool = False, anew: bool = False
+    ) -> None:
+        """Take over what the leader has; ``anew`` drops what was counted without it.
+
+        What is older than what was seen last is ignored, and so is what a leader says that has
+        lost all it knew, until it was told what is known here and that is ``merged``.
+        """
+        with self._lock:
+            if self._seen_born not in (0, seen.born) and not merged:
+                return
+            self._seen_born = seen.born
+            change = self._adopt(seen, now, anew=anew)
+        self._tell(change)
+
+    def isolate(self) -> None:
+        """Open by hand everywhere, until :meth:`restore`."""
+        self._by_hand = True
+        super().isolate()
+        self._leader.by_hand("isolate")
+
+    def restore(self) -> None:
+        """Close by hand everywhere."""
+        self._by_hand = True
+        super().restore()
+        self._leader.by_hand("restore")
+
+    def _adopt(self, seen: BreakerSeen, now: float, *, anew: bool) -> Transition | None:
+        same = seen.generation == self.seen_generation
+        # What was done here by hand ends this generation as soon as it is told.
+        if seen.generation < self.seen_generation or (same and self._by_hand):
+            return None
+        if anew and self._untold_opening(seen, now):
+            return None
+        if same and not anew:
+            self._free_at = seen.free_at
+            # Half open begins with a lease; a word of open that comes late does not end it.
+            if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
+                return self._move(CircuitState.HALF_OPEN, seen.reason)
+            # They are not of one mind only where this one moved while it began to be led again.
+            if (self._state is CircuitState.CLOSED) == (seen.state is CircuitState.CLOSED):
+                return None
+        return self._take_over(seen, now)
+
+    def _untold_opening(self, seen: BreakerSeen, now: float) -> bool:
+        """Whether it opened by itself after it last told what it has: the next word merges that."""
+        longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
+        return self._alone and self._state is CircuitState.OPEN and longer
+
+    def _take_over(self, seen: BreakerSeen, now: float) -> Transition:
+        self.seen_generation, self._free_at = seen.generation, seen.free_at
+        self._open_until = seen.open_until
+        self._isolated, self._reopened = seen.isolated, seen.reopened
+        self._waiting.take()
+        waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
+        change = self._move(seen.state, seen.reason, waits)
+        self._alone = self._by_hand = False
+        if seen.state is CircuitState.CLOSED and seen.closed_at is not None:
+            ramp = self._settings.ramp_seconds
+            self._ramp.begin(seen.closed_at, ramp, passed_at=seen.closed_at)
+        return change
+
+    def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
+        if not self._leader.leads:
+            return super()._probe(now, expires_at)
+        granted = self._waiting.take_usable(now)
+        if granted is None:
+            return Rejection("half_open", max(now, self._free_at)), None
+        expires_at = min(expires_at, granted.expires_at)
+        change = None
+        if self._state is CircuitState.OPEN:
+            change = self._move(CircuitState.HALF_OPEN, "open time over")
+        return self._lend(expires_at, granted.lease), change
+
+    def _lease_taken(self, now: float) -> Rejection | None:
+        if not self._leader.leads:
+            return super()._lease_taken(now)
+        taken = self._free_at > now and not self._waiting.usable(now)
+        return Rejection("half_open", self._free_at) if taken else None
+
+    def _begun(self, ticket: Ticket, now: float) -> None:
+        if not self._leader.leads:
+            super()._begun(ticket, now)
+            return
+        ticket.begun_at = now
+        self._decided += 1
+        self._leader.began()
+
+    def _cut(self, ticket: Ticket, now: float) -> Transition | None:
+        if not self._leader.leads:
+            return super()._cut(ticket, now)
+        self._leader.cut()
+        return None
+
+    def _count(self, now: float, weight: int, older: int) -> Transition | None:
+        if not self._leader.leads:
+            return super()._count(now, weight, older)
+        self._leader.failed(weight=weight, older=older)
+        return None
+
+    def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
+        if not self._leader.leads:
+            return super()._probe_done(ticket, outcome, now)
+        if ticket in self._leases and ticket.lease is not None:
+            self._leases.remove(ticket)
+            self._leader.probed(ticket.lease, outcome, self._open_for(now, self._reopened + 1))
+        return None
+
+    def _trip(self, now: float, reason: str) -> Transition | None:
+        if not self._leader.leads:
+            return super()._trip(now, reason)
+        self._leader.tripped(self._open_for(now, self._reopened), reason)
+        return None
+
+    def _move(
+        self, after: CircuitState, reason: str, open_seconds: float | None = None
+    ) -> Transition:
+        self._alone = not self._leader.leads
+        return super()._move(after, reason, open_seconds)

@@ -1,0 +1,156 @@
+"""What runs have sent and the log has not written yet, and the requests followed from here."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from failsoft.request_log.contract import FOLLOW_SECONDS
+
+__all__ = ["MAX_PENDING_BYTES", "Follows", "Part", "Pending", "Tail"]
+
+
+class Tail:
+    """The unwritten end of one run: the event loop adds to it, the writer's thread takes from it.
+
+    No lock: ``frames`` only grows at its end here and only shrinks at its start there, and each of
+    the two is one step of the interpreter. ``last_id`` and ``shown`` hold for all that went out,
+    written or not. ``torn``: a frame was dropped, so that none after it may be kept.
+    """
+
+    __slots__ = (
+        "attempt",
+        "dirty",
+        "frames",
+        "last_id",
+        "moved",
+        "request",
+        "retry_at",
+        "run",
+        "shown",
+        "torn",
+    )
+
+    def __init__(self, request: str, run: int) -> None:
+        self.request = request
+        self.run = run
+        self.last_id = 0
+        self.shown = False
+        self.attempt = 0
+        self.retry_at: float | None = None
+        self.frames: list[tuple[int, bytes]] = []
+        self.moved = False
+        self.dirty = False
+        self.torn = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to write."""
+        return self.moved or bool(self.frames)
+
+    def gave_out(self, event_id: int, *, shown: bool) -> None:
+        """A frame went out."""
+        self.last_id = event_id
+        if shown and not self.shown:
+            self.shown = self.moved = True
+
+    def went_on(self, attempt: int, retry_at: float | None) -> None:
+        """The run is in this attempt, and when (epoch seconds) the next is due."""
+        self.attempt, self.retry_at = attempt, retry_at
+        self.moved = True
+
+    def part(self) -> Part:
+        """What there is to write now. It stays here until it is written."""
+        moved, self.moved = self.moved, False
+        frames = self.frames[:]
+        last = frames[-1][0] if frames else 0
+        data = b"".join([frame for _, frame in frames])
+        return Part(self, moved, len(frames), last, data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What of a tail is written in one go: whether attempt or ``shown`` changed, and frames."""
+
+    tail: Tail
+    moved: bool
+    count: int
+    last: int
+    data: bytes
+
+
+T = TypeVar("T", bound=Tail)
+
+# Frames held in memory while they cannot be written.
+MAX_PENDING_BYTES = 32 * 1024 * 1024
+
+
+class Pending(Generic[T]):
+    """The tails that have something to write, without a lock of ours.
+
+    ``overflowed``: a frame was dropped for want of room.
+    """
+
+    def __init__(self) -> None:
+        self._dirty: deque[T] = deque()
+        self.overflowed = False
+        # Each is counted by one thread only.
+        self._bytes_in = 0
+        self._bytes_out = 0
+
+    def mark(self, tail: T) -> None:
+        """Have what the tail holds written soon."""
+        if not tail.dirty:
+            tail.dirty = True
+            self._dirty.append(tail)
+
+    def dirty(self) -> list[T]:
+        """Take all tails that were marked."""
+        tails = [self._dirty.popleft() for _ in range(len(self._dirty))]
+        for tail in tails:
+            tail.dirty = False  # before its frames are taken: what comes after marks it anew
+        return tails
+
+    def add(self, tail: T, frame: bytes, event_id: int) -> bool:
+        """Hold a frame until it is written; false where there is no room."""
+        if self._bytes_in - self._bytes_out + len(frame) > MAX_PENDING_BYTES:
+            self.overflowed = True
+            return False
+        self._bytes_in += len(frame)
+        tail.frames.append((event_id, frame))
+        self.mark(tail)
+        return True
+
+    def release(self, tail: T, count: int) -> None:
+        """The first ``count`` frames of a tail are held no more."""
+        held = tail.frames[:count]
+        del tail.frames[:count]
+        self._bytes_out += sum([len(frame) for _, frame in held])
+
+    def drop(self, tail: T) -> None:
+        """Give up what a tail holds, and whatever will come after it."""
+        tail.torn = True
+        tail.moved = False
+        tail.last_id = tail.attempt = 0
+        tail.retry_at = None
+        self.release(tail, len(tail.frames))
+
+
+class Follows:
+    """When it was last written that a request is followed from this process."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, float] = {}  # oldest first
+
+    def due(self, request_id: str) -> bool:
+        """Whether it is to be written again; counts as written then."""
+        now = time.monotonic()
+        if now - self._written.get(request_id, -FOLLOW_SECONDS) < FOLLOW_SECONDS / 3:
+            return False
+        self._written.pop(request_id, None)
+        self._written[request_id] = now
+        while now - next(iter(self._written.values())) > FOLLOW_SECONDS:
+            del self._written[next(iter(self._written))]
+        return True

@@ -1,0 +1,301 @@
+"""The request log in Redis or Valkey, shared by all servers of a service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from failsoft.forks import in_every_child
+from failsoft.request_log.contract import (
+    Conflict,
+    Ending,
+    Events,
+    Intent,
+    Known,
+    LogDownError,
+    OnCancel,
+    Opened,
+    Record,
+    RequestState,
+    fresh,
+)
+from failsoft.request_log.outbox import Follows
+from failsoft.request_log.process_lock import owner_name
+from failsoft.request_log.redis_commands import (
+    MAX_ID,
+    Commands,
+    PlacedTail,
+    begin_after,
+    place_key,
+    place_of,
+    record_of,
+)
+from failsoft.request_log.redis_wire import Command, Wire, answered, slow
+from failsoft.request_log.redis_worker import Courier, Duties, Op
+from failsoft.storage.status import StoreStatus
+
+__all__ = ["RedisLog"]
+
+_log = logging.getLogger(__name__)
+
+# Where requests are kept, as far as it was asked of late.
+_PLACES: Final = 10_000
+
+
+class RedisLog:
+    """A :class:`~failsoft.request_log.contract.RequestLog` in the Redis at ``url``.
+
+    It lasts as long as that Redis keeps it: what a server that keeps nothing on disk has lost is as
+    if it had never been asked. ``store_text=False`` keeps no frames, and no body but what was told
+    in place of an answer. Without a ``clock`` all times are those of Redis. Raises
+    :class:`~failsoft.errors.SettingError` without the extra, and where ``url`` is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        store_text: bool = True,
+        retention_seconds: float = 86400.0,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._store_text = store_text
+        self._clock = clock or time.time
+        self._make_commands = partial(Commands, retention=retention_seconds, clock=clock)
+        self._wire = Wire(url)
+        self._begin()
+        in_every_child(self._begin)
+        self._tails: dict[str, PlacedTail] = {}  # of the runs that are this process's, by request
+        self._places: dict[str, str] = {}
+        self._follows = Follows()
+        self._courier: Courier | None = None
+        self._duties: Duties | None = None
+
+    def _begin(self) -> None:
+        """Have a name of its own, in a process that was forked too."""
+        self._owner = owner_name()
+        self._commands = self._make_commands(self._owner)
+
+    @property
+    def status(self) -> StoreStatus:
+        """Whether the log works, and what to do if not."""
+        if self._courier is None:
+            problem = f"request log in Redis at {self._wire.where}: not started"
+            return StoreStatus(name="request_log", up=False, problem=problem, since=None)
+        return self._courier.status
+
+    def start(self, *, on_cancel: OnCancel) -> None:
+        """Begin to work, on the running loop; ``on_cancel`` is called on it."""
+        shared = self._wire, self._commands
+        self._duties = Duties(self._owner, *shared, self._tails, on_cancel=on_cancel)
+        self._courier = Courier(*shared, self._duties, clock=self._clock)
+        self._courier.start()
+
+    async def aclose(self) -> None:
+        """Write what is pending and let go of everything. May be called more than once."""
+        courier, self._courier = self._courier, None
+        if courier is not None:
+            await courier.aclose()
+            self._tails.clear()
+
+    async def open(self, intent: Intent) -> Opened | Known | Conflict:
+        """Enter a request; see :meth:`RequestLog.open`."""
+        try:
+            commands = self._commands.open(intent)
+        except UnicodeEncodeError as error:
+            _log.error("request_log_refused", exc_info=error)
+            return self._not_entered(intent)
+        if not self.status.up:
+            return self._not_entered(intent)
+        try:
+            how, record = await answered(self._open(intent, commands))
+        except (LogDownError, TimeoutError):
+            self._take_back(intent)  # nobody knows whether it was entered
+            return self._not_entered(intent)
+        except asyncio.CancelledError:
+            self._take_back(intent)  # nobody will run it
+            raise
+        return self._opened(intent, how, record)
+
+    def append(
+        self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
+    ) -> None:
+        """Keep one frame; see :meth:`RequestLog.append`."""
+        courier = self._courier
+        if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+            return
+        if event_id > MAX_ID:
+            tail.torn = True
+            return
+        tail.gave_out(event_id, shown=shown)
+        if tail.moved:
+            courier.pending.mark(tail)
+        if not self._store_text:
+            tail.moved = True
+            courier.pending.mark(tail)
+        elif not tail.torn:
+            tail.torn = not courier.pending.add(tail, frame, event_id)
+
+    def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
+        """Say that it runs; see :meth:`RequestLog.progress`."""
+        courier = self._courier
+        if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+            return
+        tail.went_on(attempt, retry_at)
+        courier.pending.mark(tail)
+
+    async def end(self, request_id: str, run: int, ending: Ending) -> bool:
+        """End a run, exactly once; see :meth:`RequestLog.end`."""
+        tail = self._tails.get(request_id)
+        try:
+            if tail is None or tail.run != run:
+                stray = PlacedTail(await self._place(request_id), request_id, run)
+                replies = await self._ask(Op(commands=[self._end(stray, ending)]))
+            else:
+                del self._tails[request_id]
+                commands = [self._end(tail, ending), self._commands.let_go(tail.place)]
+                replies = await self._ask(Op(commands=commands, tail=tail, keep=True))
+        except LogDownError:
+            return True
+        return bool(replies[0])
+
+    async def find(self, request_id: str, scope: str) -> Record | None:
+        """The record; see :meth:`RequestLog.find`."""
+        found = await self._read(request_id)
+        return found.record if found is not None and found.record.scope == scope else None
+
+    async def events(self, request_id: str, run: int, after: int) -> Events:
+        """Frames of one run and the record; see :meth:`RequestLog.events`."""
+        found = await self._read(request_id, run, after)
+        if found is None:
+            raise KeyError(request_id)
+        return found
+
+    async def cancel(self, request_id: str, scope: str) -> Record | None:
+        """Ask the owner to cancel; see :meth:`RequestLog.cancel`."""
+        record = await self.find(request_id, scope)
+        if record is not None and not record.state.ended:
+            await self._ask(Op(commands=self._commands.ask_to_cancel(record)))
+        return record
+
+    async def follow(self, request_id: str) -> None:
+        """Say that a reader here follows it; see :meth:`RequestLog.follow`."""
+        if self.status.up and self._follows.due(request_id):
+            self._put(self._commands.follow(request_id), soon=True)
+
+    async def followed(self, request_id: str) -> bool:
+        """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
+        (found,) = await self._ask(Op(commands=[self._commands.followed(request_id)]))
+        return bool(found)
+
+    async def _open(self, intent: Intent, commands: list[Command]) -> tuple[bytes, Record]:
+        *_, (how, flat) = await self._ask(Op(commands=commands))
+        record = record_of(flat)
+        if how == b"known" and await self._cut_if_dead(place_of(intent), record):
+            *_, (how, flat) = await self._ask(Op(commands=commands))
+            record = record_of(flat)
+        return how, record
+
+    def _opened(self, intent: Intent, how: bytes, record: Record) -> Opened | Known | Conflict:
+        place = place_of(intent)
+        self._remember(record.id, place)
+        if intent.key is not None and intent.id != record.id:
+            self._put(("UNLINK", place_key(intent.id)))
+        if how == b"conflict":
+            return Conflict()
+        if how == b"known":
+            return Known(record, ours=record.owner == self._owner and not record.state.ended)
+        self._tails[record.id] = PlacedTail(place, record.id, record.run)
+        self._put(self._commands.hold(place), keep=True)
+        if how == b"again":
+            self._put(self._commands.locate(record.id, place), keep=True)
+        return Opened(record, new=how == b"new")
+
+    def _not_entered(self, intent: Intent) -> Opened:
+        return Opened(fresh(intent, owner=self._owner, now=self._clock()), new=True)
+
+    def _take_back(self, intent: Intent) -> None:
+        """End what ``intent`` may have opened, so that the same key can be asked for again."""
+        cut = self._commands.cut
+        state = RequestState.CANCELLED
+        taken = cut(place_of(intent), self._owner, state, opener=intent.id)
+        self._put(taken, keep=True, soon=True)
+
+    def _end(self, tail: PlacedTail, ending: Ending) -> Command:
+        # What is told in place of an answer are words of our own.
+        kept = self._store_text or ending.state is not RequestState.DONE
+        return self._commands.end(tail, ending, ending.body if kept else None)
+
+    async def _read(self, request_id: str, run: int | None = None, after: int = 0) -> Events | None:
+        """What there is, once the end of a dead owner's run has been noticed."""
+        place = await self._place(request_id)
+        found = await self._look(place, request_id, run, after)
+        if found is not None and await self._cut_if_dead(place, found.record):
+            found = await self._look(place, request_id, run, after)
+        return found
+
+    async def _look(
+        self, place: str, request_id: str, run: int | None, after: int
+    ) -> Events | None:
+        """Page by page; the record is the last one's, and frames that are there do not change."""
+        pages, last_id, begin = [], after, begin_after(after)
+        while True:
+            command = self._commands.read(place, request_id, run, begin)
+            op = Op(commands=[command], tail=self._tails.get(request_id))
+            ((flat, data, last, onward),) = await self._ask(op)
+            if not flat:
+                return None
+            pages.append(data)
+            last_id = int(last) if last else last_id
+            if not onward:
+                self._remember(request_id, place)
+                return Events(b"".join(pages), last_id, record_of(flat))
+            begin = onward.decode()
+
+    async def _cut_if_dead(self, place: str, record: Record) -> bool:
+        """Interrupt a run whose owner is dead; whether it was."""
+        owner = record.owner
+        if record.state.ended or self._duties is None or not self._duties.may_be_dead(owner):
+            return False
+        (lives,) = await self._ask(Op(commands=[self._commands.lives(owner)]))
+        if not lives:
+            cut = self._commands.cut(place, owner, RequestState.INTERRUPTED)
+            await self._ask(Op(commands=[cut]))
+        return not lives
+
+    async def _place(self, request_id: str) -> str:
+        if (known := self._places.get(request_id)) is not None:
+            return known
+        (found,) = await self._ask(Op(commands=[("GET", place_key(request_id))]))
+        return found.decode() if found else request_id
+
+    def _remember(self, request_id: str, place: str) -> None:
+        self._places[request_id] = place
+        if len(self._places) > _PLACES:
+            del self._places[next(iter(self._places))]
+
+    def _put(self, command: Command, *, keep: bool = False, soon: bool = False) -> None:
+        """Have it done; nobody waits for it."""
+        if self._courier is not None:
+            self._courier.put(Op(commands=[command], keep=keep), soon=soon)
+
+    async def _ask(self, op: Op) -> list[Any]:
+        """Have it done, and the replies. Raises LogDownError, at once where the log is down."""
+        courier = self._courier
+        if courier is None or not courier.status.up:
+            if courier is not None and op.keep:
+                courier.put(op)
+            raise LogDownError(self.status.problem)
+        if asyncio.get_running_loop() is not courier.loop:
+            there = asyncio.run_coroutine_threadsafe(self._ask(op), courier.loop)
+            return await asyncio.wrap_future(there)
+        op.answer = courier.loop.create_future()
+        courier.put(op)
+        try:
+            return await answered(op.answer)
+        except TimeoutError:
+            raise LogDownError(slow(self._wire.where)) from None

@@ -1,0 +1,208 @@
+"""The request log in a SQLite file, shared by all processes of one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from failsoft.request_log.contract import (
+    Conflict,
+    Ending,
+    Events,
+    Intent,
+    Known,
+    LogDownError,
+    OnCancel,
+    Opened,
+    Record,
+    RequestState,
+    fresh,
+)
+from failsoft.request_log.outbox import Follows, Tail
+from failsoft.request_log.process_lock import Owner
+from failsoft.request_log.sqlite_rows import Rows
+from failsoft.request_log.sqlite_worker import Keeping, Op, Writer
+from failsoft.storage.status import StoreStatus
+
+__all__ = ["SqliteLog"]
+
+_FORSAKEN = Ending(state=RequestState.CANCELLED, retryable=True, status=None, body=None)
+
+
+class SqliteLog:
+    """A :class:`~failsoft.request_log.contract.RequestLog` in ``directory``, made if missing.
+
+    What is committed survives a ``kill -9``. A power cut may take the last commits before it (WAL
+    with ``synchronous = NORMAL``): a request may then be unknown, or known as it was a few seconds
+    earlier, but the file stays whole. ``store_text=False`` keeps no frames, and no
+    body but what was told in place of an answer.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        store_text: bool = True,
+        retention_seconds: float = 86400.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keeping = Keeping(
+            path=directory.absolute() / "requests.db",
+            retention=retention_seconds,
+            store_text=store_text,
+            clock=clock,
+        )
+        self._owner = Owner(self._keeping.owners)
+        self._writer: Writer | None = None
+        self._tails: dict[str, Tail] = {}  # of the runs that are this process's, by request
+        self._follows = Follows()
+
+    @property
+    def status(self) -> StoreStatus:
+        """Whether the log works, and what to do if not."""
+        if self._writer is None:
+            problem = f"request log {self._keeping.path}: not started"
+            return StoreStatus(name="request_log", up=False, problem=problem, since=None)
+        return self._writer.status
+
+    def start(self, *, on_cancel: OnCancel) -> None:
+        """Begin to work, on the running loop; ``on_cancel`` is called on it."""
+        self._writer = Writer(self._keeping, self._owner, self._tails, on_cancel=on_cancel)
+        self._writer.start()
+
+    async def aclose(self) -> None:
+        """Write what is pending and let go of everything. May be called more than once."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.aclose()
+            self._tails.clear()
+
+    async def open(self, intent: Intent) -> Opened | Known | Conflict:
+        """Enter a request; see :meth:`RequestLog.open`."""
+        opening = _Opening(intent, self._tails)
+        op = Op(work=opening.do, writes=True, then=opening.done)
+        try:
+            found: Opened | Known | Conflict = await self._ask(op)
+        except LogDownError:
+            now = self._keeping.clock()
+            return Opened(fresh(intent, owner=self._owner.name, now=now), new=True)
+        except asyncio.CancelledError:
+            if self._writer is not None:  # nobody will run it
+                undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
+                self._writer.inbox.put(undo)
+            raise
+        return found
+
+    def append(
+        self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
+    ) -> None:
+        """Keep one frame; see :meth:`RequestLog.append`."""
+        writer = self._writer
+        if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+            return
+        tail.gave_out(event_id, shown=shown)
+        if tail.moved:
+            writer.inbox.mark(tail)
+        if self._keeping.store_text and not tail.torn:
+            tail.torn = not writer.inbox.add(tail, frame, event_id)
+
+    def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
+        """Say that it runs; see :meth:`RequestLog.progress`."""
+        writer = self._writer
+        if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+            return
+        tail.went_on(attempt, retry_at)
+        writer.inbox.mark(tail)
+
+    async def end(self, request_id: str, run: int, ending: Ending) -> bool:
+        """End a run, exactly once; see :meth:`RequestLog.end`."""
+        tail = self._last(request_id, run)
+        op = Op(work=lambda rows: rows.end(tail, ending), writes=True, tail=tail, keep=True)
+        try:
+            ended: bool = await self._ask(op)
+        except LogDownError:
+            return True
+        return ended
+
+    async def find(self, request_id: str, scope: str) -> Record | None:
+        """The record; see :meth:`RequestLog.find`."""
+        tail = self._tails.get(request_id)
+        op = Op(work=lambda rows: rows.find(request_id, scope), tail=tail)
+        found: Record | None = await self._ask(op)
+        return found
+
+    async def events(self, request_id: str, run: int, after: int) -> Events:
+        """Frames of one run and the record; see :meth:`RequestLog.events`."""
+        tail = self._tails.get(request_id)
+        op = Op(work=lambda rows: rows.events(request_id, run, after), tail=tail)
+        found: Events | None = await self._ask(op)
+        if found is None:
+            raise KeyError(request_id)
+        return found
+
+    async def cancel(self, request_id: str, scope: str) -> Record | None:
+        """Ask the owner to cancel; see :meth:`RequestLog.cancel`."""
+        tail = self._tails.get(request_id)
+        op = Op(work=lambda rows: rows.cancel(request_id, scope), writes=True, tail=tail)
+        found: Record | None = await self._ask(op)
+        return found
+
+    async def follow(self, request_id: str) -> None:
+        """Say that a reader here follows it; see :meth:`RequestLog.follow`."""
+        if self._writer is not None and self._writer.status.up and self._follows.due(request_id):
+            op = Op(work=lambda rows: rows.follow(request_id), writes=True)
+            self._writer.inbox.put(op)
+
+    async def followed(self, request_id: str) -> bool:
+        """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
+        found: bool = await self._ask(Op(work=lambda rows: rows.followed(request_id)))
+        return found
+
+    async def _ask(self, op: Op) -> Any:
+        """Have it done, and its answer. Raises LogDownError, at once where the log is down."""
+        writer = self._writer
+        if writer is None or not writer.status.up:
+            if writer is not None and op.keep:
+                writer.inbox.put(op)
+            raise LogDownError(self.status.problem)
+        op.answer = asyncio.get_running_loop().create_future()
+        writer.inbox.put(op)
+        return await op.answer
+
+    def _last(self, request_id: str, run: int) -> Tail:
+        """The tail of a run that ends: nothing is added to it any more."""
+        tail = self._tails.get(request_id)
+        if tail is None or tail.run != run:
+            return Tail(request_id, run)
+        del self._tails[request_id]
+        return tail
+
+
+class _Opening:
+    """Opens a request, and gives it back. In the writer's thread."""
+
+    def __init__(self, intent: Intent, tails: dict[str, Tail]) -> None:
+        self._intent = intent
+        self._tails = tails
+        self._record: Record | None = None
+
+    def do(self, rows: Rows) -> Opened | Known | Conflict:
+        found = rows.open(self._intent)
+        self._record = found.record if isinstance(found, Opened) else None
+        return found
+
+    def done(self, _: object) -> None:
+        """From now on what is appended is kept."""
+        if record := self._record:
+            self._tails[record.id] = Tail(record.id, record.run)
+
+    def undo(self, rows: Rows) -> None:
+        if record := self._record:
+            rows.end(Tail(record.id, record.run), _FORSAKEN)
+
+    def undone(self, _: object) -> None:
+        if record := self._record:
+            self._tails.pop(record.id, None)

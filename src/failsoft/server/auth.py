@@ -1,0 +1,139 @@
+"""Who may call and how much at a time.
+
+A caller is the tenant whose key it is, and the user the application has recognised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from failsoft.config.settings import Settings
+from failsoft.errors import SettingError
+from failsoft.server.problem import Problem
+
+__all__ = ["PRINCIPAL", "Caller", "Guard", "caller_of", "check_exposure", "is_loopback"]
+
+_NO_NAME = "default"
+_BUSY_SECONDS = 1  # a place comes free whenever one of the tenant's own requests ends
+
+
+class Guard:
+    """Keeps the digests of the keys, never the keys, and counts each tenant's open requests."""
+
+    def __init__(self, settings: Settings) -> None:
+        entries = (entry.rpartition(":") for entry in settings.api_keys)
+        self._tenants = [(_digest(key), tenant or _NO_NAME) for tenant, _, key in entries]
+        self._limit = settings.server.requests_per_tenant
+        self._open: Counter[str] = Counter()
+
+    def tenant(self, headers: Headers) -> str | None:
+        """Whose request this is; ``None`` where the service has no keys.
+
+        Raises :class:`~failsoft.server.problem.Problem` (401) without a key that is known. Every
+        key is compared, each in constant time, so that the time it takes tells nothing.
+        """
+        if not self._tenants:
+            return None
+        shown = _digest(_shown_key(headers))
+        found = [name for digest, name in self._tenants if hmac.compare_digest(digest, shown)]
+        if not found:
+            raise Problem(
+                401,
+                "This needs a key of the service: send it as Authorization: Bearer or x-api-key.",
+                headers={"www-authenticate": 'Bearer realm="failsoft"'},
+            )
+        return found[0]
+
+    @contextmanager
+    def place(self, tenant: str | None) -> Iterator[None]:
+        """Hold one of the tenant's places; raises a Problem (429) where all are taken."""
+        name = tenant or ""
+        if self._open[name] >= self._limit:
+            raise Problem(
+                429,
+                f"Too many requests at a time: at most {self._limit}. Wait for one to end.",
+                headers={"retry-after": str(_BUSY_SECONDS)},
+            )
+        self._open[name] += 1
+        try:
+            yield
+        finally:
+            self._open[name] -= 1
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond this machine without keys.
+
+    Raises :class:`~failsoft.errors.SettingError` unless ``server.host`` is a loopback address,
+    there are ``api_keys``, or ``server.insecure`` is on.
+    """
+    host = settings.server.host
+    if settings.api_keys or settings.server.insecure or is_loopback(host):
+        return
+    raise SettingError(
+        "server.host",
+        f"{host} can be reached from other machines, and anybody there could spend your money: "
+        "set FAILSOFT_API_KEYS, listen on 127.0.0.1, or allow it with --insecure",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address or name is of the same machine."""
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _shown_key(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return headers.get("x-api-key", "").strip()
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+PRINCIPAL = "failsoft.principal"
+"""Where the scope of a request has the user, as ``router(principal=…)`` was told."""
+
+
+class Caller(NamedTuple):
+    """Whose request it is."""
+
+    tenant: str | None
+    user: str | None
+
+    @property
+    def scope(self) -> str:
+        """Requests and keys of one scope are hidden from every other. A tenant has no newline."""
+        return f"{self.tenant or ''}\n{self.user or ''}"
+
+
+def caller_of(request: Request, guard: Guard) -> Caller:
+    """The caller; raises :class:`~failsoft.server.problem.Problem` (401) for an unknown key."""
+    user = request.scope.get(PRINCIPAL)
+    return Caller(guard.tenant(request.headers), None if user is None else _name(user))
+
+
+def _name(given: Any) -> str:
+    """A name that is the same for one user and different for two.
+
+    Raises :class:`TypeError` for objects: what they look like as text often differs from one
+    request to the next, and then nobody would find their own requests again.
+    """
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        kind = type(given).__name__
+        raise TypeError(f"principal= must give the user's id as a str or an int; it gave a {kind}")
+    return str(given)

@@ -1,0 +1,376 @@
+"""Checks what a caller sends before anything is done with it.
+
+The body's JSON is read within bounds; the ``Idempotency-Key`` and the body's fingerprint identify
+the intent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Receive
+
+from failsoft.server.disconnect import GoneError
+from failsoft.server.problem import Problem
+from failsoft.server.schema import FieldProblem
+
+__all__ = [
+    "Limits",
+    "Question",
+    "fingerprint_of",
+    "idempotency_key",
+    "last_event_id",
+    "read_deadline",
+    "read_json",
+    "read_question",
+    "shown_name",
+]
+
+
+_JSON = re.compile(
+    r"application/(?:json|[a-z0-9.!#$&^_-]+\+json)[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL
+)
+_NAME_CHARS = 64
+
+
+async def read_json(request: Request, *, limit: int, seconds: float) -> Any:
+    """The JSON value in the body of ``request``: at most ``limit`` bytes, in by ``seconds``.
+
+    Raises :class:`~failsoft.server.problem.Problem` for whatever is not that, and
+    :class:`~failsoft.server.disconnect.GoneError` where the client leaves first.
+    """
+    _check_type(request)
+    _check_length(request.headers.get("content-length", ""), limit)
+    try:
+        async with asyncio.timeout(seconds):
+            raw = await _read(request.receive, limit)
+    except TimeoutError:
+        raise Problem(
+            408,
+            f"The request body was not complete after {seconds:g} seconds. Send it again.",
+            headers={"connection": "close"},
+        ) from None
+    return _parse(raw)
+
+
+def shown_name(name: str) -> str:
+    """A name that a caller sent, safe and short enough to be told back."""
+    return ascii(name[:_NAME_CHARS])[1:-1] + "…" * (len(name) > _NAME_CHARS)
+
+
+def _check_type(request: Request) -> None:
+    kind = request.headers.get("content-type")
+    # A page of another site can send a body without a type unasked, but never as JSON.
+    if kind is None and "origin" not in request.headers:
+        return
+    if kind is None or not _JSON.fullmatch(kind.strip()):
+        raise Problem.of_field(415, "Content-Type", "must be application/json")
+
+
+def _check_length(declared: str, limit: int) -> None:
+    with suppress(ValueError):  # its form is the server's to check, and what comes in is counted
+        if int(declared) > limit:
+            raise _too_large(limit)
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413, f"The request body may have at most {limit} bytes. Shorten the message or the history."
+    )
+
+
+def _parse(raw: bytes) -> Any:
+    if not raw.strip():
+        raise Problem.of_field(400, "body", "is empty; send a JSON object")
+    try:
+        return json.loads(
+            raw.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_once
+        )
+    except UnicodeDecodeError as error:
+        problem = f"must be UTF-8; the byte at {error.start} is not"
+    except json.JSONDecodeError as error:
+        problem = f"must be JSON; it goes wrong at line {error.lineno}, column {error.colno}"
+    except RecursionError:
+        problem = "must be JSON that is not nested so deeply"
+    except ValueError:
+        problem = "must be JSON whose numbers are not so long"
+    raise Problem.of_field(400, "body", problem)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise Problem.of_field(400, "body", f"must be JSON; {name} is not a number of JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name, n in Counter(names).items() if n > 1)
+        raise Problem.of_field(400, shown_name(twice), "is there twice; send it once")
+    return found
+
+
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+_MOST_TOKENS = 1_000_000_000
+_MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a question may ask for.
+
+    ``routes`` are those of the service, each with the names of models that callers may use on it →
+    the target's id.
+    """
+
+    history: int
+    routes: Mapping[str, Mapping[str, str]]
+
+
+def _wrong(problem: str) -> NoReturn:
+    raise PydanticCustomError("wrong", "{problem}", {"problem": problem})
+
+
+def _whole_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _wrong("must be text without half characters")
+    return text
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        _wrong("must not be empty")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole_text)]
+Said = Annotated[Text, AfterValidator(_said)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        """Stop at the first unknown field: a body of a million would be a million errors."""
+        if isinstance(data, dict):
+            unknown = next((name for name in data if name not in cls.model_fields), None)
+            if unknown is not None:
+                raise PydanticCustomError("unknown_field", "{name}", {"name": shown_name(unknown)})
+        return data
+
+
+class Turn(_Strict):
+    """An earlier message."""
+
+    role: Literal["user", "assistant"]
+    content: Said
+
+
+class Question(_Strict):
+    """One question.
+
+    ``message`` comes after ``history``; ``route`` is one of the service's, ``model`` goes first,
+    then the rest of that route's chain; ``max_tokens`` bounds the answer; ``locale`` is the
+    language of notices; ``metadata`` is the caller's own and is not sent to a model.
+    """
+
+    message: Said
+    history: Annotated[list[Turn], FailFast()] = []
+    system: Text | None = None
+    route: str = "chat"
+    model: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=_MOST_TOKENS)
+    locale: str | None = Field(default=None, max_length=35, pattern=_LOCALE)
+    metadata: dict[str, Any] | None = None
+
+    @field_validator("history", mode="before")
+    @classmethod
+    def _not_too_long(cls, history: Any, info: ValidationInfo) -> Any:
+        limits = _limits(info)
+        if isinstance(history, list) and len(history) > limits.history:
+            _wrong(f"may have at most {limits.history} messages; start a new conversation")
+        return history
+
+    @field_validator("route")
+    @classmethod
+    def _known_route(cls, route: str, info: ValidationInfo) -> str:
+        routes = _limits(info).routes
+        if route not in routes:
+            _wrong(f"must be {' or '.join(map(repr, routes))}")
+        return route
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, model: str | None, info: ValidationInfo) -> str | None:
+        routes = _limits(info).routes
+        route = info.data.get("route")  # it was checked before, and is not there if it was wrong
+        if model is None:
+            return None
+        if not any(model in models for models in routes.values()):
+            _wrong("is not a model of this service; leave it out to get the best one there is")
+        if route is None:
+            return model
+        if model not in routes[route]:
+            _wrong(f"is not allowed on route {route!r}; leave it out to get the best one that is")
+        return routes[route][model]
+
+
+def read_question(data: Any, limits: Limits) -> Question:
+    """The question in a request's JSON.
+
+    Raises :class:`~failsoft.server.problem.Problem` naming every field that is wrong.
+    """
+    if not isinstance(data, dict):
+        raise Problem.of_field(400, "body", "must be a JSON object")
+    try:
+        return Question.model_validate(data, context=limits)
+    except ValidationError as error:
+        errors = list(_field_problems(error))
+    detail = "; ".join(f"{each['field']}: {each['problem']}" for each in errors)
+    raise Problem(422, detail, errors=errors)
+
+
+def read_deadline(header: str | None) -> float | None:
+    """Seconds left, from ``X-Request-Deadline-Ms``; ``None`` where it is not sent."""
+    if header is None:
+        return None
+    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
+    if not seconds > 0:
+        raise Problem.of_field(
+            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
+        )
+    return seconds
+
+
+def _limits(info: ValidationInfo) -> Limits:
+    if not isinstance(info.context, Limits):
+        raise TypeError("a question is checked by read_question")
+    return info.context
+
+
+# pydantic's kinds of error in words for the person who calls; what was sent is never shown.
+_WORDS = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "string_too_long": "must be a language tag such as en or de-AT",
+    "string_pattern_mismatch": "must be a language tag such as en or de-AT",
+    "int_type": "must be a whole number",
+    "greater_than_equal": f"must be a whole number from 1 to {_MOST_TOKENS}",
+    "less_than_equal": f"must be a whole number from 1 to {_MOST_TOKENS}",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
+
+def _field_problems(error: ValidationError) -> Iterator[FieldProblem]:
+    for each in error.errors(include_url=False, include_input=False):
+        field = _path(each["loc"])
+        if each["type"] == "unknown_field":
+            name = each["ctx"]["name"]
+            yield {"field": f"{field}.{name}" if field else name, "problem": _unknown(field)}
+        else:
+            yield {"field": field, "problem": _words(each)}
+
+
+def _unknown(inside: str) -> str:
+    fields = (Turn if inside else Question).model_fields
+    return f"is not a field here; there is {', '.join(fields)}"
+
+
+def _words(error: ErrorDetails) -> str:
+    if error["type"] == "wrong":
+        return error["msg"]
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}"
+    return _WORDS.get(error["type"], "is not valid")
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
+    return path.removeprefix(".")
+
+
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_EVENT_ID = re.compile(r"[0-9]{1,15}")
+
+
+def idempotency_key(headers: Headers) -> str | None:
+    """The key of ``Idempotency-Key``; the quoted form and the bare one are the same key.
+
+    Raises :class:`~failsoft.server.problem.Problem` (400) for what is no key.
+    """
+    sent = headers.getlist("idempotency-key")
+    if not sent:
+        return None
+    key = sent[0].strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = re.sub(r'\\(["\\])', r"\1", key[1:-1])
+    if len(sent) > 1 or not _KEY.fullmatch(key):
+        raise Problem.of_field(
+            400, "Idempotency-Key", "must be sent once, as 1 to 255 printable ASCII characters"
+        )
+    return key
+
+
+def fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
+    """Equal for bodies that say the same, however they are spaced and their fields are ordered.
+
+    ``simulated`` is what is to go wrong on purpose: another request than one that is to go well.
+    """
+    parts = [stream, data, simulated] if simulated else [stream, data]
+    said = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).digest()
+
+
+def last_event_id(headers: Headers) -> int:
+    """The id of the last event a reader has, 0 for none; raises a Problem (400) for no number."""
+    sent = headers.get("last-event-id", "").strip()
+    if sent and not _EVENT_ID.fullmatch(sent):
+        raise Problem.of_field(400, "Last-Event-ID", "must be the number of an event")
+    return int(sent or 0)

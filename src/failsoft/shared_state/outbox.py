@@ -1,0 +1,315 @@
+"""Queues what this process's breakers and holds have to tell the store until it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import token_hex
+from threading import Lock
+from typing import Final, Literal
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.admission import Gate
+from failsoft.policy.breaker import Outcome
+from failsoft.policy.coordination import Act, HoldSeen
+from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.target import Target
+from failsoft.shared_state.store import Operation
+
+__all__ = [
+    "BY_HAND",
+    "BreakerNotes",
+    "HoldNotes",
+    "Leading",
+    "Switch",
+    "breaker_key",
+    "hold_key",
+    "milliseconds",
+]
+
+BY_HAND: Final = frozenset({"isolate", "restore", "release"})
+"""The operations that somebody asked for: they are told also after a time without the store."""
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as the store counts; an end that is never is a year away."""
+    return round(min(seconds, 366 * 86_400.0) * 1000)
+
+
+class Switch:
+    """Whether the store can be reached, and who we are: one for everything that it leads."""
+
+    __slots__ = ("leads", "process")
+
+    def __init__(self) -> None:
+        self.leads = False
+        self.process = token_hex(4)
+
+
+class _Notes:
+    """Of one key. What was done by hand has a number too, and only the last of it is told."""
+
+    def __init__(
+        self,
+        kind: Literal["breaker", "hold"],
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+    ) -> None:
+        self.key = key
+        self._kind = kind
+        self._switch = switch
+        self._urgent = urgent
+        self._sequence = 0
+        self._lock = Lock()
+        self._steps: list[Operation] = []
+        self._act: tuple[str, tuple[str, ...]] | None = None
+
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
+    @property
+    def leads(self) -> bool:
+        """Whether the store can be reached."""
+        return self._switch.leads
+
+    def take(self) -> list[Operation]:
+        """All there is to tell; it is no longer there then."""
+        with self._lock:
+            steps, self._steps = self._steps, []
+            act, self._act = self._act, None
+            if act is not None:
+                name, arguments = act
+                steps.append(self._operation(name, *self._numbered(), *arguments))
+            return steps
+
+    def drop(self) -> None:
+        """Forget what there is to tell, but for what was done by hand."""
+        with self._lock:
+            self._steps = []
+
+    def _step(self, name: str, *arguments: str | int) -> None:
+        with self._lock:
+            self._steps.append(self._operation(name, *arguments))
+        self._urgent()
+
+    def _by_hand(self, name: str, *arguments: str) -> None:
+        with self._lock:
+            self._act = (name, arguments)
+        self._urgent()
+
+    def _operation(self, name: str, *arguments: str | int) -> Operation:
+        return Operation(self._kind, self.key, name, arguments)
+
+    def _numbered(self) -> tuple[str, int]:
+        self._sequence += 1
+        return self._switch.process, self._sequence
+
+
+class BreakerNotes(_Notes):
+    """Of one breaker. Successes wait for the next regular telling, everything else is urgent.
+
+    A batch of counts has a number: one whose reply was lost is told again under the same number,
+    and counts once.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+        *,
+        rules: BreakerSettings,
+    ) -> None:
+        super().__init__("breaker", key, switch, urgent)
+        self.gate: Gate | None = None
+        self.breaker: LedBreaker | None = None
+        self._rules = rules
+        self._generation = 0
+        self._calls = self._failures = self._weight = self._older = 0
+        self._broke = False
+
+    def began(self) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._calls += 1
+            self._broke = True
+            self._weight = 0
+
+    def failed(self, *, weight: int, older: int) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._calls += 1
+            self._failures += 1
+            self._weight += weight
+            self._older = older
+        self._urgent()
+
+    def cut(self) -> None:
+        """See :class:`.BreakerLeader`."""
+        with self._lock:
+            self._same_generation()
+            self._failures += 1
+        self._urgent()
+
+    def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
+        """See :class:`.BreakerLeader`."""
+        threshold = self._rules.success_threshold
+        self._step(
+            "probe", lease, outcome.value, threshold, milliseconds(open_seconds), self._cause()
+        )
+
+    def tripped(self, open_seconds: float, reason: str) -> None:
+        """See :class:`.BreakerLeader`."""
+        self._step("open", self._seen(), milliseconds(open_seconds), reason, self._cause())
+
+    def by_hand(self, act: Act) -> None:
+        """See :class:`.BreakerLeader`."""
+        self._by_hand(act, f"{act}d by hand")
+
+    def take(self) -> list[Operation]:
+        """See :meth:`._Notes.take`."""
+        with self._lock:
+            counted = [self._record()] if self._calls or self._failures else []
+            self._clear()
+        return counted + super().take()
+
+    def drop(self) -> None:
+        """See :meth:`._Notes.drop`."""
+        super().drop()
+        with self._lock:
+            self._clear()
+
+    def open(self, seconds: float, reason: str) -> Operation:
+        """That it opens, for what was counted."""
+        arguments = (self._seen(), milliseconds(seconds), reason, self._cause())
+        return self._operation("open", *arguments)
+
+    def _record(self) -> Operation:
+        width = milliseconds(self._rules.window_seconds / self._rules.window_buckets)
+        counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
+        whose = (*self._numbered(), self._generation)
+        return self._operation("record", *whose, *counted, width, self._rules.window_buckets)
+
+    def _clear(self) -> None:
+        self._calls = self._failures = self._weight = self._older = 0
+        self._broke = False
+
+    def _seen(self) -> int:
+        return 0 if self.breaker is None else self.breaker.seen_generation
+
+    def _same_generation(self) -> None:
+        """What was counted before a change says nothing after it."""
+        if self._generation != self._seen():
+            self._generation = self._seen()
+            self._clear()
+
+    def _cause(self) -> str:
+        last = None if self.gate is None else self.gate.last_failure
+        return "" if last is None else last.reason
+
+
+class HoldNotes(_Notes):
+    """Of one hold; all of it is urgent. ``now`` gives this process's monotonic seconds."""
+
+    def __init__(
+        self,
+        key: str,
+        switch: Switch,
+        urgent: Callable[[], None],
+        *,
+        now: Callable[[], float],
+        ramp_seconds: float,
+    ) -> None:
+        super().__init__("hold", key, switch, urgent)
+        self._now = now
+        self._ramp_seconds = ramp_seconds
+
+    def held(self, seen: HoldSeen) -> None:
+        """See :class:`.HoldLeader`."""
+        left = milliseconds(seen.until - self._now())
+        ramp = milliseconds(seen.ramp_seconds)
+        self._step("hold", seen.kind, left, int(seen.probe_due), seen.parks, ramp, seen.cause)
+
+    def probed(self, lease: str, *, well: bool | None) -> None:
+        """See :class:`.HoldLeader`."""
+        self._step("probe", lease, int(bool(well)), milliseconds(self._ramp_seconds))
+
+    def released(self) -> None:
+        """See :class:`.HoldLeader`."""
+        self._by_hand("release")
+
+
+def breaker_key(target: str) -> str:
+    """The key of a target's breaker in the store."""
+    return f"breaker:{target}"
+
+
+def hold_key(scope: str) -> str:
+    """The key of a scope's bench and park in the store."""
+    return f"hold:{scope}"
+
+
+class Leading:
+    """The :class:`~failsoft.policy.admission.Leaders` of a process. Safe under threads.
+
+    ``now`` gives monotonic seconds, ``wake`` is called when something will not wait.
+    """
+
+    def __init__(
+        self, rules: BreakerSettings, *, now: Callable[[], float], wake: Callable[[], None]
+    ) -> None:
+        self.switch = Switch()
+        self.gates: list[Gate] = []
+        self._rules = rules
+        self._now = now
+        self._wake = wake
+        self._breakers: dict[str, BreakerNotes] = {}
+        self._holds: dict[str, HoldNotes] = {}
+
+    def breaker(self, target: Target) -> BreakerNotes:
+        """See :class:`~failsoft.policy.admission.Leaders`."""
+        key = breaker_key(target.id)
+        made = BreakerNotes(key, self.switch, self._wake, rules=self._rules)
+        return self._breakers.setdefault(key, made)
+
+    def hold(self, scope: str) -> HoldNotes:
+        """See :class:`~failsoft.policy.admission.Leaders`."""
+        key, ramp = hold_key(scope), self._rules.ramp_seconds
+        made = HoldNotes(key, self.switch, self._wake, now=self._now, ramp_seconds=ramp)
+        return self._holds.setdefault(key, made)
+
+    def lead(self, gate: Gate) -> None:
+        """See :class:`~failsoft.policy.admission.Leaders`."""
+        notes = self.breaker(gate.target)
+        if isinstance(gate.breaker, LedBreaker):
+            notes.gate, notes.breaker = gate, gate.breaker
+        self.gates.append(gate)
+        self._wake()
+
+    def take(self) -> list[Operation]:
+        """All there is to tell."""
+        return [operation for each in self._everybody() for operation in each.take()]
+
+    def begin_anew(self, *, forked: bool) -> None:
+        """Another process may be meant from now on: what it tells has numbers of its own."""
+        if forked:
+            for each in (*self._everybody(), *self.gates):
+                each.forked()
+        self.cut_off()
+        self.switch.process = token_hex(4)
+
+    def cut_off(self) -> None:
+        """From now on everybody decides alone."""
+        self.switch.leads = False
+        for notes in self._everybody():
+            notes.drop()
+
+    def open(self, gate: Gate, seconds: float, reason: str) -> Operation:
+        """That this breaker opens."""
+        return self.breaker(gate.target).open(seconds, reason)
+
+    def _everybody(self) -> list[BreakerNotes | HoldNotes]:
+        return [*list(self._breakers.values()), *list(self._holds.values())]

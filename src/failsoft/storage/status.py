@@ -1,0 +1,20 @@
+"""Whether a store works, and what to do if not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["StoreStatus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatus:
+    """Whether the log works. ``problem`` is one line for the operator, empty when it does.
+
+    ``since`` is the epoch second of the last change; ``None`` where there was none yet.
+    """
+
+    name: str
+    up: bool
+    problem: str
+    since: float | None

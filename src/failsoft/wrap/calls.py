@@ -1,0 +1,212 @@
+"""What one wrapped client's calls go through: the engine, with the SDK in the provider's place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from anthropic import APIRequest
+
+from failsoft.config.fields import DAY
+from failsoft.config.settings import TimerSettings
+from failsoft.engine.answer import Answer
+from failsoft.engine.deadline import monotonic, request_times
+from failsoft.engine.driver import Ending
+from failsoft.engine.pipeline import carry_out
+from failsoft.engine.request import Request
+from failsoft.engine.runtime import Core
+from failsoft.errors import SettingError
+from failsoft.notices import Catalogue
+from failsoft.policy.target import Target
+from failsoft.policy.timers import RequestTimes
+from failsoft.providers.models import host_of, target_for
+from failsoft.providers.sdk import SdkProvider, Send
+from failsoft.wrap.answer_of import ANSWER
+from failsoft.wrap.errors import exception_for
+from failsoft.wrap.replies import Pipe, Reply, tells_itself
+
+__all__ = ["Calls", "Streamed", "model_in"]
+
+_PATH = "/v1/messages"
+_PROVIDER = "anthropic"
+
+# Models whose targets are remembered: who takes them from users may be told any number.
+_KNOWN_MODELS = 1000
+
+# The plan makes them anew for each target.
+_OF_THE_CALL = ("model", "stream")
+
+
+def model_in(request: APIRequest) -> str | None:
+    """The model that is asked, ``None`` where this is no request for a message."""
+    if request.method.lower() != "post" or urlsplit(request.url).path != _PATH:
+        return None
+    model = _body_of(request).get("model")
+    return model if isinstance(model, str) and model else None
+
+
+def _body_of(request: APIRequest) -> Mapping[str, Any]:
+    body = request.json
+    return body if isinstance(body, dict | Mapping) else {}
+
+
+class Streamed:
+    """A stream that has begun: its reply, and the pipe its bytes come through."""
+
+    def __init__(self, reply: Reply, pipe: Pipe, task: asyncio.Task[Any]) -> None:
+        self.reply = reply
+        self.pipe = pipe
+        self._task = task
+
+    async def aclose(self) -> None:
+        """End the request, wherever it is. Idempotent."""
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+    def cancel(self) -> None:
+        """The same from any thread, without waiting for it."""
+        loop = self._task.get_loop()
+        if not self._task.done() and not loop.is_closed():
+            loop.call_soon_threadsafe(self._task.cancel)
+
+
+class Calls:
+    """The requests of one wrapped client. ``chain`` is empty where its models never change."""
+
+    def __init__(
+        self, core: Core, catalogue: Catalogue, *, chain: Sequence[str], route: str, base_url: str
+    ) -> None:
+        self._core = core
+        self._catalogue = catalogue
+        self._route = route
+        self._url = base_url.rstrip("/") + _PATH
+        self._host = host_of(base_url)
+        self._known: dict[str, Target] = {}
+        self._chain = tuple(self._target(spec) for spec in chain)
+
+    async def plain(self, request: APIRequest, model: str, send: Send[Reply]) -> Reply:
+        """The reply to a request that is answered at once; raises what the SDK would raise."""
+        provider = SdkProvider(request, model, send)
+        made = self._request(request, model, provider)
+        answer, ending = await carry_out(self._core, made, self._catalogue)
+        return self._concluded(answer, ending, provider, request)
+
+    async def streamed(
+        self, request: APIRequest, model: str, send: Send[Reply]
+    ) -> Reply | Streamed:
+        """The stream once it has content, else the reply in its place."""
+        provider = SdkProvider(request, model, send)
+        pipe = Pipe(provider)
+        made = self._request(request, model, provider)
+        run = pipe.run(
+            carry_out(self._core, made, self._catalogue, pipe),
+            lambda answer, ending: self._failure(answer, ending, provider, request),
+        )
+        task = asyncio.create_task(run)
+        try:
+            await pipe.begun()
+        except BaseException:
+            task.cancel()
+            await asyncio.wait((task,))
+            raise
+        reply = provider.latest
+        if not pipe.opened and pipe.conclusion is not None:
+            reply = self._concluded(*pipe.conclusion, provider, request)
+        if reply is None:
+            raise RuntimeError("a stream began without a reply")
+        return Streamed(reply, pipe, task) if reply.in_parts else reply
+
+    def _concluded(
+        self, answer: Answer, ending: Ending, provider: SdkProvider[Reply], request: APIRequest
+    ) -> Reply:
+        if answer.status == "success":
+            reply = provider.latest
+        else:
+            reply = provider.reply_with(ending.cause(answer.verdict))
+            if reply is None or not self._usable(reply, answer, ending, provider):
+                raise self._failure(answer, ending, provider, request)
+        if reply is None:
+            raise RuntimeError("an answer came without a reply")
+        reply.http.extensions[ANSWER] = answer
+        return reply
+
+    @staticmethod
+    def _usable(reply: Reply, answer: Answer, ending: Ending, provider: SdkProvider[Reply]) -> bool:
+        """Whether the SDK can make of it what it would have made without failsoft."""
+        if reply.status >= HTTPStatus.BAD_REQUEST and reply.ended:
+            reply.http.headers["x-should-retry"] = "false"  # all that helps was tried
+            return True
+        return tells_itself(provider, answer, ending)
+
+    def _failure(
+        self, answer: Answer, ending: Ending, provider: SdkProvider[Reply], request: APIRequest
+    ) -> BaseException:
+        cause = ending.cause(answer.verdict)
+        return exception_for(answer, cause, _http_request(provider, request, self._url))
+
+    def _request(self, request: APIRequest, model: str, provider: SdkProvider[Reply]) -> Request:
+        given = _body_of(request).items()
+        body = {name: value for name, value in given if name not in _OF_THE_CALL}
+        timers = self._core.settings.timers
+        if not request.stream:
+            tokens = body.get("max_tokens")
+            timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
+        return Request(
+            body=body,
+            times=self._times(request, timers),
+            route=self._route,
+            model=model,
+            degrades=False,
+            targets=self._targets(model),
+            timers=timers,
+            provider=self._core.breaking(provider),
+        )
+
+    def _times(self, request: APIRequest, timers: TimerSettings) -> RequestTimes:
+        settings, now, timeout = self._core.settings, monotonic(), request.timeout
+        cap = float(timeout) if isinstance(timeout, float | int) else None
+        if not request.stream:
+            own, longest = settings.deadline_seconds, settings.answer_timeout_seconds
+            if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
+                own = max(own, min(2 * timers.first_content_seconds, longest))
+            return request_times(settings, now, timeout=cap, stream=False, own_seconds=own)
+        times = request_times(settings, now, timeout=None, stream=True)
+        # The SDK's own limit is on the silence in a stream, and not on its length.
+        ends = times.deadline_at if cap is None else min(times.deadline_at, now + cap)
+        return times._replace(deadline_at=ends)
+
+    def _targets(self, model: str) -> tuple[Target, ...]:
+        first = self._target(model)
+        return (first, *(target for target in self._chain if target != first))
+
+    def _target(self, spec: str) -> Target:
+        if "/" not in spec:
+            spec = f"{_PROVIDER}/{spec}"
+        if not spec.startswith(f"{_PROVIDER}/"):
+            raise SettingError("chain", f"a client of Anthropic's cannot call {spec}")
+        known = self._known.get(spec)
+        if known is None:
+            known = replace(target_for(spec, self._core.settings), host=self._host)
+            self._core.chain_of(self._route).check(known)
+            if len(self._known) < _KNOWN_MODELS:
+                self._known[spec] = known
+        return known
+
+
+@lru_cache(maxsize=64)
+def _unseen(timers: TimerSettings, max_tokens: int) -> TimerSettings:
+    """The timers of a plain answer: nothing is seen of it until it is whole."""
+    seconds = max(timers.wrapped_seconds, max_tokens / timers.wrapped_tokens_per_second)
+    seconds = max(min(seconds, DAY), timers.first_content_min_seconds)
+    return replace(timers, first_content_seconds=seconds)
+
+
+def _http_request(provider: SdkProvider[Reply], request: APIRequest, url: str) -> httpx2.Request:
+    reply = provider.latest
+    return reply.http.request if reply else httpx2.Request(request.method.upper(), url)

@@ -1,0 +1,220 @@
+"""Several owners of one log against a model of what it promises."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from log_kit import DONE, FAILED, frame, intent
+from redis_server import needs_redis, redis_server
+
+from failsoft.request_log.contract import Conflict, Known, Opened, RequestState
+from failsoft.request_log.redis_log import RedisLog
+from failsoft.request_log.sqlite_log import SqliteLog
+
+OWNERS = st.integers(0, 2)
+SCOPES = st.sampled_from(["a", "b"])
+PICK = st.integers(0, 1_000_000)
+
+
+@dataclass
+class Kept:
+    id: str
+    scope: str
+    body: bytes
+    owner: int
+    run: int = 1
+    state: RequestState = RequestState.QUEUED
+    retryable: bool = False
+    next_id: int = 1
+    frames: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
+
+
+class Logs(RuleBasedStateMachine):
+    def __init__(self, store):
+        super().__init__()
+        self.store = store
+
+    @initialize()
+    def begin(self):
+        self.runner = asyncio.Runner()
+        self.store.empty()
+        self.logs = [None, None, None]
+        for owner in range(3):
+            self.arrive(owner)
+        self.kept: list[Kept] = []
+        self.keys: dict[tuple[str, str], Kept] = {}
+        self.given: set[tuple[str, int]] = set()
+
+    def teardown(self):
+        for log in self.logs:
+            self.run(log.aclose())
+        self.runner.close()
+
+    def run(self, work):
+        return self.runner.run(work)
+
+    def arrive(self, owner):
+        async def start():
+            log = self.store.log()
+            log.start(on_cancel=lambda *_: None)
+            return log
+
+        self.logs[owner] = self.run(start())
+
+    def pick(self, number):
+        return self.kept[number % len(self.kept)]
+
+    @rule(owner=OWNERS, scope=SCOPES)
+    def open_without_key(self, owner, scope):
+        asked = intent(scope=scope)
+        found = self.run(self.logs[owner].open(asked))
+        assert isinstance(found, Opened)
+        assert found.new
+        self.kept.append(Kept(asked.id, scope, asked.fingerprint, owner))
+
+    @rule(
+        owners=st.lists(OWNERS, min_size=1, max_size=4),
+        key=st.sampled_from(["k", "l"]),
+        scope=SCOPES,
+        body=st.sampled_from([b"x", b"x", b"y"]),
+    )
+    def open_with_key(self, owners, key, scope, body):
+        asked = [intent(key, scope, body) for _ in owners]
+
+        async def all_at_once():
+            return await asyncio.gather(
+                *(self.logs[owner].open(one) for owner, one in zip(owners, asked, strict=True))
+            )
+
+        found = self.run(all_at_once())
+        kept = self.keys.get((scope, key))
+        if kept is not None and kept.body != body:
+            assert found == [Conflict()] * len(owners)
+            return
+        winners = [n for n, one in enumerate(found) if isinstance(one, Opened)]
+        if kept is None:
+            (winner,) = winners
+            kept = Kept(asked[winner].id, scope, body, owners[winner])
+            self.kept.append(kept)
+            self.keys[scope, key] = kept
+            assert found[winner].new
+        elif kept.retryable:
+            (winner,) = winners
+            assert not found[winner].new
+            assert found[winner].record.first_id >= kept.next_id
+            kept.run += 1
+            kept.owner, kept.state, kept.retryable = owners[winner], RequestState.QUEUED, False
+            kept.next_id = found[winner].record.first_id
+        else:
+            assert winners == []
+        for owner, one in zip(owners, found, strict=True):
+            assert (one.record.id, one.record.run) == (kept.id, kept.run)
+            if isinstance(one, Known):
+                assert one.ours is (owner == kept.owner and not kept.state.ended)
+
+    @precondition(lambda self: self.kept)
+    @rule(number=PICK, owner=OWNERS, count=st.integers(1, 5))
+    def append(self, number, owner, count):
+        kept = self.pick(number)
+        for _ in range(count):
+            data = frame(kept.next_id, f"{owner} {kept.run}")
+            self.logs[owner].append(kept.id, kept.run, data, kept.next_id, shown=True)
+            if owner == kept.owner and not kept.state.ended:
+                assert (kept.id, kept.next_id) not in self.given
+                self.given.add((kept.id, kept.next_id))
+                kept.frames.setdefault(kept.run, []).append((kept.next_id, data))
+                kept.next_id += 1
+
+    @precondition(lambda self: self.kept)
+    @rule(number=PICK, owner=OWNERS, run=st.integers(0, 1), ending=st.sampled_from([DONE, FAILED]))
+    def end(self, number, owner, run, ending):
+        kept = self.pick(number)
+        theirs = owner == kept.owner and not kept.state.ended and run == 0
+        assert self.run(self.logs[owner].end(kept.id, kept.run - run, ending)) is theirs
+        if theirs:
+            kept.state, kept.retryable = ending.state, ending.retryable
+
+    @precondition(lambda self: self.kept)
+    @rule(number=PICK, reader=OWNERS, run=st.integers(0, 1), after=st.integers(0, 12))
+    def read(self, number, reader, run, after):
+        kept = self.pick(number)
+        frames = kept.frames.get(kept.run - run, [])
+        after += kept.next_id - 8  # most often within what there is
+        if not kept.state.ended:
+            self.run(self.logs[kept.owner].find(kept.id, kept.scope))  # what is pending is written
+        found = self.run(self.logs[reader].events(kept.id, kept.run - run, after))
+        assert found.data == b"".join(data for number, data in frames if number > after)
+        assert found.last_id == max([after, *(number for number, _ in frames)])
+
+    @rule(owner=OWNERS)
+    def leave_and_come_back(self, owner):
+        self.run(self.logs[owner].aclose())
+        for kept in self.kept:
+            if kept.owner == owner and not kept.state.ended:
+                kept.state, kept.retryable = RequestState.INTERRUPTED, True
+        self.arrive(owner)
+
+    @invariant()
+    def everybody_sees_the_same(self):
+        for kept in getattr(self, "kept", [])[-4:]:
+            for log in self.logs:
+                found = self.run(log.find(kept.id, kept.scope))
+                assert (found.run, found.retryable) == (kept.run, kept.retryable)
+                assert found.state is kept.state
+                assert self.run(log.find(kept.id, "c")) is None
+                with contextlib.suppress(KeyError):
+                    assert self.run(log.cancel(kept.id, "c")) is None
+
+
+class Folder:
+    """Logs in files, each time in a folder that was not used before."""
+
+    def __init__(self, path):
+        self.path = path
+        self.number = 0
+
+    def empty(self):
+        self.number += 1
+
+    def log(self):
+        return SqliteLog(self.path / str(self.number))
+
+
+class Shared:
+    """Logs in one Redis."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def empty(self):
+        self.server.forget()
+
+    def log(self):
+        return RedisLog(self.server.url)
+
+
+def check(store):
+    extent = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(lambda: Logs(store), settings=extent)
+
+
+def test_in_files(tmp_path):
+    check(Folder(tmp_path))
+
+
+@needs_redis
+def test_in_redis(tmp_path, monkeypatch):
+    # A busy machine is not an outage.
+    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 2.0)
+    with redis_server(tmp_path) as server:
+        check(Shared(server))

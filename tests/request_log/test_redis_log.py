@@ -1,0 +1,242 @@
+"""The log in Redis keeps the contract, and what is its own."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from log_contract import LogContract
+from log_kit import DONE, FAILED, feed, intent, known, opened, until
+from redis_server import needs_redis, redis_server
+
+from failsoft.request_log import redis_wire as scripts
+from failsoft.request_log.contract import Opened, RequestState
+from failsoft.request_log.redis_log import RedisLog
+from failsoft.storage.redis import connect
+
+pytestmark = needs_redis
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine is not an outage."""
+    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+async def another(shared):
+    logs = []
+
+    async def start(*, on_cancel=lambda *_: None, **settings):
+        log = RedisLog(shared.url, **settings)
+        log.start(on_cancel=on_cancel)
+        logs.append(log)
+        return log
+
+    yield start
+    for log in logs:
+        await log.aclose()
+    shared.forget()
+
+
+class TestRedisLog(LogContract):
+    pass
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """An owner that gave no sign is dead soon."""
+    for module in ("redis_commands", "redis_worker"):
+        monkeypatch.setattr(f"failsoft.request_log.{module}.DEAD_SECONDS", 1.0)
+    monkeypatch.setattr("failsoft.request_log.redis_worker._SIGN_SECONDS", 0.05)
+    monkeypatch.setattr("failsoft.request_log.redis_worker._RETRY_SECONDS", 0.05)
+
+
+@pytest.fixture
+async def admin(shared):
+    async with connect(shared.url, timeout=30) as client:
+        yield client
+
+
+async def die(log):
+    """It is killed: it says nothing any more, and takes no leave."""
+    log._courier._task.cancel()
+    await asyncio.wait((log._courier._task,))
+    log._courier = None
+    await log._wire.aclose()
+
+
+async def cut_off(log, monkeypatch):
+    """It lives, and does not reach Redis."""
+
+    async def unreachable(_):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(log._wire, "send", unreachable)
+    monkeypatch.setattr(log._wire, "prepare", lambda: unreachable(()))
+
+    async def down():
+        return not log.status.up
+
+    await until(down)
+
+
+async def ended(log, record):
+    async def over():
+        return (await log.find(record.id, record.scope)).state.ended
+
+    await until(over)
+    return await log.find(record.id, record.scope)
+
+
+async def test_everything_expires(another, admin):
+    log, sibling = await another(retention_seconds=60.0), await another(retention_seconds=60.0)
+    running, over = await opened(log, intent("k")), await opened(log, intent("l"))
+    feed(log, running, 1)
+    feed(log, over, 1)
+    await log.end(over.id, 1, replace(FAILED, story=b"[]"))
+    await opened(sibling, intent("l"))
+    await known(sibling, intent("k"))
+    await sibling.follow(running.id)
+    await sibling.cancel(running.id, running.scope)
+    await opened(log, intent())
+    keys = [key async for key in admin.scan_iter()]
+    assert all(key.startswith(b"failsoft:1:") for key in keys)
+    kinds = {key.decode().rsplit(":", 1)[1] for key in keys}
+    assert kinds >= {"record", "frames", "stories", "place", "runs", "owners", "followers"}
+
+    async def bounded() -> bool:
+        return all([0 < await admin.ttl(key) <= 60 + 86400 for key in await admin.keys()])
+
+    await until(bounded)
+
+
+async def test_what_ended_is_gone_after_the_retention(another, admin):
+    log = await another(retention_seconds=0.2)
+    record = await opened(log, intent())
+    feed(log, record, 1)
+    await log.end(record.id, 1, DONE)
+    await log.aclose()
+
+    async def gone() -> bool:
+        return not await admin.keys("*record") + await admin.keys("*frames")
+
+    await until(gone)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_asks_finds_the_end_of_a_dead_owners_run(another):
+    log, sibling = await another(), await another()
+    record = await opened(log, intent("k"))
+    data = feed(log, record, 1, 2)
+    await log.find(record.id, record.scope)
+    await die(log)
+    found = await ended(sibling, record)
+    assert (found.state, found.retryable) == (RequestState.INTERRUPTED, True)
+    assert found.last_id == 100_002
+    assert (await sibling.events(record.id, 1, 0)).data == data
+    again = await sibling.open(intent("k"))
+    assert isinstance(again, Opened)
+    assert (again.record.id, again.record.run) == (record.id, 2)
+    assert again.record.first_id == found.last_id + 1
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_opens_the_key_of_a_dead_owner_runs_it_again(another):
+    log = await another()
+    record = await opened(log, intent("k"))
+    await die(log)
+    sibling = await another()
+    assert (await known(sibling, intent("k"))).record.state is RequestState.QUEUED
+
+    async def free() -> bool:
+        return isinstance(await sibling.open(intent("k")), Opened)
+
+    await until(free)
+    assert (await sibling.find(record.id, record.scope)).run == 2
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_dead_owners_runs_are_ended_though_nobody_asks(another, admin):
+    log, _ = await another(), await another()
+    records = [await opened(log, intent(key)) for key in ("k", None)]
+    places = [log._places[record.id] for record in records]
+    await log.find("r", "s")
+    await die(log)
+    for place in places:
+
+        async def over(place=place) -> bool:
+            return await admin.hget(f"failsoft:1:{{{place}}}:record", "state") == b"interrupted"
+
+        await until(over)
+
+    async def buried() -> bool:
+        return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
+
+    await until(buried)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_who_was_cut_off_for_long_finds_its_runs_interrupted(another, monkeypatch):
+    log, sibling = await another(), await another()
+    record = await opened(log, intent("k"))
+    data = feed(log, record, 1)
+    await log.find(record.id, record.scope)
+    with monkeypatch.context() as broken:
+        await cut_off(log, broken)
+        feed(log, record, 2)
+        assert (await ended(sibling, record)).state is RequestState.INTERRUPTED
+
+    async def back() -> bool:
+        return log.status.up
+
+    await until(back)
+    assert not await log.end(record.id, 1, DONE)
+    assert (await sibling.events(record.id, 1, 0)).data == data
+
+
+@pytest.mark.usefixtures("soon")
+async def test_after_an_outage_of_all_nobody_is_taken_for_dead(another, monkeypatch):
+    log, sibling = await another(), await another()
+    record = await opened(log, intent("k"))
+    with monkeypatch.context() as broken:
+        await cut_off(sibling, broken)
+        await cut_off(log, broken)
+        await asyncio.sleep(1.2)  # longer than a life without signs
+
+    async def back() -> bool:
+        return log.status.up and sibling.status.up
+
+    await until(back)
+    assert (await sibling.find(record.id, record.scope)).state is RequestState.QUEUED
+    await asyncio.sleep(1.2)
+    assert (await sibling.find(record.id, record.scope)).state is RequestState.QUEUED
+    assert await log.end(record.id, 1, DONE)
+
+
+async def test_a_clean_end_leaves_no_trace_of_its_owner(another, admin):
+    log = await another()
+    await opened(log, intent("k"))
+    await log.aclose()
+    assert [key async for key in admin.scan_iter(f"*{log._owner}*")] == []
+    assert await admin.zcard("failsoft:1:owners") == 0
+
+
+async def test_places_of_those_who_came_second_are_not_kept(another, admin):
+    log, sibling = await another(), await another()
+    record = await opened(log, intent("k"))
+    await asyncio.gather(*(known(sibling, intent("k")) for _ in range(20)))
+    await sibling.find(record.id, record.scope)
+    assert await admin.keys("*place") == [f"failsoft:1:{{{record.id}}}:place".encode()]
+
+
+def test_every_script_is_known_by_its_name():
+    folder = Path(scripts.__file__).parent / "lua"
+    names = {path.stem for path in folder.glob("*.lua")}
+    assert names == {"common", *scripts.SCRIPTS}

@@ -1,0 +1,305 @@
+"""Redis is frozen, dead, empty, full: requests are answered all the same, and it comes back."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from functools import partial
+
+import pytest
+from log_kit import DONE, FAILED, feed, frame, intent, is_down, known, opened, until
+from redis_server import needs_redis, redis_server
+
+from failsoft.request_log.contract import LogDownError, Opened, RequestState
+from failsoft.request_log.redis_log import RedisLog
+from failsoft.storage.redis import connect
+
+pytestmark = needs_redis
+
+down = partial(is_down, told="request log in Redis at 127")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    # But a busy machine is not an outage.
+    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr("failsoft.request_log.redis_worker._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("failsoft.request_log.redis_worker._SIGN_SECONDS", 0.05)
+
+
+@pytest.fixture
+def server(tmp_path):
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def start(server):
+    logs = []
+
+    def begin():
+        log = RedisLog(server.url)
+        log.start(on_cancel=lambda *_: None)
+        logs.append(log)
+        return log
+
+    yield begin
+    for log in logs:
+        await log.aclose()
+
+
+@pytest.fixture
+async def admin(server):
+    async with connect(server.url, timeout=30) as client:
+        yield client
+
+
+async def up(log):
+    async def risen() -> bool:
+        return log.status.up
+
+    await until(risen)
+    assert log.status.problem == ""
+    await log.find("r", "s")
+
+
+def lose_replies(log):
+    """What is sent is done, and nobody hears of it; once the log has fallen all is well again."""
+    send = log._wire.send
+
+    async def deaf(commands):
+        await send(commands)
+        log._wire.send = send
+        raise TimeoutError
+
+    log._wire.send = deaf
+
+
+async def test_frozen_and_thawed(start, server):
+    log, sibling = start(), start()
+    record, other = await opened(log, intent("k")), await opened(log, intent("o"))
+    data = feed(log, record, 1, 2)
+    await log.find(record.id, record.scope)
+    server.freeze()
+    data += feed(log, record, 3, 4)
+    log.progress(record.id, 1, 2, None)
+    await down(log, "does not answer in time", "tried again by itself")
+    data += feed(log, record, 5)
+    assert await log.end(other.id, 1, FAILED)
+    server.thaw()
+    await up(log)
+    await up(sibling)
+    assert (await sibling.events(record.id, 1, 0)).data == data
+    assert (await sibling.find(record.id, record.scope)).attempt == 2
+    assert (await sibling.find(other.id, other.scope)).state is RequestState.FAILED
+    assert await log.end(record.id, 1, DONE)
+    assert not await log.end(record.id, 1, DONE)
+
+
+async def test_killed_and_started_again_empty(start, server):
+    log = start()
+    record, other = await opened(log, intent("k")), await opened(log, intent("o"))
+    feed(log, record, 1)
+    server.kill()
+    await down(log, "cannot be reached", "check that it runs")
+    feed(log, record, 2)
+    server.start()
+    await up(log)
+    assert await log.find(record.id, record.scope) is None
+    assert await log.end(record.id, 1, DONE)
+    anew = await opened(log, intent("k"))
+    feed(log, other, 1)  # nothing of it is held for ever
+    assert await log.end(other.id, 1, DONE)
+    assert log._courier.pending._bytes_in == log._courier.pending._bytes_out
+    data = feed(log, anew, 1)
+    assert (await log.events(anew.id, 1, 0)).data == data
+
+
+async def test_not_there_from_the_start(start, server):
+    server.kill()
+    log = start()
+    await down(log, "cannot be reached")
+    server.start()
+    await up(log)
+    await opened(log, intent("k"))
+    assert (await known(log, intent("k"))).ours
+
+
+async def test_a_change_is_logged_once_each_way(start, server, caplog):
+    caplog.set_level(logging.INFO, "failsoft.request_log")
+    log = start()
+    await opened(log, intent())
+    server.kill()
+    await down(log)
+    await asyncio.sleep(0.3)  # some tries
+    server.start()
+    await up(log)
+    lines = [(line.levelname, line.getMessage()) for line in caplog.records]
+    assert lines == [("ERROR", "request_log_down"), ("WARNING", "request_log_up")]
+    assert "cannot be reached" in caplog.records[0].fields["problem"]
+
+
+async def test_memory_is_bounded_while_it_is_frozen(start, server, monkeypatch):
+    monkeypatch.setattr("failsoft.request_log.outbox.MAX_PENDING_BYTES", 5000)
+    log = start()
+    record = await opened(log, intent())
+    server.freeze()
+    await down(log)
+    assert "lost to the log" not in log.status.problem
+    feed(log, record, *range(1, 1001))
+    assert "lost to the log" in log.status.problem
+    server.thaw()
+    await up(log)
+    found = await log.events(record.id, 1, 0)
+    assert len(found.data) < 5000
+    assert 0 < found.last_id < 1000
+    await log.end(record.id, 1, DONE)
+    assert (await log.find(record.id, record.scope)).last_id == 1000
+
+
+async def test_much_that_was_held_is_written_in_pieces(start, server):
+    log = start()
+    record = await opened(log, intent())
+    server.freeze()
+    await down(log)
+    data = b""
+    for number in range(1, 101):
+        large = b"id: %d\ndata: %b\n\n" % (number, b"x" * 20_000)
+        log.append(record.id, 1, large, number, shown=True)
+        data += large
+    server.thaw()
+    await up(log)
+    assert (await log.events(record.id, 1, 0)).data == data
+
+
+async def test_a_lost_reply_doubles_no_frame(start):
+    log = start()
+    record = await opened(log, intent())
+    lose_replies(log)
+    data = feed(log, record, 1, 2)
+
+    async def fallen() -> bool:
+        return not log.status.up
+
+    await until(fallen)
+    data += feed(log, record, 3)
+    await up(log)
+    assert (await log.events(record.id, 1, 0)).data == data
+
+
+async def test_an_opening_that_nobody_heard_of_is_taken_back(start):
+    log, sibling = start(), start()
+    await log.find("r", "s")
+    lose_replies(log)
+    lost = await log.open(intent("k"))
+    assert isinstance(lost, Opened)
+    assert not log.status.up
+    assert (await known(sibling, intent("k"))).record.id == lost.record.id
+    await up(log)
+    again = await sibling.open(intent("k"))
+    assert isinstance(again, Opened)
+    assert (again.record.id, again.record.run) == (lost.record.id, 2)
+
+
+async def test_an_end_that_nobody_heard_of_is_the_end(start):
+    log = start()
+    record = await opened(log, intent("k"))
+    lose_replies(log)
+    assert await log.end(record.id, 1, DONE)
+    await up(log)
+    assert (await known(log, intent("k"))).record.state is RequestState.DONE
+
+
+async def test_scripts_that_were_forgotten_are_sent_again(start, admin):
+    log = start()
+    record = await opened(log, intent("k"))
+    await admin.script_flush()
+    data = feed(log, record, 1)
+    assert (await log.events(record.id, 1, 0)).data == data
+    assert log.status.up
+
+
+async def test_a_connection_that_was_closed_is_made_again(start, admin):
+    log = start()
+    record = await opened(log, intent("k"))
+    await admin.client_kill_filter(_type="normal", skipme=True)
+    await asyncio.sleep(0.1)
+    assert (await known(log, intent("k"))).record == record
+    assert log.status.since is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            ("CONFIG", "SET", "maxmemory", "1"),
+            ("CONFIG", "SET", "maxmemory", "0"),
+            "memory is full",
+        ),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "read-only replica"),
+    ],
+)
+async def test_it_takes_nothing(start, admin, before, after, words):
+    log = start()
+    await opened(log, intent("k"))
+    await admin.execute_command(*before)
+    await down(log, words)
+    await admin.execute_command(*after)
+    await up(log)
+    await opened(log, intent("l"))
+
+
+async def test_a_wrong_password(start, admin):
+    await admin.config_set("requirepass", "planted")
+    log = start()
+    await down(log, "refuses this user", "redis_url")
+    assert "planted" not in log.status.problem
+
+
+async def test_a_foreign_key_in_its_place_takes_nothing_else_along(start, admin):
+    log = start()
+    record, other = await opened(log, intent()), await opened(log, intent())
+    await admin.set(f"failsoft:1:{{{record.id}}}:frames", "mine")
+    feed(log, record, 1)
+    data = feed(log, other, 1)
+    assert (await log.events(other.id, 1, 0)).data == data
+    with contextlib.suppress(LogDownError):
+        await log.events(record.id, 1, 0)
+    assert await log.end(record.id, 1, DONE)
+    assert log.status.up
+    assert (await log.find(record.id, record.scope)).state is RequestState.DONE
+
+
+async def test_before_the_start_it_is_down(server):
+    log = RedisLog(server.url)
+    assert "not started" in log.status.problem
+    await down(log)
+
+
+async def test_frames_of_a_run_that_others_ended_are_not_held(start, server):
+    log = start()
+    record = await opened(log, intent("k"))
+    data = feed(log, record, 1)
+    await log.find(record.id, record.scope)
+    async with connect(server.url, timeout=30) as client:
+        await client.hset(
+            f"failsoft:1:{{{log._places[record.id]}}}:record", "ended_at", "9999999999"
+        )
+    feed(log, record, 2)
+    log.progress(record.id, 1, 5, None)
+    found = await log.events(record.id, 1, 0)
+    assert (found.data, found.record.attempt) == (data, 0)
+    log.append(record.id, 1, frame(3), 3, shown=True)
+    assert log._courier.pending._bytes_in == log._courier.pending._bytes_out
+    assert not await log.end(record.id, 1, DONE)
+
+
+async def test_a_loop_that_is_held_up_takes_redis_for_no_slower(start, caplog, monkeypatch):
+    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 0.4)
+    log = start()
+    await opened(log, intent("k"))
+    loop = asyncio.get_running_loop()
+    for tenths in range(5):  # at different moments of a question
+        loop.call_later(tenths / 10_000, time.sleep, 0.5)
+        assert await known(log, intent("k"))
+    assert caplog.records == []

@@ -1,0 +1,153 @@
+"""What every store does."""
+
+import asyncio
+
+import pytest
+
+from failsoft.shared_state.store import Operation
+
+KEY = "breaker:a"
+
+
+def breaker(name, *arguments, key=KEY):
+    return Operation("breaker", key, name, arguments)
+
+
+def record(sequence, *, process="p", generation=0, calls=1, failures=1, broke=0, weight=1, older=0):
+    counted = (calls, failures, broke, weight, older)
+    return breaker("record", process, sequence, generation, *counted, 6000, 10)
+
+
+def nothing_known(key=KEY):
+    return breaker("sync", 0, 0, 0, "closed", 0, 0, 0, "", key=key)
+
+
+class StoreContract:
+    @pytest.fixture
+    async def store(self):
+        raise NotImplementedError
+
+    async def do(self, store, *operations):
+        return (await store.run(operations))[-1]
+
+    async def test_what_is_not_there_is_closed_and_is_not_made_by_looking(self, store):
+        told = await self.do(store, nothing_known())
+        assert (told["key"], told["state"], told["generation"]) == (KEY, "closed", 0)
+        assert told["born"] == 0
+
+    async def test_replies_come_in_order_one_for_each(self, store):
+        keys = [f"breaker:{n}" for n in range(5)]
+        told = await store.run([nothing_known(key) for key in keys])
+        assert [each["key"] for each in told] == keys
+
+    async def test_nothing_asked_is_nothing_told(self, store):
+        assert await store.run([]) == []
+
+    async def test_what_is_told_twice_counts_once(self, store):
+        told = await self.do(store, record(1), record(1), record(2), record(1), record(2))
+        assert told["counts"]["failures"] == told["counts"]["in_row"] == 2
+
+    async def test_a_success_ends_the_row_and_no_count(self, store):
+        again = record(2, calls=3, failures=1, broke=1, weight=1)
+        told = await self.do(store, record(1, weight=7), again)
+        assert (told["counts"]["in_row"], told["counts"]["calls"]) == (1, 4)
+
+    async def test_it_opens_once_for_one_generation(self, store):
+        open_it = breaker("open", 0, 60_000, "failures in a row", "overloaded")
+        first, second = await store.run([open_it, breaker("open", 0, 90_000, "late", "")])
+        assert (first["state"], first["cause"]) == ("open", "overloaded")
+        assert second == {**first, "now": second["now"]}
+
+    async def test_what_an_older_generation_counted_is_nothing(self, store):
+        opened = await self.do(store, breaker("open", 0, 0, "r", ""))
+        closed = await self.do(store, breaker("restore", "p", 1, "restored by hand"))
+        told = await self.do(store, record(2, generation=opened["generation"]))
+        assert closed["generation"] > opened["generation"] > 0
+        assert told["counts"]["failures"] == 0
+
+    async def test_one_lease_at_a_time_and_its_successes_close(self, store):
+        opened = await self.do(store, breaker("open", 0, 0, "r", ""))
+        first, second = await store.run(
+            [breaker("lease", opened["generation"], name, 9000, 1) for name in ("l1", "l2")]
+        )
+        assert (first["granted"], first["state"], "granted" in second) == ("l1", "half_open", False)
+        passed = breaker("probe", "l1", "success", 1, 0, "")
+        told, again = await store.run([passed, passed])
+        assert told["state"] == "closed"
+        assert again["generation"] == told["generation"]
+
+    async def test_a_probe_that_fails_opens_anew(self, store):
+        leased = breaker("lease", 0, "l", 9000, 1)
+        failed = breaker("probe", "l", "failure", 1, 7000, "upstream")
+        told = await self.do(store, breaker("open", 0, 0, "r", ""), leased, failed)
+        assert (told["state"], told["reopened"], told["cause"]) == ("open", 1, "upstream")
+
+    async def test_what_was_isolated_grants_nothing_until_it_is_restored(self, store):
+        told = await self.do(
+            store, breaker("isolate", "p", 1, "by hand"), breaker("lease", 0, "l", 9000, 1)
+        )
+        assert told["isolated"]
+        assert "granted" not in told
+        told = await self.do(store, breaker("restore", "p", 2, "by hand"))
+        assert (told["state"], told["isolated"]) == ("closed", False)
+
+    async def test_who_knows_more_than_a_store_that_lost_all_is_believed(self, store):
+        told = await self.do(store, breaker("sync", 77, 5, 0, "open", 3000, 1, 0, ""))
+        assert told["isolated"]
+        told = await self.do(
+            store, breaker("sync", 99, 5, 0, "open", 3000, 0, 2, "upstream", key="breaker:b")
+        )
+        assert (told["state"], told["reopened"], told["cause"]) == ("open", 2, "upstream")
+
+    async def test_a_bench_is_never_shortened(self, store):
+        first, second = await store.run(
+            Operation("hold", "hold:f", "hold", ("bench", ms, 0, 0, 0, "requests"))
+            for ms in (9000, 50)
+        )
+        assert second["until"] == first["until"]
+        assert second["generation"] == first["generation"]
+
+    async def test_a_park_within_a_longer_bench_owes_its_probe(self, store):
+        told = await self.do(
+            store,
+            Operation("hold", "hold:f", "hold", ("bench", 9000, 0, 0, 10, "requests")),
+            Operation("hold", "hold:f", "hold", ("park", 50, 1, 1, 0, "billing")),
+            Operation("hold", "hold:f", "hold", ("bench", 9500, 0, 0, 10, "requests")),
+        )
+        assert told["probe_due"]
+        assert told["until"] >= told["now"] + 9000
+
+    async def test_a_change_is_pushed_and_no_change_is_not(self, store):
+        pushed, ready = asyncio.Queue(), asyncio.Event()
+        listening = asyncio.create_task(store.listen(pushed.put_nowait, ready.set))
+        async with asyncio.timeout(30):
+            await ready.wait()
+            opened = await self.until_pushed(store, pushed)
+            await store.run([record(9, failures=0, weight=0), nothing_known()])
+            closed = await self.do(store, breaker("restore", "p", 10, "by hand"))
+            while (told := await pushed.get())["key"] != KEY:
+                pass
+        listening.cancel()
+        await asyncio.wait([listening])
+        assert opened["state"] == "open"
+        assert told == closed
+
+    async def test_the_first_failure_after_a_calm_is_told_to_all(self, store):
+        first = await self.do(store, record(1))
+        assert first["stirred"] == first["now"]
+        second = await self.do(store, record(2))
+        assert second["stirred"] == first["stirred"]
+        well = await self.do(store, record(3, failures=0, broke=1, weight=0))
+        assert well["stirred"] == first["stirred"]
+
+    async def until_pushed(self, store, pushed):
+        """A subscription may begin a moment late."""
+        for number in range(100):
+            key = f"breaker:first/{number}"
+            told = await self.do(store, breaker("open", 0, 9000, "r", "", key=key))
+            with_it = asyncio.create_task(pushed.get())
+            await asyncio.wait([with_it], timeout=0.2)
+            if with_it.done():
+                return told
+            with_it.cancel()
+        raise AssertionError("nothing is pushed")
