@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from cli_command import Running, run, running
+from cli_command import READY, Running, run, running
 from redis_server import needs_redis, redis_server
 
 LAST_WORDS_OF_THE_WELCOME = "as it happens:\n"
@@ -173,26 +173,27 @@ async def told_of_redis(base: str, *, off: bool | None = None) -> dict[str, Any]
             return (await reply.json())["redis"]
 
 
-async def until_store(base: str, *, up: bool) -> str:
+async def until_healthy(base: str, *, store_up: bool, status: str) -> None:
+    """Wait for both: each of the stores in one Redis finds out by itself."""
     async with aiohttp.ClientSession(base) as session, asyncio.timeout(20):
         while True:
             async with session.get("/api/health/ai") as reply:
                 health = await reply.json()
             (store,) = (one for one in health["stores"] if one["name"] == "shared_state")
-            if store["up"] is up:
-                return health["status"]
+            if store["up"] is store_up and health["status"] == status:
+                return
             await asyncio.sleep(0.02)
 
 
 async def goes_off_and_comes_back(demo: Demo) -> None:
     base = demo.page.removesuffix("/")
     assert await told_of_redis(base) == {"off": False, "problem": ""}
-    assert await until_store(base, up=True) == "ok"
+    await until_healthy(base, store_up=True, status="ok")
     await told_of_redis(base, off=True)
-    assert await until_store(base, up=False) == "degraded"
+    await until_healthy(base, store_up=False, status="degraded")
     assert json.loads(await curl(demo.commands[0]))["status"] == "success"
     await told_of_redis(base, off=False)
-    assert await until_store(base, up=True) == "ok"
+    await until_healthy(base, store_up=True, status="ok")
     await demo.process.until("store out of reach: shared_state(?s:.*)store back: shared_state")
 
 
@@ -218,9 +219,18 @@ async def test_its_redis_ends_with_it(demo, end):
     (own,) = children(demo.process.process.pid)
     ended = await demo.process.stop(end)
     assert (ended.code, ended.err) == (-signal.SIGKILL if end == signal.SIGKILL else 0, "")
-    async with asyncio.timeout(10):
-        while not gone(own):  # noqa: ASYNC110 - nobody tells of another's end
-            await asyncio.sleep(0.02)
+    await until_gone(own)
+
+
+@needs_redis
+async def test_a_window_closed_before_the_welcome_leaves_nothing_behind(tmp_path):
+    async with running("demo", "--port", "0", cwd=tmp_path) as process:
+        async with asyncio.timeout(READY):
+            while not (found := children(process.process.pid)):  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.005)
+        ended = await process.stop(signal.SIGHUP)
+    assert (ended.code, ended.err) == (0, "")
+    await until_gone(*found)
 
 
 @needs_redis
@@ -262,8 +272,14 @@ async def test_where_there_is_none_it_says_why(tmp_path, environ, why):
         assert why in (await told_of_redis(base))["problem"]
 
 
-def gone(pid: str) -> bool:
-    return not Path(f"/proc/{pid}").exists()
+async def until_gone(*pids: str) -> None:
+    async with asyncio.timeout(10):
+        while any(exists(pid) for pid in pids):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.02)
+
+
+def exists(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def children(pid: int) -> list[str]:

@@ -225,11 +225,15 @@ def demo(
     drain = min(_DRAIN_SECONDS, settings.server.drain_seconds)
     settings = replace(settings, server=replace(settings.server, drain_seconds=drain))
     with ends_when_told():
-        asyncio.run(_real(settings) if has_key(settings) else _simulated(settings))
+        asyncio.run(_demo(settings))
 
 
-async def _real(settings: Settings) -> None:
-    await _serve(settings, about=_REAL)
+async def _demo(settings: Settings) -> None:
+    _end_with_the_window()
+    if has_key(settings):
+        await _serve(settings, about=_REAL)
+    else:
+        await _simulated(settings)
 
 
 async def _simulated(settings: Settings) -> None:
@@ -284,12 +288,14 @@ async def _serve(
             ws="none",
             timeout_graceful_shutdown=int(_DRAIN_SECONDS),
         )
-        _end_with_the_window()
         await Server(config).serve([listener])
 
 
 def _end_with_the_window() -> None:
-    """Let a window that is closed end the demo as Ctrl-C does: what it has started ends with it."""
+    """Let a closed window end the demo as Ctrl-C does, with all that it has started.
+
+    From the beginning: the signal may come before the server listens to any.
+    """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, signal.raise_signal, signal.SIGTERM)
