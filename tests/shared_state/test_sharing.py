@@ -326,3 +326,31 @@ def test_nothing_grows_while_nobody_is_told():
         notes.failed(weight=1, older=0)
         notes.by_hand("isolate")
     assert len(leading.take()) == 2
+
+
+class FailingStore(MemoryStore):
+    """One that can be listened to until it fails."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.fails = asyncio.Event()
+
+    async def listen(self, _on_change, on_ready):
+        on_ready()
+        await self.fails.wait()
+        raise StoreError("gone")
+
+
+def test_a_process_that_leaves_as_the_store_fails_leaves():
+    world = World(FailingStore, processes=1)
+    (process,) = world.processes
+
+    async def fail_and_leave():
+        world.store.fails.set()
+        await asyncio.sleep(0)  # the listener fails; its task group does not know yet
+        process.stop()
+        await asyncio.wait({process.task}, timeout=5)
+
+    world.do(fail_and_leave())
+    assert process.task.cancelled()
+    world.close()

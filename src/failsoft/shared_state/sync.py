@@ -79,6 +79,7 @@ class Sharing:
                     await self._session()
                 except* Exception as errors:  # noqa: BLE001 - the next session may go well
                     self._failed(_first(errors), began)
+                _raise_if_cancelled()
                 if not self._leading.switch.leads:
                     await asyncio.sleep(_AGAIN_SECONDS)
         finally:
@@ -234,6 +235,13 @@ class Sharing:
         self._untold = [step for step in self._untold if step.name in BY_HAND]
         self._on_status(str(error) if isinstance(error, StoreError) else type(error).__name__)
         self._looked.set()
+
+
+def _raise_if_cancelled() -> None:
+    """A task group that fails as its task is cancelled raises the failure alone (before 3.13)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
