@@ -232,12 +232,25 @@ async def test_a_stream_that_is_left_is_cancelled_at_the_provider(kind):
         await until(lambda: use.simulator.requests[0].outcome == "client_gone")
 
 
-async def test_a_stream_that_is_dropped_is_cancelled_too():
-    async with wrapped("async", "*=latency;between_events_ms=50") as use:
+@KINDS
+@pytest.mark.parametrize("read", [False, True])
+async def test_a_stream_that_is_dropped_is_cancelled_whatever_the_collector_does(kind, read):
+    def drop(stream):
+        if read:
+            next(iter(stream))
+
+    async with wrapped(kind, "*=latency;between_events_ms=200") as use:
         stream = await create(use, stream=True)
-        del stream
-        gc.collect()
-        await until(lambda: use.simulator.requests[0].outcome == "client_gone")
+        gc.disable()
+        try:
+            if not use.is_async:
+                await asyncio.to_thread(drop, stream)
+            elif read:
+                await anext(stream)
+            del stream
+            await until(lambda: use.simulator.requests[0].outcome == "client_gone")
+        finally:
+            gc.enable()
 
 
 async def test_cancelling_the_call_cancels_the_attempt():

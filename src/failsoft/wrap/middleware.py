@@ -46,29 +46,37 @@ def with_body(begun: Streamed, body: AsyncBody | BlockingBody) -> Any:
         extensions=http.extensions,
     )
     response.history = http.history
-    body.response = response
+    body.response = weakref.ref(response)
     given = begun.reply.hand_over()
     given.http_response = response
     return given
 
 
+def _no_response() -> None:
+    """A reference to no response, until there is one."""
+
+
 class _Body:
-    """What both have. Dropping it unread ends the request, as closing it does."""
+    """What both have. Dropping it unread ends the request, as closing it does.
+
+    The response holds the body. The body's own reference to it is weak: a cycle would leave it to
+    the garbage collector when a dropped stream ends.
+    """
 
     def __init__(self, begun: Streamed) -> None:
-        self.response: httpx2.Response | None = None
+        self.response: Callable[[], httpx2.Response | None] = _no_response
         self._begun = begun
         self._since = time.perf_counter()
 
     def _took(self, chunk: bytes) -> bytes:
         conclusion = self._begun.pipe.conclusion
-        if conclusion is not None and self.response is not None:
-            self.response.extensions[ANSWER] = conclusion[0]
+        if conclusion is not None and (response := self.response()) is not None:
+            response.extensions[ANSWER] = conclusion[0]
         return chunk
 
     def _closing(self) -> None:
-        if self.response is not None:
-            self.response.elapsed = timedelta(seconds=time.perf_counter() - self._since)
+        if (response := self.response()) is not None:
+            response.elapsed = timedelta(seconds=time.perf_counter() - self._since)
 
     def __del__(self) -> None:
         self._begun.cancel()
