@@ -1,5 +1,5 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs.
-.PHONY: run run-cluster test lint types pins bench drill docs clean
+.PHONY: run run-cluster test explore lint types pins bench drill docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,10 @@ run-cluster: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@sh scripts/check.sh
+
+# The property tests on fresh examples; what fails prints how to see it again.
+explore: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=explore
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -11,7 +11,7 @@ import aiohttp
 import anthropic
 import pytest
 from anthropic import AsyncAnthropic
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.chaos.simulator import Simulator
@@ -338,7 +338,6 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(BODIES)
 def test_any_body_is_answered_and_its_events_add_up(body: dict[str, Any]) -> None:
     answer = compose(parse_call(parse_body(json.dumps(body).encode())), seed=0)
@@ -353,7 +352,6 @@ def test_any_body_is_answered_and_its_events_add_up(body: dict[str, Any]) -> Non
     assert not tool or json.dumps(json.loads(tool)) == json.dumps(last["input"])
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_any_other_json_is_a_bad_call_or_a_call(value: Any) -> None:
     for body in (value, {"model": value, "max_tokens": value, "messages": value}):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsoft.classify import (
@@ -81,7 +81,7 @@ def check(failure, provider="anthropic", now=0.0):
 
 
 @given(status=STATUSES, headers=HEADERS, body=BODIES, provider=PROVIDERS, now=NOWS)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_any_reply(status, headers, body, provider, now):
     known = status if isinstance(status, int) and 100 <= status <= 999 else None
     for kind in (ReplyFailed, StreamFailed):

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.config.loading import Loaded, load_settings
@@ -67,7 +67,6 @@ def load(content: bytes, environ: dict[str, str], overrides: dict[str, object]) 
     return None
 
 
-@settings(deadline=None)  # a shared disk is slow at times
 @given(table=TABLES, environ=ENVIRON)
 def test_any_file_and_environment_load_or_are_refused(table, environ):
     content = "\n".join(f"{as_toml(key)} = {as_toml(value)}" for key, value in table.items())
@@ -76,19 +75,16 @@ def test_any_file_and_environment_load_or_are_refused(table, environ):
         assert all(line.isprintable() for line in loaded.warnings)
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=40) | TEXT.map(str.encode))
 def test_any_bytes_as_a_file_load_or_are_refused(content):
     load(content, {}, {})
 
 
-@settings(deadline=None)
 @given(overrides=st.dictionaries(st.sampled_from([k.name for k in KNOWN]) | TEXT, SCALARS))
 def test_any_arguments_load_or_are_refused(overrides):
     load(b"", {}, overrides)
 
 
-@settings(deadline=None)
 @given(known=st.sampled_from([known for known in KNOWN if known.spec.secret]), tail=TEXT)
 def test_a_secret_is_never_told(known, tail):
     problem = ""

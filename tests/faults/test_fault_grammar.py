@@ -7,7 +7,7 @@ import math
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.errors import SettingError
@@ -64,13 +64,11 @@ def faults(draw: st.DrawFn) -> Fault:
     return Fault(name=name, rate=draw(st.floats(0, 1)), **values)
 
 
-@settings(deadline=None)
 @given(faults())
 def test_what_is_written_reads_back_the_same(fault: Fault) -> None:
     assert parse_fault(format_fault(fault)) == fault
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_fault_or_a_setting_error(text: str) -> None:
     with contextlib.suppress(SettingError):

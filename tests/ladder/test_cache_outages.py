@@ -319,7 +319,7 @@ def scribble(file, at, junk):
     file.write(junk)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     damage=st.tuples(
         st.sampled_from([cut, scribble]), st.floats(0, 1), st.binary(min_size=1, max_size=5000)

@@ -46,7 +46,7 @@ def test_two_users_have_one_scope_only_where_they_are_one(one, other, tenant):
     assert len({PUBLIC, tenant_scope(tenant), user_scope(*one)}) == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kept=st.lists(PLACES, min_size=1, max_size=6),
     asked=st.lists(PLACES, max_size=4),

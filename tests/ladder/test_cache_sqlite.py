@@ -155,7 +155,7 @@ async def test_matrices_are_bounded_together(another, monkeypatch):
     assert await found(cache, ALIKE, route="0") == "Here."
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(moves=st.lists(st.floats(-200_000, 200_000), min_size=1, max_size=6))
 def test_however_the_clock_moves_nothing_is_served_beyond_its_time(tmp_path_factory, moves):
     clock = Clock()

@@ -1,7 +1,7 @@
 """What holds for every text."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.ladder.paraphrase.language import languages
@@ -50,17 +50,12 @@ NAMES = {
 }
 # fmt: on
 
-# The first question in a language reads its table.
-untimed = settings(deadline=None)
 
-
-@untimed
 @given(TEXTS, LOCALES)
 def test_a_question_is_itself(text, locale):
     assert difference(text, text, locale=locale) is None
 
 
-@untimed
 @given(TEXTS, SENTENCES, LOCALES)
 def test_any_text_beside_a_question_is_read(text, sentence, locale):
     whole = f"{sentence} {text}"
@@ -76,14 +71,12 @@ def test_longer_texts_are_not_compared(piece, locale):
     assert difference(text, text, locale=locale) is None
 
 
-@untimed
 @given(TEXTS, TEXTS, LOCALES)
 def test_it_matters_not_which_is_saved(one, other, locale):
     assert difference(one, other, locale=locale) == difference(other, one, locale=locale)
 
 
 @pytest.mark.parametrize("locale", QUESTIONS)
-@untimed
 @given(data=st.data())
 def test_a_word_more_is_a_difference_wherever_it_stands(locale, data):
     words = QUESTIONS[locale].split()

@@ -208,9 +208,7 @@ def test_a_linked_file_is_read_as_it_changes(tmp_path):
     assert text_of(book) == "Two, later."
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_no_content_of_a_neighbour_disturbs_a_rule(tmp_path_factory, contents):
     folder = tmp_path_factory.mktemp("rules")

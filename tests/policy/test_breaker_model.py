@@ -265,7 +265,7 @@ class BreakerMachine(RuleBasedStateMachine):
         assert len(live) <= self.rules.probes
 
 
-BreakerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+BreakerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
 TestBreakerMachine = BreakerMachine.TestCase
 
 

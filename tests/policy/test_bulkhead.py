@@ -78,7 +78,7 @@ class BulkheadMachine(RuleBasedStateMachine):
             assert (self.bulkhead.held, self.bulkhead.waiting) == (0, 0)
 
 
-BulkheadMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+BulkheadMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
 TestBulkheadMachine = BulkheadMachine.TestCase
 
 

@@ -423,9 +423,7 @@ class GatesMachine(RuleBasedStateMachine):
             self.yard.now += 10.0
 
 
-GatesMachine.TestCase.settings = hypothesis_settings(
-    max_examples=40, stateful_step_count=40, deadline=None
-)
+GatesMachine.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=40)
 TestGatesMachine = GatesMachine.TestCase
 
 

@@ -73,7 +73,7 @@ def test_a_bench_keeps_out_until_its_end_and_names_its_verdict():
         max_size=15,
     )
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_a_bench_is_extended_never_shortened(benches):
     one, now, until = hold(), T0, 0.0
     for advance, seconds in benches:

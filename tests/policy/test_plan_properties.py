@@ -212,7 +212,7 @@ def ends_with_what_was_learnt(run: Run) -> None:
 
 
 @given(case=CASES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_request(case):
     world, times, run = carry_out(case)
     counts_its_calls(case, run)
@@ -225,7 +225,7 @@ def test_every_request(case):
 
 
 @given(case=CASES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_dice_make_the_same_request(case):
     (_, _, one), (_, _, two) = carry_out(case), carry_out(case)
     assert one == two
@@ -235,7 +235,7 @@ def test_the_same_dice_make_the_same_request(case):
     names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=8),
     chain=st.lists(st.sampled_from(POOL), min_size=1, max_size=4, unique=True),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_without_a_budget_no_target_is_called_twice(names, chain):
     retry = RetrySettings(budget_ratio=0.0, budget_floor_per_second=0.0)
     replies = iter(names * 10)
@@ -279,7 +279,7 @@ EVENTS = st.one_of(
     chain=st.lists(st.sampled_from(POOL), max_size=4, unique=True),
     strategy=st.sampled_from(["fallback_first", "retry_first"]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_order_of_events_breaks_it(events, chain, strategy):
     world = World(Settings(retry=RetrySettings(strategy=strategy)))
     plan = world.plan(chain, world.times())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +21,8 @@ from redis_server import needs_redis, redis_server
 from failsoft.request_log.contract import Conflict, Known, Opened, RequestState
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
+
+pytestmark = pytest.mark.hypothesis
 
 OWNERS = st.integers(0, 2)
 SCOPES = st.sampled_from(["a", "b"])
@@ -204,7 +207,7 @@ class Shared:
 
 
 def check(store):
-    extent = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    extent = settings(max_examples=12, stateful_step_count=20)
     run_state_machine_as_test(lambda: Logs(store), settings=extent)
 
 

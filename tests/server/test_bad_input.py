@@ -259,7 +259,7 @@ header_values = st.text(string.printable + "é\xff", max_size=60).filter(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     raw=anything,
     headers=st.dictionaries(

@@ -129,7 +129,7 @@ app = create_app(
 steps = st.lists(st.one_of(st.text(max_size=5), st.just(StreamCut("cut")), st.just(overloaded)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scripts=st.lists(steps, min_size=1, max_size=3))
 def test_every_stream_ends_once(scripts):
     """``Reply.events`` checks the numbers and that ``[DONE]`` alone follows the last event."""

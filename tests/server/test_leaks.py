@@ -80,7 +80,7 @@ every_verdict = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(verdict=every_verdict, shown=st.lists(st.just("Fine. "), max_size=2))
 def test_no_verdict_leaks(verdict, shown):
     """The verdict is planted whole: what classification would have taken out is still in it."""
@@ -112,7 +112,7 @@ exceptions = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(failure=failures | exceptions, shown=st.lists(st.just("Fine. "), max_size=2))
 def test_no_failure_leaks(failure, shown):
     for reply in asyncio.run(both_ways(*shown, failure)):

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +21,8 @@ from redis_server import needs_redis, redis_server
 
 from failsoft.policy.breaker import CircuitState
 from failsoft.shared_state.outbox import breaker_key
+
+pytestmark = pytest.mark.hypothesis
 
 PLACES = st.integers(0, 2)
 TARGET = st.sampled_from(TARGETS)
@@ -207,7 +210,6 @@ def check(machine, examples):
         settings=settings(
             max_examples=examples,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -13,7 +13,7 @@ from lua_store import Lua
 from memory_store import MemoryStore
 from redis_server import needs_redis, redis_server
 
-pytestmark = needs_redis
+pytestmark = [needs_redis, pytest.mark.hypothesis]
 
 START = 1_763_900_000_000
 
@@ -83,7 +83,6 @@ def test_the_scripts_do_what_the_reference_does(lua):
         settings=settings(
             max_examples=30,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
