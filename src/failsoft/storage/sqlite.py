@@ -26,7 +26,7 @@ def connect(
     ``prepare`` makes its tables; without it they are the request log's.
 
     Raises :class:`sqlite3.Error`, :class:`OSError`, :class:`OutageError` or
-    :class:`~failsoft.request_log.sqlite_schema.NewerSchemaError`. Never waits for a lock.
+    :class:`~failsoft.storage.schema.NewerSchemaError`. Never waits for a lock.
     """
     _make(path)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
