@@ -1,6 +1,6 @@
 """``failsoft demo``: the whole service with a provider that goes wrong on purpose.
 
-The demo has a Redis of its own where that is installed, and can cut it off. ``failsoft cluster``
+The demo starts a Redis where one is installed, and can cut it off. ``failsoft cluster``
 runs several servers on one machine, to be restarted and killed under load.
 """
 

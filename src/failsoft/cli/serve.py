@@ -1,4 +1,4 @@
-"""``failsoft serve``: the HTTP service; ``failsoft simulator``: a provider that fails as told."""
+"""``failsoft serve``: the HTTP service; ``failsoft simulator``: a provider with faults."""
 
 from __future__ import annotations
 
