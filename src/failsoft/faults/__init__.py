@@ -1,4 +1,4 @@
-"""Failures made on purpose, of requests that ask for them or of a whole deployment."""
+"""Failures made on purpose: of requests that ask for them, of a deployment, of simulated models."""
 
 from failsoft.faults.deployment import simulation_in
 from failsoft.faults.provider import Injector

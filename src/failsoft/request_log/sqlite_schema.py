@@ -101,5 +101,5 @@ _TABLES: Final = (
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of the request log, or make earlier ones anew."""
+    """Make the tables of the request log, or upgrade those of an earlier version."""
     schema.prepare(connection, tables=_TABLES, version=VERSION, steps=_STEPS)

@@ -1,4 +1,4 @@
-"""Making and upgrading the tables of a SQLite file."""
+"""Makes and upgrades the tables of a SQLite file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NewerSchemaError", "prepare"]
 
 
 class NewerSchemaError(Exception):
-    """The file was written by a later version of failsoft; the argument is the file's version."""
+    """A later version wrote the file; the arguments are its schema and the newest known one."""
 
 
 def prepare(
@@ -20,7 +20,7 @@ def prepare(
     version: int,
     steps: Mapping[int, Sequence[str]] = MappingProxyType({}),
 ) -> None:
-    """Make the tables, or make earlier ones anew. Raises :class:`NewerSchemaError`."""
+    """Make the tables, or upgrade those of an earlier version. Raises :class:`NewerSchemaError`."""
     if _version(connection, version) == version:
         return
     connection.execute("BEGIN IMMEDIATE")

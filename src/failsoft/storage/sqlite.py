@@ -23,7 +23,7 @@ def connect(
 ) -> sqlite3.Connection:
     """A connection to the file, made where there is none; ``check`` reads it all for damage.
 
-    ``prepare`` makes its tables; without it they are the request log's.
+    ``prepare`` makes its tables where there are none, or upgrades them.
 
     Raises :class:`sqlite3.Error`, :class:`OSError`, :class:`OutageError` or
     :class:`~failsoft.storage.schema.NewerSchemaError`. Never waits for a lock.

@@ -9,7 +9,7 @@ __all__ = ["StoreStatus"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStatus:
-    """Whether the log works. ``problem`` is one line for the operator, empty when it does.
+    """Whether a store works. ``problem`` is one line for the operator, empty when it does.
 
     ``since`` is the epoch second of the last change; ``None`` where there was none yet.
     """
