@@ -38,7 +38,7 @@ def arguments(kind):
             "hold": _row(*held, LENGTHS, CAUSES),
             "lease": _row(lease, LENGTHS),
             "probe": _row(lease, FLAGS, LENGTHS),
-            "release": _row(process, SEQUENCES),
+            "release": _row(process, SEQUENCES, generations),
         }
     states = st.sampled_from(["closed", "open", "half_open"])
     outcomes = st.sampled_from(["success", "failure", "neutral"])
@@ -49,8 +49,8 @@ def arguments(kind):
         "open": _row(generations, LENGTHS, "failures in a row", CAUSES),
         "lease": _row(generations, lease, LENGTHS, st.integers(1, 2)),
         "probe": _row(lease, outcomes, st.integers(1, 2), LENGTHS, CAUSES),
-        "isolate": _row(process, SEQUENCES, "isolated by hand"),
-        "restore": _row(process, SEQUENCES, "restored by hand"),
+        "isolate": _row(process, SEQUENCES, generations, "isolated by hand"),
+        "restore": _row(process, SEQUENCES, generations, "restored by hand"),
     }
 
 

@@ -31,6 +31,7 @@ class _Kept:
     generation: int = 0
     until: int = 0
     cause: str = ""
+    restored: int = 0
     leases: dict[str, int] = field(default_factory=dict)
     heard: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class _Kept:
 
     def lost(self, known: int, born: int) -> bool:
         behind = self.gone_back(known)
-        return behind or (known > 0 and born != self.born)
+        return behind or (known > self.restored and born != self.born)
 
     def repeated(self, process: str, sequence: int) -> bool:
         if sequence <= self.heard.get(process, (0, 0))[0]:
@@ -91,7 +92,6 @@ class KeptBreaker(_Kept):
     state: str = "closed"
     reason: str = ""
     isolated: bool = False
-    restored: int = 0
     reopened: int = 0
     closed_at: int = 0
     probes: int = 0
@@ -146,7 +146,7 @@ class KeptBreaker(_Kept):
     ) -> None:
         believed = self.lost(known, born)
         if isolated:
-            if believed and not self.isolated and known > self.restored:
+            if believed and not self.isolated:
                 self._isolate("isolated")
         elif (believed or alone) and state != "closed" and not self.isolated:
             longer = remaining > 0 and self.now + remaining > self.until
@@ -167,9 +167,9 @@ class KeptBreaker(_Kept):
         width: int,
         buckets: int,
     ) -> None:
+        self.gone_back(generation)
         if self.repeated(process, sequence):
             return
-        self.gone_back(generation)
         if generation != self.generation or self.state != "closed":
             return
         self.counting = self.now if self.counting is None else self.counting
@@ -218,11 +218,13 @@ class KeptBreaker(_Kept):
                 self.reopened, self.closed_at = 0, self.now
                 self._move("closed", "probes succeeded")
 
-    def isolate(self, process: str, sequence: int, reason: str) -> None:
+    def isolate(self, process: str, sequence: int, generation: int, reason: str) -> None:
+        self.gone_back(generation)
         if not self.repeated(process, sequence):
             self._isolate(reason)
 
-    def restore(self, process: str, sequence: int, reason: str) -> None:
+    def restore(self, process: str, sequence: int, generation: int, reason: str) -> None:
+        self.gone_back(generation)
         if not self.repeated(process, sequence):
             self.isolated, self.until, self.reopened, self.closed_at = False, 0, 0, 0
             self.cause = ""
@@ -310,8 +312,10 @@ class KeptHold(_Kept):
             self.probe_due, self.parks = False, 0
             self.ramp_from, self.ramp = self.now, ramp
 
-    def release(self, process: str, sequence: int) -> None:
+    def release(self, process: str, sequence: int, generation: int) -> None:
+        self.gone_back(generation)
         if not self.repeated(process, sequence):
             self.next_generation()
             self.changed, self.probe_due, self.cause = True, False, ""
             self.until = self.parks = self.ramp_from = self.ramp = 0
+            self.restored = self.generation

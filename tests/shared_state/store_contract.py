@@ -60,7 +60,7 @@ class StoreContract:
 
     async def test_what_an_older_generation_counted_is_nothing(self, store):
         opened = await self.do(store, breaker("open", 0, 0, "r", ""))
-        closed = await self.do(store, breaker("restore", "p", 1, "restored by hand"))
+        closed = await self.do(store, breaker("restore", "p", 1, 0, "restored by hand"))
         told = await self.do(store, record(2, generation=opened["generation"]))
         assert closed["generation"] > opened["generation"] > 0
         assert told["counts"]["failures"] == 0
@@ -84,12 +84,27 @@ class StoreContract:
 
     async def test_what_was_isolated_grants_nothing_until_it_is_restored(self, store):
         told = await self.do(
-            store, breaker("isolate", "p", 1, "by hand"), breaker("lease", 0, "l", 9000, 1)
+            store, breaker("isolate", "p", 1, 0, "by hand"), breaker("lease", 0, "l", 9000, 1)
         )
         assert told["isolated"]
         assert "granted" not in told
-        told = await self.do(store, breaker("restore", "p", 2, "by hand"))
+        told = await self.do(store, breaker("restore", "p", 2, 0, "by hand"))
         assert (told["state"], told["isolated"]) == ("closed", False)
+
+    async def test_what_is_done_by_hand_begins_a_later_generation_than_was_seen(self, store):
+        seen = 9_000_000_000_000
+        told = await self.do(store, breaker("restore", "p", 1, seen, "restored by hand"))
+        assert (told["generation"], told["state"]) == (seen + 1, "closed")
+        believes_otherwise = breaker("sync", seen, 5, 0, "open", 60_000, 1, 0, "upstream")
+        told = await self.do(store, believes_otherwise)
+        assert (told["state"], told["isolated"]) == ("closed", False)
+        told = await self.do(store, Operation("hold", "hold:f", "release", ("p", 1, seen)))
+        assert told["generation"] == seen + 1
+        benched = ("bench", 60_000, 1, 0, 0, "billing")
+        believes = Operation("hold", "hold:f", "sync", (seen, 5, 0, *benched))
+        alone = Operation("hold", "hold:f", "sync", (seen, 5, 1, *benched))
+        assert (await self.do(store, believes))["until"] == 0
+        assert (await self.do(store, alone))["until"] > 0
 
     async def test_who_knows_more_than_a_store_that_lost_all_is_believed(self, store):
         told = await self.do(store, breaker("sync", 77, 5, 0, "open", 3000, 1, 0, ""))
@@ -124,7 +139,7 @@ class StoreContract:
             await ready.wait()
             opened = await self.until_pushed(store, pushed)
             await store.run([record(9, failures=0, weight=0), nothing_known()])
-            closed = await self.do(store, breaker("restore", "p", 10, "by hand"))
+            closed = await self.do(store, breaker("restore", "p", 10, 0, "by hand"))
             while (told := await pushed.get())["key"] != KEY:
                 pass
         listening.cancel()

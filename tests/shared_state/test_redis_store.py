@@ -58,7 +58,7 @@ async def test_what_is_kept_expires_and_what_was_isolated_late(server, store):
     await store.run([breaker("open", 0, 5000, "r", ""), record(1)])
     async with connect(server.url) as client:
         assert 3_600_000 < await client.pttl(NAME) <= 3_605_000
-        await store.run([breaker("isolate", "p", 2, "by hand")])
+        await store.run([breaker("isolate", "p", 2, 0, "by hand")])
         assert await client.pttl(NAME) > 29 * 86_400_000
 
 

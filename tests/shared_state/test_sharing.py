@@ -105,6 +105,22 @@ def test_what_is_done_by_hand_without_the_store_is_told_when_it_is_back(world, a
     assert world.apart() == []
 
 
+def test_a_restore_that_reaches_a_store_that_has_just_lost_all_holds_everywhere(world):
+    """The store's clock is behind the generation by then, and another one asks for a probe."""
+    first, second = world.processes[:2]
+    world.ahead_ms = 5000
+    fail_until_open(world, second)
+    world.wait(4.0)
+    world.store.clear()
+    world.ahead_ms = 0
+    first.breaker(X).restore()
+    world.wait(0.004)
+    world.do(second.admit(X))
+    world.quiet()
+    assert world.apart() == []
+    assert {p.breaker(X).state for p in world.processes} == {CLOSED}
+
+
 def test_what_is_done_by_hand_is_not_undone_by_what_was_told_before(world):
     first = world.processes[0]
     first.link.pushes = "late"

@@ -76,7 +76,7 @@ async def test_the_real_policy_runs_without_waiting(failing_ai, frozen_time):
     before = frozen_time.now
     answer = await failing_ai("timeout", settings=REAL).ask("?")
     assert answer.error_category == "timeout"
-    assert 15 <= frozen_time.now - before <= 60
+    assert 15 <= frozen_time.now - before < 60.001  # floats of a clock
 
 
 async def test_a_breaker_lets_a_probe_through_when_its_time_is_over(failing_ai, frozen_time):

@@ -81,9 +81,9 @@ def _act(config: Path | None, target: str, act: str, reason: str) -> None:
     _run(settings, [_breaker(gate, act, *_once(), reason) for gate in gates])
 
 
-def _once() -> tuple[str, int]:
-    """Who acts, and which of its acts it is."""
-    return token_hex(4), 1
+def _once() -> tuple[str, int, int]:
+    """Who acts, which of its acts it is, and the generation that it has seen: none."""
+    return token_hex(4), 1, 0
 
 
 def _breaker(gate: Gate, name: str, *arguments: str | int) -> Operation:

@@ -11,6 +11,7 @@ from failsoft.config.settings import BreakerSettings
 from failsoft.policy.admission import Gate
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.coordination import Act, HoldSeen
+from failsoft.policy.shared_bench import LedHold
 from failsoft.policy.shared_breaker import LedBreaker
 from failsoft.policy.target import Target
 from failsoft.shared_state.store import Operation
@@ -46,7 +47,11 @@ class Switch:
 
 
 class _Notes:
-    """Of one key. What was done by hand has a number too, and only the last of it is told."""
+    """Of one key. What was done by hand has a number too, and only the last of it is told.
+
+    It names the generation that was seen here: the store begins a later one with it, also where it
+    has lost what it knew.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class _Notes:
         urgent: Callable[[], None],
     ) -> None:
         self.key = key
+        self.part: LedBreaker | LedHold | None = None
         self._kind = kind
         self._switch = switch
         self._urgent = urgent
@@ -80,7 +86,7 @@ class _Notes:
             act, self._act = self._act, None
             if act is not None:
                 name, arguments = act
-                steps.append(self._operation(name, *self._numbered(), *arguments))
+                steps.append(self._operation(name, *self._numbered(), self._seen(), *arguments))
             return steps
 
     def drop(self) -> None:
@@ -100,6 +106,9 @@ class _Notes:
 
     def _operation(self, name: str, *arguments: str | int) -> Operation:
         return Operation(self._kind, self.key, name, arguments)
+
+    def _seen(self) -> int:
+        return 0 if self.part is None else self.part.seen_generation
 
     def _numbered(self) -> tuple[str, int]:
         self._sequence += 1
@@ -123,7 +132,6 @@ class BreakerNotes(_Notes):
     ) -> None:
         super().__init__("breaker", key, switch, urgent)
         self.gate: Gate | None = None
-        self.breaker: LedBreaker | None = None
         self._rules = rules
         self._generation = 0
         self._calls = self._failures = self._weight = self._older = 0
@@ -196,9 +204,6 @@ class BreakerNotes(_Notes):
     def _clear(self) -> None:
         self._calls = self._failures = self._weight = self._older = 0
         self._broke = False
-
-    def _seen(self) -> int:
-        return 0 if self.breaker is None else self.breaker.seen_generation
 
     def _same_generation(self) -> None:
         """What was counted before a change says nothing after it."""
@@ -285,7 +290,10 @@ class Leading:
         """See :class:`~failsoft.policy.admission.Leaders`."""
         notes = self.breaker(gate.target)
         if isinstance(gate.breaker, LedBreaker):
-            notes.gate, notes.breaker = gate, gate.breaker
+            notes.gate, notes.part = gate, gate.breaker
+        for hold in gate.holds:
+            if isinstance(hold, LedHold):
+                self.hold(hold.scope).part = hold
         self.gates.append(gate)
         self._wake()
 

@@ -46,7 +46,7 @@ function operations.sync()
   local believed = lost(argument(1), argument(2))
   state = has.state or 'closed'
   if ARGV[8] == '1' then
-    if believed and has.isolated ~= '1' and argument(1) > number('restored') then isolate('isolated') end
+    if believed and has.isolated ~= '1' then isolate('isolated') end
   elseif (believed or ARGV[5] == '1') and ARGV[6] ~= 'closed' and has.isolated ~= '1' then
     local longer = argument(5) > 0 and now + argument(5) > number('until')
     if longer or (believed and state == 'closed') then
@@ -58,8 +58,8 @@ end
 
 -- process, sequence, generation, calls, failures, broke, weight, older, width, buckets
 function operations.record()
-  if repeated(ARGV[3], argument(2)) then return end
-  if not known(argument(3)) or state ~= 'closed' then return end
+  local current = known(argument(3))
+  if repeated(ARGV[3], argument(2)) or not current or state ~= 'closed' then return end
   if not has.counting then set('counting', now) end
   -- After a calm all are told of a failure: what went well elsewhere is to be told at once.
   if argument(5) > 0 and now - number('stirred') >= 1000 then
@@ -125,16 +125,19 @@ function operations.probe()
   end
 end
 
--- process, sequence, reason
+-- process, sequence, generation, reason: the generation that it begins is later than the one that
+-- was seen where it was done.
 function operations.isolate()
-  if not repeated(ARGV[3], argument(2)) then isolate(ARGV[5]) end
+  known(argument(3))
+  if not repeated(ARGV[3], argument(2)) then isolate(ARGV[6]) end
 end
 
--- process, sequence, reason
+-- process, sequence, generation, reason
 function operations.restore()
+  known(argument(3))
   if repeated(ARGV[3], argument(2)) then return end
   for _, name in ipairs({'isolated', 'until', 'reopened', 'closed_at', 'cause'}) do forget(name) end
-  move('closed', ARGV[5])
+  move('closed', ARGV[6])
   set('restored', number('generation'))
 end
 

@@ -54,12 +54,14 @@ function operations.probe()
   end
 end
 
--- process, sequence
+-- process, sequence, generation; see `isolate` of a breaker.
 function operations.release()
+  gone_back(argument(3))
   if repeated(ARGV[3], argument(2)) then return end
   next_generation()
   changed = true
   for _, name in ipairs({'until', 'probe_due', 'parks', 'ramp_from', 'ramp', 'cause'}) do forget(name) end
+  set('restored', number('generation'))
 end
 
 operations[operation]()

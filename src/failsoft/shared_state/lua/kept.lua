@@ -81,9 +81,10 @@ local function gone_back(known)
 end
 
 -- Whether a process knows what was lost here: it saw this key under another birth, or further on.
+-- What was restored or released by hand since then is no loss.
 local function lost(known, born)
   local behind = gone_back(known)
-  return behind or (known > 0 and born ~= number('born'))
+  return behind or (known > number('restored') and born ~= number('born'))
 end
 
 -- A generation is a time, so that it goes on growing where everything was lost.
