@@ -4,18 +4,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import Any
 
 import pytest
-
-from failsoft.ladder.cache.evaluate import BUNDLED
+from benchmarks.cache import PAIRS
 
 HALVES = ("dev", "holdout")
 SMALLEST = {"en": 420, "de": 130, "es": 130, "fr": 40}
 HELD_OUT = "fr"
 FIELDS = {"asked": str, "saved": str, "same": bool, "kind": str, "language": str}
-FOLDER = files("failsoft.ladder.cache") / "pairs"
 ABROAD = re.compile(
     r"\b(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)\b"
     r"|(?<![\w.~-])/(?:root|work|home/\w+|Users/\w+)/"
@@ -27,7 +24,7 @@ Pair = dict[str, Any]
 
 
 def read(half: str) -> list[Pair]:
-    text = (FOLDER / f"{half}.jsonl").read_text(encoding="utf-8")
+    text = PAIRS[half].read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -43,7 +40,7 @@ def plain(question: str) -> str:
     return " ".join(re.findall(r"\w+|[€£$]", question.casefold()))
 
 
-@pytest.mark.parametrize("half", BUNDLED)
+@pytest.mark.parametrize("half", PAIRS)
 def test_a_line_has_these_fields_and_no_others(half):
     for pair in read(half):
         assert {name: type(value) for name, value in pair.items()} == FIELDS, pair
@@ -119,13 +116,13 @@ def test_the_unseen_set_is_large_enough_and_shares_no_question():
 
 
 def test_nothing_personal_and_nothing_of_another_place_is_in_a_question():
-    every = [pair for name in BUNDLED for pair in read(name)]
+    every = [pair for name in PAIRS for pair in read(name)]
     found = [q for q in questions(every) if ABROAD.search(q) or PERSONAL.search(q)]
     assert found == []
 
 
 def test_the_readme_counts_what_is_there():
-    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    readme = PAIRS["dev"].with_name("README.md").read_text(encoding="utf-8")
     rows = ROW.findall(readme)
     told = {kind: [int(count) for count in counts] for kind, *counts in rows}
     counts = Counter((pair["kind"], pair["language"]) for pair in everything())

@@ -18,12 +18,10 @@ from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.ladder.cache.cache import SemanticCache
 from failsoft.ladder.cache.evaluate import (
-    BUNDLED,
     CANDIDATES,
     Judged,
     Pair,
     Tally,
-    bundled_pairs,
     judge,
     neighbours,
     read_pairs,
@@ -168,8 +166,8 @@ def _y(part: float) -> float:
 
 
 _Pairs = Annotated[
-    Path | None,
-    typer.Argument(metavar="PAIRS", help="Your own pairs, one JSON object a line."),
+    list[Path],
+    typer.Argument(metavar="PAIRS...", help="Files of pairs, one JSON object a line."),
 ]
 _Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves of the pairs.")]
 _Threshold = Annotated[
@@ -178,9 +176,9 @@ _Threshold = Annotated[
 ]
 
 
-def evaluate_cache(pairs: _Pairs = None, svg: _Svg = None, threshold: _Threshold = None) -> None:
+def evaluate_cache(pairs: _Pairs, svg: _Svg = None, threshold: _Threshold = None) -> None:
     """Measure hits on questions that ask the same, and on those that only look alike."""
-    sets = {str(pairs): read_pairs(pairs)} if pairs else {n: bundled_pairs(n) for n in BUNDLED}
+    sets = {str(file): read_pairs(file) for file in pairs}
     embedder = WordllamaEmbedder()
     limit = embedder.threshold if threshold is None else threshold
     _say(f"{embedder.name}, guards on, similarity of at least {limit:g}.")

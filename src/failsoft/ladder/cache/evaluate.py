@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +22,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "BUNDLED",
     "CANDIDATES",
     "Judged",
     "Pair",
     "Tally",
     "Trial",
-    "bundled_pairs",
     "judge",
     "neighbours",
     "read_pairs",
     "tally",
 ]
 
-
-# The guards were written with a look at the first, and measured on the second meanwhile. The third
-# came afterwards, from somebody who knew neither: it shows what they are worth.
-BUNDLED = ("dev", "holdout", "unseen")
 
 _FIELDS: dict[str, type] = {"asked": str, "saved": str, "same": bool, "kind": str, "language": str}
 
@@ -53,16 +46,6 @@ class Pair:
     same: bool
     kind: str
     language: str
-
-
-def bundled_pairs(name: str) -> list[Pair]:
-    """The pairs that come with failsoft under one of the names of :data:`BUNDLED`."""
-    text = (
-        files("failsoft.ladder.cache")
-        .joinpath("pairs", f"{name}.jsonl")
-        .read_text(encoding="utf-8")
-    )
-    return list(_pairs(text, f"{name}.jsonl"))
 
 
 def read_pairs(path: Path) -> list[Pair]:
