@@ -121,6 +121,19 @@ def test_a_restore_that_reaches_a_store_that_has_just_lost_all_holds_everywhere(
     assert {p.breaker(X).state for p in world.processes} == {CLOSED}
 
 
+def test_an_isolation_holds_although_the_store_is_emptied_before_and_behind_it(world):
+    first = world.processes[0]
+    world.do(first.call(X, "overloaded"))
+    world.wait(0.1)
+    world.store.clear()
+    first.breaker(X).isolate()
+    world.wait(0.05)
+    world.store.clear()
+    world.quiet()
+    assert world.apart() == []
+    assert {p.breaker(X)._isolated for p in world.processes} == {True}
+
+
 def test_what_is_done_by_hand_is_not_undone_by_what_was_told_before(world):
     first = world.processes[0]
     first.link.pushes = "late"

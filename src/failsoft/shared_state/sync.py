@@ -173,14 +173,17 @@ class Sharing:
         syncs = self._syncs() if reads else []
         if not syncs and not self._untold:
             return
-        replies = await self._store.run([*syncs, *self._untold])
+        untold = self._untold
+        replies = await self._store.run([*syncs, *untold])
         self._untold = []
         now, anew = self._now(), not self._leading.switch.leads
-        for told in replies[: len(syncs)]:
-            self._mirror.take(told, now, merged=True, anew=anew)
+        for step, told in zip([*syncs, *untold], replies, strict=True):
+            # What was done by hand goes over all that was known: nothing is left to be merged.
+            read = step.name == "sync"
+            merged = read or step.name in BY_HAND
+            self._mirror.take(told, now, merged=merged, anew=anew and read)
             self._hear_of_failures(told, now)
         counted = replies[len(syncs) :]
-        self._take(counted)
         if openings := list(self._openings(counted)):
             self._take(await self._store.run(openings))
 
