@@ -6,6 +6,7 @@ COPY requirements/run.txt requirements/
 RUN /opt/failsoft/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY web web
 # What was only needed to build it stays behind.
 RUN /opt/failsoft/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
     && /opt/failsoft/bin/pip uninstall --yes uv hatchling editables

@@ -84,9 +84,10 @@ async def running(
     cwd: Path,
     environ: Mapping[str, str] | None = None,
     stdout: int = asyncio.subprocess.PIPE,
+    program: Path = FAILSOFT,
 ) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
-        FAILSOFT,
+        program,
         *arguments,
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,

@@ -43,7 +43,7 @@ def ignored(path: str) -> bool:
 
 def test_what_the_image_copies_is_there():
     sources = [word for words in words_of("COPY") for word in words[:-1] if "--" not in words[0]]
-    assert "src" in sources
+    assert {"src", "web"} <= set(sources)  # what the wheel is built of
     assert "requirements/run.txt" in sources
     assert [source for source in sources if not (ROOT / source).exists() or ignored(source)] == []
 

@@ -1,6 +1,3 @@
-import tomllib
-from pathlib import Path
-
 import pytest
 from server_kit import call, service
 
@@ -27,15 +24,6 @@ async def test_the_package_is_served_as_it_is(name):
     assert reply.headers["content-type"] == FILES[name]
     assert reply.headers["cache-control"] == "no-cache"
     assert reply.body == (web_folder() / name).read_bytes()
-
-
-def test_a_wheel_has_every_file_that_is_served():
-    said = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    included = said["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    served = [path for path in web_folder().iterdir() if path.suffix in (".js", ".css", ".html")]
-    assert {f"web/{path.name}": f"failsoft/web/{path.name}" for path in served}.items() <= (
-        included.items()
-    )
 
 
 async def test_what_a_browser_has_is_not_sent_again():
