@@ -179,7 +179,7 @@ async def test_a_refusal_is_told_as_it_is(playground):
     end = await playground.ask("Is this refused?")
     assert end["error_category"] == "content_policy"
     await playground.page.locator("#ledger", has_text="it refused to answer").wait_for()
-    assert await playground.page.locator(".bar.content_policy").count() >= 1
+    await playground.page.locator(".bar.content_policy").first.wait_for()
 
 
 @needs_redis
