@@ -22,14 +22,17 @@ class Ended:
     err: str
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """This process's own, without any setting in it but these."""
+def environment(folder: Path | None = None, **variables: str) -> dict[str, str]:
+    """This process's own, without any setting in it but these.
+
+    What a command that is killed leaves behind is left in its ``folder``.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
     }
-    return kept | variables
+    return kept | ({} if folder is None else {"TMPDIR": str(folder)}) | variables
 
 
 async def run(
@@ -45,7 +48,7 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(**(environ or {})),
+        env=environment(cwd, **(environ or {})),
     )
     out, err = await process.communicate(stdin.encode())
     return Ended(process.returncode, out.decode(), err.decode())
@@ -92,7 +95,7 @@ async def running(
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(**(environ or {})),
+        env=environment(cwd, **(environ or {})),
     )
     try:
         yield Running(process)

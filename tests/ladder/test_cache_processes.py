@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from cache_child import start_child
-from cache_kit import ALIKE, ASKED, Words, found, keep, look, read_word_lists, until
+from cache_kit import ALIKE, ASKED, Words, found, keep, look, until
 
 from failsoft.ladder.cache.cache import SemanticCache
 
@@ -27,7 +27,6 @@ def path(tmp_path):
 
 @pytest.fixture
 async def cache(path):
-    read_word_lists()
     cache = SemanticCache(path, embedder=Words())
     cache.start()
     yield cache
