@@ -1,5 +1,5 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs.
-.PHONY: run run-cluster test explore lint types pins bench drill docs clean
+.PHONY: run run-cluster test check clients explore lint types pins bench drill docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,14 @@ run-cluster: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@sh scripts/check.sh
+
+# Before a commit, in less than a minute: style, types, and the tests that start no process.
+check: $(VENV)/.dev
+	@sh scripts/check.sh core
+
+# Foreign packages that pin against each other, each in an environment of its own in .peers/.
+clients: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/clients
 
 # The property tests on fresh examples; what fails prints how to see it again.
 explore: $(VENV)/.dev

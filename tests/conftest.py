@@ -3,6 +3,9 @@
 Long modules first, so that no worker is left alone with one in the end.
 """
 
+import tempfile
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +24,16 @@ settings.register_profile(
     print_blob=True,  # what fails becomes a test: `@reproduce_failure`, then an `@example`
 )
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What processes leave behind that tests kill is taken away with the tests' own folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
+
 
 # They wait for processes, browsers and clocks.
 _LONG = (

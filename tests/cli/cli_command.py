@@ -22,17 +22,14 @@ class Ended:
     err: str
 
 
-def environment(folder: Path | None = None, **variables: str) -> dict[str, str]:
-    """This process's own, without any setting in it but these.
-
-    What a command that is killed leaves behind is left in its ``folder``.
-    """
+def environment(**variables: str) -> dict[str, str]:
+    """This process's own, without any setting in it but these."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
     }
-    return kept | ({} if folder is None else {"TMPDIR": str(folder)}) | variables
+    return kept | variables
 
 
 async def run(
@@ -48,7 +45,7 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(cwd, **(environ or {})),
+        env=environment(**(environ or {})),
     )
     out, err = await process.communicate(stdin.encode())
     return Ended(process.returncode, out.decode(), err.decode())
@@ -95,7 +92,7 @@ async def running(
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(cwd, **(environ or {})),
+        env=environment(**(environ or {})),
     )
     try:
         yield Running(process)

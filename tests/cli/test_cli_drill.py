@@ -93,7 +93,8 @@ def processes_with(text: str) -> list[str]:
 async def test_one_with_processes_of_its_own_is_played_judged_and_leaves_nothing(tmp_path):
     (tmp_path / "short.toml").write_text(DRILL)
     outputs = ("--json", "out/short.json", "--report", "out/short.html")
-    ended = await run("drill", "run", "short.toml", *outputs, cwd=tmp_path)
+    place = {"TMPDIR": str(tmp_path)}
+    ended = await run("drill", "run", "short.toml", *outputs, cwd=tmp_path, environ=place)
     assert ended.code == 1, ended.err
     assert processes_with(str(tmp_path)) == []
     assert sorted(each.name for each in tmp_path.iterdir()) == ["out", "short.toml"]

@@ -56,10 +56,11 @@ class Cluster:
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    environ = {"TMPDIR": str(tmp_path)}
     command = ("cluster", "--port", "0", "--haproxy", str(HAPROXY_FILE))
     connector = aiohttp.TCPConnector(limit=0)
     async with (
-        running(*command, cwd=tmp_path) as process,
+        running(*command, cwd=tmp_path, environ=environ) as process,
         aiohttp.ClientSession(connector=connector) as session,
     ):
         welcome = await process.until(r"(?s)(.*as it happens:\n)")

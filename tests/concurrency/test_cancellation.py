@@ -146,6 +146,15 @@ async def test_a_task_group_of_asks_ends_with_an_answer_each():
     assert {answer.status for answer in answers} == {"success"}
 
 
+@pytest.fixture
+def _interrupts():
+    """Have them raise, also where the tests are run in the background, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts")
 def test_an_interrupt_cancels_the_call_that_a_thread_waits_for():
     with RunningSimulator(faults=SLOW) as upstream, BlockingFailsoft(settings(upstream)) as ai:
 

@@ -11,7 +11,6 @@ import pytest_asyncio
 from playground_kit import Playground, demo, playing
 from redis_server import needs_redis
 from small_png import small_png
-from web_kit import AXE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -285,7 +284,7 @@ async def test_it_weighs_little(everything, url):
         assert 10_000 < sum(weight) <= 100_000, weight
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm ci in web/ (Node 20 or newer)")
+@pytest.mark.usefixtures("packages")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [PHONE, PROJECTOR], ids=["phone", "projector"])
 async def test_everybody_can_use_it(everything, url, scheme, screen):
