@@ -20,7 +20,7 @@ else
     sh scripts/programs.sh prometheus:promtool redis-server:redis-server haproxy:haproxy chromium-headless-shell:chromium-headless-shell ||
         echo "Without it some tests are skipped." >&2
     # More than there are cores: many tests wait for processes and their windows.
-    set -- -n 4
+    set -- -n 5
 fi
 # Modules in the order of tests/conftest.py, each in one worker with what it started.
 .venv/bin/python -m pytest --dist loadfile --no-loadscope-reorder "$@" && failed=0 || failed=$?
