@@ -14,10 +14,12 @@ from failsoft.config.fields import (
     model_list,
     number,
     setting,
+    switch,
     text,
     valid_target,
     whole,
 )
+from failsoft.errors import SettingError
 
 __all__ = ["NAMED", "NamedSection", "RouteSettings", "TargetSettings"]
 
@@ -71,9 +73,25 @@ class RouteSettings(Section):
     )
     cache_key: str = setting(
         "",
-        "stands for the system prompt and its parameters where they hold a date or a name",
+        "names the prompt that your server adds out of failsoft's sight; change both together",
         LABEL,
     )
+    cache_key_shared: bool = setting(
+        default=False,
+        doc="the prompt of cache_key holds nothing of one person: wider scopes may share answers",
+        kind=switch(),
+    )
+
+    def __post_init__(self) -> None:
+        """Check each setting, then that a prompt out of sight is shared only on purpose."""
+        super().__post_init__()
+        if self.cache_key and self.cache_scope != "user" and not self.cache_key_shared:
+            raise SettingError(
+                "routes.cache_key",
+                f"names a prompt that may hold what is one user's, and cache_scope is "
+                f'"{self.cache_scope}": set cache_key_shared = true if it holds nothing of one '
+                'person, else cache_scope = "user"',
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,9 +75,9 @@ def _scope(request: Request, route: RouteSettings) -> tuple[str, bool]:
 
 
 def _context(body: Mapping[str, Any], route: RouteSettings) -> str:
-    if route.cache_key:
-        return "key " + route.cache_key
-    return _digest({name: part for name, part in body.items() if name not in _NO_CONTEXT})
+    """All that came with the question, whatever else ``cache_key`` says of the answer."""
+    sent = {name: part for name, part in body.items() if name not in _NO_CONTEXT}
+    return _digest([route.cache_key, sent])
 
 
 def _words(content: Any) -> str | None:
