@@ -14,7 +14,7 @@ from failsoft import Failsoft, Settings
 from failsoft.config.settings import RetrySettings, ServerSettings
 from failsoft.providers.protocol import ProviderCall, WireEvent
 from failsoft.server import create_app
-from failsoft.server.serve import BoundedHead
+from failsoft.server.http_connection import BoundedConnection
 
 Step = str | BaseException | Callable[[], Awaitable[object]]
 
@@ -191,14 +191,23 @@ async def stream(app: Any, **fields: Any) -> Reply:
 @contextlib.asynccontextmanager
 async def listening(app: Any, *, send_buffer: int | None = None) -> AsyncIterator[int]:
     """The app under uvicorn as ``serve`` runs it; gives the port."""
-    config = uvicorn.Config(app, http=BoundedHead, ws="none", lifespan="on", log_config=None)
+    async with uvicorn_of(app, send_buffer=send_buffer) as (port, _):
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def uvicorn_of(
+    app: Any, *, send_buffer: int | None = None
+) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    """The same, with the server to look into."""
+    config = uvicorn.Config(app, http=BoundedConnection, ws="none", lifespan="on", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         if send_buffer is not None:  # every connection inherits it
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         running = asyncio.create_task(server.serve([listener]))
         try:
-            yield listener.getsockname()[1]
+            yield listener.getsockname()[1], server
         finally:
             server.should_exit = True
             await running

@@ -267,7 +267,15 @@ class ServerSettings(Section):
         default=False, doc="show the model's name in answers", kind=switch()
     )
     body_limit_bytes: int = setting(
-        32 * 1024 * 1024, "largest request body", whole(1024, 1024 * 1024 * 1024)
+        1024 * 1024,
+        "largest request body",
+        whole(1024, 1024 * 1024 * 1024),
+        at_most="bodies_limit_bytes",
+    )
+    bodies_limit_bytes: int = setting(
+        256 * 1024 * 1024,
+        "bodies that the requests of one process hold together",
+        whole(1024, 16 * 1024 * 1024 * 1024),
     )
     body_timeout_seconds: float = setting(
         30.0, "a whole request body must be in by then", number(0.1, DAY)

@@ -118,7 +118,8 @@ class Caller(NamedTuple):
     @property
     def scope(self) -> str:
         """Requests and keys of one scope are hidden from every other. A tenant has no newline."""
-        return f"{self.tenant or ''}\n{self.user or ''}"
+        tenant = self.tenant or ""
+        return tenant if self.user is None else f"{tenant}\n{self.user}"
 
 
 def caller_of(request: Request, guard: Guard) -> Caller:

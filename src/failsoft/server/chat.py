@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from failsoft.faults import Simulation
 from failsoft.request_log.contract import Intent
 from failsoft.server.auth import Caller, caller_of
+from failsoft.server.body import read_json
 from failsoft.server.disconnect import GoneError
 from failsoft.server.endpoint import locale_of
 from failsoft.server.failures import draining
@@ -21,10 +22,10 @@ from failsoft.server.runs import Desk
 from failsoft.server.service import Service
 from failsoft.server.validation import (
     Limits,
+    Question,
     fingerprint_of,
     idempotency_key,
     read_deadline,
-    read_json,
     read_question,
 )
 
@@ -59,10 +60,11 @@ class Chat:
         with ExitStack() as held:
             held.enter_context(service.guard.place(caller.tenant))
             held.enter_context(service.drain.open())
+            take = held.enter_context(service.bodies.held())
             try:
                 simulation = service.simulations.asked(request)
                 intent, arguments = await self._read(
-                    request, request_id, caller, stream=stream, simulation=simulation
+                    request, request_id, caller, stream=stream, simulation=simulation, take=take
                 )
                 ai = service.simulations.engine(simulation)
                 found, started = await self._desk.open(intent, arguments, ai)
@@ -84,13 +86,17 @@ class Chat:
         *,
         stream: bool,
         simulation: Simulation | None,
+        take: Callable[[int], None],
     ) -> tuple[Intent, dict[str, Any]]:
         _refuse(when=self._service.drain.began)
         ai, server = self._service.ai, self._service.ai.settings.server
         key = idempotency_key(request.headers)
         timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
         data = await read_json(
-            request, limit=server.body_limit_bytes, seconds=server.body_timeout_seconds
+            request,
+            limit=server.body_limit_bytes,
+            seconds=server.body_timeout_seconds,
+            take=take,
         )
         question = read_question(data, self._limits)
         _refuse(when=self._service.drain.cutting)
@@ -104,18 +110,25 @@ class Chat:
             route=question.route,
             locale=locale,
         )
-        return intent, {
-            "message": question.message,
-            "history": [turn.model_dump() for turn in question.history],
-            "system": question.system,
-            "model": question.model,
-            "max_tokens": question.max_tokens or (_STREAM_MAX_TOKENS if stream else _MAX_TOKENS),
-            "route": question.route,
-            "timeout": timeout,
-            "locale": locale,
-            "principal": caller.user,
-            "tenant": caller.tenant,
-        }
+        return intent, _arguments(question, caller, timeout, locale, stream=stream)
+
+
+def _arguments(
+    question: Question, caller: Caller, timeout: float | None, locale: str, *, stream: bool
+) -> dict[str, Any]:
+    """What the engine is called with."""
+    return {
+        "message": question.message,
+        "history": [turn.model_dump() for turn in question.history],
+        "system": question.system,
+        "model": question.model,
+        "max_tokens": question.max_tokens or (_STREAM_MAX_TOKENS if stream else _MAX_TOKENS),
+        "route": question.route,
+        "timeout": timeout,
+        "locale": locale,
+        "principal": caller.user,
+        "tenant": caller.tenant,
+    }
 
 
 class _EndingError(Exception):

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from failsoft.engine.client import Failsoft
 from failsoft.faults import Simulation, TokenError, check_token
 from failsoft.server.auth import Guard, is_loopback
+from failsoft.server.body import BodyBytes
 from failsoft.server.problem import Problem
 from failsoft.server.render import Render
 from failsoft.server.shutdown import Drain
@@ -120,13 +121,14 @@ def _forbidden(problem: str) -> Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The engine and those beside it, who may call, how answers leave, whether the process ends."""
+    """The engine and those beside it, who may call, what is held, whether the process ends."""
 
     ai: Failsoft
     guard: Guard
     render: Render
     simulations: Simulations
     stories: Stories
+    bodies: BodyBytes
     drain: Drain = field(default_factory=Drain)
 
     @classmethod
@@ -141,4 +143,5 @@ class Service:
             render=Render(ai.settings),
             simulations=simulations,
             stories=stories,
+            bodies=BodyBytes(ai.settings.server.bodies_limit_bytes),
         )

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.request_log.broadcast import Live
+from failsoft.server.body import read_json
 from failsoft.server.playground.access import Access
 from failsoft.server.problem import Problem
 from failsoft.server.service import Service
 from failsoft.server.sse import WRITE_SECONDS, EventStream, frame_of
-from failsoft.server.validation import read_json
 
 __all__ = ["BareSdk"]
 

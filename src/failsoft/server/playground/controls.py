@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from failsoft.errors import SettingError
 from failsoft.faults.fault_grammar import format_fault, parse_fault
+from failsoft.server.body import read_json, shown_name
 from failsoft.server.playground.access import Access, Demo
 from failsoft.server.problem import Problem
 from failsoft.server.render import JsonResponse
 from failsoft.server.service import Service
-from failsoft.server.validation import read_json, shown_name
 
 __all__ = ["Controls", "RedisSwitch"]
 

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.engine.client import Failsoft
+from failsoft.server.body import read_json
 from failsoft.server.disconnect import GoneError, attend
 from failsoft.server.playground.access import Access
 from failsoft.server.problem import Problem
 from failsoft.server.render import JsonResponse
 from failsoft.server.service import Service
-from failsoft.server.validation import read_json
 
 __all__ = ["MOST_OTHERS", "Others"]
 

@@ -1,0 +1,192 @@
+"""An HTTP/1.1 connection of uvicorn's whose memory is bounded, whatever its peer sends.
+
+uvicorn keeps headers and trailers of any size, waits for a head for ever, and takes any number of
+requests of one connection that wait for the one before them.
+"""
+
+from __future__ import annotations
+
+from asyncio import BaseTransport, TimerHandle
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from failsoft.engine.request import new_request_id
+from failsoft.server.problem import ProblemResponse
+
+__all__ = [
+    "FRAMING_BYTES",
+    "HEADER_COUNT",
+    "HEAD_BYTES",
+    "HEAD_SECONDS",
+    "PIPELINE",
+    "BoundedConnection",
+]
+
+# What nginx and Apache allow in all, more or less.
+HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 30.0
+HEADER_COUNT = 256
+
+# Sizes of chunks, their extensions and trailers, without a byte of the body among them.
+FRAMING_BYTES = 16 * 1024
+
+# Requests of a connection that wait for the one before them.
+PIPELINE = 16
+
+# The parser is given so many bytes at a time: a bound is overstepped by no more than that.
+_PART_BYTES = 2048
+
+_TOO_LARGE = f"The headers are larger than {HEAD_BYTES // 1024} KB. Send fewer or shorter ones."
+_TOO_MANY = f"There are more than {HEADER_COUNT} headers. Send fewer."
+_TOO_SLOW = f"The request line and headers did not come within {HEAD_SECONDS:g} seconds."
+_TOO_WORDY = f"More than {FRAMING_BYTES // 1024} KB came without a byte of the body."
+_TOO_EARLY = (
+    f"More than {PIPELINE} requests of this connection wait for an answer. "
+    "Send the next one when an earlier one is answered."
+)
+_NOT_HTTP = "This is not an HTTP request that can be read."
+_NO_HOST = "A request needs exactly one Host header. Send one."
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Bounds heads, framing, trailers (which are not kept) and the pipeline.
+
+    What cannot be read is refused as ``application/problem+json``, as everything else is, once
+    what came before it is answered; then the connection is closed.
+    """
+
+    _in_head = False
+    _head_bytes = _framing_bytes = 0
+    _head_timer: TimerHandle | None = None
+    _refusal: tuple[HTTPStatus, str] | None = None
+    _running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Give the first head its time."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that runs, not the last one alone; leave nothing to the collector."""
+        self._end_head()
+        super().connection_lost(exc)
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        for cycle, _ in self.pipeline:
+            cycle.on_response = _nothing
+        self.pipeline.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. After a refusal it is read over: else a peer that leaves is not seen."""
+        for start in range(0, len(data), _PART_BYTES):
+            if self._refusal or self.transport.is_closing():
+                return
+            self._parse(data[start : start + _PART_BYTES])
+
+    def on_message_begin(self) -> None:
+        """Count anew: a connection may carry many requests."""
+        if not self._in_head:
+            self._begin_head()
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, up to one too many; what follows a body is read over."""
+        if self._in_head and len(self.headers) <= HEADER_COUNT:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin with the request, or queue it; its body is the application's to bound."""
+        self._end_head()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if len(self.headers) > HEADER_COUNT:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_MANY)
+        elif hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._refuse(HTTPStatus.BAD_REQUEST, _NO_HOST)
+        elif len(self.pipeline) >= PIPELINE:
+            self._refuse(HTTPStatus.TOO_MANY_REQUESTS, _TOO_EARLY)
+        else:
+            super().on_headers_complete()
+            self.flow.resume_reading()  # paused where it waits: a peer that leaves is not seen
+
+    def on_body(self, body: bytes) -> None:
+        """Hand the body on."""
+        self._framing_bytes = 0
+        if not self._refusal:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Hand the body's end on."""
+        if not self._refusal:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with what waits, or refuse what could not be read once all before is answered."""
+        super().on_response_complete()
+        if self._refusal and not self._busy() and not self.transport.is_closing():
+            self._say(*self._refusal)
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell in our own way what uvicorn could not read."""
+        del msg
+        self._refuse(HTTPStatus.BAD_REQUEST, _NOT_HTTP)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _parse(self, part: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(part)
+        else:
+            self._framing_bytes += len(part)
+        super().data_received(part)
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
+        elif not self._in_head and self._framing_bytes > FRAMING_BYTES:
+            self._refuse(HTTPStatus.BAD_REQUEST, _TOO_WORDY)
+
+    def _begin_head(self) -> None:
+        self._in_head, self._head_bytes, self._framing_bytes = True, 0, 0
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, _TOO_SLOW)
+
+    def _busy(self) -> bool:
+        """Whether any request whose head could be read is not answered yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Refuse what is being read, and all that would follow."""
+        if self._refusal or self.transport.is_closing():
+            return
+        self._end_head()
+        self._refusal = status, detail
+        if not self._busy():
+            self._say(status, detail)
+        elif self.cycle.more_body:  # it is this one that cannot be read
+            if self.pipeline or self.cycle.response_started:
+                self.transport.close()
+            else:
+                self._say(status, detail)
+
+    def _say(self, status: HTTPStatus, detail: str) -> None:
+        headers = {"connection": "close", "x-request-id": new_request_id()}
+        response = ProblemResponse(status, detail, headers=headers)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+        lines += [name + b": " + value for name, value in response.raw_headers]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body))
+        self.transport.close()
+
+
+def _nothing() -> None:
+    """No response is waited for any more."""
