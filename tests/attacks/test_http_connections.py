@@ -11,9 +11,9 @@ from server_kit import FakeProvider, assistant, request_bytes, uvicorn_of
 from failsoft.server import create_app
 from failsoft.server.http_connection import FRAMING_BYTES, HEADER_COUNT, PIPELINE
 
-GET = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+GET = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"
 CHUNKED = (
-    b"POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
 )
 QUESTION = b'{"message": "?"}'
@@ -112,8 +112,8 @@ async def test_a_peer_that_leaves_is_seen_although_requests_wait(peer):
         GET + b"\r\n" * 100_000,
         b"\r\n" * 100_000,
         b"GET /" + b"x" * 200_000,
-        b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 200_000,
-        b"GET / HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * 40_000,
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 200_000,
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x: y\r\n" * 40_000,
     ],
     ids=[
         "trailers", "a trailer", "a trailer's name", "a chunk's extension", "blank lines after",
@@ -155,8 +155,8 @@ async def test_what_has_an_end_is_answered(peer, answered, body, end):
         (b"GET /livez HTTP/1.1\r\nhost: a\r\nHost: b\r\n\r\n", 400),
         (b"GET /livez HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400),
         (b"GET /livez HTTP/1.0\r\n\r\n", 200),
-        (b"GET /livez HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * HEADER_COUNT + b"\r\n", 431),
-        (b"GET /livez HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * 200 + b"\r\n", 200),
+        (b"GET /livez HTTP/1.1\r\nhost: localhost\r\n" + b"x: y\r\n" * HEADER_COUNT + b"\r\n", 431),
+        (b"GET /livez HTTP/1.1\r\nhost: localhost\r\n" + b"x: y\r\n" * 200 + b"\r\n", 200),
         (b"\x16\x03\x01 hello\r\n\r\n", 400),
     ],
 )

@@ -217,7 +217,7 @@ def request_bytes(path: str, body: Any, *headers: str) -> bytes:
     raw = json.dumps(body).encode()
     lines = (
         f"POST {path} HTTP/1.1",
-        "host: x",
+        "host: localhost",
         "content-type: application/json",
         f"content-length: {len(raw)}",
         *headers,

@@ -25,7 +25,7 @@ class Served:
     async def open(self, path: str, model: str = "", method: str = "POST") -> asyncio.StreamReader:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
-        plain = f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+        plain = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
         body = {"message": "?"} | ({"model": model} if model else {})
         question = request_bytes(path, body, "connection: close")
         writer.write(question if method == "POST" else plain)

@@ -19,6 +19,7 @@ __all__ = [
     "Spec",
     "address",
     "choice",
+    "host_list",
     "key_list",
     "model_list",
     "number",
@@ -138,6 +139,11 @@ def model_list() -> Kind:
     return _list_of("models, as name or provider/model", _valid_model)
 
 
+def host_list() -> Kind:
+    """Make a list of host names, as a browser's address has them, without a port."""
+    return _list_of("host names without a port", _valid_host)
+
+
 def key_list() -> Kind:
     """Make keys that callers show. What is said of a wrong one never shows it."""
     form = re.compile(r"(?:(?P<tenant>[A-Za-z0-9_.-]+):)?(?P<key>[!-9;-~]+)")
@@ -172,6 +178,10 @@ def valid_target(name: str) -> bool:
 
 def _valid_model(name: str) -> bool:
     return name.isprintable() and re.fullmatch(r"[^\s,]+", name) is not None
+
+
+def _valid_host(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name) is not None
 
 
 def _list_of(entries: str, valid: Callable[[str], bool]) -> Kind:

@@ -18,6 +18,7 @@ from failsoft.config.fields import (
     Section,
     address,
     choice,
+    host_list,
     key_list,
     number,
     setting,
@@ -262,6 +263,9 @@ class ServerSettings(Section):
     workers: int = setting(1, "processes", whole(1, 256))
     insecure: bool = setting(
         default=False, doc="serve without API keys on any address", kind=switch()
+    )
+    allowed_hosts: tuple[str, ...] | None = setting(
+        None, "names by which a service on loopback without keys is reached too", host_list()
     )
     expose_model: bool = setting(
         default=False, doc="show the model's name in answers", kind=switch()

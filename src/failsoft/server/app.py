@@ -286,7 +286,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
         lifespan=_closing(ai, metrics),
     )
-    app.add_middleware(Edge, drain=service.drain)
+    app.add_middleware(Edge, drain=service.drain, guard=service.guard)
     app.add_exception_handler(HTTPException, _no_route)
     app.include_router(_routes(service, desk, direct=True))
     web = Web()

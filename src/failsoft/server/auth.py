@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -33,6 +35,7 @@ class Guard:
         entries = (entry.rpartition(":") for entry in settings.api_keys)
         self._tenants = [(_digest(key), tenant or _NO_NAME) for tenant, _, key in entries]
         self._limit = settings.server.requests_per_tenant
+        self._known_hosts = _known_hosts(settings)
         self._open: Counter[str] = Counter()
 
     def tenant(self, headers: Headers) -> str | None:
@@ -52,6 +55,33 @@ class Guard:
                 headers={"www-authenticate": 'Bearer realm="failsoft"'},
             )
         return found[0]
+
+    def check_site(self, headers: Headers) -> None:
+        """Refuse what a page of another site has a browser send to a loopback service without keys.
+
+        A name that such a page owns may lead here (DNS rebinding); a browser tells that name in
+        ``Host``, and the page's in ``Origin``. Raises :class:`~failsoft.server.problem.Problem`
+        (403).
+        """
+        if self._known_hosts is None:
+            return
+        origin = headers.get("origin")
+        named = {"Host": headers.get("host"), "Origin": origin and (urlsplit(origin).netloc or "-")}
+        for header, name in named.items():
+            if name is not None and not self.knows_host(name):
+                raise Problem.of_field(
+                    403,
+                    header,
+                    "is not of this machine: without keys only its own pages and programs are "
+                    "answered. Use localhost, list the name in server.allowed_hosts, or set "
+                    "FAILSOFT_API_KEYS",
+                )
+
+    def knows_host(self, netloc: str) -> bool:
+        """Whether a name, maybe with a port, is of this machine or allowed beside its own."""
+        host = re.sub(r":[0-9]*$", "", netloc).lower()
+        own = is_loopback(host.strip("[]")) or host.endswith(".localhost")  # as browsers have it
+        return own or host in (self._known_hosts or ())
 
     @contextmanager
     def place(self, tenant: str | None) -> Iterator[None]:
@@ -84,6 +114,14 @@ def check_exposure(settings: Settings) -> None:
         f"{host} can be reached from other machines, and anybody there could spend your money: "
         "set FAILSOFT_API_KEYS, listen on 127.0.0.1, or allow it with --insecure",
     )
+
+
+def _known_hosts(settings: Settings) -> frozenset[str] | None:
+    """Names by which the service is reached besides loopback ones; ``None`` where any will do."""
+    server = settings.server
+    if settings.api_keys or server.insecure or not is_loopback(server.host):
+        return None
+    return frozenset(name.lower() for name in server.allowed_hosts or ())
 
 
 def is_loopback(host: str) -> bool:

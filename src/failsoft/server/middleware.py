@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from failsoft.engine.request import new_request_id
+from failsoft.server.auth import Guard
+from failsoft.server.problem import Problem
 from failsoft.server.shutdown import Drain
 
 __all__ = ["Edge"]
@@ -27,9 +29,10 @@ _PROBES = ("/livez", "/readyz")
 class Edge:
     """Middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, *, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, *, drain: Drain, guard: Guard) -> None:
         self._app = app
         self._drain = drain
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and its reply back."""
@@ -51,8 +54,18 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._checked(scope)(scope, receive, sending)
         finally:
             line["duration_ms"] = round((time.perf_counter() - began) * 1000, 1)
             level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
             _log.log(level, "http", extra={"fields": line})
+
+    def _checked(self, scope: Scope) -> ASGIApp:
+        """What answers: the application, or why it does not."""
+        if scope["path"] in _PROBES:
+            return self._app
+        try:
+            self._guard.check_site(Headers(scope=scope))
+        except Problem as problem:
+            return problem.response()
+        return self._app

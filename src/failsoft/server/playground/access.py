@@ -29,16 +29,12 @@ class Access:
         if self._guard.tenant(request.headers) is not None:
             return
         peer = request.client.host if request.client else ""
-        if not (is_loopback(peer) and is_loopback(_asked_for(request))):
+        if not (is_loopback(peer) and self._guard.knows_host(request.url.netloc)):
             raise Problem(
                 403,
                 "The playground is for callers on the same machine, by the name localhost or "
                 "127.0.0.1; with FAILSOFT_API_KEYS set it is for whoever has a key.",
             )
-
-
-def _asked_for(request: Request) -> str:
-    return request.url.hostname or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
