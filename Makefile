@@ -1,4 +1,4 @@
-# Two commands: `make run` and `make test`. Each sets up what it needs.
+# `make run` and `make test` are all that a newcomer needs. Each target sets up what it needs.
 .PHONY: run run-cluster test check clients explore lint types pins bench drill docs clean
 
 VENV := .venv
@@ -15,11 +15,12 @@ run-cluster: $(VENV)/.run
 test: $(VENV)/.dev
 	@sh scripts/check.sh
 
-# Before a commit, in less than a minute: style, types, and the tests that start no process.
+# Before a commit, in less than a minute: style, types, and the tests of the core rooms.
 check: $(VENV)/.dev
 	@sh scripts/check.sh core
 
-# Foreign packages that pin against each other, each in an environment of its own in .peers/.
+# Tests with foreign packages that pin against each other, each in an environment of its own in
+# .peers/ (400 MB, two minutes the first time).
 clients: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/clients
 
@@ -61,4 +62,4 @@ $(VENV)-docs/.docs: requirements/docs.txt requirements/uv.txt
 	@sh scripts/setup.sh docs
 
 clean:
-	@rm -rf $(VENV) $(VENV)-docs build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-docs .peers build .mypy_cache .ruff_cache .pytest_cache .hypothesis

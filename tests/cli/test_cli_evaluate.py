@@ -57,3 +57,19 @@ def test_the_curves_go_down_as_the_threshold_rises():
         assert heights == sorted(heights)
     guarded_false_hits = {point.split(",")[1] for point in lines[2].split()}
     assert len(guarded_false_hits) == 1
+
+
+async def test_the_curves_go_over_no_file_of_pairs(tmp_path):
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps(SAME), encoding="utf-8")
+    ended = await run("cache", "evaluate", "own.jsonl", "--svg", "./own.jsonl", cwd=tmp_path)
+    assert (ended.code, "name another" in ended.err) == (2, True)
+    assert json.loads(file.read_text(encoding="utf-8")) == SAME
+
+
+async def test_a_file_that_is_not_there_is_told_and_so_is_the_commands_help(tmp_path):
+    ended = await run("cache", "evaluate", "none.jsonl", cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err.startswith("failsoft: none.jsonl: cannot be read (No such file or directory)")
+    ended = await run("cache", "evaluate", cwd=tmp_path)
+    assert ended.err.endswith("'PAIRS...'. See 'failsoft cache evaluate --help'.\n")

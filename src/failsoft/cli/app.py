@@ -46,7 +46,7 @@ def main() -> None:
         tell(str(error))
         code = WRONG_USE
     except TyperException as error:
-        tell(f"{error.format_message()} See 'failsoft --help'.")
+        tell(_wrong_use(error))
         code = WRONG_USE
     except BrokenPipeError:  # whoever read us has enough
         sys.stdout = None
@@ -55,6 +55,13 @@ def main() -> None:
         tell(_unexpected(error))
         code = FAILED
     sys.exit(code)
+
+
+def _wrong_use(error: TyperException) -> str:
+    """What is wrong, and where the command says how it is used."""
+    context = getattr(error, "ctx", None)
+    command = "failsoft" if context is None else context.command_path
+    return f"{error.format_message().rstrip('.')}. See '{command} --help'."
 
 
 def _unexpected(error: Exception) -> str:

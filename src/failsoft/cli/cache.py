@@ -167,7 +167,10 @@ def _y(part: float) -> float:
 
 _Pairs = Annotated[
     list[Path],
-    typer.Argument(metavar="PAIRS...", help="Files of pairs, one JSON object a line."),
+    typer.Argument(
+        metavar="PAIRS...",
+        help="Files of pairs: a line is a JSON object with asked, saved, same, kind and language.",
+    ),
 ]
 _Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves of the pairs.")]
 _Threshold = Annotated[
@@ -178,6 +181,8 @@ _Threshold = Annotated[
 
 def evaluate_cache(pairs: _Pairs, svg: _Svg = None, threshold: _Threshold = None) -> None:
     """Measure hits on questions that ask the same, and on those that only look alike."""
+    if svg is not None and svg.exists() and any(svg.samefile(file) for file in pairs):
+        raise CommandError(f"{svg}: is one of the files of pairs: name another for the curves")
     sets = {str(file): read_pairs(file) for file in pairs}
     embedder = WordllamaEmbedder()
     limit = embedder.threshold if threshold is None else threshold

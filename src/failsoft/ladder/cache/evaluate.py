@@ -52,10 +52,12 @@ def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a file, one JSON object a line. Raises SettingError naming file and line."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(
-            str(path), f"cannot be read as UTF-8 text ({error}); give the path of a file of pairs"
-        ) from error
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); give the path of a file of pairs"
+        raise SettingError(str(path), problem) from error
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise SettingError(str(path), problem) from error
     pairs = list(_pairs(text, str(path)))
     if not pairs:
         raise SettingError(str(path), f"has no pairs; write one a line, like {_EXAMPLE}")
