@@ -327,6 +327,12 @@ class Settings(Section):
     store_text: bool = setting(
         default=True, doc="keep what was answered, to resume and to replay it", kind=switch()
     )
+    on_log_down: Literal["answer", "refuse"] = setting(
+        "answer",
+        "requests with an Idempotency-Key while the request log is down: answer them and say "
+        "that they are unprotected, or refuse them",
+        choice("answer", "refuse"),
+    )
     linger_seconds: float = setting(
         60.0, "a request with a key goes on for so long when nobody reads it", number(0, DAY)
     )

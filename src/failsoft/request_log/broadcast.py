@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 __all__ = ["Frames", "Live", "LiveReader"]
@@ -78,6 +78,11 @@ class Live:
         for reader in self._readers:
             reader.wake()
         self._give_room()
+
+    @property
+    def frames(self) -> Sequence[bytes]:
+        """All events so far, the first of them with the id ``first_id``."""
+        return self._frames
 
     def reader(self, after: int = 0) -> LiveReader:
         """A new reader of the events with ids above ``after``, to be closed in the end."""

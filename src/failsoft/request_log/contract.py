@@ -100,10 +100,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The caller is to run it. ``new`` is false for a further run of a request that is known."""
+    """The caller is to run it. ``new`` is false for a further run of a request that is known.
+
+    Without ``durable`` the log is down: nothing keeps the key from being run elsewhere, or again.
+    """
 
     record: Record
     new: bool
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

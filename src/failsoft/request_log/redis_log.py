@@ -216,7 +216,8 @@ class RedisLog:
         return Opened(record, new=how == b"new")
 
     def _not_entered(self, intent: Intent) -> Opened:
-        return Opened(fresh(intent, owner=self._owner, now=self._clock()), new=True)
+        record = fresh(intent, owner=self._owner, now=self._clock())
+        return Opened(record, new=True, durable=False)
 
     def _take_back(self, intent: Intent) -> None:
         """End what ``intent`` may have opened, so that the same key can be asked for again."""

@@ -53,7 +53,7 @@ _REASONS: Final = {
     "MOVED": "is one node of a cluster: give redis_url a server that is none",
     "NOAUTH": _ENTRY,
     "NOPERM": _ENTRY,
-    "OOM": "its memory is full: raise maxmemory, or choose a policy that evicts",
+    "OOM": "its memory is full: raise maxmemory; a policy that evicts would drop requests",
     "READONLY": "is a read-only replica: set redis_url to the primary",
     "WRONGPASS": _ENTRY,
 }

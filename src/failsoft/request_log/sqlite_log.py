@@ -88,7 +88,8 @@ class SqliteLog:
             found: Opened | Known | Conflict = await self._ask(op)
         except LogDownError:
             now = self._keeping.clock()
-            return Opened(fresh(intent, owner=self._owner.name, now=now), new=True)
+            record = fresh(intent, owner=self._owner.name, now=now)
+            return Opened(record, new=True, durable=False)
         except asyncio.CancelledError:
             if self._writer is not None:  # nobody will run it
                 undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)

@@ -80,6 +80,9 @@ T = TypeVar("T")
 _FORGET: Final = 50
 
 _ROOM_BYTES: Final = 256 * 1024
+_BLANK: Final = """
+    INSERT OR REPLACE INTO events (request, run, last, data) VALUES (0, 0, 0, zeroblob(?))
+"""
 
 # Between two tries to get the lock: other processes hold it for about a millisecond.
 _TRY_SECONDS: Final = 0.0005
@@ -139,9 +142,11 @@ class Book:
         self.do(lambda: give_sign(self._connection, self._owner.name, now), writes=True)
 
     def try_room(self) -> None:
-        """Write and delete as much as a busy second brings, to see whether there is room for it."""
-        blank = "INSERT INTO events (request, run, last, data) VALUES (0, 0, 0, zeroblob(?))"
-        self.do(lambda: self._connection.execute(blank, (_ROOM_BYTES,)), writes=True)
+        """Write and delete as much as a busy second brings, to see whether there is room for it.
+
+        Where there is room to write it and none to delete it, it stays until the next time.
+        """
+        self.do(lambda: self._connection.execute(_BLANK, (_ROOM_BYTES,)), writes=True)
         gone = "DELETE FROM events WHERE request = 0"
         self.do(lambda: self._connection.execute(gone), writes=True)
 

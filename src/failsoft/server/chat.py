@@ -69,14 +69,19 @@ class Chat:
                 ai = service.simulations.engine(simulation)
                 found, started = await self._desk.open(intent, arguments, ai)
                 if stream:
-                    return self._replies.stream(found, held.pop_all(), replayed=not started)
-                return await self._replies.whole(found, request.receive, replayed=not started)
+                    reply = self._replies.stream(found, held.pop_all(), replayed=not started)
+                else:
+                    again = not started
+                    reply = await self._replies.whole(found, request.receive, replayed=again)
             except GoneError:
                 return Response(status_code=_CLIENT_GONE)
             except _EndingError:
                 locale = locale_of(request, service.ai)
                 failure = draining(service.ai, request_id=request_id, locale=locale)
                 return AnswerResponse(failure, service.render)
+            if intent.key is not None and not self._desk.protects(found):
+                reply.headers["idempotency-status"] = "unprotected"
+            return reply
 
     async def _read(
         self,

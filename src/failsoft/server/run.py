@@ -125,10 +125,12 @@ class Result(NamedTuple):
 class Run:
     """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
 
-    ``on_kept`` is called when the log has its end, just before its readers are told.
+    ``on_kept`` is called when the log has its end, just before its readers are told. Where it is
+    not ``durable`` the log was down when it began.
     """
 
     result: Result | None = None
+    ending: Ending | None = None
     attempt = 0
 
     def __init__(
@@ -140,8 +142,10 @@ class Run:
         service: Service,
         log: RequestLog,
         on_kept: Callable[[Run], None],
+        durable: bool = True,
     ) -> None:
         self.record = record
+        self.durable = durable
         self.live = Live(record.first_id, lingers=record.key is not None, on_left=self._left)
         self._arguments = {**arguments, "request_id": record.id}
         self._ai = ai
@@ -157,6 +161,17 @@ class Run:
         self._answered = False
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it has given out text as a stream."""
+        return self._outlet is not None and self._outlet.shown
+
+    @property
+    def size(self) -> int:
+        """Bytes of what it gave out."""
+        body = b"" if self.result is None else self.result.body
+        return len(body) + sum(map(len, self.live.frames))
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends with the run, and never raises but to be cancelled."""
@@ -204,12 +219,10 @@ class Run:
 
     def _cut(self, words: Any) -> Answer:
         """Answer in our own words, by what the readers have been given so far."""
-        outlet = self._outlet
-        shown = outlet is not None and outlet.shown
         locale = self.record.locale
-        answer: Answer = words(self._ai, request_id=self.record.id, locale=locale, shown=shown)
-        if outlet is not None:
-            outlet.cut(answer)
+        answer: Answer = words(self._ai, request_id=self.record.id, locale=locale, shown=self.shown)
+        if self._outlet is not None:
+            self._outlet.cut(answer)
         return answer
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
@@ -217,14 +230,14 @@ class Run:
         body = json_bytes(self._render.body(answer))
         self.result = Result(status_of(answer), body, retry_after(answer))
         last = self._outlet.seal() if self._outlet is not None else b""
-        ending = Ending(
+        self.ending = Ending(
             state=state,
             retryable=_again(answer),
             status=self.result.status,
             body=body,
             story=self._stories.take(self.record.id),
         )
-        await self._log.end(self.record.id, self.record.run, ending)
+        await self._log.end(self.record.id, self.record.run, self.ending)
         self._on_kept(self)
         self.live.end(last)
 

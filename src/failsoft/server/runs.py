@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from failsoft.engine.client import Failsoft
-from failsoft.request_log.contract import Conflict, Intent, Known, Record, RequestLog
+from failsoft.request_log.contract import (
+    Conflict,
+    Intent,
+    Known,
+    LogDownError,
+    Opened,
+    Record,
+    RequestLog,
+)
+from failsoft.server.held_runs import HeldRuns
 from failsoft.server.problem import Problem
 from failsoft.server.run import Run
 from failsoft.server.service import Service
@@ -21,6 +31,10 @@ __all__ = ["Desk"]
 
 _Name = tuple[str, str]
 
+# So often a log that is down is looked at by what waits for it.
+_BACK_SECONDS = 0.5
+_RETRY_AFTER_SECONDS = 5
+
 
 class Desk:
     """The runs of this process, and the log they share with the others. For one event loop."""
@@ -30,6 +44,8 @@ class Desk:
         self._service = service
         self._runs: dict[str, Run] = {}
         self._keys: dict[_Name, asyncio.Task[Run | Record]] = {}
+        self._held = HeldRuns()
+        self._writing_back: asyncio.Task[None] | None = None
         self._started = False
         self._tasks: set[asyncio.Task[Any]] = set()
         service.ai.subscribe(self._hear)
@@ -50,7 +66,9 @@ class Desk:
     def health(self) -> dict[str, Any]:
         """The body of ``GET /api/health/ai``, the log among the stores."""
         health = self._service.ai.health()
-        health["stores"] = [asdict(self.store), *health["stores"]]
+        held = {"held": len(self._held), "dropped": self._held.dropped}
+        log = asdict(self.store) | (held if any(held.values()) else {})
+        health["stores"] = [log, *health["stores"]]
         if health["status"] == "ok" and not self.store.up:
             health["status"] = "degraded"
         return health
@@ -67,19 +85,22 @@ class Desk:
         """The run of ``intent``, or the record of one that has ended or is another process's.
 
         ``ai`` is asked where it has to be run. True with it where this call started the run. Raises
-        :class:`~failsoft.server.problem.Problem` (422) where the key is known with another body.
+        :class:`~failsoft.server.problem.Problem`: 422 where the key is known with another body, 503
+        where the log is down and ``on_log_down`` refuses what it cannot protect.
         """
         self.start()
         if intent.key is None:
             return await self._begin(intent, arguments, ai), True
         name = (intent.scope, intent.key)
-        opening = self._keys.get(name)
-        mine = opening is None
-        if opening is None:
-            opening = asyncio.create_task(self._begin(intent, arguments, ai))
+        held, opening = self._held.find(name), self._keys.get(name)
+        mine = opening is None and (held is None or _may_run_again(held))
+        if mine:
+            opening = asyncio.create_task(self._begin(intent, arguments, ai, held))
             self._keys[name] = opening
             opening.add_done_callback(lambda done: self._opened(name, done))
-        found = await asyncio.shield(opening)
+        found = held if opening is None else await asyncio.shield(opening)
+        if found is None:
+            raise RuntimeError("a run that is neither held nor opened")
         record = found.record if isinstance(found, Run) else found
         if record.fingerprint != intent.fingerprint:
             raise _other_body()
@@ -91,8 +112,12 @@ class Desk:
 
     def run_of(self, request_id: str, scope: str) -> Run | None:
         """The run of that request, where it is this process's and the caller may know of it."""
-        run = self._runs.get(request_id)
+        run = self._runs.get(request_id) or self._held.of_request(request_id)
         return run if run is not None and run.record.scope == scope else None
+
+    def protects(self, found: Run | Record) -> bool:
+        """Whether its key keeps it from being run again, here and by every other process."""
+        return self.log.status.up and (isinstance(found, Record) or found.durable)
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:
         """End a request, wherever it runs; its record, once this process's own run has ended.
@@ -111,24 +136,35 @@ class Desk:
     async def aclose(self, drain_seconds: float) -> None:
         """Take nothing new, let what runs end, cut off the rest, and close the log."""
         await self._service.drain.run(drain_seconds)
+        if self._writing_back is not None:
+            self._writing_back.cancel()
         if self._started:
             await self.log.aclose()
 
     async def _begin(
-        self, intent: Intent, arguments: Mapping[str, Any], ai: Failsoft
+        self,
+        intent: Intent,
+        arguments: Mapping[str, Any],
+        ai: Failsoft,
+        held: Run | None = None,
     ) -> Run | Record:
+        if held is not None:  # a further run of the same request
+            intent = replace(intent, id=held.record.id)
         opening = await self.log.open(intent)
         if isinstance(opening, Conflict):
             raise _other_body()
         if isinstance(opening, Known):
             return opening.record
+        if intent.key is not None and not opening.durable and self._refuses:
+            raise _unprotected()
         run = Run(
-            opening.record,
+            opening.record if held is None else _further(opening.record, held),
             arguments,
             ai=ai,
             service=self._service,
             log=self.log,
             on_kept=self._forget,
+            durable=opening.durable,
         )
         self._runs[run.record.id] = run
         task = run.start()
@@ -144,10 +180,45 @@ class Desk:
             del self._keys[name]
 
     def _forget(self, run: Run) -> None:
-        """Whoever asks from now on is answered from the log."""
+        """Whoever asks from now on is answered from the log; while it is down, by what is held."""
         self._runs.pop(run.record.id, None)
-        if run.record.key is not None:
-            self._keys.pop((run.record.scope, run.record.key), None)
+        if run.record.key is None:
+            return
+        self._keys.pop((run.record.scope, run.record.key), None)
+        if not self.protects(run):
+            self._held.add(run)
+            if self._writing_back is None or self._writing_back.done():
+                self._writing_back = asyncio.create_task(self._write_back())
+
+    @property
+    def _refuses(self) -> bool:
+        return self._service.ai.settings.on_log_down == "refuse"
+
+    async def _write_back(self) -> None:
+        """Enter what is held in the log once it is back, the oldest first."""
+        while run := self._held.oldest():
+            if not (self.log.status.up and await self._entered(run)):
+                await asyncio.sleep(_BACK_SECONDS)
+                continue
+            self._held.remove((run.record.scope, run.record.key or ""))
+
+    async def _entered(self, run: Run) -> bool:
+        """Whether the log has it, or the same request of another process; enters it else."""
+        if run.durable:  # the log writes its end by itself
+            with suppress(LogDownError):
+                record = await self.log.find(run.record.id, run.record.scope)
+                return record is None or record.state.ended
+            return False
+        opening = await self.log.open(_intent_of(run.record))
+        if not isinstance(opening, Opened):
+            return True
+        if not opening.durable or run.ending is None:
+            return False
+        record, shown = opening.record, run.shown
+        for number, frame in enumerate(run.live.frames, start=run.live.first_id):
+            self.log.append(record.id, record.run, frame, number, shown=shown)
+        await self.log.end(record.id, record.run, run.ending)
+        return True
 
     def _hear(self, event: Event) -> None:
         run = self._runs.get(event.request_id)
@@ -164,6 +235,44 @@ class Desk:
         run = self._runs.get(request_id)
         if run is not None and run.record.run == number:
             run.stop("cancelled")
+
+
+def _may_run_again(held: Run) -> bool:
+    return held.ending is None or held.ending.retryable
+
+
+def _further(record: Record, held: Run) -> Record:
+    """The next run of a request whose earlier run only this process knows."""
+    if record.run > 1:
+        return record
+    return replace(
+        record,
+        run=held.record.run + 1,
+        first_id=held.live.next_id,
+        last_id=held.live.next_id - 1,
+        shown_run=held.record.run if held.shown else held.record.shown_run,
+    )
+
+
+def _intent_of(record: Record) -> Intent:
+    return Intent(
+        id=record.id,
+        scope=record.scope,
+        key=record.key,
+        fingerprint=record.fingerprint,
+        stream=record.stream,
+        route=record.route,
+        locale=record.locale,
+    )
+
+
+def _unprotected() -> Problem:
+    return Problem(
+        503,
+        "Requests with an Idempotency-Key cannot be protected from being answered twice now: the "
+        "request log is down. Send it again in a few seconds, with the same key.",
+        headers={"retry-after": str(_RETRY_AFTER_SECONDS)},
+    )
 
 
 def _other_body() -> Problem:
