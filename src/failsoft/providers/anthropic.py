@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 import aiohttp
+from yarl import URL
 
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
@@ -92,6 +93,39 @@ _NEVER_PASSED_ON = frozenset(
 )
 
 
+# aiohttp would follow up to ten, to any place, and drop no header but Authorization.
+_MOST_REDIRECTS = 3
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_SAME_REQUEST = frozenset((307, 308))
+
+
+def _onward(url: URL, response: aiohttp.ClientResponse) -> URL:
+    """Where the same request is to be sent next.
+
+    Raises :class:`~failsoft.classify.wire_errors.ReplyFailed` for another origin, where neither key
+    nor prompt may go (the same host from http to https is the same place), and for a redirect that
+    asks for another request.
+    """
+    location = response.headers.get("location", "")
+    try:
+        onward = url.join(URL(location))
+    except ValueError:
+        onward, location = url, ""
+    encrypted = (url.scheme, onward.scheme, url.host) == ("http", "https", onward.host)
+    if (
+        location
+        and response.status in _SAME_REQUEST
+        and (onward.origin() == url.origin() or encrypted)
+    ):
+        return onward
+    place = onward.origin() if location and onward.host else "no place"
+    raise ReplyFailed(
+        f"redirected ({response.status}) to {place}, where neither the key nor the prompt is sent: "
+        "check ANTHROPIC_BASE_URL",
+        status=response.status,
+    )
+
+
 class AnthropicWire:
     """The provider ``anthropic``; :mod:`failsoft.providers.protocol` is its contract.
 
@@ -126,9 +160,18 @@ class AnthropicWire:
     async def _send(self, call: ProviderCall) -> WireReply:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
-        data = io.BytesIO(body)  # bytes would be written in one go, however large
-        session = await self._sessions.get()
-        return WireReply(await session.post(self._url, data=data, headers=headers))
+        session, url = await self._sessions.get(), URL(self._url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            data = io.BytesIO(body)  # bytes would be written in one go, however large
+            response = await session.post(url, data=data, headers=headers, allow_redirects=False)
+            if response.status not in _REDIRECTS:
+                return WireReply(response)
+            response.close()
+            url = _onward(url, response)
+        raise ReplyFailed(
+            f"redirected more than {_MOST_REDIRECTS} times: check ANTHROPIC_BASE_URL",
+            status=response.status,
+        )
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
         passed = {name.lower(): value for name, value in callers.items()}
