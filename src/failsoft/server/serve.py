@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 from fastapi import FastAPI
 from uvicorn import Config, Server
@@ -97,11 +101,19 @@ def _config(settings: Settings) -> Config:
 
 def _application(settings: Settings) -> FastAPI:
     """The application of one process, with all that it is made of out of the collector's way."""
+    if parent := parent_process():
+        Thread(target=_end_with, args=(parent,), name="failsoft-parent", daemon=True).start()
     app = create_app(settings=settings)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     return app
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """Drain and end once the parent is gone, however it went: the port must come free."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listen(host: str, port: int) -> socket.socket:
