@@ -112,3 +112,25 @@ def test_compose_names_what_it_has():
     assert all("image" in one for one in COMPOSE["services"].values())
     ports = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
     assert ports == ["127.0.0.1:8787:8787"]
+
+
+def test_the_shared_store_has_a_password():
+    store = COMPOSE["services"]["store"]["command"]
+    assert "--requirepass ${STORE_PASSWORD}" in store
+    for name in SERVERS:
+        assert "redis://:${STORE_PASSWORD:?" in SERVERS[name]["environment"]["FAILSOFT_REDIS_URL"]
+    assert "FAILSOFT_REDIS_URL" not in environments()["the pod"]  # it is in the secret
+
+
+def test_a_pod_can_do_no_more_than_it_needs():
+    (container,) = POD["containers"]
+    assert POD["automountServiceAccountToken"] is False
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+    written = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert written == {"/var/lib/failsoft", "/tmp"}  # noqa: S108 - the pod's own
