@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import socket
 from pathlib import Path
 
 import aiohttp
@@ -63,7 +65,7 @@ async def test_a_wrong_fault_or_script_is_told_before_anything_listens(tmp_path:
 async def test_a_port_in_use_is_an_error_and_leaves_nothing_behind() -> None:
     async with Simulator() as first:
         port = int(first.url.rpartition(":")[2])
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(OSError, match="Address already in use"):
             await Simulator(port=port).__aenter__()
 
 
@@ -92,3 +94,17 @@ async def test_many_at_once_each_get_their_own_whole_answer() -> None:
         assert code == 529 or body.endswith(b'data: {"type":"message_stop"}\n\n'), n
     assert sorted(request.number or 0 for request in sim.requests) == list(range(1, 201))
     assert {request.outcome for request in sim.requests} == {"completed"}
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_what_connects_as_it_ends_is_not_leaked(turns):
+    """A socket that is left to the collector is an error of whatever test runs then."""
+    simulator = await Simulator().__aenter__()
+    host, port = simulator.url.removeprefix("http://").split(":")
+    clients = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await simulator.__aexit__(None, None, None)
+    for client in clients:
+        client.close()
+    gc.collect()

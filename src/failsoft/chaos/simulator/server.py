@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -117,6 +118,7 @@ async def _answered(request: web.Request, handler: _Handler, record: Record) -> 
 
 
 _SHUTDOWN_SECONDS = 0.05
+_TURNS: Final = 5  # of the event loop
 
 
 class Simulator:
@@ -148,6 +150,7 @@ class Simulator:
             seed=seed, faults=faults, steps=steps, upstream=upstream, clock=clock
         )
         self._address = (host, port)
+        self._listener: socket.socket | None = None
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -169,7 +172,8 @@ class Simulator:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, *self._address).start()
+            self._listener = socket.create_server(self._address, family=_family(self._address[0]))
+            await web.SockSite(runner, self._listener).start()
         except BaseException:
             await runner.cleanup()
             raise
@@ -184,8 +188,18 @@ class Simulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._runner is None or self._listener is None:
+            return
+        # asyncio leaks what was accepted in the turn in which the listening ends: accept no more
+        # first, and let what was accepted connect.
+        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await self._runner.cleanup()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def serve_simulator(
