@@ -95,7 +95,8 @@ async def test_no_request_fails_when_the_store_does(server, fault, caplog):
     caplog.set_level(logging.INFO, "failsoft")
     async with processes(server.url, server.url) as made:
         ais = [ai for ai, _ in made]
-        assert all(shared_up(ai) for ai in ais)
+        await until(lambda: all(shared_up(ai) for ai in ais))
+        caplog.clear()
         if fault == "killed":
             server.kill()
         else:
@@ -119,8 +120,8 @@ async def test_no_request_fails_when_the_store_does(server, fault, caplog):
         await until(lambda: all(shared_up(ai) for ai in ais), asking=ais)
         await until(lambda: all(state(ai) == "closed" for ai in ais), asking=ais)
     said = [record.getMessage() for record in caplog.records if "shared_state" in record.msg]
-    if fault != "slow":
-        assert sorted(said) == ["shared_state_down"] * 2 + ["shared_state_up"] * 2
+    assert said.count("shared_state_down") >= 2
+    assert said.count("shared_state_up") >= 2
 
 
 async def test_one_that_is_cut_off_opens_alone_and_tells_when_it_is_back(server):
@@ -132,7 +133,7 @@ async def test_one_that_is_cut_off_opens_alone_and_tells_when_it_is_back(server)
             await until(lambda: not shared_up(cut), asking=[cut, other])
             upstream.down = True
             await until(lambda: state(cut) == "open", asking=[cut, other])
-            assert shared_up(other)
+            await until(lambda: shared_up(other))
             assert state(other) == "closed"
             await proxy.set("pass")
             await until(lambda: shared_up(cut) and state(other) == "open", asking=[cut])

@@ -8,7 +8,7 @@ import threading
 import anthropic
 import pytest
 from loopback import SSE_HEAD, fixed, serving
-from wrap_kit import OPUS, QUESTION, QUICK, SONNET, Wrapped, sdk_client, wrapped
+from wrap_kit import OPUS, QUESTION, SONNET, Wrapped, sdk_client, timers_for, wrapped
 
 import failsoft
 from failsoft import Failsoft, SettingError, Settings, answer_of
@@ -54,7 +54,7 @@ async def read(use, **more):
     ],
 )
 async def test_where_nothing_helps_the_sdks_own_exception_is_raised(kind, fault, error, verdict):
-    settings = Settings(deadline_seconds=1, timers=QUICK.timers, retry=ONCE)
+    settings = Settings(deadline_seconds=5, timers=timers_for(fault), retry=ONCE)
     async with wrapped(kind, f"*={fault}", settings=settings) as use:
         with pytest.raises(error) as caught:
             await create(use)
@@ -86,7 +86,8 @@ async def test_the_words_of_the_provider_are_kept(kind):
 @pytest.mark.parametrize("fault", ["529", "close", "hang"])
 async def test_retries_of_the_sdk_multiply_nothing(kind, fault):
     retry = RetrySettings(max_attempts=2, base_delay_seconds=0.01, overloaded_min_seconds=0.01)
-    settings = Settings(deadline_seconds=1, timers=QUICK.timers, retry=retry)
+    seconds = 1.5 if fault == "hang" else 30
+    settings = Settings(deadline_seconds=seconds, timers=timers_for(fault), retry=retry)
     async with wrapped(kind, f"*={fault}", settings=settings) as use:
         use.client = use.client.with_options(max_retries=2)
         with pytest.raises(anthropic.APIError):
@@ -139,7 +140,8 @@ async def test_an_open_breaker_answers_at_once(kind):
     "fault", ["529", "hang", "error_event;after=0", "cut_json", "ping_only;every_ms=20"]
 )
 async def test_before_the_first_content_a_stream_goes_on_to_the_next_model(kind, fault):
-    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=QUICK) as use:
+    settings = Settings(timers=timers_for(fault))
+    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=settings) as use:
         events = await read(use)
         assert events[0].message.model == SONNET
         assert sum(event.type == "message_start" for event in events) == 1
@@ -159,7 +161,8 @@ async def test_before_the_first_content_a_stream_goes_on_to_the_next_model(kind,
 async def test_after_the_first_content_nothing_is_repeated_and_a_part_is_no_answer(
     kind, fault, error
 ):
-    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=QUICK) as use:
+    settings = Settings(timers=timers_for(fault))
+    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET], settings=settings) as use:
         stream = await create(use, stream=True)
         seen = []
         with pytest.raises(error) as caught:
@@ -266,7 +269,8 @@ async def test_a_thread_whose_attempt_was_given_up_ends():
     def attempts():
         return [one for one in threading.enumerate() if one.name == "failsoft-attempt"]
 
-    async with wrapped("sync", f"{OPUS}=hang", chain=[SONNET], settings=QUICK) as use:
+    settings = Settings(timers=timers_for("hang"))
+    async with wrapped("sync", f"{OPUS}=hang", chain=[SONNET], settings=settings) as use:
         assert (await create(use)).model == SONNET
         await until(lambda: not attempts())
 
