@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cache_child import start_child
@@ -105,3 +107,36 @@ async def test_a_damaged_file_is_set_aside_once_and_all_go_on_with_the_new(
     assert [await child.do("status") for child in some] == ["", ""]
     with closing(sqlite3.connect(path)) as reader:
         assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+SLOW_TO_LOAD = """
+import sys, time
+from pathlib import Path
+from cache_kit import Words, keep
+from failsoft.ladder.cache.cache import SemanticCache
+
+def load():
+    time.sleep(0.5)  # native code, which no thread may be taken out of
+    print("loaded", flush=True)
+    return Words()
+
+cache = SemanticCache(Path(sys.argv[1]), embedder=load)
+cache.start()
+keep(cache)
+"""
+
+
+async def test_a_process_that_ends_without_closing_lets_it_load_and_saves(cache, path):
+    keep(cache, "Begun.", question="Is it begun?")
+    await found(cache, "Is it begun?")
+    folders = os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", SLOW_TO_LOAD, path],
+        env={**os.environ, "PYTHONPATH": folders},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "loaded\n", "")
+    assert await found(cache) == "Here."

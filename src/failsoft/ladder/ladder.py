@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from dataclasses import dataclass
@@ -18,15 +17,16 @@ __all__ = ["Asked", "Ladder", "Served", "helps_after"]
 
 _log = logging.getLogger(__name__)
 
-_LEAVE_SECONDS = 10.0
-
 # What another's answer cannot mend: the words, our own set-up, or the request itself.
 _OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
+
+# Of these categories, and yet outages: another model, or another host, would have answered.
+_OUTAGES = ("connection_setup", "model_unavailable", "wrong_address")
 
 
 def helps_after(verdict: Verdict) -> bool:
     """Whether a saved or a written answer can help after such a failure."""
-    return verdict.category not in _OWN_NOTICE or verdict.reason == "model_unavailable"
+    return verdict.category not in _OWN_NOTICE or verdict.reason in _OUTAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,6 @@ class Ladder:
         self.rules = rules
         self._embedder = embedder
         self._started = False
-        self._reading: threading.Thread | None = None
 
     async def saved(self, asked: Asked) -> Served | None:
         """A saved answer to the same question."""
@@ -131,8 +130,6 @@ class Ladder:
         """Write what is to be saved and let go of everything."""
         if self.cache is not None and self._started:
             await self.cache.aclose()
-        if self._reading is not None:  # native code being loaded would abort the process's end
-            await asyncio.to_thread(self._reading.join, _LEAVE_SECONDS)
 
     def _start(self) -> None:
         if self._started:
@@ -142,10 +139,10 @@ class Ladder:
             self.cache.start()
         if self.rules is not None and self._embedder is not None:
             # Loading takes a second: until then rules are found by their words.
-            self._reading = threading.Thread(
-                target=self.rules.use, args=(self._embedder,), name="failsoft-rules", daemon=True
-            )
-            self._reading.start()
+            # No daemon: a process that ends while native code is being loaded is aborted.
+            threading.Thread(
+                target=self.rules.use, args=(self._embedder,), name="failsoft-rules"
+            ).start()
 
 
 class _Lent(Ladder):

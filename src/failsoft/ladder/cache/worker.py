@@ -5,6 +5,7 @@ Answers wait here until they are saved, and the embedder is loaded here when it 
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import threading
@@ -121,7 +122,6 @@ _log = logging.getLogger(__name__)
 
 # Wordllama takes 0.5 s, with its imports a second or two. What needs it does not wait any longer.
 _PATIENCE_SECONDS = 2.0
-_LEAVE_SECONDS = 10.0
 
 
 def wordllama() -> Embedder:
@@ -137,7 +137,6 @@ class Loading:
     def __init__(self, given: Embedder | Callable[[], Embedder] | None) -> None:
         self._given = given
         self._begun: float | None = None
-        self._thread: threading.Thread | None = None
         self._over = self._settled = given is None
         self.embedder: Embedder | None = None
         self.problem = "switched off" if given is None else ""
@@ -146,16 +145,9 @@ class Loading:
         """Whether there was nothing to wait for at the last look; begins to load where needed."""
         if self._begun is None and not self._over:
             self._begun = time.monotonic()
-            self._thread = threading.Thread(
-                target=self._load, name="failsoft-embedder", daemon=True
-            )
-            self._thread.start()
+            # No daemon: a process that ends while native code is being loaded is aborted.
+            threading.Thread(target=self._load, name="failsoft-embedder").start()
         return self._settled
-
-    def close(self) -> None:
-        """Let it end: a process that ends while native code is being loaded is aborted."""
-        if self._thread is not None:
-            self._thread.join(_LEAVE_SECONDS)
 
     def look(self) -> None:
         """Look whether it is there, or has taken too long."""
@@ -238,7 +230,8 @@ class Worker:
         return self._pending.waiting
 
     def start(self) -> None:
-        """Begin."""
+        """Begin. Ends with the process at the latest: what was kept is saved then."""
+        atexit.register(self.close)
         self._thread.start()
 
     def ask(self, work: Callable[[Shelf], T]) -> Future[T]:
@@ -263,10 +256,10 @@ class Worker:
 
     def close(self) -> None:
         """Save what there is, and end; waits for it. Idempotent."""
+        atexit.unregister(self.close)
         self._closing = True
         self._inbox.put(None)
         self._thread.join()
-        self._loading.close()
 
     def forked(self) -> None:
         """Be over in a forked process: SQLite has no second way to a file its parent has open."""
