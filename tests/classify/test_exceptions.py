@@ -9,6 +9,7 @@ import ssl
 from types import SimpleNamespace
 
 import aiohttp
+import httpx2
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
@@ -36,6 +37,10 @@ SELF_SIGNED = ssl.SSLCertVerificationError(1, "certificate verify failed: self-s
 
 def verdict_on(failure, provider="anthropic"):
     return classify(failure, provider=provider, now=0.0)
+
+
+def proxy_error(status):
+    return aiohttp.ClientHttpProxyError(None, (), status=status, message="refused")
 
 
 def by_name(*names, module="httpx"):
@@ -75,15 +80,15 @@ PYTHONS = [
     ),
     (OSError(errno.EMFILE, "Too many open files"), "transient · saturated", Sent.NO),
     (socket.gaierror(-2, "Name or service not known"), "transient · connection", Sent.NO),
-    (SELF_SIGNED, "permanent · tls", Sent.NO),
+    (SELF_SIGNED, "auth_error · connection_setup", Sent.NO),
     (
         ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
-        "permanent · tls",
+        "auth_error · connection_setup",
         Sent.NO,
     ),
     (
         ssl.SSLError(1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca"),
-        "permanent · tls",
+        "auth_error · connection_setup",
         Sent.NO,
     ),
     (ssl.SSLEOFError(8, "EOF occurred in violation"), "transient · connection", Sent.MAYBE),
@@ -117,10 +122,14 @@ AIOHTTPS = [
         "transient · connection",
         Sent.NO,
     ),
-    (aiohttp.ClientConnectorCertificateError(KEY, SELF_SIGNED), "permanent · tls", Sent.NO),
+    (
+        aiohttp.ClientConnectorCertificateError(KEY, SELF_SIGNED),
+        "auth_error · connection_setup",
+        Sent.NO,
+    ),
     (
         aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "no protocols available")),
-        "permanent · tls",
+        "auth_error · connection_setup",
         Sent.NO,
     ),
     (aiohttp.ConnectionTimeoutError("to host"), "transient · connection", Sent.NO),
@@ -161,7 +170,11 @@ HTTPXS = [
     (by_name("UnsupportedProtocol"), "permanent · bad_call", Sent.NO),
     (by_name("ContentFilterFinishReasonError"), "content_policy · refusal", Sent.MAYBE),
     (by_name("DecodingError"), "unknown · bad_reply", Sent.MAYBE),
-    (by_name("SSLError", "ConnectionError", module="requests"), "permanent · tls", Sent.NO),
+    (
+        by_name("SSLError", "ConnectionError", module="requests"),
+        "auth_error · connection_setup",
+        Sent.NO,
+    ),
     (by_name("ConnectionError", module="requests"), "transient · connection", Sent.MAYBE),
     (by_name("ChunkedEncodingError", module="requests"), "transient · stream_cut", Sent.MAYBE),
 ]
@@ -194,7 +207,7 @@ def test_an_sdk_on_aiohttp_shows_a_hang_up_as_a_connect_error(outer):
 
 def test_a_cause_may_be_kept_among_the_arguments():
     failure = by_name("ConnectError")(SELF_SIGNED)
-    assert str(verdict_on(failure)) == "permanent · tls"
+    assert str(verdict_on(failure)) == "auth_error · connection_setup"
 
 
 def test_a_group_is_read_by_its_members():
@@ -251,7 +264,7 @@ def test_own_timers(timer, full, expected, breaker, fault):
         (StreamFailed("", body=b'data: {"type":"error","error":{"type":"api_error"}}'),
          "transient · server_error"),
         (ReplyFailed("no API key is set", status=401), "auth_error · authentication"),
-        (ReplyFailed("", status=302, body="<html>"), "unknown · unknown"),
+        (ReplyFailed("", status=302, body="<html>"), "auth_error · connection_setup"),
         (ReplyFailed("", status=504), "timeout · upstream"),
     ],
 )  # fmt: skip
@@ -259,10 +272,27 @@ def test_what_failsoft_observes_itself(failure, expected):
     assert str(verdict_on(failure)) == expected
 
 
-def test_a_redirect_is_not_tried_again_at_the_same_address():
-    assert verdict_on(ReplyFailed("", status=302)) == verdict_for(
-        "unknown_status", http_status=302, internal_detail="ReplyFailed 302"
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_that_was_not_followed_is_for_the_operator(status):
+    assert verdict_on(ReplyFailed("", status=status)) == verdict_for(
+        "connection_setup", http_status=status, internal_detail=f"ReplyFailed {status}"
     )
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (httpx2.ProxyError("407 Proxy Authentication Required"), "auth_error · connection_setup"),
+        (httpx2.ProxyError("403 Forbidden"), "auth_error · connection_setup"),
+        (httpx2.ProxyError("502 Bad Gateway"), "transient · connection"),
+        (httpx2.ProxyError("Malformed reply"), "transient · connection"),
+        (proxy_error(407), "auth_error · connection_setup"),
+        (proxy_error(503), "transient · connection"),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_not_the_provider(failure, expected):
+    verdict = verdict_on(failure)
+    assert (str(verdict), verdict.sent, verdict.http_status) == (expected, Sent.NO, None)
 
 
 CANCELLATIONS = [

@@ -102,7 +102,7 @@ async def test_a_certificate_that_nobody_vouches_for(client):
     tls.load_cert_chain(FIXTURES / "self_signed.pem")
     async with server(never_answer, tls) as url:
         verdict = verdict_on(await client(url, PLAIN))
-    assert str(verdict) == "permanent · tls"
+    assert str(verdict) == "auth_error · connection_setup"
     assert verdict.sent is Sent.NO
 
 
@@ -115,7 +115,7 @@ async def test_tls_to_a_port_that_speaks_none(client):
 
     async with server(speak_plainly) as url:
         verdict = verdict_on(await client(url.replace("http:", "https:"), PLAIN))
-    assert str(verdict) == "permanent · tls"
+    assert str(verdict) == "auth_error · connection_setup"
 
 
 @CLIENTS

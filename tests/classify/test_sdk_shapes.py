@@ -224,7 +224,8 @@ ORDER = [
     (422, anthropic_body("invalid_request_error", "policy: extra fields not permitted"),
      "permanent · bad_request"),
     # nobody's not_found is not Google's NOT_FOUND
-    (404, {"error": {"code": "not_found", "message": "no such path"}}, "permanent · bad_request"),
+    (404, {"error": {"code": "not_found", "message": "no such path"}},
+     "auth_error · wrong_address"),
     (404, {"error": {"status": "NOT_FOUND", "message": "…"}}, "permanent · model_unavailable"),
     # a rate limit that speaks of a model or of spending time is one still
     (429, anthropic_body("rate_limit_error", "model claude is not available at this rate"),

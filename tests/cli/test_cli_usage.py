@@ -97,6 +97,18 @@ def test_a_route_that_is_left_with_no_model_is_one_line(invoke, tmp_path):
     assert one_line(ended.err).startswith(told)
 
 
+def test_what_fails_although_the_settings_hold_is_told(invoke, tmp_path):
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "failsoft.toml").write_text("data_dir = 'taken/data'\n")
+    ended = invoke("config", "check")
+    assert ended.code == 0
+    folder, key = ended.err.splitlines()
+    assert "data_dir: " in folder
+    assert "is no folder" in folder
+    assert "ANTHROPIC_API_KEY" in key
+    assert "hold, but see above" in ended.out
+
+
 def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
     (tmp_path / "failsoft.toml").write_text("deadline_seconds = 42\n")
     environ = KEY | {"FAILSOFT_LOCALE": "en", "FAILSOFT_NO_SUCH": "1"}

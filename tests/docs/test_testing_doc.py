@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from failsoft.testing.app_under_test import SHORT_LIMITS
+from failsoft.testing.app_under_test import SHORT_LIMITS, SHORT_TIMERS
 from failsoft.testing.ask import LIMIT_SECONDS
 from failsoft.testing.report import COLUMNS
 from failsoft_pytest import failing_ai, frozen_time, no_waits, simulator
@@ -45,9 +45,11 @@ async def _run(test, fixtures):
 
 def test_the_limits_are_those_that_are_set():
     said = {}
-    for names, value in re.findall(r"^\| (`FAILSOFT_.*?) \| ([\d.]+) \|$", PAGE, re.MULTILINE):
+    for names, value in re.findall(
+        r"^\| (`FAILSOFT_.*?)(?: \(.*\))? \| ([\d.]+) \|$", PAGE, re.MULTILINE
+    ):
         said |= dict.fromkeys(re.findall(r"`(\w+)`", names), value)
-    assert said == dict(SHORT_LIMITS)
+    assert said == {**SHORT_LIMITS, **SHORT_TIMERS}
     assert f"within {LIMIT_SECONDS:g} s" in PAGE
 
 

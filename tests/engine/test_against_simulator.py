@@ -82,8 +82,6 @@ async def test_the_next_model_answers_and_the_ledger_says_why(fault, verdict):
         ("413", "permanent · too_large", "edit_input", 1),
         ("context_limit", "permanent · context_too_long", "edit_input", 1),
         ("422", "permanent · bad_request", "edit_input", 1),
-        ("html;status=200", "unknown · bad_reply", "retry", 2),
-        ("empty", "unknown · bad_reply", "retry", 2),
     ],
 )
 async def test_what_another_model_cannot_mend_ends_with_its_notice(fault, verdict, action, calls):
@@ -93,6 +91,13 @@ async def test_what_another_model_cannot_mend_ends_with_its_notice(fault, verdic
     assert answer.notice.primary_action_type == action
     assert len(requests) == len(answer.attempts) == calls
     assert answer.suggested_actions
+
+
+@pytest.mark.parametrize("fault", ["html;status=200", "empty"])
+async def test_a_reply_that_makes_no_sense_goes_to_the_next_model(fault):
+    answer, requests = await ask(fault)
+    assert (answer.status, str(answer.attempts[0].verdict)) == ("success", "unknown · bad_reply")
+    assert [request.model for request in requests] == [OPUS, "claude-sonnet-5-5"]
 
 
 async def test_a_context_window_exceeded_keeps_its_usable_text():

@@ -53,7 +53,7 @@ def test_the_naive_one_fails_soft_once_its_client_is_wrapped(app_of, monkeypatch
         "content_policy": 1,
         "auth_error": 1,
         "permanent": 1,
-        "unknown": 2,
+        "unknown": 4,
         "cut stream": 6,
     }
 

@@ -39,10 +39,11 @@ model_unavailable permanent      never      yes           yes           park    
 bad_request       permanent      never      no            no            no       O target  no
 context_too_long  permanent      never      larger_window larger_window no       U target  no
 not_implemented   permanent      never      no            yes           no       O target  no
-tls               permanent      never      no            yes           no       O target  no
+connection_setup  auth_error     once       no            yes           counts   O host    no
+wrong_address     auth_error     never      no            yes           counts   O host    no
 content_policy    content_policy never      no            no            no       U target  maybe
 refusal           content_policy never      opt_in        no            no       U target  maybe
-bad_reply         unknown        once       no            yes           counts   S target  maybe
+bad_reply         unknown        once       yes           yes           counts   S target  maybe
 unknown           unknown        once       yes           yes           counts   S target  maybe
 unknown_status    unknown        never      yes           yes           no       S target  maybe
 """

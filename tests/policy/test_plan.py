@@ -147,7 +147,9 @@ def test_what_nobody_else_could_do_either_ends_at_once(name):
     assert run.waits == []
 
 
-@pytest.mark.parametrize("name", ["permission", "not_implemented", "tls", "billing", "connection"])
+@pytest.mark.parametrize(
+    "name", ["permission", "not_implemented", "wrong_address", "billing", "connection"]
+)
 def test_what_concerns_the_provider_goes_to_another_provider(name):
     run = World().run((*CHAIN, OTHER), scripted({**everywhere(fails(name)), "gpt": [ok()]}))
     assert run.models == ["opus", "gpt"]
@@ -158,11 +160,10 @@ def test_what_is_the_matter_with_a_model_goes_to_the_next():
     assert run.models == ["opus", "sonnet"]
 
 
-def test_a_bad_reply_is_tried_once_more_and_then_elsewhere():
-    run = World().run(
-        (OPUS, SONNET, OTHER), scripted({**everywhere(fails("bad_reply")), "gpt": [ok()]})
-    )
-    assert run.models == ["opus", "gpt"]
+def test_a_bad_reply_goes_to_the_next_model_and_is_tried_once_more_where_there_is_none():
+    others = scripted({**everywhere(fails("bad_reply")), "gpt": [ok()]})
+    assert World().run((OPUS, SONNET, OTHER), others).models == ["opus", "sonnet", "gpt"]
+    assert World().run((OPUS,), scripted(everywhere(fails("bad_reply")))).models == ["opus"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from functools import partial
 
@@ -180,9 +179,7 @@ async def test_locked_by_another_program(start, path):
     record = await opened(log, intent("k"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        began = time.monotonic()
         assert isinstance(await log.open(intent()), Opened)
-        assert time.monotonic() - began < 5
         data = feed(log, record, 1)
         await down(log, "locked by another program")
         other.execute("ROLLBACK")

@@ -177,7 +177,7 @@ async def test_the_breaker_opens_over_http_and_real_requests_do_not_see_it():
             while (failed := await service.ask("server_error")).json["circuit_state"] != "open":
                 pass
         real = await service.ask()
-        other = await service.ask(f"tls@{OPUS}")
+        other = await service.ask(f"not_implemented@{OPUS}")
         health = await service.get("/api/health/ai")
     assert failed.status == 503
     assert (real.status, real.json["circuit_state"]) == (200, "closed")
@@ -202,7 +202,7 @@ async def test_saved_answers_are_read_and_never_written():
 
 async def test_closing_one_beside_leaves_the_first_open():
     async with serving() as service:
-        twin = service.ai.failing(service.ai.simulation(f"tls@{OPUS}"))
+        twin = service.ai.failing(service.ai.simulation(f"not_implemented@{OPUS}"))
         await twin.aclose()
         with pytest.raises(FailsoftError, match="closed"):
             await twin.ask("What?")
@@ -210,7 +210,11 @@ async def test_closing_one_beside_leaves_the_first_open():
 
 
 async def test_requests_at_the_same_time_do_not_mix():
-    wanted = {"overloaded": "transient", "tls": "permanent", "refusal": "content_policy"}
+    wanted = {
+        "overloaded": "transient",
+        "not_implemented": "permanent",
+        "refusal": "content_policy",
+    }
     async with serving() as service:
         replies = await asyncio.gather(
             *(service.ask(words, message="Who?") for _ in range(10) for words in wanted),
@@ -224,7 +228,7 @@ async def test_a_key_is_of_one_request_and_what_is_to_go_wrong_belongs_to_it():
     async with serving() as service:
         first = await service.ask(f"overloaded@{OPUS}", idempotency_key="k")
         again = await service.ask(f" overloaded @ anthropic/{OPUS}", idempotency_key="k")
-        other = await service.ask("tls", idempotency_key="k")
+        other = await service.ask("not_implemented", idempotency_key="k")
         plain = await service.ask(idempotency_key="k")
         failed = await service.ask("unavailable", idempotency_key="f")
         once_more = await service.ask("unavailable", idempotency_key="f")
@@ -252,7 +256,7 @@ async def test_a_stream_is_resumed_and_status_tells_its_end():
 async def test_lines_of_the_log_are_marked(caplog):
     caplog.set_level(logging.INFO, "failsoft")
     async with serving() as service:
-        simulated = await service.ask("tls")
+        simulated = await service.ask("not_implemented")
         real = await service.ask()
     lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
 
@@ -274,7 +278,7 @@ async def test_lines_of_the_log_are_marked(caplog):
 
 
 async def asked(
-    peer: str = "127.0.0.1", words: str = "tls", token: str = "", **changes: Any
+    peer: str = "127.0.0.1", words: str = "not_implemented", token: str = "", **changes: Any
 ) -> Any:
     """One request from ``peer``; the reply, and whether a model was called."""
     provider = FakeProvider(("Hello.",))
@@ -357,7 +361,7 @@ async def test_words_that_cannot_be_read_name_the_header(words):
 async def test_the_header_is_sent_once():
     provider = FakeProvider(("Hello.",))
     app = create_app(assistant(provider, env="dev"))
-    twice = (b"x-simulate-error", b"tls")
+    twice = (b"x-simulate-error", b"not_implemented")
 
     async def doubled(scope: Any, receive: Any, send: Any) -> None:
         await app(scope | {"headers": [*scope["headers"], twice, twice]}, receive, send)
@@ -384,11 +388,11 @@ async def test_a_whole_deployment_fails_and_says_so(caplog):
     words = f"overloaded@{OPUS}"
     async with serving(simulate_error=words) as service:
         plain = await service.ask()
-        other = await service.ask("tls")
+        other = await service.ask("not_implemented")
         health = await service.get("/api/health/ai")
     assert plain.json["level"] == "full"
     assert [each.model for each in service.simulator.requests] == [SONNET]
-    assert service.injected == [(1, OPUS, "overloaded"), (1, OPUS, "tls")]
+    assert service.injected == [(1, OPUS, "overloaded"), (1, OPUS, "not_implemented")]
     assert other.json["error_category"] == "permanent"
     assert (health["simulated"], health["rates"]["fallback"]) == (words, 1.0)
     finished = [event for event in service.events if isinstance(event, AttemptFinished)]
@@ -415,8 +419,8 @@ def test_production_refuses_to_start_with_it(words):
 
 async def test_production_starts_with_it_where_a_key_shows_that_it_is_meant():
     provider = FakeProvider(("Hello.",))
-    ai = assistant(provider, simulate_error="tls", simulate_token_key=KEY)
-    assert (await ai.ask("What?")).verdict.reason == "tls"
+    ai = assistant(provider, simulate_error="not_implemented", simulate_token_key=KEY)
+    assert (await ai.ask("What?")).verdict.reason == "not_implemented"
     assert provider.calls == []
     assert KEY not in repr(ai.settings)
 

@@ -14,6 +14,7 @@ from failsoft.telemetry.events import AttemptFinished, RequestFinished
 from failsoft.telemetry.labels import Labels, State
 from failsoft.telemetry.metrics import METRICS, Metrics
 
+OPUS = "anthropic/claude-opus-5-5"
 MINUTES = 25
 STATES = ("closed", "half_open", "open")
 WORLDS = 48
@@ -26,20 +27,22 @@ SERIES = {
     "late": ("failsoft_requests_total", {"category": "timeout", "fault": "provider"}),
     "hurried": ("failsoft_requests_total", {"category": "timeout", "fault": "user"}),
     "refused": ("failsoft_requests_total", {"category": "auth_error", "fault": "operator"}),
-    "key": ("failsoft_errors_total", {"category": "auth_error", "fault": "operator"}),
+    "key": ("failsoft_attempts_total", {"category": "auth_error", "reason": "authentication"}),
+    "address": ("failsoft_attempts_total", {"category": "auth_error", "reason": "wrong_address"}),
     "first": ("failsoft_served_total", {"position": "0"}),
     "second": ("failsoft_served_total", {"position": "1"}),
     "cut": ("failsoft_stream_interruptions_total", {"reason": "stream_cut"}),
     "left": ("failsoft_stream_interruptions_total", {"reason": "cancelled"}),
 }
-RARE = {"refused", "key"}
+RARE = {"refused", "key", "address"}
 
 
 @dataclass
 class World:
-    """What happens in each minute: how much is counted, the state of a route, and of a store."""
+    """What happens in each minute: how much is counted, the states of a target, route and store."""
 
     counts: dict[str, list[int]] = field(default_factory=dict)
+    target: list[int] = field(default_factory=list)
     route: list[int] = field(default_factory=list)
     store: list[int] = field(default_factory=list)
 
@@ -58,6 +61,7 @@ def world(seed: int) -> World:
             rate + (struck if begin <= minute < begin + length else 0)
             for minute in range(1, MINUTES)
         ]
+    made.target = [rng.choice([0, 0, 0, 0, 1, 2]) for _ in range(MINUTES)]
     made.route = [rng.choice([0, 0, 0, 0, 1, 2]) for _ in range(MINUTES)]
     made.store = [rng.choice([1, 1, 1, 0, 0]) for _ in range(MINUTES)]
     return made
@@ -74,7 +78,7 @@ def judged(told: World) -> list[set[tuple[str, str]]]:
             for _ in range(counts[minute]):
                 evaluator.count(*SERIES[name])
         state = State(
-            targets={},
+            targets={OPUS: STATES[told.target[minute]]},
             routes={"chat": STATES[told.route[minute]]},
             inflight={},
             stores={"request_log": bool(told.store[minute])},
@@ -92,6 +96,7 @@ def as_promtool_tests(told: World, verdicts: list[set[tuple[str, str]]]) -> dict
     series += [
         {"series": f"{name}{{job='f',{label}}}", "values": " ".join(map(str, values))}
         for name, label, values in (
+            ("failsoft_breaker_state", f"target='{OPUS}'", told.target),
             ("failsoft_route_breaker_state", "route='chat'", told.route),
             ("failsoft_store_up", "store='request_log'", told.store),
         )
@@ -149,7 +154,6 @@ def test_the_lengths_of_state_are_whole_minutes():
     assert RouteOpen().held_seconds == StoreDown().seconds == 60.0
 
 
-OPUS = "anthropic/claude-opus-5-5"
 DONE = {
     "at": 0.0,
     "route": "chat",
@@ -202,8 +206,8 @@ def _selectors(condition):
     match condition:
         case Share(part=part):
             return (part,)
-        case Seen(of=selectors):
-            return selectors
+        case Seen(any_of=all_counted):
+            return tuple(counted.of for counted in all_counted)
         case _:
             return ()
 
@@ -212,4 +216,6 @@ def test_every_label_an_alert_asks_for_is_one_the_metric_has():
     for alert in ALERTS:
         for selector in _selectors(alert.condition):
             labels = METRICS[selector.metric.removeprefix("failsoft_")].labels
-            assert {name for name, _ in (*selector.are, *selector.are_not)} <= set(labels)
+            assert {
+                name for name, _ in (*selector.are, *selector.are_not, *selector.matches)
+            } <= set(labels)

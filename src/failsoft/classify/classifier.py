@@ -35,6 +35,8 @@ __all__ = ["classify", "decide", "is_cancellation", "table_for"]
 _TABLES: Final = {"anthropic": ANTHROPIC, "http": RAW_HTTP}
 _NO_REPLY: Final = (Shape.EMPTY, Shape.OTHER)
 _REDIRECT, _BAD_REQUEST, _SERVER_ERROR = 300, 400, 500
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_REFUSED: Final = frozenset({401, 403})
 
 
 def table_for(provider: object) -> Table:
@@ -116,13 +118,17 @@ def _readable_message(evidence: Evidence) -> str:
 def _by_status(evidence: Evidence, table: Table, status: int | None) -> str | None:
     if status is None:
         return None
+    if status in _REFUSED and evidence.body.shape is Shape.HTML:
+        return "edge"  # a CDN's challenge, a portal: the API itself speaks JSON
     broken = status >= _SERVER_ERROR and evidence.body.shape in (Shape.EMPTY, Shape.HTML)
     return table.statuses.get(status) or ("server_error" if broken else None)
 
 
 def _by_shape(evidence: Evidence) -> str:
-    """Nothing is known but, perhaps, that a 200 held no reply."""
+    """Nothing is known but, perhaps, that a 200 held no reply, or that a redirect stood."""
     status = evidence.error_status or evidence.status
+    if status in _REDIRECTS:
+        return "connection_setup"
     if status is None or status < _REDIRECT:
         page = evidence.body.shape is Shape.HTML
         none = status is not None and evidence.body.shape in _NO_REPLY
@@ -233,7 +239,7 @@ def _wait(row: Row, evidence: Evidence, now: float) -> float | None:
 def _rejected(row: Row, evidence: Evidence) -> bool:
     """Whether the reply began with a rejection, so that no work was begun. A 200 proves nothing."""
     status = evidence.status
-    return row.sent is Sent.NO and status is not None and status >= 400  # noqa: PLR2004 - errors
+    return row.sent is Sent.NO and status is not None and status >= _REDIRECT
 
 
 def _detail(evidence: Evidence) -> str:

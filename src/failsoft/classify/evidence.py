@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from failsoft.classify.bodies import Body, Shape, read_body
-from failsoft.classify.exceptions import chain_of, words_of
+from failsoft.classify.exceptions import PROXY_ERRORS, chain_of, words_of
 from failsoft.classify.untrusted import HOSTILE, attribute, clip, status_number
 from failsoft.classify.wire_errors import StreamFailed, WireFailure
 
@@ -131,6 +131,8 @@ def _speaks(link: BaseException) -> bool:
         return True
     # Where what came was not HTTP, aiohttp's parser makes up a status of 400.
     if any(type(made).__module__ == _PARSER for made in (link, attribute(link, "__cause__"))):
+        return False
+    if type(link).__name__ in PROXY_ERRORS:  # the reply is the proxy's own
         return False
     told = any(isinstance(attribute(link, name), str) for name in _TELLING)
     return told or _status(link) is not None or attribute(link, "body") is not None

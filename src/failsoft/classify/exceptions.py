@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -20,7 +21,10 @@ from typing import Final, NamedTuple
 from failsoft.classify.untrusted import HOSTILE, attribute, clip
 from failsoft.classify.wire_errors import BadReply, StreamCut, TimedOut, Timer
 
-__all__ = ["Cause", "chain_of", "read_causes", "words_of"]
+__all__ = ["PROXY_ERRORS", "Cause", "chain_of", "read_causes", "words_of"]
+
+PROXY_ERRORS: Final = frozenset({"ClientHttpProxyError", "ProxyError"})
+"""aiohttp's and httpx's exceptions about a proxy that opened no tunnel."""
 
 _LONGEST_CHAIN: Final = 16
 _WORDS_LIMIT: Final = 2_000
@@ -45,6 +49,7 @@ _NOT_CONNECTED_WORDS = (  # what asyncio and anyio say of several addresses at o
     "connect call failed",
     "connection timeout to host",
 )
+_REFUSED = re.compile(r" *4\d\d\b")
 _NO_KEY_WORDS = (
     "could not resolve authentication method",
     "api_key client option must be set",
@@ -134,7 +139,7 @@ def _tls(chain: Chain) -> Cause | None:
     known = {"ClientConnectorCertificateError", "ServerFingerprintMismatch"} & chain.names
     told = "certificate verify failed" in chain.words or "certificate_verify_failed" in chain.words
     if known or told or any(_is_tls(link) for link in chain.links):
-        return Cause("tls", unsent=True)
+        return Cause("connection_setup", unsent=True)
     return None
 
 
@@ -146,6 +151,21 @@ def _is_tls(link: BaseException) -> bool:
         return True
     words = words_of(link).lower()
     return not isinstance(link, _TLS_BROKE) and all(word not in words for word in _TLS_BROKE_WORDS)
+
+
+def _proxy(chain: Chain) -> Cause | None:
+    """A proxy that refuses to open a tunnel wants to be set up; one that fails is a connection."""
+    if not PROXY_ERRORS & chain.names:
+        return None
+    said = " ".join(_of_proxy(link) for link in chain.links)
+    return Cause("connection_setup" if _REFUSED.match(said) else "connection", unsent=True)
+
+
+def _of_proxy(link: BaseException) -> str:
+    """The status of the reply to CONNECT: an attribute of aiohttp's, the first word of httpx's."""
+    if type(link).__name__ not in PROXY_ERRORS:
+        return ""
+    return str(attribute(link, "status") or words_of(link))
 
 
 def _saturated(chain: Chain) -> Cause | None:
@@ -173,7 +193,7 @@ def _is_httpcore_connect(link: BaseException) -> bool:
 
 def _not_connected(chain: Chain) -> Cause | None:
     # An SDK on aiohttp shows a hang-up after sending by these names too: nothing is proven.
-    if {"ConnectTimeout", "ConnectError", "WriteTimeout", "ProxyError"} & chain.names:
+    if {"ConnectTimeout", "ConnectError", "WriteTimeout"} & chain.names:
         return Cause("connection")
     return None
 
@@ -251,6 +271,7 @@ def _has_errno(chain: Chain, numbers: frozenset[int]) -> bool:
 _RULES: Final[tuple[Callable[[Chain], Cause | None], ...]] = (
     _own,
     _tls,
+    _proxy,
     _saturated,
     _never_connected,
     _not_connected,

@@ -57,6 +57,11 @@ _CODE_PATTERNS: Final = (
         row="suspended",
     ),
     CodePattern(pattern=re.compile(r"context_(?:length|window)"), row="context_too_long"),
+    CodePattern(  # what the request names is gone, and not the address it was sent to
+        pattern=re.compile(r"^(?:batch|container|file|response|skill|tool)_"),
+        row="bad_request",
+        statuses=frozenset({404, 410}),
+    ),
     CodePattern(pattern=re.compile(r"too_large"), row="too_large"),
     CodePattern(  # a content or policy reason; not the form or the size of the content
         pattern=re.compile(
@@ -170,6 +175,12 @@ _SENTENCES: Final = (
         r"^model:|\bmodel\b.{0,200}(?:not (?:found|exist|available|supported)|end of its life"
         r"|retired|deprecated)|no endpoints found",
     ),
+    _sentence(
+        "bad_request",
+        {404},
+        r"^(?:batch|container|file|previous response|response|skill)\b.{0,200}"
+        r"(?:not found|not exist|expired)",
+    ),
 )
 
 _STATUSES: Final = {
@@ -177,11 +188,12 @@ _STATUSES: Final = {
     401: "authentication",
     402: "billing",
     403: "permission",
-    404: "bad_request",
-    405: "bad_request",
+    404: "wrong_address",
+    405: "wrong_address",
+    407: "connection_setup",
     408: "upstream",
     409: "conflict",
-    410: "bad_request",
+    410: "wrong_address",
     413: "too_large",
     415: "bad_request",
     422: "bad_request",
@@ -193,6 +205,7 @@ _STATUSES: Final = {
     502: "server_error",
     503: "unavailable",
     504: "upstream",
+    511: "connection_setup",
     **dict.fromkeys(range(520, 525), "server_error"),
     529: "overloaded",
 }

@@ -66,17 +66,19 @@ billing           | auth_error · billing              | never      | no        
 authentication    | auth_error · authentication       | never      | no            | yes           | park_key | operator | account | no    | none    | 401, no key
 permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403
 suspended         | auth_error · suspended            | never      | no            | no            | park     | operator | account | no    | none    | organization disabled or on hold
+connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, a redirect to another origin
+wrong_address     | auth_error · wrong_address        | never      | no            | yes           | counts   | operator | host    | no    | none    | 404 that names no model, 405, 410
 model_unavailable | permanent · model_unavailable     | never      | yes           | yes           | park     | operator | target  | no    | none    | 404 for a model, `model_not_found`
-bad_request       | permanent · bad_request           | never      | no            | no            | no       | operator | target  | no    | none    | other 400, other 404, 405, 410, 415, 422 without policy reason, 431
+bad_request       | permanent · bad_request           | never      | no            | no            | no       | operator | target  | no    | none    | other 400, 415, 422 without policy reason, 431
 too_large         | permanent · too_large             | never      | no            | no            | no       | user     | target  | no    | none    | 413, too-large codes
 context_too_long  | permanent · context_too_long      | never      | larger_window | larger_window | no       | user     | target  | no    | none    | "prompt is too long", `context_length_exceeded`
 window_exceeded   | permanent · context_too_long      | never      | larger_window | no            | no       | user     | target  | maybe | none    | `stop_reason: model_context_window_exceeded` (text usable)
 not_implemented   | permanent · not_implemented       | never      | no            | yes           | no       | operator | target  | no    | none    | 501
-tls               | permanent · tls                   | never      | no            | yes           | no       | operator | target  | no    | none    | TLS certificate error
 bad_call          | permanent · bad_call              | never      | no            | no            | no       | operator | target  | no    | none    | `TypeError`, `ValueError` before sending
 content_policy    | content_policy · content_policy   | never      | no            | no            | no       | user     | target  | maybe | none    | 400 or 422 with a content or policy reason, output blocked by a content filter
 refusal           | content_policy · refusal          | never      | opt_in        | no            | no       | user     | target  | maybe | none    | `stop_reason: refusal`, `finish_reason: content_filter`
-bad_reply         | unknown · bad_reply               | once       | no            | yes           | counts   | provider | target  | maybe | none    | 200 with HTML, cut JSON, no events
+bad_reply         | unknown · bad_reply               | once       | yes           | yes           | counts   | provider | target  | maybe | none    | 200 with HTML, cut JSON, no events
+edge              | unknown · edge                    | once       | yes           | yes           | counts   | network  | host    | no    | header  | 401, 403 with a page in place of the API's own body
 unknown           | unknown · unknown                 | once       | yes           | yes           | counts   | provider | target  | maybe | header  | anything else, with a status of 500 or more, or none
 unknown_status    | unknown · unknown                 | never      | yes           | yes           | no       | provider | target  | maybe | none    | anything else, with a status below 500
 cancelled         | unknown · cancelled               | never      | no            | no            | no       | user     | target  | maybe | none    | cancelled, client gone, KeyboardInterrupt, 499: not a failure

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.options import ConfigFile, load, tell_what_will_fail
 from failsoft.cli.terminal import FAILED, CommandError, output, printable, tell
 from failsoft.config.show import Row, rows
 from failsoft.engine.client import Failsoft
@@ -151,7 +151,8 @@ def check_settings(config: ConfigFile = None) -> None:
     given = {origin for origin in loaded.origins.values() if origin != "default"}
     count = sum(origin != "default" for origin in loaded.origins.values())
     source = f", {count} of them from {', '.join(sorted(given))}" if given else ", all defaults"
-    output().print(f"The settings are fine{source}.")
+    wanting = tell_what_will_fail(loaded.settings)
+    output().print(f"The settings {'hold, but see above' if wanting else 'are fine'}{source}.")
 
 
 def show_settings(config: ConfigFile = None) -> None:

@@ -44,9 +44,11 @@ WORDS = MappingProxyType(
         "cancelled": "the caller left",
         "conflict": "it reported a conflict",
         "connection": "it could not be reached",
+        "connection_setup": "its certificate, the proxy or a redirect stands in the way",
         "content_policy": "it may not answer this content",
         "context_too_long": "the conversation is too long for it",
         "deadline": "there was no time left",
+        "edge": "a page came from something in front of it",
         "model_unavailable": "this account has no such model",
         "no_answer": "it said nothing for too long",
         "not_implemented": "it cannot do what was asked",
@@ -59,12 +61,12 @@ WORDS = MappingProxyType(
         "server_error": "it had an internal error",
         "stream_cut": "its answer broke off",
         "suspended": "the account is on hold",
-        "tls": "its certificate is not to be trusted",
         "tokens": "too many tokens a minute",
         "too_large": "the request is too large for it",
         "unavailable": "it is not available",
         "unknown": "it failed in a way not known yet",
         "upstream": "it gave up waiting for itself",
+        "wrong_address": "there is no such API at its address",
     }
 )
 """For every reason a verdict can have."""

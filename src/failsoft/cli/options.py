@@ -10,8 +10,9 @@ import typer
 from failsoft.cli.terminal import tell
 from failsoft.config.loading import Loaded, load_settings
 from failsoft.config.settings import Settings
+from failsoft.storage.sqlite import folder_problem
 
-__all__ = ["ConfigFile", "has_key", "load"]
+__all__ = ["ConfigFile", "has_key", "load", "tell_what_will_fail"]
 
 ConfigFile = Annotated[
     Path | None,
@@ -31,6 +32,16 @@ def load(config: Path | None, **arguments: Any) -> Loaded:
     for warning in loaded.warnings:
         tell(warning)
     return loaded
+
+
+def tell_what_will_fail(settings: Settings) -> bool:
+    """Tell what will fail although the settings hold; whether there is any."""
+    problem = folder_problem(Path(settings.data_dir))
+    if problem:
+        tell(f"data_dir: {problem}")
+    if not has_key(settings):
+        tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
+    return bool(problem) or not has_key(settings)
 
 
 def has_key(settings: Settings) -> bool:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from failsoft.cli.options import ConfigFile, has_key, load
-from failsoft.cli.terminal import ends_when_told, errors, listening_on, output, tell
+from failsoft.cli.options import ConfigFile, load, tell_what_will_fail
+from failsoft.cli.terminal import ends_when_told, errors, listening_on, output
 
 __all__ = ["serve", "simulator"]
 
@@ -39,8 +39,7 @@ def serve(
         server__workers=workers,
         server__insecure=insecure,
     ).settings
-    if not has_key(settings):
-        tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
+    tell_what_will_fail(settings)
     with ends_when_told():
         run(settings, on_ready=_ready)
 

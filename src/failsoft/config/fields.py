@@ -18,6 +18,7 @@ __all__ = [
     "Section",
     "Spec",
     "address",
+    "api_address",
     "choice",
     "host_list",
     "key_list",
@@ -127,6 +128,19 @@ def address(*, mail: bool = False) -> Kind:
         return value
 
     return Kind(allowed + ", or mailto:" * mail, check)
+
+
+def api_address() -> Kind:
+    """Make the address of an API, to which the path of each call is added."""
+    web = address()
+
+    def check(value: object) -> Any:
+        found = web.check(value)
+        if found.rstrip("/").endswith(("/v1", "/v1/messages")):
+            raise ValueError(f"/v1/messages is added to it, leave it out; it is {told(value)}")
+        return found
+
+    return Kind(web.allowed, check)
 
 
 def target_list() -> Kind:

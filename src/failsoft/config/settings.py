@@ -17,6 +17,7 @@ from failsoft.config.fields import (
     MANY,
     Section,
     address,
+    api_address,
     choice,
     host_list,
     key_list,
@@ -237,7 +238,7 @@ class ProviderSettings(Section):
 
     api_key: str | None = setting(None, "the provider's key", WORD, secret=True)
     auth_token: str | None = setting(None, "a bearer token in place of the key", WORD, secret=True)
-    base_url: str = setting("https://api.anthropic.com", "the provider's address", address())
+    base_url: str = setting("https://api.anthropic.com", "the provider's address", api_address())
 
 
 @dataclass(frozen=True, kw_only=True)

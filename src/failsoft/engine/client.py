@@ -178,6 +178,7 @@ class Failsoft:
     def reset(self) -> None:
         """Close every breaker and end every bench and park: whatever made them is over."""
         self._core.gates.reset()
+        self._core.tally.mended()
 
     def state(self) -> State:
         """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""

@@ -22,7 +22,7 @@ def health(core: Core) -> dict[str, Any]:
     """The body of ``GET /api/health/ai``; seconds, counts and category names."""
     now = monotonic()
     targets = {target: _target(core, target, now) for target in core.chain}
-    status = _status(core, targets)
+    status = _status(core, targets, now)
     simulated = core.settings.simulate_error
     return {
         "status": status,
@@ -53,12 +53,17 @@ def state(core: Core) -> State:
     )
 
 
-def _status(core: Core, targets: Mapping[Target, _Told]) -> str:
-    """Down when no route has a target left; a store that does not work degrades."""
+def _status(core: Core, targets: Mapping[Target, _Told], now: float) -> str:
+    """Down when no route has a target left.
+
+    Degraded by a target that is out, by a store that does not work, and where most requests end in
+    what only the operator can mend.
+    """
     out = {target for target, told in targets.items() if not told["available"]}
     if all(out.issuperset(chain.targets) for chain in core.chains.values()):
         return "down"
-    return "ok" if not out and all(store.up for store in core.stores) else "degraded"
+    impaired = out or core.tally.misconfigured(now) or not all(store.up for store in core.stores)
+    return "degraded" if impaired else "ok"
 
 
 def _default_route(chain: RouteChain, targets: Mapping[Target, _Told]) -> dict[str, Any]:

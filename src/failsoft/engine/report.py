@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from failsoft.attempt import Attempt
-from failsoft.classify.verdict import Fault, Verdict
+from failsoft.classify.verdict import ErrorCategory, Fault, Verdict
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic
@@ -187,7 +187,10 @@ class Reporter:
     def finished(self, answer: Answer, now: float) -> None:
         """The request ended at ``now`` (monotonic seconds), with this answer."""
         failed = answer.status == "error"
-        self._tally.request_ended(now, failed=failed, fell_back=bool(answer.position))
+        ours = answer.verdict is not None and answer.verdict.category is ErrorCategory.AUTH_ERROR
+        self._tally.request_ended(
+            now, failed=failed, fell_back=bool(answer.position), misconfigured=ours
+        )
         if self._publisher is None:
             return
         if answer.level != "full":

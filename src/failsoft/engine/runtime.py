@@ -186,6 +186,12 @@ _FIRST_LOOK_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.01
 
 
+def _providers(given: Mapping[str, Provider], settings: Settings) -> dict[str, Provider]:
+    """Those that were given, and failsoft's own for what was not."""
+    own = {} if "anthropic" in given else {"anthropic": AnthropicWire(settings.anthropic)}
+    return {**given, **own}
+
+
 class Core:
     """Settings, gates, budget, routes and providers. Opens nothing until it is used."""
 
@@ -213,8 +219,7 @@ class Core:
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
         self._routes: dict[str, Route] = {}
-        self._providers = dict(providers or {})
-        self._providers.setdefault("anthropic", AnthropicWire(settings.anthropic))
+        self._providers = _providers(providers or {}, settings)
         specs = tuple(chain) if chain is not None else settings.chain
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")

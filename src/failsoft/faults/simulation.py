@@ -87,6 +87,7 @@ _REPLIES: Final[Mapping[str, tuple[int, _Error]]] = MappingProxyType(
             _Error("permission_error", "On hold", code="organization_on_hold"),
         ),
         "model_unavailable": (404, _Error("not_found_error", "model: not found")),
+        "wrong_address": (404, _Error("not_found_error", "Not found")),
         "bad_request": (400, _Error("invalid_request_error", "max_tokens: wrong")),
         "too_large": (413, _Error("request_too_large", "Request exceeds the maximum size")),
         "context_too_long": (
@@ -124,6 +125,8 @@ def _cut() -> Exception:
     return StreamCut("the stream ended before message_stop (simulated)", status=200)
 
 
+_PAGE: Final = "<html><body>Please sign in</body></html>"
+
 AT_ONCE: Final[Mapping[str, Make]] = MappingProxyType(
     {
         **{reason: _reply(*told) for reason, told in _REPLIES.items()},
@@ -132,14 +135,15 @@ AT_ONCE: Final[Mapping[str, Make]] = MappingProxyType(
         "saturated": lambda: OSError(errno.EMFILE, "too many open files (simulated)"),
         "no_answer": _timed_out(Timer.FIRST_CONTENT),
         "deadline": _timed_out(Timer.DEADLINE),
-        "tls": lambda: ssl.SSLCertVerificationError("certificate verify failed (simulated)"),
+        "connection_setup": lambda: ssl.SSLCertVerificationError(
+            "certificate verify failed (simulated)"
+        ),
         "bad_call": lambda: ValueError("the body has no JSON form (simulated)"),
         "refusal": _stopped("refusal"),
         "bad_reply": lambda: BadReply(
-            "neither a stream nor a message came (simulated)",
-            status=200,
-            body="<html><body>Please sign in</body></html>",
+            "neither a stream nor a message came (simulated)", status=200, body=_PAGE
         ),
+        "edge": lambda: ReplyFailed("a page came (simulated)", status=403, body=_PAGE),
     }
 )
 """By reason: the failure in place of a reply."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.connector import Connection
+
+from failsoft.errors import SettingError
 
 __all__ = ["SessionPerLoop"]
 
@@ -39,10 +42,12 @@ class SessionPerLoop:
     ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` (also in lower case),
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, read when a session is made. There is no limit on
     connections and no timeout of any kind: the caller governs both. Cookies are not kept, so that
-    no two requests can be linked by one.
+    no two requests can be linked by one. Raises :class:`~failsoft.errors.SettingError` where the
+    proxy for ``url`` is none that can be used.
     """
 
     def __init__(self, url: str) -> None:
+        _proxy_for(url)  # what is wrong with it is said here, and not at the first call
         self._url = url
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._holders: dict[
@@ -95,4 +100,21 @@ def _proxy_for(url: str) -> str | None:
     hosts = (parts.netloc.rpartition("@")[2], parts.hostname or "")
     if not proxy or any(proxy_bypass(host) for host in hosts):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    full = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_usable(full):
+        said = (f"{scheme}_proxy" for scheme in (parts.scheme, "all"))
+        names = [name for each in said for name in (each, each.upper())]
+        variable = next((name for name in names if os.environ.get(name)), names[1])
+        # Not what it is: it may have a password in it.
+        problem = "must be the address of an HTTP proxy, http://host:port; SOCKS is not spoken"
+        raise SettingError(variable, problem)
+    return full
+
+
+def _is_usable(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        known = parts.scheme in ("http", "https") and parts.path in ("", "/")
+        return bool(known and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False

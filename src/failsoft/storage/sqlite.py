@@ -11,7 +11,7 @@ from typing import Final
 
 from failsoft.storage.outages import OutageError
 
-__all__ = ["connect", "identity", "transaction"]
+__all__ = ["connect", "folder_problem", "identity", "transaction"]
 
 # Pages kept by each connection. What is written lies at the end of the file, and is seldom read.
 _CACHE_KIB: Final = 4_096
@@ -74,6 +74,16 @@ def identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def folder_problem(folder: Path) -> str:
+    """Why no file can be made in ``folder``; empty where one can. Makes nothing itself."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        return f"{there} is no folder: name another, or move it away"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written to by this user: name another, or allow it"
+    return ""
 
 
 def _make(path: Path) -> None:

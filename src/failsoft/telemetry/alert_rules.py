@@ -21,6 +21,7 @@ __all__ = [
     "WINDOW_SECONDS",
     "Alert",
     "Condition",
+    "Counted",
     "Rise",
     "RouteOpen",
     "Seen",
@@ -41,10 +42,14 @@ Severity: TypeAlias = Literal["page", "ticket", "note"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """The series of one counter: each of the labels ``are`` so, and none of ``are_not``."""
+    """The series of one counter: each of the labels ``are`` so, and none of ``are_not``.
+
+    ``matches`` are labels with one of several values.
+    """
 
     metric: str
     are: tuple[tuple[str, str], ...] = ()
+    matches: tuple[tuple[str, tuple[str, ...]], ...] = ()
     are_not: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def selects(self, metric: str, labels: Mapping[str, str]) -> bool:
@@ -54,6 +59,8 @@ class Selector:
         for name, value in self.are:
             if labels.get(name, "") != value:
                 return False
+        if any(labels.get(name, "") not in values for name, values in self.matches):
+            return False
         return all(labels.get(name, "") not in values for name, values in self.are_not)
 
 
@@ -67,10 +74,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """Any of these was counted in the last five minutes."""
+class Counted:
+    """``at_least`` so many were counted in the last five minutes.
 
-    of: tuple[Selector, ...]
+    ``without``: and none of those. ``while_open``: and the breaker of some target is open.
+    """
+
+    of: Selector
+    at_least: int = 1
+    without: Selector | None = None
+    while_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Any of these holds."""
+
+    any_of: tuple[Counted, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +153,13 @@ def _ended_by(category: ErrorCategory) -> Selector:
     )
 
 
+_ATTEMPTS: Final = "failsoft_attempts_total"
+_AUTH: Final = (("category", ErrorCategory.AUTH_ERROR.value),)
+# By host, and counted by its breaker: one may be a network's passing fault, the others never are.
+_SET_UP_REASONS: Final = ("connection_setup", "wrong_address")
+_SET_UP: Final = Selector(metric=_ATTEMPTS, matches=(("reason", _SET_UP_REASONS),))
+
+
 ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         name="FailsoftRateLimited",
@@ -180,14 +207,19 @@ ALERTS: Final[tuple[Alert, ...]] = (
         page="auth-or-billing",
         severity="page",
         who="operator",
-        summary="The provider refuses our key or our account.",
+        summary="The provider refuses our key or our account, or is not at its address.",
         description="In the last 5 minutes calls were refused for their key, their permissions or "
-        "billing, or requests ended for it. It does not pass by itself.",
-        # A dead key is asked for again after minutes or an hour; meanwhile requests end of it.
+        "billing, or requests ended for it; or three calls met a wrong address, a certificate or a "
+        "proxy. It does not pass by itself.",
         condition=Seen(
-            of=tuple(
-                Selector(metric=metric, are=(("category", ErrorCategory.AUTH_ERROR.value),))
-                for metric in ("failsoft_errors_total", "failsoft_requests_total")
+            any_of=(
+                Counted(
+                    of=Selector(metric=_ATTEMPTS, are=_AUTH, are_not=(("reason", _SET_UP_REASONS),))
+                ),
+                # A dead key is asked for again after minutes or an hour; requests end of it.
+                Counted(of=Selector(metric="failsoft_requests_total", are=_AUTH), without=_SET_UP),
+                Counted(of=_SET_UP, at_least=3),
+                Counted(of=_SET_UP, while_open=True),
             )
         ),
     ),

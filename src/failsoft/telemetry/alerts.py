@@ -25,6 +25,7 @@ from failsoft.telemetry.alert_rules import (
     REQUESTS,
     WINDOW_SECONDS,
     Alert,
+    Counted,
     Rise,
     RouteOpen,
     Seen,
@@ -37,6 +38,7 @@ from failsoft.telemetry.labels import State
 
 __all__ = ["Evaluator", "Firing", "Messages", "Webhook", "counted", "payload"]
 
+_ATTEMPTS = "failsoft_attempts_total"
 _BUCKETS = 30
 _HOURS = 24
 
@@ -67,6 +69,7 @@ class Evaluator:
             for selector, window in windows.items():
                 self._windows.setdefault(selector.metric, []).append((selector, window))
         self._open: dict[str, float] = {}
+        self._some_open = False
         self._down: dict[str, float] = {}
 
     def hear(self, event: Event) -> None:
@@ -89,6 +92,7 @@ class Evaluator:
 
     def _note(self, state: State, now: float) -> None:
         self._open |= {route: now for route, name in state.routes.items() if name == "open"}
+        self._some_open = "open" in state.targets.values()
         down = [name for name, up in state.stores.items() if not up]
         self._down = {name: self._down.get(name, now) for name in down}
 
@@ -114,10 +118,17 @@ class Evaluator:
                 every = self._lately(REQUESTS, now)
                 share = self._lately(part, now) / every if every >= least else 0.0
                 return share if share > above else None
-            case Seen(of=selectors):
-                return next(filter(None, (self._lately(one, now) for one in selectors)), None)
+            case Seen(any_of=all_counted):
+                return next(filter(None, (self._seen(one, now) for one in all_counted)), None)
             case Rise():
                 return self._rise(condition, now)
+
+    def _seen(self, counted: Counted, now: float) -> int:
+        """How many of them, 0 where the condition does not hold."""
+        found = self._lately(counted.of, now)
+        others = counted.without is not None and self._lately(counted.without, now)
+        closed = counted.while_open and not self._some_open
+        return 0 if found < counted.at_least or others or closed else found
 
     def _rise(self, rise: Rise, now: float) -> float | None:
         if now - self._began < 2 * DAY_SECONDS:
@@ -137,8 +148,9 @@ def _recent() -> Iterator[Selector]:
         match alert.condition:
             case Share(part=part):
                 yield part
-            case Seen(of=selectors):
-                yield from selectors
+            case Seen(any_of=all_counted):
+                for counted in all_counted:
+                    yield from (each for each in (counted.of, counted.without) if each is not None)
 
 
 def _daily() -> Iterator[Selector]:
@@ -149,7 +161,10 @@ def counted(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The counters that an alert looks at, as the metrics count this event."""
     match event:
         case AttemptFinished(outcome="failure"):
-            yield "failsoft_errors_total", {"category": event.category, "fault": event.fault}
+            yield _ATTEMPTS, {"category": event.category, "reason": event.reason}
+        case AttemptFinished():
+            ended = "none" if event.outcome == "success" else "cancelled"
+            yield _ATTEMPTS, {"category": ended, "reason": ended}
         case RequestFinished():
             yield from _request(event)
 

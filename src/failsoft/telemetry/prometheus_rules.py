@@ -23,6 +23,7 @@ from failsoft.telemetry.alert_rules import (
     REQUESTS,
     WINDOW_SECONDS,
     Alert,
+    Counted,
     Rise,
     RouteOpen,
     Seen,
@@ -35,11 +36,12 @@ __all__ = ["expression", "rules_text"]
 
 _HEAD = """\
 # Alerts of failsoft for Prometheus; what each means and what to do: docs/alerts.md.
-# Written from the table in failsoft/telemetry/conditions.py; do not edit.
+# Written from the table in failsoft/telemetry/alert_rules.py; do not edit.
 """
 
 # Instances of one deployment share a job; two deployments in one Prometheus do not.
 _TOGETHER = "by (job)"
+_TOGETHER_ON = "on (job)"
 _EVERY = "job:failsoft_requests:count5m"
 
 # Whole days of samples are not read every few seconds for a note.
@@ -114,16 +116,26 @@ def _(condition: Share, times: float = 1.0) -> str:
 @expression.register
 def _(condition: Seen, times: float = 1.0) -> str:
     span = _span(WINDOW_SECONDS * times)
-    return "\nor\n".join(_any(_series(one), span) for one in condition.of)
+    return "\nor\n".join(f"({_any(one, span)})" for one in condition.any_of)
 
 
-def _any(series: str, span: str) -> str:
+def _any(counted: Counted, span: str) -> str:
+    found = _at_least(counted.of, counted.at_least, span)
+    if counted.without is not None:
+        found += f"\nunless {_TOGETHER_ON} {_at_least(counted.without, 1, span)}"
+    if counted.while_open:
+        found += f"\nand {_TOGETHER_ON} max {_TOGETHER} (failsoft_breaker_state) == 2"
+    return found
+
+
+def _at_least(selector: Selector, least: int, span: str) -> str:
     """The very first may come before the first scrape: what is new counts whole."""
+    series = _series(selector)
     return (
         f"sum {_TOGETHER} (\n"
         f"  ({series} unless {series} offset {span})\n"
         f"  or (last_over_time({series}[{span}]) - min_over_time({series}[{span}]))\n"
-        f") > 0"
+        f") >= {least}"
     )
 
 
@@ -158,6 +170,7 @@ def _counted(selector: Selector, span: str, offset: str = "") -> str:
 
 def _series(selector: Selector) -> str:
     are = [f'{name}="{value}"' for name, value in selector.are]
+    are += [f'{name}=~"{"|".join(values)}"' for name, values in selector.matches]
     are_not = [
         f'{name}!="{values[0]}"' if len(values) == 1 else f'{name}!~"{"|".join(values)}"'
         for name, values in selector.are_not

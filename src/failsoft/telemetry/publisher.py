@@ -50,17 +50,33 @@ class Tally:
         self._errors: dict[str, tuple[int, float]] = {}
         self._requests = Window(_RATES_SECONDS, _RATES_BUCKETS)
         self._fallbacks = Window(_RATES_SECONDS, _RATES_BUCKETS)
+        self._misconfigured = Window(_RATES_SECONDS, _RATES_BUCKETS)
 
     def attempt_failed(self, category: str, at: float) -> None:
         """Count a failed attempt at ``at`` (seconds since the epoch)."""
         count, _ = self._errors.get(category, (0, 0.0))
         self._errors[category] = (count + 1, at)
 
-    def request_ended(self, at: float, *, failed: bool, fell_back: bool) -> None:
-        """Count a request that ended at ``at`` (monotonic seconds)."""
+    def request_ended(
+        self, at: float, *, failed: bool, fell_back: bool, misconfigured: bool
+    ) -> None:
+        """Count a request that ended at ``at`` (monotonic seconds).
+
+        ``misconfigured``: no model answered for something that only the operator can mend.
+        """
         self._requests.add(at, marked=failed)
+        if misconfigured:
+            self._misconfigured.add(at)
         if fell_back:
             self._fallbacks.add(at)
+
+    def misconfigured(self, at: float) -> bool:
+        """Whether that is how most requests of the five minutes up to ``at`` ended."""
+        return 2 * self._misconfigured.totals(at)[0] > self._requests.totals(at)[0]
+
+    def mended(self) -> None:
+        """Whatever was misconfigured no longer is."""
+        self._misconfigured.clear()
 
     def errors(self) -> Mapping[str, Any]:
         """Failed attempts by category: how many, and when last (seconds since the epoch)."""

@@ -31,7 +31,8 @@ class Case:
     """A fault of every model, and how often they may be called for one question.
 
     ``least`` and ``most`` are calls in all, ``each`` those to one model. ``demand`` says it in
-    words. ``stream`` is asked over the stream where there is one.
+    words. ``stream`` is asked over the stream where there is one; ``silent`` is a fault that only a
+    timer ends.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     most: int = _MANY
     each: int = _MANY
     stream: bool = False
+    silent: bool = False
 
 
 CASES: Final = (
@@ -69,6 +71,7 @@ CASES: Final = (
         question="When does the branch in the old town open?",
         demand="no silent model called more than twice",
         each=2,
+        silent=True,
     ),
     Case(
         name="content_policy",

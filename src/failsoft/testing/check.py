@@ -179,7 +179,7 @@ async def _answers(app: Any, ask: Ask | AskFunction, *, life: str = "started") -
 
 
 async def _failed(app: Any, ask: Ask | AskFunction, case: Case, *, inside: bool) -> Seen:
-    async with Trial.of(app, ask, inside=inside) as trial:
+    async with Trial.of(app, ask, inside=inside, silent=case.silent) as trial:
         trial.break_all(case.fault)
         return await trial.ask(case.question, stream=case.stream)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -10,6 +11,7 @@ from failsoft.config.loading import load_settings
 from failsoft.config.settings import Settings
 from failsoft.engine.client import Failsoft
 from failsoft.errors import FailsoftError, SettingError
+from failsoft.providers.protocol import Exchange, ProviderCall
 from failsoft.telemetry.events import Event
 
 if TYPE_CHECKING:
@@ -57,8 +59,21 @@ def wrap(
     if ai is not None and (settings is not None or on_event is not None):
         raise SettingError("ai", "has settings and events of its own: leave those arguments out")
     if ai is None:
-        ai = Failsoft(_settings(client, settings), on_event=on_event)
+        ai = Failsoft(
+            _settings(client, settings), providers={"anthropic": _TheClient()}, on_event=on_event
+        )
     return cast("Client", wired(client, ai, chain=chain, route=route))
+
+
+class _TheClient:
+    """Stands for the client, which makes every call itself: by its own proxy and certificates."""
+
+    def exchange(self, call: ProviderCall) -> AbstractAsyncContextManager[Exchange]:
+        """Never called."""
+        raise FailsoftError(f"{call.target.id} is called by the wrapped client alone")
+
+    async def aclose(self) -> None:
+        """Close nothing: the client is its owner's."""
 
 
 def _check(client: object) -> None:
