@@ -110,17 +110,20 @@ async def test_a_damaged_file_is_set_aside_once_and_all_go_on_with_the_new(
 
 
 SLOW_TO_LOAD = """
-import sys, time
+import sys, threading, time
 from pathlib import Path
 from cache_kit import Words, keep
+from failsoft.ladder.cache import worker
 from failsoft.ladder.cache.cache import SemanticCache
 
 def load():
     time.sleep(0.5)  # native code, which no thread may be taken out of
+    assert not threading.current_thread().daemon
     print("loaded", flush=True)
     return Words()
 
 cache = SemanticCache(Path(sys.argv[1]), embedder=load)
+worker._PATIENCE_SECONDS = 0.1
 cache.start()
 keep(cache)
 """

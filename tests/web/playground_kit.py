@@ -38,14 +38,18 @@ class Playground:
         await self.page.locator("#tour-list button").last.wait_for()
         await self.page.locator("#link.up").wait_for()
 
-    async def tour(self, number: int) -> dict[str, str]:
-        """Take a tour to its end; gives what was served when each step was said."""
+    async def tour(self, number: int) -> list[str]:
+        """Take a tour to its end; gives what each step said."""
         await self.page.evaluate(_WATCH)
         await self.page.locator("#tour-list button").nth(number).click()
         await self.page.wait_for_selector(
             "#guide[data-state=ended]", state="attached", timeout=90_000
         )
-        return await self.page.evaluate("window.steps")
+        return await self.page.evaluate("window.told")
+
+    async def served(self, levels: list[str]) -> None:
+        """Return once these lit up in the last tour, in this order, whatever lit up between."""
+        await self.page.wait_for_function(_LIT, arg=levels)
 
     async def ask(self, text: str) -> dict[str, Any]:
         """Ask in the chat; gives the last event."""
@@ -68,17 +72,26 @@ _AWAIT_END = """() => {
   window.ended = new Promise(done => document.addEventListener(
     "failsoft-end", ({ detail }) => done(detail), { once: true }))
 }"""
-# The level lights up when its event comes, which may be after the words: the last one counts.
+# A level lights up when its event comes, which may be after the words of the next step.
 _WATCH = """() => {
-  window.steps = {}
+  window.told = []
+  window.lit = []
   const said = document.getElementById("guide-said")
-  const look = () => {
-    const lit = document.querySelector(".levels .lit, .levels .cut")
-    if (lit) window.steps[said.textContent] = lit.className.split(" ")[0]
+  const words = () => {
+    const text = said.textContent
+    if (text && window.told.at(-1) !== text) window.told.push(text)
   }
-  const begin = () => window.steps[said.textContent] ??= ""
-  new MutationObserver(begin).observe(said, { childList: true })
-  setInterval(look, 10)
+  new MutationObserver(words).observe(said, { childList: true })
+  const levels = document.querySelector(".levels")
+  const look = () => {
+    const lit = levels.querySelector(".lit, .cut")
+    if (lit) window.lit.push(lit.className.split(" ")[0])
+  }
+  new MutationObserver(look).observe(levels, { subtree: true, childList: true, attributes: true })
+}"""
+_LIT = """(levels) => {
+  const lit = window.lit.values()
+  return levels.every((level) => lit.some((one) => one === level))
 }"""
 
 

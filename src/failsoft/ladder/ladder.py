@@ -141,7 +141,10 @@ class Ladder:
             # Loading takes a second: until then rules are found by their words.
             # No daemon: a process that ends while native code is being loaded is aborted.
             threading.Thread(
-                target=self.rules.use, args=(self._embedder,), name="failsoft-rules"
+                target=self.rules.use,
+                args=(self._embedder,),
+                name="failsoft-rules",
+                daemon=False,
             ).start()
 
 

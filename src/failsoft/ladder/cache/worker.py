@@ -137,6 +137,7 @@ class Loading:
     def __init__(self, given: Embedder | Callable[[], Embedder] | None) -> None:
         self._given = given
         self._begun: float | None = None
+        self._thread: threading.Thread | None = None
         self._over = self._settled = given is None
         self.embedder: Embedder | None = None
         self.problem = "switched off" if given is None else ""
@@ -146,8 +147,19 @@ class Loading:
         if self._begun is None and not self._over:
             self._begun = time.monotonic()
             # No daemon: a process that ends while native code is being loaded is aborted.
-            threading.Thread(target=self._load, name="failsoft-embedder").start()
+            self._thread = threading.Thread(
+                target=self._load, name="failsoft-embedder", daemon=False
+            )
+            try:
+                self._thread.start()
+            except RuntimeError:  # since Python 3.12 none is begun while the process ends
+                self._over = self._settled = True
         return self._settled
+
+    def close(self) -> None:
+        """Let it end, where it was begun: at the end of a process nobody else waits for it."""
+        if self._thread is not None and self._thread.ident is not None:
+            self._thread.join()
 
     def look(self) -> None:
         """Look whether it is there, or has taken too long."""
@@ -260,6 +272,7 @@ class Worker:
         self._closing = True
         self._inbox.put(None)
         self._thread.join()
+        self._loading.close()
 
     def forked(self) -> None:
         """Be over in a forked process: SQLite has no second way to a file its parent has open."""

@@ -101,7 +101,7 @@ class RuleBook:
         none of them fits, those of ``fallback_locale``, if that is set.
         """
         if self._is_due():
-            threading.Thread(target=self.reload, name="failsoft-rules").start()
+            threading.Thread(target=self.reload, name="failsoft-rules", daemon=False).start()
         shelves = self._shelves
         for tag in (locale, self._fallback_locale):
             shelf = tag and shelves.shelf(tag)
