@@ -310,7 +310,7 @@ def test_benched_past_the_deadline_ends_at_once_and_says_when():
 def test_all_open_ends_at_once_with_what_opened_them():
     world = World()
     for one in CHAIN:
-        world.gates.of(one).last_failure = VERDICTS["overloaded"]
+        world.gates.of(one).breaker.last_failure = VERDICTS["overloaded"]
         world.gates.of(one).breaker.trip(world.now, "host down")
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert (run.sent, run.waits, run.ended_at) == ([], [], world.now)

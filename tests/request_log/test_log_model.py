@@ -218,6 +218,7 @@ def test_in_files(tmp_path):
 @needs_redis
 def test_in_redis(tmp_path, monkeypatch):
     # A busy machine is not an outage.
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
+    monkeypatch.setattr("failsoft.storage.redis.REDIS_TIMEOUT_SECONDS", 15.0)
     with redis_server(tmp_path) as server:
         check(Shared(server))

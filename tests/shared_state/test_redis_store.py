@@ -24,8 +24,9 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-async def store(server):
-    async with connect(server.url) as client:
+async def store(server, monkeypatch):
+    monkeypatch.setattr("failsoft.storage.redis.REDIS_TIMEOUT_SECONDS", 10.0)
+    async with connect(server.url, timeout=10.0) as client:
         await client.flushall()
     store = RedisStore(server.url, timeout=10.0)
     yield store
@@ -40,7 +41,7 @@ class TestRedisStore(StoreContract):
 
 async def test_scripts_that_were_flushed_are_loaded_again(server, store):
     await store.run([record(1)])
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=10.0) as client:
         await client.script_flush()
     with pytest.raises(StoreError):
         await store.run([record(2)])
@@ -49,7 +50,7 @@ async def test_scripts_that_were_flushed_are_loaded_again(server, store):
 
 
 async def test_a_key_of_another_kind_is_an_error_that_says_so(server, store):
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=10.0) as client:
         await client.set(NAME, "not a hash")
     with pytest.raises(StoreError, match="WRONGTYPE"):
         await store.run([nothing_known()])
@@ -57,7 +58,7 @@ async def test_a_key_of_another_kind_is_an_error_that_says_so(server, store):
 
 async def test_what_is_kept_expires_and_what_was_isolated_late(server, store):
     await store.run([breaker("open", 0, 5000, "r", ""), record(1)])
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=10.0) as client:
         assert 3_600_000 < await client.pttl(NAME) <= 3_605_000
         await store.run([breaker("isolate", "p", 2, 0, "by hand")])
         assert await client.pttl(NAME) > 29 * 86_400_000
@@ -66,7 +67,7 @@ async def test_what_is_kept_expires_and_what_was_isolated_late(server, store):
 async def test_junk_on_the_channel_is_not_heard(server, store):
     heard, ready = [], asyncio.Event()
     listening = asyncio.create_task(store.listen(heard.append, ready.set))
-    async with asyncio.timeout(30), connect(server.url) as client:
+    async with asyncio.timeout(30), connect(server.url, timeout=10.0) as client:
         await ready.wait()
         channel = "failsoft:1:0:changes"
         while not await client.publish(channel, b"\xff{"):  # noqa: ASYNC110 - no event of ours

@@ -21,7 +21,7 @@ def server(tmp_path):
 
 
 async def test_a_command_is_answered(server):
-    async with connect(server.url) as client:
+    async with connect(server.url, timeout=10.0) as client:
         assert await client.ping()
 
 

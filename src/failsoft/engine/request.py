@@ -15,6 +15,7 @@ from failsoft.errors import SettingError
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.providers.anthropic import key_in
 from failsoft.providers.protocol import Provider
 
 __all__ = [
@@ -155,7 +156,11 @@ class Request:
         if self.targets:
             return self.targets
         chain = core.chain_of(self.route)
-        return chain.targets if self.model is None else chain.led_by(core.target(self.model))
+        first = None if self.model is None else core.target(self.model)
+        targets = chain.targets if first is None else chain.led_by(first)
+        if self.headers and (key := key_in(self.headers)):
+            return tuple(target.under(key) for target in targets)
+        return targets
 
     def plan(self, core: Core) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""

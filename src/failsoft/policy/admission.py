@@ -7,6 +7,7 @@ models on a dead host, the family that shares a rate limit, the account that sha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from threading import Lock
@@ -23,6 +24,10 @@ from failsoft.policy.shared_breaker import LedBreaker
 from failsoft.policy.target import Target
 
 __all__ = ["Gate", "Gates", "Held", "HostRow", "Leaders", "Permit"]
+
+# Accounts of callers that a process keeps apart, 2 KB each: whoever takes keys from users may be
+# shown any number.
+_MOST_CALLERS = 1000
 
 
 class HostRow:
@@ -108,7 +113,7 @@ class Permit:
 class Gate:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("breaker", "bulkhead", "holds", "host", "last_failure", "target")
+    __slots__ = ("breaker", "bulkhead", "holds", "host", "target")
 
     def __init__(
         self,
@@ -124,7 +129,6 @@ class Gate:
         self.holds = holds
         self.bulkhead = bulkhead
         self.host = host
-        self.last_failure: Verdict | None = None
 
     def admit(self, now: float, *, lease_seconds: float) -> Permit | Refusal:
         """A permit, or why not and until when. Nothing is held after a refusal."""
@@ -205,7 +209,7 @@ class Gate:
 
     def _refusal(self, rejection: Rejection) -> Refusal:
         why = rejection.why
-        verdict = None if why == "isolated" else self.last_failure
+        verdict = None if why == "isolated" else self.breaker.last_failure
         return Refusal(why, rejection.until, verdict)
 
 
@@ -253,20 +257,36 @@ class Gates:
         self._on_held = on_held
         self._leaders = leaders
         self._gates: dict[Target, Gate] = {}
+        self._circuits: dict[str, tuple[Breaker, Bulkhead]] = {}
         self._holds: dict[str, Hold] = {}
         self._hosts: dict[str, HostRow] = {}
+        self._callers: dict[str, list[Target]] = {}
 
     def __iter__(self) -> Iterator[Gate]:
         return iter(list(self._gates.values()))
 
     def of(self, target: Target) -> Gate:
         """The gate of a target, made at its first use."""
-        gate = self._gates.get(target)
-        if gate is None:
-            gate = self._gates.setdefault(target, self._make(target))
-            if self._leaders is not None:
-                self._leaders.lead(gate)
+        return self._gates.get(target) or self._add(target)
+
+    def _add(self, target: Target) -> Gate:
+        known = target.circuit in self._circuits
+        gate = self._gates.setdefault(target, self._make(target))
+        if self._leaders is not None and (target.shared or not known):
+            self._leaders.lead(gate)
+        if not target.shared:
+            self._remember_caller(target)
         return gate
+
+    def _remember_caller(self, target: Target) -> None:
+        """Forget the oldest of too many accounts: its next call finds out anew how it is."""
+        self._callers.setdefault(target.account, []).append(target)
+        if len(self._callers) > _MOST_CALLERS:
+            with suppress(StopIteration, KeyError, RuntimeError):  # another thread does the same
+                for gone in self._callers.pop(next(iter(self._callers))):
+                    self._gates.pop(gone, None)
+                    for scope in (BenchScope.TARGET, BenchScope.FAMILY, BenchScope.ACCOUNT):
+                        self._holds.pop(_scope_key(gone, scope), None)
 
     def forked(self) -> None:
         """Go on in a forked process."""
@@ -283,7 +303,7 @@ class Gates:
         counts = verdict.breaker is BreakerEffect.COUNTS
         weight = 1
         if counts:
-            permit.gate.last_failure = verdict
+            permit.gate.breaker.last_failure = verdict
             if verdict.category is ErrorCategory.TIMEOUT:
                 weight = self._settings.breaker.timeout_weight
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
@@ -324,52 +344,54 @@ class Gates:
 
     def reset(self) -> None:
         """Close every breaker and end every bench and park, by hand."""
-        for gate in self:
-            gate.breaker.restore()
-            for hold in gate.holds:
-                hold.release()
+        for breaker in {gate.breaker for gate in self}:
+            breaker.restore()
+        for hold in {hold for gate in self for hold in gate.holds}:
+            hold.release()
 
     def host_down(self, gate: Gate, verdict: Verdict, now: float) -> None:
         """Open the breakers of all targets on that gate's host."""
-        for other in self:
-            if other.host is gate.host:
-                other.last_failure = verdict
-                other.breaker.trip(now, "host down")
+        for breaker in {other.breaker for other in self if other.host is gate.host}:
+            breaker.last_failure = verdict
+            breaker.trip(now, "host down")
 
     def _make(self, target: Target) -> Gate:
+        found = self._circuits.get(target.circuit)
+        breaker, bulkhead = found or self._circuits.setdefault(
+            target.circuit, (self._make_breaker(target), self._make_bulkhead())
+        )
+        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
+        host = self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker))
+        return Gate(target, breaker=breaker, holds=holds, bulkhead=bulkhead, host=host)
+
+    def _make_bulkhead(self) -> Bulkhead:
+        return Bulkhead(self._settings.bulkhead.target_limit)
+
+    def _make_breaker(self, target: Target) -> Breaker:
         def changed(change: Transition) -> None:
             if self._on_change is not None:
                 self._on_change(target, change)
 
         rules, leaders = self._settings.breaker, self._leaders
-        breaker = (
-            Breaker(rules, rng=self._rng, on_change=changed)
-            if leaders is None
-            else LedBreaker(rules, rng=self._rng, on_change=changed, leader=leaders.breaker(target))
-        )
-        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
-        return Gate(
-            target,
-            breaker=breaker,
-            holds=holds,
-            bulkhead=Bulkhead(self._settings.bulkhead.target_limit),
-            host=self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker)),
-        )
+        if leaders is None:
+            return Breaker(rules, rng=self._rng, on_change=changed)
+        leader = leaders.breaker(target)
+        return LedBreaker(rules, rng=self._rng, on_change=changed, leader=leader)
 
     def _scope(self, target: Target, scope: BenchScope) -> Hold:
         key = _scope_key(target, scope)
         hold = self._holds.get(key)
         if hold is None:
-            hold = self._holds.setdefault(key, self._make_hold(key))
+            hold = self._holds.setdefault(key, self._make_hold(key, shared=target.shared))
         return hold
 
-    def _make_hold(self, scope: str) -> Hold:
+    def _make_hold(self, scope: str, *, shared: bool) -> Hold:
         ramp, retry, leaders = (
             self._settings.breaker.ramp_seconds,
             self._settings.retry,
             self._leaders,
         )
-        if leaders is None:
+        if leaders is None or not shared:
             return Hold(scope, retry, ramp_seconds=ramp, rng=self._rng)
         leader = leaders.hold(scope)
         return LedHold(scope, retry, ramp_seconds=ramp, rng=self._rng, leader=leader)
@@ -383,4 +405,6 @@ def _scope_key(target: Target, scope: BenchScope) -> str:
         return f"account {account}"
     if scope is BenchScope.HOST and target.host:
         return f"host {target.host}"
-    return f"target {target.id}"
+    # What a key may not call, another may.
+    _, mark, key = account.partition("#")
+    return f"target {target.circuit}{mark}{key}"

@@ -25,6 +25,7 @@ from random import Random
 from threading import Lock
 from typing import Literal, NamedTuple
 
+from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.bench import Ramp
 from failsoft.policy.window import Window
@@ -154,7 +155,10 @@ _LONGEST_ASKED_SECONDS = 900.0
 
 
 class Breaker:
-    """Safe under threads. Times are monotonic seconds given by the caller."""
+    """Safe under threads. Times are monotonic seconds given by the caller.
+
+    ``last_failure`` is the verdict on the last call that counted, for whoever is refused.
+    """
 
     def __init__(
         self,
@@ -167,6 +171,7 @@ class Breaker:
         self._rng = rng
         self._on_change = on_change
         self._lock = Lock()
+        self.last_failure: Verdict | None = None
         self._window = Window(settings.window_seconds, settings.window_buckets)
         self._state = CircuitState.CLOSED
         self._isolated = False

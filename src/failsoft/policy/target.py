@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 __all__ = ["Target"]
 
@@ -12,8 +13,10 @@ class Target:
     """One provider + model (+ account) that can be called.
 
     Targets that share a limit share a scope: ``family`` (rate limits are pooled per model family),
-    ``account`` (a key, a bill) and ``host`` (a dead host is dead for all its models). Windows and
-    output limits are in tokens; ``None`` means not known, and nothing is then clamped or ruled out.
+    ``account`` (a key, a bill) and ``host`` (a dead host is dead for all its models). Accounts of
+    one ``circuit`` share a breaker and a bulkhead. Where it is not ``shared`` (the key is a
+    caller's) its benches and parks are this process's own. Windows and output limits are in tokens;
+    ``None`` means not known, and nothing is then clamped or ruled out.
     """
 
     provider: str
@@ -24,12 +27,33 @@ class Target:
     context_window: int | None = None
     max_output_tokens: int | None = None
     accepts_prefill: bool = True
+    circuit: str = ""
+    shared: bool = True
     id: str = field(init=False, compare=False)
     """``provider/model``, the name used in settings, events and metrics."""
+    _name: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.model}")
+        object.__setattr__(self, "circuit", self.circuit or self.id)
+        object.__setattr__(self, "_name", f"{self.circuit} {self.account}")
 
     def __hash__(self) -> int:
         # A string keeps its hash: targets are looked up several times a call.
-        return hash(self.id)
+        return hash(self._name)
+
+    def under(self, key: str, *, host: str = "", shared: bool = False) -> Target:
+        """The same target for whoever shows ``key``, at ``host`` where that is another.
+
+        The key itself is not in it, but 64 bits of a hash: among a million keys two are taken for
+        one at a chance of 3e-8.
+        """
+        host = host or self.host
+        digest = blake2b(f"{host} {key}".encode(errors="replace"), digest_size=8).hexdigest()
+        return replace(
+            self,
+            account=f"{self.account}#{digest}",
+            host=host,
+            circuit=self.id if host == self.host else f"{self.id}@{host}",
+            shared=shared,
+        )

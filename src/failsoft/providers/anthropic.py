@@ -10,6 +10,7 @@ import asyncio
 import io
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -21,7 +22,7 @@ from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall
 from failsoft.providers.sessions import SessionPerLoop
 
-__all__ = ["API_VERSION", "AnthropicWire", "WireReply", "fail_when_lost"]
+__all__ = ["API_VERSION", "AnthropicWire", "WireReply", "fail_when_lost", "key_in"]
 
 
 def fail_when_lost(response: aiohttp.ClientResponse) -> None:
@@ -87,6 +88,16 @@ class WireReply:
 API_VERSION = "2026-10-21"
 
 _KEY_HEADERS = frozenset({"authorization", "x-api-key"})
+
+
+def key_in(headers: Mapping[str, Any]) -> str:
+    """The key that these headers show, in whatever case they are; empty where there is none."""
+    for name, value in headers.items():
+        if name.lower() in _KEY_HEADERS and isinstance(value, str):
+            return value
+    return ""
+
+
 # They belong to the connection, or to the body, and both are made here.
 _NEVER_PASSED_ON = frozenset(
     ("connection", "content-encoding", "content-length", "host", "transfer-encoding")

@@ -52,7 +52,7 @@ class Mirror:
     def add(self, gate: Gate) -> None:
         """Mirror that gate from now on."""
         if isinstance(gate.breaker, LedBreaker):
-            self._breakers[breaker_key(gate.target.id)] = gate, gate.breaker
+            self._breakers[breaker_key(gate.target.circuit)] = gate, gate.breaker
         for hold in gate.holds:
             if isinstance(hold, LedHold):
                 self._holds[hold_key(hold.scope)] = hold
@@ -115,13 +115,13 @@ class Mirror:
         anew: bool,
     ) -> None:
         if told["cause"] in REASONS and told["state"] != CircuitState.CLOSED:
-            last = gate.last_failure
+            last = gate.breaker.last_failure
             if last is None or last.reason != told["cause"]:
-                gate.last_failure = verdict_for(told["cause"])
+                gate.breaker.last_failure = verdict_for(told["cause"])
         before = breaker.state
         breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
-        last = gate.last_failure
+        last = gate.breaker.last_failure
         # Only where this process's own connections have told it that it is the host.
         if opened and last and last.bench_scope is BenchScope.HOST and gate.host.dead(now):
             self._gates.host_down(gate, last, now)
@@ -157,7 +157,7 @@ class Mirror:
 
 
 def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operation:
-    last = gate.last_failure
+    last = gate.breaker.last_failure
     arguments: tuple[Any, ...] = (
         seen.generation,
         seen.born,

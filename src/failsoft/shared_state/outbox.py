@@ -212,7 +212,7 @@ class BreakerNotes(_Notes):
             self._clear()
 
     def _cause(self) -> str:
-        last = None if self.gate is None else self.gate.last_failure
+        last = None if self.gate is None else self.gate.breaker.last_failure
         return "" if last is None else last.reason
 
 
@@ -276,7 +276,7 @@ class Leading:
 
     def breaker(self, target: Target) -> BreakerNotes:
         """See :class:`~failsoft.policy.admission.Leaders`."""
-        key = breaker_key(target.id)
+        key = breaker_key(target.circuit)
         made = BreakerNotes(key, self.switch, self._wake, rules=self._rules)
         return self._breakers.setdefault(key, made)
 

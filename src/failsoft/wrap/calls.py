@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-from anthropic import APIRequest
+from anthropic import Anthropic, APIRequest, AsyncAnthropic
 
 from failsoft.config.fields import DAY
 from failsoft.config.settings import TimerSettings
@@ -25,19 +26,23 @@ from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.providers.anthropic import key_in
 from failsoft.providers.models import host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 from failsoft.wrap.answer_of import ANSWER
 from failsoft.wrap.errors import exception_for
 from failsoft.wrap.replies import Pipe, Reply, tells_itself
 
-__all__ = ["Calls", "Streamed", "model_in"]
+__all__ = ["Account", "Calls", "Client", "Streamed", "account_of", "client_of", "model_in"]
 
 _PATH = "/v1/messages"
+_MOST_MIDDLEWARE = 64
+
+Client = Anthropic | AsyncAnthropic
 _PROVIDER = "anthropic"
 
-# Models whose targets are remembered: who takes them from users may be told any number.
-_KNOWN_MODELS = 1000
+# Targets that are remembered: who takes models or keys from users may be told any number.
+_KNOWN_TARGETS = 1000
 
 # The plan makes them anew for each target.
 _OF_THE_CALL = ("model", "stream")
@@ -54,6 +59,44 @@ def model_in(request: APIRequest) -> str | None:
 def _body_of(request: APIRequest) -> Mapping[str, Any]:
     body = request.json
     return body if isinstance(body, dict | Mapping) else {}
+
+
+class Account(NamedTuple):
+    """Whose call it is: the key that it shows, and where."""
+
+    key: str
+    base_url: str
+
+    def __repr__(self) -> str:
+        return f"Account(base_url={self.base_url!r})"
+
+
+def account_of(client: Client, headers: Mapping[str, Any] = MappingProxyType({})) -> Account:
+    """The account of a request with these ``headers``; else the one of ``client``.
+
+    A client that gets its tokens by a way of its own has one account at each address.
+    """
+    key = key_in(headers) or key_in(client.default_headers)
+    return Account(key, str(client.base_url))
+
+
+def client_of(call_next: Callable[..., Any], otherwise: Client) -> Client:
+    """The copy of a wrapped client that calls; the SDK itself shows none to its middleware.
+
+    ``call_next`` closes over it, or over the next of other middleware. ``otherwise`` is for an SDK
+    that is made in another way.
+    """
+    try:
+        for _ in range(_MOST_MIDDLEWARE):
+            names = call_next.__code__.co_freevars
+            cells = dict(zip(names, call_next.__closure__ or (), strict=True))
+            if "self" in cells:
+                found = cells["self"].cell_contents
+                return found if isinstance(found, Anthropic | AsyncAnthropic) else otherwise
+            call_next = cells["call_next"].cell_contents
+    except (AttributeError, KeyError, ValueError):
+        pass
+    return otherwise
 
 
 class Streamed:
@@ -80,30 +123,40 @@ class Calls:
     """The requests of one wrapped client. ``chain`` is empty where its models never change."""
 
     def __init__(
-        self, core: Core, catalogue: Catalogue, *, chain: Sequence[str], route: str, base_url: str
+        self,
+        core: Core,
+        catalogue: Catalogue,
+        *,
+        chain: Sequence[str],
+        route: str,
+        account: Account,
     ) -> None:
         self._core = core
         self._catalogue = catalogue
         self._route = route
-        self._url = base_url.rstrip("/") + _PATH
-        self._host = host_of(base_url)
-        self._known: dict[str, Target] = {}
-        self._chain = tuple(self._target(spec) for spec in chain)
+        self._own = account
+        self._url = account.base_url.rstrip("/") + _PATH
+        self._known: dict[tuple[str, Account], Target] = {}
+        self._chain = tuple(chain)
+        for spec in chain:
+            self._target(spec, account)  # what is wrong with it is said here
 
-    async def plain(self, request: APIRequest, model: str, send: Send[Reply]) -> Reply:
+    async def plain(
+        self, request: APIRequest, model: str, account: Account, send: Send[Reply]
+    ) -> Reply:
         """The reply to a request that is answered at once; raises what the SDK would raise."""
         provider = SdkProvider(request, model, send)
-        made = self._request(request, model, provider)
+        made = self._request(request, model, account, provider)
         answer, ending = await carry_out(self._core, made, self._catalogue)
         return self._concluded(answer, ending, provider, request)
 
     async def streamed(
-        self, request: APIRequest, model: str, send: Send[Reply]
+        self, request: APIRequest, model: str, account: Account, send: Send[Reply]
     ) -> Reply | Streamed:
         """The stream once it has content, else the reply in its place."""
         provider = SdkProvider(request, model, send)
         pipe = Pipe(provider)
-        made = self._request(request, model, provider)
+        made = self._request(request, model, account, provider)
         run = pipe.run(
             carry_out(self._core, made, self._catalogue, pipe),
             lambda answer, ending: self._failure(answer, ending, provider, request),
@@ -150,7 +203,9 @@ class Calls:
         cause = ending.cause(answer.verdict)
         return exception_for(answer, cause, _http_request(provider, request, self._url))
 
-    def _request(self, request: APIRequest, model: str, provider: SdkProvider[Reply]) -> Request:
+    def _request(
+        self, request: APIRequest, model: str, account: Account, provider: SdkProvider[Reply]
+    ) -> Request:
         given = _body_of(request).items()
         body = {name: value for name, value in given if name not in _OF_THE_CALL}
         timers = self._core.settings.timers
@@ -163,7 +218,7 @@ class Calls:
             route=self._route,
             model=model,
             degrades=False,
-            targets=self._targets(model),
+            targets=self._targets(model, account),
             timers=timers,
             provider=self._core.breaking(provider),
         )
@@ -181,22 +236,28 @@ class Calls:
         ends = times.deadline_at if cap is None else min(times.deadline_at, now + cap)
         return times._replace(deadline_at=ends)
 
-    def _targets(self, model: str) -> tuple[Target, ...]:
-        first = self._target(model)
-        return (first, *(target for target in self._chain if target != first))
+    def _targets(self, model: str, account: Account) -> tuple[Target, ...]:
+        first = self._target(model, account)
+        chain = (self._target(spec, account) for spec in self._chain)
+        return (first, *(target for target in chain if target != first))
 
-    def _target(self, spec: str) -> Target:
-        if "/" not in spec:
-            spec = f"{_PROVIDER}/{spec}"
-        if not spec.startswith(f"{_PROVIDER}/"):
-            raise SettingError("chain", f"a client of Anthropic's cannot call {spec}")
-        known = self._known.get(spec)
+    def _target(self, spec: str, account: Account) -> Target:
+        known = self._known.get((spec, account))
         if known is None:
-            known = replace(target_for(spec, self._core.settings), host=self._host)
-            self._core.chain_of(self._route).check(known)
-            if len(self._known) < _KNOWN_MODELS:
-                self._known[spec] = known
+            known = self._make_target(spec, account)
+            if len(self._known) >= _KNOWN_TARGETS:
+                self._known.clear()
+            self._known[spec, account] = known
         return known
+
+    def _make_target(self, spec: str, account: Account) -> Target:
+        name = spec if "/" in spec else f"{_PROVIDER}/{spec}"
+        if not name.startswith(f"{_PROVIDER}/"):
+            raise SettingError("chain", f"a client of Anthropic's cannot call {name}")
+        target = target_for(name, self._core.settings)
+        self._core.chain_of(self._route).check(target)
+        host = host_of(account.base_url)
+        return target.under(account.key, host=host, shared=account == self._own)
 
 
 @lru_cache(maxsize=64)

@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-from anthropic import Anthropic, APIRequest, AsyncAnthropic
+from anthropic import APIRequest, AsyncAnthropic
 
 from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 from failsoft.errors import SettingError
 from failsoft.wrap.answer_of import ANSWER
-from failsoft.wrap.calls import Calls, Streamed, model_in
+from failsoft.wrap.calls import Calls, Client, Streamed, account_of, client_of, model_in
 from failsoft.wrap.plain_retries import Others
 from failsoft.wrap.replies import AsyncReply, BlockingReply, Reply
 
@@ -122,9 +122,10 @@ _ended: ContextVar[tuple[str, BaseException] | None] = ContextVar("failsoft_ende
 class AsyncMiddleware:
     """For ``AsyncAnthropic``. ``others`` takes what is no request for a message."""
 
-    def __init__(self, calls: Calls, others: Others) -> None:
+    def __init__(self, calls: Calls, others: Others, client: Client) -> None:
         self._calls = calls
         self._others = others
+        self._client = client
 
     async def __call__(
         self, request: APIRequest, call_next: Callable[[APIRequest], Awaitable[Any]]
@@ -138,10 +139,11 @@ class AsyncMiddleware:
         async def send(attempt: APIRequest, _: float | None) -> Reply:
             return AsyncReply(await call_next(attempt), stream=attempt.stream)
 
+        account = account_of(client_of(call_next, self._client), request.headers)
         with _Ending(request):
             if not request.stream:
-                return (await self._calls.plain(request, model, send)).response
-            begun = await self._calls.streamed(request, model, send)
+                return (await self._calls.plain(request, model, account, send)).response
+            begun = await self._calls.streamed(request, model, account, send)
         if isinstance(begun, Streamed):
             return with_body(begun, AsyncBody(begun))
         return begun.response
@@ -150,9 +152,10 @@ class AsyncMiddleware:
 class BlockingMiddleware:
     """For ``Anthropic``: the engine runs in a thread of its own, each attempt in another."""
 
-    def __init__(self, calls: Calls, others: Others) -> None:
+    def __init__(self, calls: Calls, others: Others, client: Client) -> None:
         self._calls = calls
         self._others = others
+        self._client = client
         self.portal = Portal("wrapped client")
 
     def __call__(self, request: APIRequest, call_next: Callable[[APIRequest], Any]) -> Any:
@@ -165,10 +168,11 @@ class BlockingMiddleware:
         async def send(attempt: APIRequest, seconds: float | None) -> Reply:
             return await BlockingReply.of(call_next, attempt, seconds)
 
+        account = account_of(client_of(call_next, self._client), request.headers)
         with _Ending(request):
             if not request.stream:
-                return self.portal.wait(self._calls.plain(request, model, send)).response
-            begun = self.portal.wait(self._calls.streamed(request, model, send))
+                return self.portal.wait(self._calls.plain(request, model, account, send)).response
+            begun = self.portal.wait(self._calls.streamed(request, model, account, send))
         if isinstance(begun, Streamed):
             return with_body(begun, BlockingBody(begun, self.portal))
         return begun.response
@@ -194,20 +198,17 @@ def _raise_if_ended(request: APIRequest) -> None:
         raise ended[1]
 
 
-Client = Anthropic | AsyncAnthropic
-
-
 def wired(client: Client, ai: Failsoft, *, chain: Sequence[str], route: str) -> Client:
     """A copy of ``client`` whose requests go through ``ai``. Raises SettingError."""
     if any(isinstance(one, AsyncMiddleware | BlockingMiddleware) for one in client.middleware):
         raise SettingError("client", "is wrapped already: wrap the one it was made of")
     core = ai._core  # noqa: SLF001 - the engine behind it
-    calls = Calls(core, ai.notices, chain=chain, route=route, base_url=str(client.base_url))
+    calls = Calls(core, ai.notices, chain=chain, route=route, account=account_of(client))
     others = Others(client.max_retries, core.rng)
     if isinstance(client, AsyncAnthropic):
         return client.copy(
-            max_retries=0, middleware=[*client.middleware, AsyncMiddleware(calls, others)]
+            max_retries=0, middleware=[*client.middleware, AsyncMiddleware(calls, others, client)]
         )
-    blocking = BlockingMiddleware(calls, others)
+    blocking = BlockingMiddleware(calls, others, client)
     weakref.finalize(blocking, blocking.portal.close)
     return client.copy(max_retries=0, middleware=[*client.middleware, blocking])
