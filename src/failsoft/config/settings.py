@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from failsoft.config.fields import (
     DAY,
@@ -33,6 +33,7 @@ from failsoft.config.routes_and_targets import NAMED, RouteSettings, TargetSetti
 from failsoft.errors import SettingError
 
 __all__ = [
+    "MAX_ANSWER_BYTES",
     "AlertSettings",
     "BreakerSettings",
     "BulkheadSettings",
@@ -49,6 +50,9 @@ __all__ = [
 
 
 _HOUR = 3600.0
+
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""The largest answer where the settings say nothing: some 3 million tokens as events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +316,11 @@ class Settings(Section):
     )
     answer_timeout_seconds: float = setting(
         600.0, "the longest a living answer may take", number(0.05, DAY)
+    )
+    max_answer_bytes: int = setting(
+        MAX_ANSWER_BYTES,
+        "the largest answer of a model, decompressed; what a wrapped client streams has no limit",
+        whole(1024, 1024 * 1024 * 1024),
     )
     locale: str = setting("en", "language of notices where a call names none", LOCALE)
     notices_dir: str | None = setting(None, "folder whose <locale>.toml overrides notices", FOLDER)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from failsoft.attempt import Attempt, AttemptOutcome
 from failsoft.classify import classify
-from failsoft.classify.verdict import Sent, Verdict
+from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.report import Reporter
 from failsoft.engine.request import Request, fit
@@ -78,6 +79,7 @@ class LiveAttempt:
             request_id=self._request.id,
             number=self.call.number,
             seconds=max(limits.first_content_at - self.began, limits.idle_seconds),
+            max_bytes=self._core.settings.max_answer_bytes,
         )
         with Watchdog(limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:
@@ -185,6 +187,7 @@ class Driver:
     """One request under way. :meth:`run` may be called once."""
 
     _waited = 0.0
+    _shown_chars = 0
     _previous: Call | None = None
     _last_verdict: Verdict | None = None
 
@@ -268,6 +271,9 @@ class Driver:
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
+        if verdict.reason == "bad_reply" and attempt.first_content_at is not None:
+            # It answers, and too much of it: the request's affair, and not the target's.
+            verdict = replace(verdict, breaker=BreakerEffect.NO)
         now = self._clock()
         self._core.gates.finish(attempt.permit, verdict, now)
         self.ending.failures.append((verdict, error))
@@ -282,7 +288,9 @@ class Driver:
             return
         if not shown:
             self._plan.next(FirstContent(), self._clock())
-        shown.append(text)
+        self._shown_chars += len(text)
+        if self._shown_chars <= self._core.settings.max_answer_bytes:
+            shown.append(text)
         if not reader.full:
             await reader.text(text)
             return
@@ -295,14 +303,13 @@ class Driver:
     def _record(
         self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None, now: float
     ) -> None:
-        shown = self.ending.shown
         entry = attempt.entry(
             outcome,
             verdict,
             started_seconds=attempt.began - self._began,
             ended_at=now,
             wait_seconds=self._waited,
-            shown_chars=sum(map(len, shown)) if shown else 0,
+            shown_chars=self._shown_chars,
         )
         self._waited = 0.0
         self.ending.attempts.append(entry)

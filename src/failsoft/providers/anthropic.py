@@ -162,7 +162,7 @@ class AnthropicWire:
         raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
         has no JSON form.
         """
-        return AnthropicExchange(lambda: self._send(call))
+        return AnthropicExchange(lambda: self._send(call), max_bytes=call.max_bytes)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Idempotent."""

@@ -34,7 +34,7 @@ from failsoft.classify.wire_errors import (
 )
 from failsoft.providers import payload
 from failsoft.providers.protocol import Reply, WireEvent
-from failsoft.providers.sse import DEFAULT_EVENT_LIMIT, ServerSentEvent, SSEReader
+from failsoft.providers.sse import ServerSentEvent, SSEReader
 
 __all__ = ["AnthropicExchange", "MessageAssembler"]
 
@@ -57,9 +57,12 @@ class MessageAssembler:
     'Hi'
     >>> assembler.message
     {'role': 'assistant', 'content': [{'type': 'text', 'text': 'Hi'}]}
+
+    One that no longer ``grows`` keeps the blocks it has, without what is added to them.
     """
 
     def __init__(self) -> None:
+        self.grows = True
         self._started = False
         self._fields: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
@@ -84,8 +87,9 @@ class MessageAssembler:
         """Take in one event of type ``kind``; the text it adds to the message's text blocks."""
         match kind:
             case "content_block_delta":
-                return self._extend(_index(data), _object(data, "delta"))
-            case "content_block_start":
+                delta = _object(data, "delta")
+                return self._extend(_index(data), delta) if self.grows else _text(delta)
+            case "content_block_start" if self.grows:
                 return self._open(_index(data), _object(data, "content_block"))
             case "message_start":
                 return self._start(_object(data, "message"))
@@ -173,6 +177,11 @@ class _Block:
         return fields
 
 
+def _text(delta: Mapping[str, Any]) -> str:
+    text = delta.get("text")
+    return text if isinstance(text, str) else ""
+
+
 def _append(pieces: list[str], piece: Any) -> str:
     if not isinstance(piece, str) or not piece:
         return ""
@@ -223,11 +232,17 @@ class AnthropicExchange:
     or, under a 200, by its body) and :class:`BadReply` for a 200 that is neither a stream nor a
     message. Iterating raises :class:`StreamFailed`, :class:`StreamCut`, :class:`Stopped`, and
     :class:`BadReply` while not one event has come; what came before is always given out first.
-    A plain message, from an upstream that does not stream, comes as one event ``message``.
+    A plain message, from an upstream that does not stream, comes as one event ``message``. An
+    answer of more than ``max_bytes`` is a :class:`BadReply` too; of one that ``passes`` no more is
+    kept.
     """
 
-    def __init__(self, send: Callable[[], Awaitable[Reply]]) -> None:
+    def __init__(
+        self, send: Callable[[], Awaitable[Reply]], *, max_bytes: int, passes: bool = False
+    ) -> None:
         self._send = send
+        self._left = self._max_bytes = max_bytes
+        self._passes = passes
         self._waiting: deque[ServerSentEvent] = deque()
         self._assembler = MessageAssembler()
         self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
@@ -321,14 +336,16 @@ class AnthropicExchange:
         body = bytearray()
         try:
             while chunk := await self._reply.read():
-                body += chunk
-                if len(body) > DEFAULT_EVENT_LIMIT:
-                    raise self._failure(BadReply, "the message is too large", bytes(body[:1000]))
+                body += self._within(chunk)
+                if self._too_large:
+                    raise self._failure(BadReply, self._too_large_detail)
         except _READ_ERRORS as error:
             raise self._failure(StreamCut, f"the message was cut short: {error!r}") from error
         return bytes(body)
 
     async def _receive(self) -> Exception | None:
+        if self._too_large:
+            return self._failure(BadReply, self._too_large_detail)
         try:
             chunk = await self._reply.read()
         except _READ_ERRORS as error:
@@ -336,10 +353,29 @@ class AnthropicExchange:
         if not chunk:
             return self._broken("the stream ended before message_stop")
         try:
-            self._waiting.extend(self._reader.feed(chunk))
+            self._waiting.extend(self._reader.feed(self._within(chunk)))
         except BadReply as error:
             return self._broken(error.detail, cause=error)
         return None
+
+    @property
+    def _too_large(self) -> bool:
+        return self._left < 0 and not self._passes
+
+    @property
+    def _too_large_detail(self) -> str:
+        return f"the answer is larger than max_answer_bytes, {self._max_bytes}"
+
+    def _within(self, chunk: bytes) -> bytes:
+        """As much of ``chunk`` as the answer may have."""
+        room = max(0, self._left)
+        self._left -= len(chunk)
+        if self._left >= 0:
+            return chunk
+        if self._passes:
+            self._assembler.grows = False
+            return chunk
+        return chunk[:room]
 
     def _take(self, sse: ServerSentEvent) -> WireEvent | None:
         if sse.name == "ping":  # its data means nothing

@@ -22,6 +22,7 @@ from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from failsoft.config.settings import MAX_ANSWER_BYTES
 from failsoft.policy.target import Target
 
 __all__ = ["Exchange", "Provider", "ProviderCall", "Reply", "WireEvent"]
@@ -45,7 +46,8 @@ class ProviderCall(NamedTuple):
 
     ``headers`` are extra request headers of the caller (betas and the like). ``request_id`` and
     ``number`` say which attempt of which request it is; nothing of them is sent. ``seconds`` is the
-    longest silence that is waited through.
+    longest silence that is waited through, ``max_bytes`` the largest answer, decompressed: a larger
+    one is a :class:`~failsoft.classify.wire_errors.BadReply`.
     """
 
     target: Target
@@ -54,6 +56,7 @@ class ProviderCall(NamedTuple):
     request_id: str = ""
     number: int = 1
     seconds: float | None = None
+    max_bytes: int = MAX_ANSWER_BYTES
 
 
 class Reply(Protocol):

@@ -57,7 +57,7 @@ class SdkProvider(Generic[R]):
             self._replies.append(reply)
             return reply
 
-        return _SdkExchange(send)
+        return _SdkExchange(send, max_bytes=call.max_bytes, passes=self._request.stream)
 
     async def aclose(self) -> None:
         """The client is its owner's to close."""
