@@ -93,8 +93,8 @@ class Watched:
         allow, done = breaker.allow, breaker.done
         began: dict[int, float] = {}
 
-        def allowed(now: float, *, lease_seconds: float) -> Ticket | Rejection:
-            answer = allow(now, lease_seconds=lease_seconds)
+        def allowed(now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
+            answer = allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(answer, Ticket) and answer.expires_at is not None:
                 began[id(answer)] = time.monotonic()
             return answer

@@ -21,6 +21,7 @@ from failsoft.engine.timers import LoopAlarms, Watchdog
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
+from failsoft.policy.callers import Caller
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -196,7 +197,8 @@ class Driver:
     ) -> None:
         self._core = core
         self._request = request
-        self._plan = request.plan(core)
+        self._caller = Caller(request.caller, core.route(request.route).answered)
+        self._plan = request.plan(core, self._caller)
         self._report = report
         self._reader = reader
         loop = running_loop()
@@ -237,7 +239,7 @@ class Driver:
         lease_seconds = call.limits.lease_seconds
         if shared is not None and await shared.grant(gate, now, lease_seconds):
             now = self._clock()
-        permit = gate.admit(now, lease_seconds=lease_seconds)
+        permit = gate.admit(now, lease_seconds=lease_seconds, caller=self._caller)
         if isinstance(permit, Refusal):
             gate.give_back_grants()
             return Refused(permit)

@@ -12,6 +12,7 @@ from typing import Any
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
+from failsoft.policy.callers import Caller
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
@@ -162,7 +163,13 @@ class Request:
             return tuple(target.under(key) for target in targets)
         return targets
 
-    def plan(self, core: Core) -> Plan:
+    @property
+    def caller(self) -> tuple[str, ...]:
+        """What tells its caller apart from others: their names, else the key that they show."""
+        own = bool(self.targets) and not self.targets[0].shared
+        return self.tenant or "", self.principal or "", self.targets[0].account if own else ""
+
+    def plan(self, core: Core, caller: Caller) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""
         chain = self.chain(core)
         if continues_assistant(self.body):
@@ -175,7 +182,7 @@ class Request:
             retry=core.settings.retry,
             timers=self.timers or core.settings.timers,
             budget=core.budget,
-            peek=core.gates.peek,
+            peek=lambda target, now: core.gates.peek(target, now, caller),
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
             may_have_effects=may_have_effects(self.body),

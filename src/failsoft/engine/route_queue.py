@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.callers import Answered
 from failsoft.policy.timers import RequestTimes
 
 __all__ = ["Route", "RouteFullError"]
@@ -15,10 +16,14 @@ class RouteFullError(Exception):
 
 
 class Route:
-    """One route's bulkhead with the tasks that wait for it. Safe under several event loops."""
+    """One route's bulkhead with the tasks that wait for it, and whom its models answered last.
+
+    Safe under several event loops.
+    """
 
     def __init__(self, name: str, limit: int, queue: int) -> None:
         self.name = name
+        self.answered = Answered()
         self.bulkhead = Bulkhead(limit, queue)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 

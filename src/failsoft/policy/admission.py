@@ -18,6 +18,7 @@ from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.policy.bench import Hold, Lease, Refusal
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.callers import Caller, FairShare
 from failsoft.policy.coordination import BreakerLeader, HoldLeader
 from failsoft.policy.shared_bench import LedHold
 from failsoft.policy.shared_breaker import LedBreaker
@@ -76,12 +77,18 @@ class HostRow:
 class Permit:
     """Leave to make one call. Must be given back with :meth:`Gates.finish`, exactly once counts."""
 
-    __slots__ = ("gate", "leases", "place", "ticket")
+    __slots__ = ("caller", "gate", "leases", "place", "ticket")
 
     def __init__(
-        self, gate: Gate, ticket: Ticket, place: Place, leases: list[tuple[Hold, Lease]]
+        self,
+        gate: Gate,
+        ticket: Ticket,
+        place: Place,
+        leases: list[tuple[Hold, Lease]],
+        caller: Caller | None,
     ) -> None:
         self.gate = gate
+        self.caller = caller
         self.ticket = ticket
         self.place = place
         self.leases = leases
@@ -90,6 +97,9 @@ class Permit:
         """The target has begun to answer: a probe has done its work."""
         gate = self.gate
         gate.host.alive()
+        gate.share.answered()
+        if self.caller is not None:
+            self.caller.route.note(self.caller.who, now)
         gate.breaker.first_content(self.ticket, now)
         if self.leases:
             self._settle(now, well=True)
@@ -113,7 +123,7 @@ class Permit:
 class Gate:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("breaker", "bulkhead", "holds", "host", "target")
+    __slots__ = ("breaker", "bulkhead", "holds", "host", "share", "target")
 
     def __init__(
         self,
@@ -123,36 +133,41 @@ class Gate:
         holds: list[Hold],
         bulkhead: Bulkhead,
         host: HostRow,
+        share: FairShare,
     ) -> None:
         self.target = target
+        self.share = share
         self.breaker = breaker
         self.holds = holds
         self.bulkhead = bulkhead
         self.host = host
 
-    def admit(self, now: float, *, lease_seconds: float) -> Permit | Refusal:
+    def admit(
+        self, now: float, *, lease_seconds: float, caller: Caller | None = None
+    ) -> Permit | Refusal:
         """A permit, or why not and until when. Nothing is held after a refusal."""
         place = self.bulkhead.enter()
         if place is None:
             # Also a full target is first of all what else it is: open, benched, parked.
-            return self.peek(now) or Refusal("full", float("inf"), None)
+            return self.peek(now, caller) or Refusal("full", float("inf"), None)
         leases: list[tuple[Hold, Lease]] = []
         refusal: Refusal | None = None
         for hold in self.holds:
             if hold.active:
-                refusal = self._pass_holds(now, lease_seconds, leases)
+                refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
-            ticket = self.breaker.allow(now, lease_seconds=lease_seconds)
+            early = self._early(caller)
+            ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(ticket, Ticket):
-                return Permit(self, ticket, place, leases)
+                return Permit(self, ticket, place, leases, caller)
             refusal = self._refusal(ticket)
         for hold, lease in leases:
             hold.done(lease, now, well=None)
         self.bulkhead.leave(place)
         return refusal
 
-    def peek(self, now: float) -> Refusal | None:
+    def peek(self, now: float, caller: Caller | None = None) -> Refusal | None:
         """Why ``admit`` would refuse right now, taking nothing.
 
         What will not pass soon comes first: nobody waits for a bench whose breaker is open.
@@ -163,7 +178,7 @@ class Gate:
                 if not refusal.passes_soon:
                     return refusal
                 found = refusal
-        if rejection := self.breaker.peek(now):
+        if rejection := self.breaker.peek(now, early=self._early(caller)):
             return self._refusal(rejection)
         if found is None and self.bulkhead.full:
             return Refusal("full", float("inf"), None)
@@ -172,6 +187,7 @@ class Gate:
     def forked(self) -> None:
         """Go on in a forked process: a lock may be held by a thread that is not there."""
         self.breaker.forked()
+        self.share.forked()
         self.bulkhead.forked()
         self.host.forked()
         for hold in self.holds:
@@ -192,11 +208,18 @@ class Gate:
         parts = (self.breaker, *self.holds)
         return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
 
+    def _early(self, caller: Caller | None) -> bool:
+        return self.share.lets_in(caller) and self.breaker.probes_early
+
     def _pass_holds(
-        self, now: float, lease_seconds: float, leases: list[tuple[Hold, Lease]]
+        self,
+        now: float,
+        lease_seconds: float,
+        leases: list[tuple[Hold, Lease]],
+        caller: Caller | None,
     ) -> Refusal | None:
         # What is certain comes before the dice of a slow start: nobody waits for those in vain.
-        certain = self.peek(now)
+        certain = self.peek(now, caller)
         if certain is not None and certain.why != "full":
             return certain
         for hold in self.holds:
@@ -257,7 +280,7 @@ class Gates:
         self._on_held = on_held
         self._leaders = leaders
         self._gates: dict[Target, Gate] = {}
-        self._circuits: dict[str, tuple[Breaker, Bulkhead]] = {}
+        self._circuits: dict[str, tuple[Breaker, Bulkhead, FairShare]] = {}
         self._holds: dict[str, Hold] = {}
         self._hosts: dict[str, HostRow] = {}
         self._callers: dict[str, list[Target]] = {}
@@ -293,19 +316,18 @@ class Gates:
         for gate in self:
             gate.forked()
 
-    def peek(self, target: Target, now: float) -> Refusal | None:
+    def peek(self, target: Target, now: float, caller: Caller | None = None) -> Refusal | None:
         """Why ``target`` could not be called right now, taking nothing."""
         gate = self._gates.get(target) or self.of(target)
-        return gate.peek(now)
+        return gate.peek(now, caller)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""
-        counts = verdict.breaker is BreakerEffect.COUNTS
-        weight = 1
+        timeout = verdict.category is ErrorCategory.TIMEOUT
+        weight = self._settings.breaker.timeout_weight if timeout else 1
+        counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
         if counts:
             permit.gate.breaker.last_failure = verdict
-            if verdict.category is ErrorCategory.TIMEOUT:
-                weight = self._settings.breaker.timeout_weight
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
         permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
         if counts and verdict.bench_scope is BenchScope.HOST:
@@ -357,18 +379,21 @@ class Gates:
 
     def _make(self, target: Target) -> Gate:
         found = self._circuits.get(target.circuit)
-        breaker, bulkhead = found or self._circuits.setdefault(
-            target.circuit, (self._make_breaker(target), self._make_bulkhead())
+        breaker, bulkhead, share = found or self._circuits.setdefault(
+            target.circuit, self._make_circuit(target)
         )
         holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
         host = self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker))
-        return Gate(target, breaker=breaker, holds=holds, bulkhead=bulkhead, host=host)
+        return Gate(target, breaker=breaker, holds=holds, bulkhead=bulkhead, host=host, share=share)
 
-    def _make_bulkhead(self) -> Bulkhead:
-        return Bulkhead(self._settings.bulkhead.target_limit)
+    def _make_circuit(self, target: Target) -> tuple[Breaker, Bulkhead, FairShare]:
+        share = FairShare(self._settings.breaker)
+        bulkhead = Bulkhead(self._settings.bulkhead.target_limit)
+        return self._make_breaker(target, share), bulkhead, share
 
-    def _make_breaker(self, target: Target) -> Breaker:
+    def _make_breaker(self, target: Target, share: FairShare) -> Breaker:
         def changed(change: Transition) -> None:
+            share.moved(change.after)
             if self._on_change is not None:
                 self._on_change(target, change)
 
@@ -395,6 +420,12 @@ class Gates:
             return Hold(scope, retry, ramp_seconds=ramp, rng=self._rng)
         leader = leaders.hold(scope)
         return LedHold(scope, retry, ramp_seconds=ramp, rng=self._rng, leader=leader)
+
+
+def _counts(permit: Permit, now: float, weight: int) -> bool:
+    """Whether a failure counts: those of one caller alone open nothing for the others."""
+    caller, probe = permit.caller, permit.ticket.expires_at is not None
+    return caller is None or permit.gate.share.counts(caller, now, weight=weight, probe=probe)
 
 
 def _scope_key(target: Target, scope: BenchScope) -> str:

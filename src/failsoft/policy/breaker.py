@@ -192,20 +192,28 @@ class Breaker:
         """The state as last decided; an open breaker turns half open at the next ``allow``."""
         return self._state
 
-    def allow(self, now: float, *, lease_seconds: float) -> Ticket | Rejection:
-        """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``."""
+    @property
+    def probes_early(self) -> bool:
+        """Whether a probe can be made before its time."""
+        return True
+
+    def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
+        """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``.
+
+        ``early``: an open one is probed before its time is over.
+        """
         with self._lock:
             if self._state is CircuitState.CLOSED and not self._ramp.active:
                 return self._admit()
-            answer, change = self._allow(now, lease_seconds)
+            answer, change = self._allow(now, lease_seconds, early=early)
         self._tell(change)
         if isinstance(answer, Rejection) and self._settings.metrics_only:
             return Ticket(self._generation)
         return answer
 
-    def peek(self, now: float) -> Rejection | None:
+    def peek(self, now: float, *, early: bool = False) -> Rejection | None:
         """What ``allow`` would reject right now, without taking anything or rolling dice."""
-        return None if self._settings.metrics_only else self._peek(now)
+        return None if self._settings.metrics_only else self._peek(now, early=early)
 
     def first_content(self, ticket: Ticket, now: float) -> None:
         """The call has begun to answer; a probe has then succeeded, any other so far."""
@@ -281,32 +289,36 @@ class Breaker:
         # The parent's calls under way will never be decided here.
         self._admitted = self._decided
 
-    def _peek(self, now: float) -> Rejection | None:
+    def _peek(self, now: float, *, early: bool = False) -> Rejection | None:
         if self._state is CircuitState.CLOSED:
             return None
         with self._lock:
             if self._isolated:
                 return Rejection("isolated", float("inf"))
-            if self._state is CircuitState.OPEN and now < self._open_until:
+            if self._state is CircuitState.OPEN and now < self._open_until and not early:
                 return Rejection("open", self._open_until)
             if self._state is CircuitState.HALF_OPEN:
                 return self._lease_taken(now)
             return None
 
-    def _allow(self, now: float, lease: float) -> tuple[Ticket | Rejection, Transition | None]:
+    def _allow(
+        self, now: float, lease: float, *, early: bool
+    ) -> tuple[Ticket | Rejection, Transition | None]:
         if self._state is CircuitState.CLOSED:
             until = self._ramp.hold_back(now)
             return self._admit() if until is None else Rejection("ramp", until), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
-        if self._state is CircuitState.OPEN and now < self._open_until:
+        if self._state is CircuitState.OPEN and now < self._open_until and not early:
             return Rejection("open", self._open_until), None
         return self._probe(now, now + lease)
 
     def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
         change = None
         if self._state is CircuitState.OPEN:
-            change = self._move(CircuitState.HALF_OPEN, "open time over")
+            early = now < self._open_until
+            reason = "another caller asks" if early else "open time over"
+            change = self._move(CircuitState.HALF_OPEN, reason)
         return self._lease_taken(now) or self._lend(expires_at), change
 
     def _lend(self, expires_at: float, lease: str | None = None) -> Ticket:

@@ -51,6 +51,11 @@ class LedBreaker(Breaker):
         self._alone = False
         self._by_hand = False
 
+    @property
+    def probes_early(self) -> bool:
+        """Not while others have to agree."""
+        return not self._leader.leads
+
     def needs_grant(self, now: float) -> bool:
         """Whether the next call would be a probe that the leader has to grant first."""
         if self._state is CircuitState.CLOSED or not self._leader.leads:

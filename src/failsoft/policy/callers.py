@@ -1,0 +1,127 @@
+"""Sees to it that one caller's requests open no breaker for the others.
+
+What a caller sends may fail at every model by itself. While another caller of the route was
+answered within :data:`WELL_SECONDS`, one caller's failures fill at most half of any threshold; a
+breaker that one caller opened alone lets the first request of any other through, as its probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from threading import Lock
+from typing import Final, NamedTuple
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.breaker import CircuitState
+from failsoft.policy.window import Window
+
+__all__ = ["WELL_SECONDS", "Answered", "Caller", "FairShare"]
+
+WELL_SECONDS: Final = 10.0
+"""A model that answered so long ago is no proof any more that models answer."""
+
+_MOST_CALLERS: Final = 64
+
+
+class Answered:
+    """The two callers of a route that were answered last, and when. Safe under threads."""
+
+    __slots__ = ("_before", "_last")
+
+    def __init__(self) -> None:
+        self._last: tuple[Hashable, float] | None = None
+        self._before: tuple[Hashable, float] | None = None
+
+    def note(self, who: Hashable, now: float) -> None:
+        """A model of the route has begun to answer ``who`` at ``now`` (monotonic seconds)."""
+        if self._last is not None and self._last[0] != who:
+            self._before = self._last
+        self._last = who, now
+
+    def another(self, who: Hashable, now: float) -> bool:
+        """Whether somebody else was answered within :data:`WELL_SECONDS` before ``now``."""
+        for known in (self._last, self._before):
+            if known is not None and known[0] != who and now - known[1] <= WELL_SECONDS:
+                return True
+        return False
+
+
+class Caller(NamedTuple):
+    """Who calls (anything that tells callers apart), and who else was answered on that route."""
+
+    who: Hashable
+    route: Answered
+
+
+class FairShare:
+    """What each caller has filled of the thresholds of one breaker. Safe under threads.
+
+    The callers that failed last are told apart, at most 64 of them in a window.
+    """
+
+    def __init__(self, settings: BreakerSettings) -> None:
+        self._settings = settings
+        self._most_in_row = settings.failure_threshold // 2
+        self._most_in_window = int(settings.failure_ratio * settings.min_calls) // 2
+        self._lock = Lock()
+        self._row: dict[Hashable, int] = {}
+        self._failed: dict[Hashable, Window] = {}
+        self._opener: Hashable = None
+        self._now = 0.0  # of the last failure
+
+    def counts(self, caller: Caller, now: float, *, weight: int, probe: bool) -> bool:
+        """Whether a failure of ``caller`` counts for the breaker; it is noted if so."""
+        who, well = caller.who, caller.route.another(caller.who, now)
+        with self._lock:
+            if probe and well and self._opener == who:
+                return False
+            row, window = self._row.get(who, 0) + weight, self._window(who)
+            failed, _ = window.totals(now)
+            if well and not probe and self._is_full(row, failed + 1):
+                return False
+            self._row[who] = row
+            window.add(now)
+            self._now = now
+            return True
+
+    def answered(self) -> None:
+        """The target has begun to answer: no failures are in a row any more."""
+        if self._row:
+            with self._lock:
+                self._row.clear()
+
+    def moved(self, after: CircuitState) -> None:
+        """The breaker is in another state. What was counted before it closed counts no more."""
+        with self._lock:
+            if after is CircuitState.OPEN:
+                self._opener = self._only_one()
+            elif after is CircuitState.CLOSED:
+                self._opener = None
+                self._failed.clear()
+            self._row.clear()
+
+    def lets_in(self, caller: Caller | None) -> bool:
+        """Whether ``caller`` may probe at once what another has opened alone."""
+        return caller is not None and self._opener not in (None, caller.who)
+
+    def forked(self) -> None:
+        """See :meth:`.Gate.forked`."""
+        self._lock = Lock()
+
+    def _is_full(self, row: int, failed: int) -> bool:
+        return row > self._most_in_row or failed > self._most_in_window
+
+    def _only_one(self) -> Hashable:
+        """The caller whose failures were the only ones, ``None`` where there were others."""
+        failed = [who for who, window in self._failed.items() if window.totals(self._now)[0]]
+        return failed[0] if len(failed) == 1 else None
+
+    def _window(self, who: Hashable) -> Window:
+        window = self._failed.pop(who, None)
+        if window is None:
+            rules = self._settings
+            window = Window(rules.window_seconds, rules.window_buckets)
+            if len(self._failed) >= _MOST_CALLERS:
+                self._failed.pop(next(iter(self._failed)))
+        self._failed[who] = window  # the one that failed last is the last to be forgotten
+        return window
