@@ -11,6 +11,7 @@ from server_process import served
 from test_requests_processes import (
     QUESTION,
     SLOW,
+    SLOWER,
     STALLED,
     STREAM,
     client,
@@ -133,6 +134,30 @@ async def test_what_a_killed_server_ran_is_interrupted_and_its_text_is_there(red
         assert headers["x-request-id"] == request_id
         assert [event["type"] for _, event in events_in(raw)][:2] == ["start", "restart"]
         assert len(simulator.requests) == before + 1
+
+
+@pytest.mark.parametrize("path", [STREAM, "/api/chat"])
+async def test_what_a_server_that_stood_still_ran_is_done_by_another_alone(redis, tmp_path, path):
+    async with servers(redis, tmp_path, SLOWER, count=2) as ((still, here), (_, there)):
+        asked = asyncio.create_task(post(here, "k", path))
+        while not (calls := still.simulator.requests):  # noqa: ASYNC110 - it is in another process
+            await asyncio.sleep(0.01)
+        still.process.send_signal(signal.SIGSTOP)
+        still.simulator.set("*")
+        async with asyncio.timeout(30):
+            # Its key is joined until it is taken for dead.
+            while (taken := await post(there, "k", path))[0] != 200 or len(calls) < 2:
+                calls = still.simulator.requests
+        still.process.send_signal(signal.SIGCONT)
+        code, _, cut = await asked
+        joined = await post(here, "k", path)
+    assert joined[2] == taken[2]
+    if path == STREAM:
+        last = events_in(cut)[-1][1]
+        assert last["type"] in ("stream_interrupted", "error")
+        assert last["action"] == "retry"
+    else:
+        assert (code, b'"response"' in cut) == (503, False)
 
 
 @pytest.mark.parametrize("how", ["freeze", "kill"])

@@ -239,6 +239,20 @@ class RequestLog(Protocol):
         """
         ...
 
+    def covers(self, request_id: str, run: int) -> bool:
+        """Whether no other process can have taken over a run of this one's.
+
+        To be asked before text is given out; where it is not so, :meth:`renew` comes first.
+        """
+        ...
+
+    async def renew(self, request_id: str, run: int) -> bool:
+        """Give a heartbeat; whether that run is this process's still. Never raises.
+
+        True while the log is down: nobody takes anything over without it.
+        """
+        ...
+
     async def find(self, request_id: str, scope: str) -> Record | None:
         """The record; ``None`` where there is none, or it is another scope's."""
         ...

@@ -9,7 +9,61 @@ from typing import Generic, TypeVar
 
 from failsoft.request_log.contract import FOLLOW_SECONDS
 
-__all__ = ["MAX_PENDING_BYTES", "Follows", "Part", "Pending", "Tail"]
+__all__ = [
+    "MAX_PENDING_BYTES",
+    "Follows",
+    "Part",
+    "Pending",
+    "Protection",
+    "Tail",
+    "boot_seconds",
+]
+
+
+# A heartbeat protects for less long than others wait for the next one: clocks drift.
+_MARGIN_SECONDS = 2.0
+
+# How long a run goes on without asking again where the log does not answer.
+_EXCUSED_SECONDS = 1.0
+
+
+def boot_seconds() -> float:
+    """Seconds that go on while the machine sleeps, where the system counts them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+class Protection:
+    """Until when nobody else can have taken over what this process runs.
+
+    That is ``dead_seconds`` after its last confirmed heartbeat, less a margin. A process that was
+    silent for longer may have been taken for dead: each of its runs has then to be renewed,
+    whatever heartbeats came since. Written in one thread at a time.
+    """
+
+    def __init__(self, dead_seconds: float) -> None:
+        self._seconds = dead_seconds - min(_MARGIN_SECONDS, dead_seconds / 5)
+        self._until = 0.0
+        self._lapses = 0
+
+    def confirmed(self, sent_at: float) -> None:
+        """The log has the heartbeat that was sent at ``sent_at`` (:func:`boot_seconds`)."""
+        if sent_at > self._until:
+            self._lapses += 1
+        self._until = max(self._until, sent_at + self._seconds)
+
+    def covers(self, tail: Tail) -> bool:
+        """Whether that run cannot have been taken over."""
+        now = boot_seconds()
+        return (now < self._until and tail.lapses == self._lapses) or now < tail.excused_until
+
+    def renewed(self, tail: Tail) -> None:
+        """The log has that run as this process's still."""
+        tail.lapses = self._lapses
+
+    def excuse(self, tail: Tail) -> None:
+        """The log does not answer: nobody can take the run over without it."""
+        tail.excused_until = boot_seconds() + _EXCUSED_SECONDS
 
 
 class Tail:
@@ -17,13 +71,16 @@ class Tail:
 
     No lock: ``frames`` only grows at its end here and only shrinks at its start there, and each of
     the two is one step of the interpreter. ``last_id`` and ``shown`` hold for all that went out,
-    written or not. ``torn``: a frame was dropped, so that none after it may be kept.
+    written or not. ``torn``: a frame was dropped, so that none after it may be kept. ``lapses`` and
+    ``excused_until`` are the :class:`Protection`'s.
     """
 
     __slots__ = (
         "attempt",
         "dirty",
+        "excused_until",
         "frames",
+        "lapses",
         "last_id",
         "moved",
         "request",
@@ -44,6 +101,8 @@ class Tail:
         self.moved = False
         self.dirty = False
         self.torn = False
+        self.lapses = 0
+        self.excused_until = 0.0
 
     @property
     def pending(self) -> bool:

@@ -155,22 +155,27 @@ class Commands:
         tail.moved = False
         frames = tail.frames[:]
         for part in _parts(frames):
-            values = [value for number, frame in part for value in (number, frame)]
-            command = _eval(
-                "give",
-                place_keys(tail.place)[:2],
-                self._now,
-                self._while_running,
-                tail.request,
-                self._owner,
-                tail.run,
-                tail.attempt,
-                _text(tail.retry_at),
-                int(tail.shown),
-                tail.last_id,
-                *values,
-            )
-            yield Gift(tail, len(part), command)
+            yield Gift(tail, len(part), self._give(tail, part))
+
+    def renew(self, tail: PlacedTail) -> list[Command]:
+        """Say that we live; 1 as the last reply where the run is ours still."""
+        return [*self.sign(()), self._give(tail, ())]
+
+    def _give(self, tail: PlacedTail, frames: Sequence[tuple[int, bytes]]) -> Command:
+        return _eval(
+            "give",
+            place_keys(tail.place)[:2],
+            self._now,
+            self._while_running,
+            tail.request,
+            self._owner,
+            tail.run,
+            tail.attempt,
+            _text(tail.retry_at),
+            int(tail.shown),
+            tail.last_id,
+            *(value for number, frame in frames for value in (number, frame)),
+        )
 
     def end(self, tail: PlacedTail, ending: Ending, body: bytes | None) -> Command:
         """End a run."""

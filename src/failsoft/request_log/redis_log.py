@@ -23,7 +23,7 @@ from failsoft.request_log.contract import (
     RequestState,
     fresh,
 )
-from failsoft.request_log.outbox import Follows
+from failsoft.request_log.outbox import Follows, boot_seconds
 from failsoft.request_log.process_lock import owner_name
 from failsoft.request_log.redis_commands import (
     MAX_ID,
@@ -163,6 +163,29 @@ class RedisLog:
             return True
         return bool(replies[0])
 
+    def covers(self, request_id: str, run: int) -> bool:
+        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        duties, tail = self._duties, self._tails.get(request_id)
+        if duties is None or tail is None or tail.run != run:
+            return True
+        return duties.protection.covers(tail)
+
+    async def renew(self, request_id: str, run: int) -> bool:
+        """Whether it is ours still; see :meth:`RequestLog.renew`."""
+        duties, tail = self._duties, self._tails.get(request_id)
+        if duties is None or tail is None or tail.run != run:
+            return True
+        at = boot_seconds()
+        try:
+            *_, ours = await self._ask(Op(commands=self._commands.renew(tail)))
+        except LogDownError:
+            duties.protection.excuse(tail)
+            return True
+        duties.protection.confirmed(at)
+        if ours == 1:
+            duties.protection.renewed(tail)
+        return bool(ours == 1)
+
     async def find(self, request_id: str, scope: str) -> Record | None:
         """The record; see :meth:`RequestLog.find`."""
         found = await self._read(request_id)
@@ -209,7 +232,9 @@ class RedisLog:
             return Conflict()
         if how == b"known":
             return Known(record, ours=record.owner == self._owner and not record.state.ended)
-        self._tails[record.id] = PlacedTail(place, record.id, record.run)
+        tail = self._tails[record.id] = PlacedTail(place, record.id, record.run)
+        if self._duties is not None:
+            self._duties.protection.renewed(tail)
         self._put(self._commands.hold(place), keep=True)
         if how == b"again":
             self._put(self._commands.locate(record.id, place), keep=True)

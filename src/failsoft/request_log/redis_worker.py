@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from failsoft.request_log.contract import LogDownError, OnCancel, RequestState
-from failsoft.request_log.outbox import Pending, Tail
+from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.redis_commands import DEAD_SECONDS, Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
 from failsoft.storage.outages import DROPPING
@@ -37,6 +37,7 @@ class Duties:
         *,
         on_cancel: OnCancel,
     ) -> None:
+        self.protection = Protection(DEAD_SECONDS)
         self._sign_at = -math.inf
         self._owner = owner
         self._wire = wire
@@ -89,7 +90,9 @@ class Duties:
     async def _sign(self) -> list[str]:
         """Give a sign; who is dead."""
         buried, self._buried = self._buried, []
+        at = boot_seconds()
         (living, dead), _ = await self._send(self._commands.sign(buried))
+        self.protection.confirmed(at)
         self._living = {owner.decode() for owner in living}
         self._sign_at = time.monotonic() + _SIGN_SECONDS
         return [owner.decode() for owner in dead]

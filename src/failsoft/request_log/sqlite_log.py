@@ -21,7 +21,7 @@ from failsoft.request_log.contract import (
     RequestState,
     fresh,
 )
-from failsoft.request_log.outbox import Follows, Tail
+from failsoft.request_log.outbox import Follows, Protection, Tail, boot_seconds
 from failsoft.request_log.process_lock import Owner
 from failsoft.request_log.sqlite_rows import Rows
 from failsoft.request_log.sqlite_worker import Keeping, Op, Writer
@@ -68,6 +68,10 @@ class SqliteLog:
             return StoreStatus(name="request_log", up=False, problem=problem, since=None)
         return self._writer.status
 
+    @property
+    def _protection(self) -> Protection | None:
+        return None if self._writer is None else self._writer.protection
+
     def start(self, *, on_cancel: OnCancel) -> None:
         """Begin to work, on the running loop; ``on_cancel`` is called on it."""
         self._writer = Writer(self._keeping, self._owner, self._tails, on_cancel=on_cancel)
@@ -82,7 +86,7 @@ class SqliteLog:
 
     async def open(self, intent: Intent) -> Opened | Known | Conflict:
         """Enter a request; see :meth:`RequestLog.open`."""
-        opening = _Opening(intent, self._tails)
+        opening = _Opening(intent, self._tails, self._protection)
         op = Op(work=opening.do, writes=True, then=opening.done)
         try:
             found: Opened | Known | Conflict = await self._ask(op)
@@ -127,6 +131,33 @@ class SqliteLog:
         except LogDownError:
             return True
         return ended
+
+    def covers(self, request_id: str, run: int) -> bool:
+        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        writer, tail = self._writer, self._tails.get(request_id)
+        if writer is None or tail is None or tail.run != run:
+            return True
+        return writer.protection.covers(tail)
+
+    async def renew(self, request_id: str, run: int) -> bool:
+        """Whether it is ours still; see :meth:`RequestLog.renew`."""
+        writer, tail = self._writer, self._tails.get(request_id)
+        if writer is None or tail is None or tail.run != run:
+            return True
+        at = boot_seconds()
+
+        def renewed(ours: bool) -> None:  # noqa: FBT001 - the writer calls it with the answer
+            writer.protection.confirmed(at)
+            if ours:
+                writer.protection.renewed(tail)
+
+        op = Op(work=lambda rows: rows.renew(request_id, run), writes=True, then=renewed)
+        try:
+            ours: bool = await self._ask(op)
+        except LogDownError:
+            writer.protection.excuse(tail)
+            return True
+        return ours
 
     async def find(self, request_id: str, scope: str) -> Record | None:
         """The record; see :meth:`RequestLog.find`."""
@@ -185,9 +216,12 @@ class SqliteLog:
 class _Opening:
     """Opens a request, and gives it back. In the writer's thread."""
 
-    def __init__(self, intent: Intent, tails: dict[str, Tail]) -> None:
+    def __init__(
+        self, intent: Intent, tails: dict[str, Tail], protection: Protection | None
+    ) -> None:
         self._intent = intent
         self._tails = tails
+        self._protection = protection
         self._record: Record | None = None
 
     def do(self, rows: Rows) -> Opened | Known | Conflict:
@@ -198,7 +232,10 @@ class _Opening:
     def done(self, _: object) -> None:
         """From now on what is appended is kept."""
         if record := self._record:
-            self._tails[record.id] = Tail(record.id, record.run)
+            tail = Tail(record.id, record.run)
+            if self._protection is not None:
+                self._protection.renewed(tail)
+            self._tails[record.id] = tail
 
     def undo(self, rows: Rows) -> None:
         if record := self._record:

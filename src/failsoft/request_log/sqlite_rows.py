@@ -190,6 +190,14 @@ class Rows:
             return True
         return self._do("SELECT 1 FROM requests WHERE id = ?", (tail.request,)).fetchone() is None
 
+    def renew(self, request: str, run: int) -> bool:
+        """Say that we live; whether that run is ours still. What has no row was never entered."""
+        give_sign(self._connection, self._owner, self._clock())
+        row = self._do(
+            "SELECT run, owner, ended_at FROM requests WHERE id = ?", (request,)
+        ).fetchone()
+        return row is None or row == (run, self._owner, None)
+
     def find(self, request: str, scope: str | None) -> Record | None:
         """A record; ``None`` where it is another scope's. No scope: whoever asked."""
         row = self._do(_BY_ID, (request, self._oldest)).fetchone()

@@ -16,8 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from failsoft.request_log.contract import LogDownError, OnCancel
-from failsoft.request_log.outbox import Pending, Tail
-from failsoft.request_log.process_lock import Owner, bury, lives, locks
+from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
+from failsoft.request_log.process_lock import DEAD_SECONDS, Owner, bury, lives, locks
 from failsoft.request_log.sqlite_rows import Rows, forget_old, give_sign, interrupt, seen
 from failsoft.request_log.sqlite_schema import prepare
 from failsoft.storage.outages import (
@@ -215,6 +215,7 @@ class Writer:
         self, keeping: Keeping, owner: Owner, running: Mapping[str, Tail], *, on_cancel: OnCancel
     ) -> None:
         self.inbox = Inbox()
+        self.protection = Protection(DEAD_SECONDS)
         self._status = StoreStatus(name="request_log", up=True, problem="", since=None)
         self._keeping = keeping
         self._owner = owner
@@ -353,7 +354,7 @@ class Writer:
         book = None
         try:
             book = Book(self._keeping, self._owner, check=self._damaged)
-            book.give_sign()
+            self._give_sign(book)
             if not self.status.up:
                 book.try_room()
             book.recover()
@@ -405,11 +406,16 @@ class Writer:
         if (book := self._book) is None:
             return
         if self._sign.due(now, _SIGN_SECONDS if self._running else _IDLE_SIGN_SECONDS):
-            book.give_sign()
+            self._give_sign(book)
         if self._recover.due(now, _RECOVER_SECONDS):
             book.recover()
         if self._forget.due(self._keeping.clock(), _FORGET_SECONDS) and book.forget_old():
             self._forget = _Every()
+
+    def _give_sign(self, book: Book) -> None:
+        at = boot_seconds()
+        book.give_sign()
+        self.protection.confirmed(at)
 
     def _leave(self) -> None:
         """Write what there is, and go. What cannot be written is taken over like a dead one's."""

@@ -34,8 +34,17 @@ __all__ = ["FrameOutlet", "Result", "Run"]
 class FrameOutlet:
     """The outlet of one run's stream. The terminal event is kept back until :meth:`end`."""
 
-    def __init__(self, live: Live, record: Record, *, log: RequestLog, render: Render) -> None:
+    def __init__(
+        self,
+        live: Live,
+        record: Record,
+        *,
+        log: RequestLog,
+        render: Render,
+        on_lost: Callable[[], None],
+    ) -> None:
         self._live = live
+        self._on_lost = on_lost
         self._log = log
         self._render = render
         self._id = record.id
@@ -48,8 +57,8 @@ class FrameOutlet:
 
     @property
     def full(self) -> bool:
-        """Whether even the fastest reader is behind."""
-        return self._live.full
+        """Whether even the fastest reader is behind, or it has to be asked whose run it is."""
+        return self._live.full or not self._log.covers(self._id, self._run)
 
     @property
     def shown(self) -> bool:
@@ -57,7 +66,11 @@ class FrameOutlet:
         return self._tokens > 0
 
     async def room(self) -> None:
-        """Return once it is not full."""
+        """Return once it is not full. Where the run is another process's now, it is ended."""
+        log, run = self._log, (self._id, self._run)
+        if not log.covers(*run) and not await log.renew(*run):
+            self._on_lost()
+            await asyncio.Event().wait()  # until that cancels it
         await self._live.room()
 
     def give(self, event: StreamEvent) -> None:
@@ -156,8 +169,14 @@ class Run:
         self._render = service.render
         self._outlet: FrameOutlet | None = None
         if record.stream:
-            self._outlet = FrameOutlet(self.live, record, log=log, render=service.render)
-        self._stopped: Literal["", "cancelled", "draining"] = ""
+            self._outlet = FrameOutlet(
+                self.live,
+                record,
+                log=log,
+                render=service.render,
+                on_lost=lambda: self.stop("lost"),
+            )
+        self._stopped: Literal["", "cancelled", "draining", "lost"] = ""
         self._answered = False
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -179,8 +198,11 @@ class Run:
         self._task = asyncio.create_task(self._carry_out())
         return self._task
 
-    def stop(self, why: Literal["cancelled", "draining"]) -> None:
-        """End it now, at the provider too, unless it has been answered."""
+    def stop(self, why: Literal["cancelled", "draining", "lost"]) -> None:
+        """End it now, at the provider too, unless it has been answered.
+
+        One that is ``lost`` was taken over: its key joins the other process's run.
+        """
         if self._task is not None and not self._answered and not self._stopped:
             self._stopped = why
             self._task.cancel()
@@ -227,19 +249,24 @@ class Run:
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
         """Enter the end in the log, then tell it: what a reader is told has happened is kept."""
-        body = json_bytes(self._render.body(answer))
-        self.result = Result(status_of(answer), body, retry_after(answer))
-        last = self._outlet.seal() if self._outlet is not None else b""
-        self.ending = Ending(
-            state=state,
-            retryable=_again(answer),
-            status=self.result.status,
-            body=body,
-            story=self._stories.take(self.record.id),
-        )
-        await self._log.end(self.record.id, self.record.run, self.ending)
+        story = self._stories.take(self.record.id)
+        ending, last = self._end_with(answer, state, story)
+        ours = await self._log.end(self.record.id, self.record.run, ending)
+        if not ours and state is not RequestState.CANCELLED:
+            # Another process has taken it over: what that one answers is the answer.
+            _, last = self._end_with(self._cut(draining), RequestState.INTERRUPTED, story)
         self._on_kept(self)
         self.live.end(last)
+
+    def _end_with(self, answer: Answer, state: RequestState, story: bytes) -> tuple[Ending, bytes]:
+        """Have this for a result; its entry in the log, and the frame that a stream ends with."""
+        body = json_bytes(self._render.body(answer))
+        self.result = Result(status_of(answer), body, retry_after(answer))
+        retryable, status = _again(answer), self.result.status
+        self.ending = ending = Ending(
+            state=state, retryable=retryable, status=status, body=body, story=story
+        )
+        return ending, self._outlet.seal() if self._outlet is not None else b""
 
     def _left(self) -> None:
         self._watch = asyncio.create_task(self._unread())
