@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
-from failsoft.ladder.cache.store import set_aside
+from failsoft.storage.damage import set_aside
 from failsoft.storage.sqlite import identity
 
 TEXT = "x" * 700

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 from log_child import child
 from log_kit import DONE, FAILED, feed, intent, is_down, opened, until
 
 from failsoft.request_log import sqlite_worker as book
-from failsoft.request_log.contract import LogDownError, Opened, RequestState
+from failsoft.request_log.contract import Known, LogDownError, Opened, RequestState
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.request_log.sqlite_worker import Op, connect
 
@@ -232,22 +233,28 @@ def damage(path):
         file.write(os.urandom(size - 100))
 
 
-def move_away(path):
-    for name in ("requests.db", "requests.db-wal", "requests.db-shm"):
-        path.with_name(name).unlink(missing_ok=True)
-
-
-async def test_damaged_and_moved_away(start, path):
+async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(start, path):
     log = start()
     record = await opened(log, intent("k"))
     await log.aclose()
     damage(path)
+    before = path.read_bytes()
     log = start()
-    await down(log, "damaged, or no SQLite file", "move it away")
-    move_away(path)
+    await opened(log, intent("new"))
+    await until(lambda: _truth(log.status.set_aside))
     await up(log)
+    assert kept_aside(log) == before
+    assert "requests.db.damaged-" in log.status.set_aside
     with pytest.raises(KeyError):
         await log.events(record.id, 1, 0)
+
+
+def kept_aside(log):
+    return Path(log.status.set_aside).read_bytes()
+
+
+async def _truth(value):
+    return bool(value)
 
 
 async def test_damaged_in_mid_life(start, path, caplog):
@@ -263,29 +270,46 @@ async def test_damaged_in_mid_life(start, path, caplog):
     # From another process: closing the file in this one would take SQLite's locks away.
     subprocess.run([sys.executable, "-c", SCRIBBLE, str(path)], check=True)  # noqa: S603, ASYNC221 - ours
 
-    async def fallen():
+    async def noticed():
         await log.open(intent())
-        with contextlib.suppress(LogDownError):
+        with contextlib.suppress(LogDownError, KeyError):
             await log.events(record.id, 1, 0)
-        return not log.status.up
+        return log.status.set_aside
 
-    await until(fallen)
-    await down(log, "damaged, or no SQLite file")
-    await asyncio.sleep(0.3)  # some tries: a file that opens well may be damaged further in
-    assert [line.getMessage() for line in caplog.records] == ["request_log_down"]
-    move_away(path)
+    await until(noticed)
     await up(log)
     assert await log.end(record.id, 1, DONE)
+    said = [line.getMessage() for line in caplog.records]
+    assert set(said[:2]) == {"request_log_set_aside", "request_log_down"}
 
 
 async def test_no_database_at_all(start, path):
     path.parent.mkdir()
     path.write_bytes(b"Dear diary,\n" * 500)
     log = start()
-    await down(log, "damaged, or no SQLite file")
-    assert path.read_bytes().startswith(b"Dear diary")
-    path.unlink()
+    await opened(log, intent("k"))
+    await until(lambda: _truth(log.status.set_aside))
+    assert kept_aside(log).startswith(b"Dear diary")
     await up(log)
+
+
+async def test_a_sibling_goes_on_with_the_new_file(start, path):
+    one, two = start(), start()
+    await opened(one, intent("1"))
+    await opened(two, intent("2"))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    subprocess.run([sys.executable, "-c", SCRIBBLE, str(path)], check=True)  # noqa: S603, ASYNC221 - ours
+
+    async def joined():
+        for log in (one, two):
+            with contextlib.suppress(LogDownError, KeyError):
+                await log.events("req_none", 1, 0)
+        await one.open(intent("both"))
+        return isinstance(await two.open(intent("both")), Known)
+
+    await until(joined)
+    assert len(list(path.parent.glob("requests.db.damaged-*[0-9]"))) == 1
 
 
 async def test_a_directory_in_its_place(start, path):

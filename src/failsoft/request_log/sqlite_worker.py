@@ -20,6 +20,7 @@ from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.process_lock import DEAD_SECONDS, Owner, bury, lives, locks
 from failsoft.request_log.sqlite_rows import Rows, forget_old, give_sign, interrupt, seen
 from failsoft.request_log.sqlite_schema import prepare
+from failsoft.storage.damage import alone, remove_damaged, set_aside
 from failsoft.storage.outages import (
     DROPPING,
     LOCK_SECONDS,
@@ -114,7 +115,7 @@ class Book:
         self._owner = owner
         keeping.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner.hold()
-        self._connection = _patiently(lambda: connect(keeping.path, check=check, prepare=prepare))
+        self._connection = _patiently(lambda: _opened(keeping.path, check=check))
         self._file = identity(keeping.path)
         self.rows = Rows(
             self._connection,
@@ -164,6 +165,7 @@ class Book:
         """Delete some of what is too old; whether there may be more of it."""
         now = self._keeping.clock()
         oldest = now - self._keeping.retention
+        remove_damaged(self._keeping.path, before=oldest)
         return self.do(
             lambda: forget_old(self._connection, oldest=oldest, now=now, most=_FORGET),
             writes=True,
@@ -188,10 +190,16 @@ def _patiently(work: Callable[[], T]) -> T:
     while True:
         try:
             return work()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > deadline:
+        except (sqlite3.OperationalError, BlockingIOError) as error:
+            locked = isinstance(error, BlockingIOError) or is_busy(error)
+            if not locked or time.monotonic() > deadline:
                 raise
         time.sleep(_TRY_SECONDS)
+
+
+def _opened(path: Path, *, check: bool) -> sqlite3.Connection:
+    with alone(path.parent):
+        return connect(path, check=check, prepare=prepare)
 
 
 _log = logging.getLogger(__name__)
@@ -226,6 +234,7 @@ class Writer:
         self._closing = False
         self._book: Book | None = None
         self._damaged = False
+        self._which: tuple[int, int] | None = None
         self._kept: list[Op] = []
         self._retry_at = self._flush_at = -math.inf
         self._recover, self._sign, self._forget = _Every(), _Every(), _Every()
@@ -352,6 +361,7 @@ class Writer:
     def _rise(self) -> None:
         """Open the file and write what was held; up once that is done."""
         book = None
+        self._which = identity(self._keeping.path)
         try:
             book = Book(self._keeping, self._owner, check=self._damaged)
             self._give_sign(book)
@@ -383,11 +393,21 @@ class Writer:
         self._book = None
         self._damaged = self._damaged or is_damage(error)
         self._retry_at = time.monotonic() + _RETRY_SECONDS
+        if is_damage(error):
+            self._set_aside()
         was_up = self.status.up
         self._change(problem=explain(error, self._keeping.path))
         if was_up:
             fields = {"problem": self.status.problem}
             _log.error("request_log_down", extra={"fields": fields})
+
+    def _set_aside(self) -> None:
+        """Make room for a new file. Where that cannot be, it is told to be done by hand."""
+        with suppress(OSError):
+            if place := set_aside(self._keeping.path, self._which):
+                self._status = replace(self._status, set_aside=str(place))
+                fields = {"file": str(self._keeping.path), "now": place.name}
+                _log.error("request_log_set_aside", extra={"fields": fields})
 
     def _change(self, *, problem: str) -> None:
         changed = bool(problem) == self._status.up

@@ -1,17 +1,14 @@
 """The open file of saved answers, as one process holds it.
 
-Its tables, how it is opened, and how a damaged one is set aside. Everything here runs in the
-cache's thread.
+Its tables, and how it is opened. Everything here runs in the cache's thread.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +18,7 @@ from failsoft.ladder.cache.search import Search, same
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import Partition
 from failsoft.storage import schema
+from failsoft.storage.damage import alone, remove_damaged
 from failsoft.storage.outages import LOCK_SECONDS, is_busy, is_damage
 from failsoft.storage.schema import NewerSchemaError
 from failsoft.storage.sqlite import connect, identity, transaction
@@ -33,8 +31,6 @@ __all__ = [
     "is_damaged",
     "open_file",
     "prepare",
-    "remove_damaged",
-    "set_aside",
 ]
 
 
@@ -114,7 +110,7 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            with _alone(path.parent):
+            with alone(path.parent):
                 return connect(path, check=False, prepare=prepare), identity(path)
         except (sqlite3.OperationalError, BlockingIOError) as error:
             locked = isinstance(error, BlockingIOError) or is_busy(error)
@@ -131,59 +127,11 @@ def is_damaged(error: Exception) -> bool:
     return code is not None and (code & 0xFF in _UNSOUND or code == sqlite3.SQLITE_IOERR_SHORT_READ)
 
 
-def set_aside(path: Path, which: tuple[int, int] | None) -> None:
-    """Rename a damaged file, unless another process was first. Only the latest is kept.
-
-    Raises :class:`OSError`. To be called with no connection of this process open.
-    """
-    with _alone(path.parent):
-        if identity(path) != which:
-            return
-        remove_damaged(path)
-        place = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
-        for end in ("-wal", "-shm", ""):  # the file itself last: until then it is tried again
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + end).replace(path.with_name(place + end))
-    _log.warning("cache_set_aside", extra={"fields": {"file": str(path), "now": place}})
-
-
-def remove_damaged(path: Path, *, before: float | None = None) -> None:
-    """Delete what was set aside (before an epoch second): there are saved answers in it."""
-    for old in path.parent.glob(f"{path.name}.damaged-*"):
-        with suppress(OSError):
-            if before is None or old.stat().st_ctime < before:
-                old.unlink()
-
-
 def forget(path: Path) -> None:
     """Delete the file with all that belongs to it. Raises :class:`OSError` where it cannot."""
     remove_damaged(path)
     for end in ("-journal", "-wal", "-shm", ""):
         path.with_name(path.name + end).unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others from opening a file whose parts are being renamed, where there are such locks.
-
-    Raises :class:`BlockingIOError` where another process is at it.
-    """
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - not on every system
-    except ImportError:
-        yield
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            flock(fd, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(fd)
 
 
 # Deleted in one transaction: some milliseconds.

@@ -19,8 +19,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from failsoft.errors import FailsoftError
-from failsoft.ladder.cache.store import Answered, Keeping, Shelf, is_damaged, set_aside
+from failsoft.ladder.cache.store import Answered, Keeping, Shelf, is_damaged
 from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
+from failsoft.storage.damage import set_aside
 from failsoft.storage.outages import LOCK_SECONDS, explain, is_busy, is_outage
 from failsoft.storage.sqlite import identity
 from failsoft.storage.status import StoreStatus
@@ -423,7 +424,9 @@ class Worker:
         now = time.monotonic()
         try:
             if is_damaged(error) and now - self._aside_at > _RETRY_SECONDS:
-                set_aside(self._keeping.path, which)
+                if now_at := set_aside(self._keeping.path, which):
+                    fields = {"file": str(self._keeping.path), "now": now_at.name}
+                    _log.warning("cache_set_aside", extra={"fields": fields})
                 self._aside_at = self._retry_at = now
                 return
         except OSError as why:
