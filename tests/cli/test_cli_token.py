@@ -25,6 +25,14 @@ def test_it_holds_for_so_long(invoke, valid, seconds):
         check_token(token, KEY, now=time.time() + seconds + 1)
 
 
+def test_it_is_of_the_tenant_that_is_named(invoke):
+    ended = invoke("token", "--tenant", "acme", FAILSOFT_SIMULATE_TOKEN_KEY=KEY)
+    token = ended.out.removesuffix("\n")
+    check_token(token, KEY, now=time.time(), tenant="acme")
+    with pytest.raises(TokenError, match="another tenant's"):
+        check_token(token, KEY, now=time.time())
+
+
 @pytest.mark.parametrize("valid", ["", "1", "0h", "1.5h", "-1h", "31d", "9999999d", "1 year"])
 def test_other_times_are_refused(invoke, valid):
     ended = invoke("token", "--valid", valid, FAILSOFT_SIMULATE_TOKEN_KEY=KEY)

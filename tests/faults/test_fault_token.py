@@ -21,22 +21,31 @@ def test_it_holds_until_it_expires():
         check_token(TOKEN, KEY, now=1000.0)
 
 
-def test_it_is_the_hmac_of_its_purpose_version_and_expiry():
-    digest = hmac.new(KEY.encode(), b"failsoft.simulate:v1.1000", hashlib.sha256).hexdigest()
-    assert f"v1.1000.{digest}" == TOKEN
+def test_it_is_the_hmac_of_its_purpose_version_expiry_and_tenant():
+    digest = hmac.new(KEY.encode(), b"failsoft.simulate:v2.1000.", hashlib.sha256).hexdigest()
+    assert f"v2.1000..{digest}" == TOKEN
     assert KEY not in TOKEN
+
+
+@pytest.mark.parametrize("tenant", ["acme", "a.b-c_d", "é"])
+def test_it_is_of_one_tenant(tenant):
+    token = make_token(KEY, expires_at=1000, tenant=tenant)
+    check_token(token, KEY, now=0.0, tenant=tenant)
+    for other in ("", "acm", tenant + "x"):
+        with pytest.raises(TokenError, match="another tenant's"):
+            check_token(token, KEY, now=0.0, tenant=other)
 
 
 @pytest.mark.parametrize(
     ("token", "why"),
     [
         (make_token(KEY + "x", expires_at=1000), FORGED),
-        (TOKEN.replace("v1.1000", "v1.2000"), FORGED),
+        (TOKEN.replace("v2.1000", "v2.2000"), FORGED),
         (TOKEN[:-1] + ("0" if TOKEN[-1] != "0" else "1"), FORGED),
         (TOKEN[:-1], FORM),
         (TOKEN.upper(), FORM),
         (TOKEN + "\n", FORM),
-        (TOKEN.replace("v1.1000", "v1.\u0661\u0660\u0660\u0660"), FORM),
+        (TOKEN.replace("v2.1000", "v2.\u0661\u0660\u0660\u0660"), FORM),
         ("", FORM),
         ("é", FORM),
     ],

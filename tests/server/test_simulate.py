@@ -329,8 +329,8 @@ async def test_who_has_a_token_may():
     [
         (make_token(KEY, expires_at=1_000_000_000), "has expired"),
         (make_token(KEY + "!", expires_at=9_999_999_999), "is not signed with the key"),
-        (make_token(KEY, expires_at=1_000_000_000).replace("v1.1", "v1.9"), "is not signed with"),
-        ("v1.x", "has not the form that `failsoft token` prints"),
+        (make_token(KEY, expires_at=1_000_000_000).replace("v2.1", "v2.9"), "is not signed with"),
+        ("v2.x", "has not the form that `failsoft token` prints"),
         ("caf\xe9", "has not the form"),
     ],
 )
@@ -339,6 +339,24 @@ async def test_a_token_that_gives_no_right(token, why):
     assert reply.status == 403
     assert f"the token in X-Simulate-Token {why}" in reply.json["detail"]
     assert token not in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "right"), [("acme", True), ("other", False), ("acm", False), ("", False)]
+)
+async def test_a_token_is_of_one_tenant(tenant, right):
+    app = create_app(
+        assistant(FakeProvider(("Hello.",)), simulate_token_key=KEY, api_keys=("acme:" + "k" * 20,))
+    )
+    token = make_token(KEY, expires_at=9_999_999_999, tenant=tenant)
+    headers = {
+        "x-simulate-error": "not_implemented",
+        "x-simulate-token": token,
+        "authorization": "Bearer " + "k" * 20,
+    }
+    reply = await call(app, "/api/chat", {"message": "Hello?"}, headers=headers)
+    assert reply.status == (422 if right else 403)
+    assert right or "another tenant's" in reply.json["detail"]
 
 
 async def test_a_token_is_nothing_where_there_is_no_key():

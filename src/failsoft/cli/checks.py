@@ -180,6 +180,13 @@ def token(
     valid: Annotated[
         str, typer.Option(metavar="TIME", help="From now on: 90s, 15m, 1h, at most 30d.")
     ] = "1h",
+    tenant: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Whose requests, where the service has API keys (default: unnamed).",
+        ),
+    ] = "",
     config: ConfigFile = None,
 ) -> None:
     """Print a token for X-Simulate-Token; whoever has it may have requests fail on purpose."""
@@ -190,7 +197,9 @@ def token(
         )
     expires_at = time.time() + _seconds(valid)
     tell(f"valid until {datetime.fromtimestamp(expires_at, UTC):%Y-%m-%d %H:%M:%S} UTC")
-    output().print(make_token(key, expires_at=expires_at), soft_wrap=True, highlight=False)
+    output().print(
+        make_token(key, expires_at=expires_at, tenant=tenant), soft_wrap=True, highlight=False
+    )
 
 
 def _seconds(valid: str) -> int:

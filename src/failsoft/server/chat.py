@@ -62,7 +62,7 @@ class Chat:
             held.enter_context(service.drain.open())
             take = held.enter_context(service.bodies.held())
             try:
-                simulation = service.simulations.asked(request)
+                simulation = service.simulations.asked(request, caller.tenant)
                 intent, arguments = await self._read(
                     request, request_id, caller, stream=stream, simulation=simulation, take=take
                 )

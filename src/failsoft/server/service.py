@@ -61,7 +61,7 @@ class Simulations:
             }
             _log.warning("simulating", extra={"fields": fields})
 
-    def asked(self, request: Request) -> Simulation | None:
+    def asked(self, request: Request, tenant: str | None) -> Simulation | None:
         """What is to go wrong with this request, ``None`` where it does not ask for anything.
 
         Raises :class:`~failsoft.server.problem.Problem`: 403 for who has no right to it, 400 for
@@ -70,7 +70,7 @@ class Simulations:
         said = request.headers.getlist(_HEADER)
         if not said:
             return None
-        self._authorize(request)
+        self._authorize(request, tenant)
         if len(said) > 1:
             raise Problem.of_field(400, _HEADER, "must be sent once")
         try:
@@ -90,7 +90,7 @@ class Simulations:
             self._engines.popitem(last=False)
         return engine
 
-    def _authorize(self, request: Request) -> None:
+    def _authorize(self, request: Request, tenant: str | None) -> None:
         settings = self._ai.settings
         if settings.env == "dev" and request.client and is_loopback(request.client.host):
             return
@@ -107,11 +107,12 @@ class Simulations:
                 "this service is. Leave the header out to be answered"
             )
         try:
-            check_token(token, settings.simulate_token_key, now=time.time())
+            key, now = settings.simulate_token_key, time.time()
+            check_token(token, key, now=now, tenant=tenant or "")
         except TokenError as error:
             raise _forbidden(
                 f"the token in {_TOKEN_HEADER} {error}: `failsoft token` prints a new one where "
-                "the key of this service is"
+                "the key of this service is, with --tenant where it has API keys"
             ) from error
 
 
