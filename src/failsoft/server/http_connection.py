@@ -6,7 +6,10 @@ requests of one connection that wait for the one before them.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from asyncio import BaseTransport, TimerHandle
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +25,8 @@ __all__ = [
     "HEAD_SECONDS",
     "PIPELINE",
     "BoundedConnection",
+    "most_connections",
+    "raise_open_files",
 ]
 
 # What nginx and Apache allow in all, more or less.
@@ -46,12 +51,47 @@ _TOO_EARLY = (
     f"More than {PIPELINE} requests of this connection wait for an answer. "
     "Send the next one when an earlier one is answered."
 )
+_CROWDED = "This server has as many connections as it can hold. Try again in a second."
 _NOT_HTTP = "This is not an HTTP request that can be read."
 _NO_HOST = "A request needs exactly one Host header. Send one."
 
 
+# Whoever asks whether the process lives is answered however many others there are.
+_PROBES = frozenset({b"/livez", b"/readyz"})
+
+_HAS_LIMITS = importlib.util.find_spec("resource") is not None  # not on every system
+if _HAS_LIMITS:
+    import resource
+
+# Open files that are no connections: a request may need another one for its model's.
+_OTHER_FILES = 64
+_LEAST_CONNECTIONS = 8
+_IDLE_SECONDS = 1.0
+
+
+def raise_open_files() -> None:
+    """Let this process open as many files as the system allows it."""
+    if _HAS_LIMITS:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """Connections that may ask: so many more may be silent, and as many to models be open.
+
+    Any number where the system sets no limit to open files.
+    """
+    if not _HAS_LIMITS:
+        return sys.maxsize
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(_LEAST_CONNECTIONS, (soft - _OTHER_FILES) // 3)
+
+
 class BoundedConnection(HttpToolsProtocol):
-    """Bounds heads, framing, trailers (which are not kept) and the pipeline.
+    """Bounds heads, framing, trailers (which are not kept), the pipeline, and how many there are.
 
     What cannot be read is refused as ``application/problem+json``, as everything else is, once
     what came before it is answered; then the connection is closed.
@@ -60,13 +100,17 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = False
     _head_bytes = _framing_bytes = 0
     _head_timer: TimerHandle | None = None
+    _made_at = 0.0
     _refusal: tuple[HTTPStatus, str] | None = None
     _running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Give the first head its time."""
+        """Give the first head its time; one too many takes the place of one that asks nothing."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
         self._begin_head()
+        self._made_at = self.loop.time()
+        if self._is_crowded():
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the request that runs, not the last one alone; leave nothing to the collector."""
@@ -105,6 +149,8 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_MANY)
         elif hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refuse(HTTPStatus.BAD_REQUEST, _NO_HOST)
+        elif self._is_crowded() and self.url.partition(b"?")[0] not in _PROBES:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, _CROWDED)
         elif len(self.pipeline) >= PIPELINE:
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, _TOO_EARLY)
         else:
@@ -161,9 +207,19 @@ class BoundedConnection(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, _TOO_SLOW)
 
+    def _make_room(self) -> None:
+        """Close the oldest that asks nothing; while there is room, not one that may be about to."""
+        idle = [one for one in self.connections if not _is_busy(one)]
+        oldest = min(idle, key=_made_at, default=self)
+        no_room = len(self.connections) > 2 * most_connections()
+        if no_room or self._made_at - _made_at(oldest) > _IDLE_SECONDS:
+            oldest.transport.abort()
+
+    def _is_crowded(self) -> bool:
+        return len(self.connections) > most_connections()
+
     def _busy(self) -> bool:
-        """Whether any request whose head could be read is not answered yet."""
-        return self.cycle is not None and not self.cycle.response_complete
+        return _is_busy(self)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Refuse what is being read, and all that would follow."""
@@ -186,6 +242,16 @@ class BoundedConnection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
+
+
+def _is_busy(connection: Any) -> bool:
+    """Whether any request of it whose head could be read is not answered yet."""
+    return connection.cycle is not None and not connection.cycle.response_complete
+
+
+def _made_at(connection: Any) -> float:
+    made_at: float = connection._made_at  # noqa: SLF001 - one of ours
+    return made_at
 
 
 def _nothing() -> None:

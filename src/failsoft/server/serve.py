@@ -26,7 +26,7 @@ from failsoft.faults import simulation_in
 from failsoft.providers.models import target_for
 from failsoft.server.app import create_app
 from failsoft.server.auth import check_exposure
-from failsoft.server.http_connection import BoundedConnection
+from failsoft.server.http_connection import BoundedConnection, raise_open_files
 from failsoft.server.logging import LOGGING
 from failsoft.server.shutdown import LAST_WORDS_SECONDS
 from failsoft.server.sse import WRITE_SECONDS
@@ -51,6 +51,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     or would be open to the world without keys, and where ``simulate_error`` is not to be.
     """
     check_exposure(settings)
+    raise_open_files()
     simulation_in(settings, [target_for(spec, settings) for spec in settings.chain])
     with _listen(settings.server.host, settings.server.port) as listener:
         on_ready(_url(listener))
