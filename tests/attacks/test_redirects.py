@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from loopback import SSE_HEAD, chunked, serving
 
-from failsoft import Failsoft, Settings
+from failsoft import Failsoft, SettingError, Settings
 from failsoft.config.settings import CacheSettings, ProviderSettings, RetrySettings
 
 CORPUS = Path(__file__).parents[1] / "providers" / "corpus"
@@ -52,6 +52,29 @@ async def test_nothing_goes_to_another_place(status):
     assert (answer.status, len(gateway.seen), elsewhere.seen) == ("error", 1, [])
     assert "ANTHROPIC_BASE_URL" in answer.verdict.internal_detail
     assert "secret" not in answer.verdict.internal_detail
+
+
+async def test_it_goes_where_the_settings_name_the_place():
+    elsewhere = Gateway(200, "")
+    async with serving(elsewhere.respond) as other:
+        gateway = Gateway(307, f"{other.url}/second/v1/messages")
+        async with serving(gateway.respond) as server:
+            there = ProviderSettings(
+                api_key="sk-secret",
+                base_url=f"{server.url}/first",
+                follow_redirects_to=(other.url, "https://gateway.example"),
+            )
+            settings = Settings(anthropic=there, cache=CacheSettings(enabled=False))
+            async with Failsoft(settings) as ai, asyncio.timeout(20):
+                answer = await ai.ask("My secret question")
+    assert answer.text == "Hello! How can I help you today?"
+    assert elsewhere.seen[0].headers["authorization"] == "Bearer sk-secret"
+
+
+@pytest.mark.parametrize("place", ["gateway.example", "https://gateway.example/v1", "ftp://a", ""])
+def test_a_place_is_an_origin(place):
+    with pytest.raises(SettingError, match=r"anthropic\.follow_redirects_to: must be a list"):
+        ProviderSettings(follow_redirects_to=(place,))
 
 
 @pytest.mark.parametrize("status", [307, 308])

@@ -24,6 +24,7 @@ __all__ = [
     "key_list",
     "model_list",
     "number",
+    "origin_list",
     "setting",
     "switch",
     "target_list",
@@ -158,6 +159,11 @@ def host_list() -> Kind:
     return _list_of("host names without a port", _valid_host)
 
 
+def origin_list() -> Kind:
+    """Make a list of places on the web: scheme, host and port, with nothing behind them."""
+    return _list_of("origins, such as https://gateway.example", _is_origin)
+
+
 def key_list() -> Kind:
     """Make keys that callers show. What is said of a wrong one never shows it."""
     form = re.compile(r"(?:(?P<tenant>[A-Za-z0-9_.-]+):)?(?P<key>[!-9;-~]+)")
@@ -243,6 +249,10 @@ def _is_web(value: str) -> bool:
         return False
     named = bool(parts.hostname) and "@" not in parts.netloc
     return parts.scheme in ("http", "https") and named and port != 0
+
+
+def _is_origin(value: str) -> bool:
+    return _is_web(value) and not urlsplit(value).path.strip("/") and not set(value) & {"?", "#"}
 
 
 def _is_mail(value: str) -> bool:

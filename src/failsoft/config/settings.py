@@ -22,6 +22,7 @@ from failsoft.config.fields import (
     host_list,
     key_list,
     number,
+    origin_list,
     setting,
     switch,
     target_list,
@@ -243,6 +244,9 @@ class ProviderSettings(Section):
     api_key: str | None = setting(None, "the provider's key", WORD, secret=True)
     auth_token: str | None = setting(None, "a bearer token in place of the key", WORD, secret=True)
     base_url: str = setting("https://api.anthropic.com", "the provider's address", api_address())
+    follow_redirects_to: tuple[str, ...] | None = setting(
+        None, "other origins to which key and prompt may be redirected", origin_list()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

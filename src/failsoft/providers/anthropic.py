@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -110,12 +110,12 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _SAME_REQUEST = frozenset((307, 308))
 
 
-def _onward(url: URL, response: aiohttp.ClientResponse) -> URL:
+def _onward(url: URL, response: aiohttp.ClientResponse, allowed: Collection[URL]) -> URL:
     """Where the same request is to be sent next.
 
-    Raises :class:`~failsoft.classify.wire_errors.ReplyFailed` for another origin, where neither key
-    nor prompt may go (the same host from http to https is the same place), and for a redirect that
-    asks for another request.
+    Raises :class:`~failsoft.classify.wire_errors.ReplyFailed` for another origin that is not
+    ``allowed``, where neither key nor prompt may go (the same host from http to https is the same
+    place), and for a redirect that asks for another request.
     """
     location = response.headers.get("location", "")
     try:
@@ -123,16 +123,13 @@ def _onward(url: URL, response: aiohttp.ClientResponse) -> URL:
     except ValueError:
         onward, location = url, ""
     encrypted = (url.scheme, onward.scheme, url.host) == ("http", "https", onward.host)
-    if (
-        location
-        and response.status in _SAME_REQUEST
-        and (onward.origin() == url.origin() or encrypted)
-    ):
+    origin = onward.origin() if location and onward.host else None
+    may_go = encrypted or origin == url.origin() or origin in allowed
+    if origin is not None and response.status in _SAME_REQUEST and may_go:
         return onward
-    place = onward.origin() if location and onward.host else "no place"
     raise ReplyFailed(
-        f"redirected ({response.status}) to {place}, where neither the key nor the prompt is sent: "
-        "check ANTHROPIC_BASE_URL",
+        f"redirected ({response.status}) to {origin or 'no place'}, where neither the key nor the "
+        "prompt is sent: check ANTHROPIC_BASE_URL, or name it in anthropic.follow_redirects_to",
         status=response.status,
     )
 
@@ -148,6 +145,7 @@ class AnthropicWire:
     def __init__(self, settings: ProviderSettings) -> None:
         self._url = settings.base_url.rstrip("/") + "/v1/messages"
         self._sessions = SessionPerLoop(self._url)
+        self._allowed = frozenset(URL(each).origin() for each in settings.follow_redirects_to or ())
         key = settings.api_key or settings.auth_token
         self._key = {"authorization": f"Bearer {key}"} if key else {}
         self._defaults = {
@@ -178,7 +176,7 @@ class AnthropicWire:
             if response.status not in _REDIRECTS:
                 return WireReply(response)
             response.close()
-            url = _onward(url, response)
+            url = _onward(url, response, self._allowed)
         raise ReplyFailed(
             f"redirected more than {_MOST_REDIRECTS} times: check ANTHROPIC_BASE_URL",
             status=response.status,
