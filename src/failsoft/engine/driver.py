@@ -21,7 +21,7 @@ from failsoft.engine.timers import LoopAlarms, Watchdog
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
-from failsoft.policy.callers import Caller
+from failsoft.policy.callers import Answered
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -193,11 +193,16 @@ class Driver:
     _last_verdict: Verdict | None = None
 
     def __init__(
-        self, core: Core, request: Request, report: Reporter, reader: Reader | None = None
+        self,
+        core: Core,
+        request: Request,
+        report: Reporter,
+        reader: Reader | None,
+        answered: Answered,
     ) -> None:
         self._core = core
         self._request = request
-        self._caller = Caller(request.caller, core.route(request.route).answered)
+        self._caller = request.caller(answered)
         self._plan = request.plan(core, self._caller)
         self._report = report
         self._reader = reader

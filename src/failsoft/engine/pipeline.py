@@ -203,7 +203,7 @@ async def carry_out(
 
 async def _driven(core: Core, request: Request, report: Reporter, reader: Reader | None) -> Ending:
     route = core.route(request.route)
-    driver = Driver(core, request, report, reader)
+    driver = Driver(core, request, report, reader, route.answered)
     try:
         place = await route.enter(request.times)
     except RouteFullError:

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
-from failsoft.policy.callers import Caller
+from failsoft.policy.callers import Answered, Caller
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
@@ -163,13 +164,18 @@ class Request:
             return tuple(target.under(key) for target in targets)
         return targets
 
-    @property
-    def caller(self) -> tuple[str, ...]:
-        """What tells its caller apart from others: their names, else the key that they show."""
-        own = bool(self.targets) and not self.targets[0].shared
-        return self.tenant or "", self.principal or "", self.targets[0].account if own else ""
+    def caller(self, answered: Answered) -> Caller | None:
+        """Who calls, by their names or by the key that they show; ``None`` where they have neither.
 
-    def plan(self, core: Core, caller: Caller) -> Plan:
+        ``answered`` is its route's.
+        """
+        targets = self.targets
+        account = targets[0].account if targets and not targets[0].shared else ""
+        if account or self.principal or self.tenant:
+            return Caller((self.tenant, self.principal, account), answered)
+        return None
+
+    def plan(self, core: Core, caller: Caller | None) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""
         chain = self.chain(core)
         if continues_assistant(self.body):
@@ -182,7 +188,7 @@ class Request:
             retry=core.settings.retry,
             timers=self.timers or core.settings.timers,
             budget=core.budget,
-            peek=lambda target, now: core.gates.peek(target, now, caller),
+            peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
             may_have_effects=may_have_effects(self.body),

@@ -97,7 +97,8 @@ class Permit:
         """The target has begun to answer: a probe has done its work."""
         gate = self.gate
         gate.host.alive()
-        gate.share.answered()
+        if gate.share.row:
+            gate.share.answered()
         if self.caller is not None:
             self.caller.route.note(self.caller.who, now)
         gate.breaker.first_content(self.ticket, now)
@@ -157,7 +158,7 @@ class Gate:
                 refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
-            early = self._early(caller)
+            early = self.share.opener is not None and self._early(caller)
             ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(ticket, Ticket):
                 return Permit(self, ticket, place, leases, caller)
@@ -209,7 +210,9 @@ class Gate:
         return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
 
     def _early(self, caller: Caller | None) -> bool:
-        return self.share.lets_in(caller) and self.breaker.probes_early
+        """Whether this caller may probe at once what another has opened alone."""
+        share = self.share
+        return share.opener is not None and share.lets_in(caller) and self.breaker.probes_early
 
     def _pass_holds(
         self,

@@ -56,7 +56,8 @@ class Caller(NamedTuple):
 class FairShare:
     """What each caller has filled of the thresholds of one breaker. Safe under threads.
 
-    The callers that failed last are told apart, at most 64 of them in a window.
+    The callers that failed last are told apart, at most 64 of them in a window. ``row`` are those
+    that failed since the target last answered, ``opener`` the only one that opened the breaker.
     """
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -64,45 +65,44 @@ class FairShare:
         self._most_in_row = settings.failure_threshold // 2
         self._most_in_window = int(settings.failure_ratio * settings.min_calls) // 2
         self._lock = Lock()
-        self._row: dict[Hashable, int] = {}
+        self.row: dict[Hashable, int] = {}
+        self.opener: Hashable = None
         self._failed: dict[Hashable, Window] = {}
-        self._opener: Hashable = None
         self._now = 0.0  # of the last failure
 
     def counts(self, caller: Caller, now: float, *, weight: int, probe: bool) -> bool:
         """Whether a failure of ``caller`` counts for the breaker; it is noted if so."""
         who, well = caller.who, caller.route.another(caller.who, now)
         with self._lock:
-            if probe and well and self._opener == who:
+            if probe and well and self.opener == who:
                 return False
-            row, window = self._row.get(who, 0) + weight, self._window(who)
+            row, window = self.row.get(who, 0) + weight, self._window(who)
             failed, _ = window.totals(now)
             if well and not probe and self._is_full(row, failed + 1):
                 return False
-            self._row[who] = row
+            self.row[who] = row
             window.add(now)
             self._now = now
             return True
 
     def answered(self) -> None:
         """The target has begun to answer: no failures are in a row any more."""
-        if self._row:
-            with self._lock:
-                self._row.clear()
+        with self._lock:
+            self.row.clear()
 
     def moved(self, after: CircuitState) -> None:
         """The breaker is in another state. What was counted before it closed counts no more."""
         with self._lock:
             if after is CircuitState.OPEN:
-                self._opener = self._only_one()
+                self.opener = self._only_one()
             elif after is CircuitState.CLOSED:
-                self._opener = None
+                self.opener = None
                 self._failed.clear()
-            self._row.clear()
+            self.row.clear()
 
     def lets_in(self, caller: Caller | None) -> bool:
         """Whether ``caller`` may probe at once what another has opened alone."""
-        return caller is not None and self._opener not in (None, caller.who)
+        return caller is not None and self.opener not in (None, caller.who)
 
     def forked(self) -> None:
         """See :meth:`.Gate.forked`."""
