@@ -1,5 +1,5 @@
 # `make run` and `make test` are all that a newcomer needs. Each target sets up what it needs.
-.PHONY: run run-cluster test check clients explore lint types pins bench drill docs clean
+.PHONY: run run-cluster test check clients explore attacks lint types pins bench drill docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,10 @@ clients: $(VENV)/.dev
 # The property tests on fresh examples; what fails prints how to see it again.
 explore: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=explore
+
+# What docs/reliability.md says, tried anew and written there: ten minutes.
+attacks: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.attacks --write
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -30,7 +30,7 @@ class Place(NamedTuple):
         """The whole request."""
         path = "/v1/messages" if self.direct else "/api/chat/stream"
         body = json.dumps(self._body(question)).encode()
-        lines = [f"POST {path} HTTP/1.1", "host: benchmark", "content-type: application/json"]
+        lines = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json"]
         lines += [f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

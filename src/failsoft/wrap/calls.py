@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -71,13 +70,12 @@ class Account(NamedTuple):
         return f"Account(base_url={self.base_url!r})"
 
 
-def account_of(client: Client, headers: Mapping[str, Any] = MappingProxyType({})) -> Account:
-    """The account of a request with these ``headers``; else the one of ``client``.
+def account_of(client: Client) -> Account:
+    """The account of what ``client`` sends by itself.
 
-    A client that gets its tokens by a way of its own has one account at each address.
+    One that gets its tokens by a way of its own has one account at each address.
     """
-    key = key_in(headers) or key_in(client.default_headers)
-    return Account(key, str(client.base_url))
+    return Account(key_in(client.default_headers), str(client.base_url))
 
 
 def client_of(call_next: Callable[..., Any], otherwise: Client) -> Client:
@@ -137,9 +135,22 @@ class Calls:
         self._own = account
         self._url = account.base_url.rstrip("/") + _PATH
         self._known: dict[tuple[str, Account], Target] = {}
+        self._latest: tuple[Client, str | None, str | None, Account] | None = None
         self._chain = tuple(chain)
         for spec in chain:
             self._target(spec, account)  # what is wrong with it is said here
+
+    def account(self, client: Client, headers: Mapping[str, Any]) -> Account:
+        """Of a request with these ``headers``, which go before what ``client`` sends by itself.
+
+        Most calls are of the client that called before.
+        """
+        if key := key_in(headers):
+            return Account(key, str(client.base_url))
+        shown, latest = (client, client.api_key, client.auth_token), self._latest
+        if latest is None or latest[:3] != shown:
+            latest = self._latest = (*shown, account_of(client))
+        return latest[3]
 
     async def plain(
         self, request: APIRequest, model: str, account: Account, send: Send[Reply]

@@ -139,7 +139,7 @@ class AsyncMiddleware:
         async def send(attempt: APIRequest, _: float | None) -> Reply:
             return AsyncReply(await call_next(attempt), stream=attempt.stream)
 
-        account = account_of(client_of(call_next, self._client), request.headers)
+        account = self._calls.account(client_of(call_next, self._client), request.headers)
         with _Ending(request):
             if not request.stream:
                 return (await self._calls.plain(request, model, account, send)).response
@@ -168,7 +168,7 @@ class BlockingMiddleware:
         async def send(attempt: APIRequest, seconds: float | None) -> Reply:
             return await BlockingReply.of(call_next, attempt, seconds)
 
-        account = account_of(client_of(call_next, self._client), request.headers)
+        account = self._calls.account(client_of(call_next, self._client), request.headers)
         with _Ending(request):
             if not request.stream:
                 return self.portal.wait(self._calls.plain(request, model, account, send)).response
