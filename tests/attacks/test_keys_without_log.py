@@ -91,6 +91,18 @@ async def test_what_was_held_is_in_the_log_once_it_is_back(folder, path):
         assert provider.calls == []
 
 
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_its_status_is_known_to_the_process_that_answered(folder, path):
+    break_it(folder)
+    async with serving() as (app, _):
+        first = await send(app, path)
+        told = await call(app, f"/api/requests/{first.headers['x-request-id']}", method="GET")
+        assert (told.status, told.json["status"]) == (200, "done")
+        assert told.json["text"] == "Once. And no more."
+        other = await call(app, "/api/requests/req_" + "0" * 32, method="GET")
+        assert other.status == 503
+
+
 async def test_after_a_failure_that_may_pass_the_key_runs_again(folder):
     break_it(folder)
     retry = RetrySettings(max_attempts=1)

@@ -97,10 +97,18 @@ class Requests:
     async def show(self, request: Request, _request_id: str) -> Response:
         """How far it is."""
         wanted, caller = self._wanted(request)
+        run = self._desk.run_of(wanted, caller.scope)
         try:
-            return await self._status(await self._find(wanted, caller))
+            record = await self._desk.log.find(wanted, caller.scope)
+            if record is not None:
+                return await self._status(record)
         except LogDownError as error:
-            raise _unreadable() from error
+            if run is None:
+                raise _unreadable() from error
+        if run is None:
+            raise _nothing_there()
+        shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()
+        return self._told(run.as_recorded(time.time()), shown)
 
     async def stream(self, request: Request, _request_id: str) -> Response:
         """Join its stream, or resume it after ``Last-Event-ID``; 204 where there is no more."""
@@ -156,6 +164,9 @@ class Requests:
                 # Nothing has replaced what an earlier run had shown.
                 before = await log.events(record.id, record.shown_run, 0)
                 shown.texts = shown_in(before.data).texts
+        return self._told(record, shown)
+
+    def _told(self, record: Record, shown: Shown) -> Response:
         service = self._service
         body = request_body(record, shown, ai=service.ai, render=service.render, now=time.time())
         return JsonResponse(body, headers={"x-request-id": record.id})

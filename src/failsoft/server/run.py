@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from failsoft.classify.verdict import ErrorCategory
@@ -191,6 +192,27 @@ class Run:
         """Bytes of what it gave out."""
         body = b"" if self.result is None else self.result.body
         return len(body) + sum(map(len, self.live.frames))
+
+    def as_recorded(self, now: float) -> Record:
+        """Its record as the log would have it at ``now`` (epoch seconds)."""
+        state = RequestState.RUNNING if self.attempt else RequestState.QUEUED
+        record = replace(
+            self.record,
+            state=state,
+            updated_at=now,
+            attempt=self.attempt,
+            last_id=self.live.next_id - 1,
+        )
+        if (ending := self.ending) is None:
+            return record
+        return replace(
+            record,
+            state=ending.state,
+            ended_at=now,
+            status=ending.status,
+            body=ending.body,
+            retryable=ending.retryable,
+        )
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends with the run, and never raises but to be cancelled."""
