@@ -27,10 +27,12 @@ _MARGIN_SECONDS = 2.0
 _EXCUSED_SECONDS = 1.0
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def boot_seconds() -> float:
     """Seconds that go on while the machine sleeps, where the system counts them."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(clock)
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Protection:
@@ -55,7 +57,9 @@ class Protection:
     def covers(self, tail: Tail) -> bool:
         """Whether that run cannot have been taken over."""
         now = boot_seconds()
-        return (now < self._until and tail.lapses == self._lapses) or now < tail.excused_until
+        if tail.lapses == self._lapses and now < self._until:
+            return True
+        return now < tail.excused_until
 
     def renewed(self, tail: Tail) -> None:
         """The log has that run as this process's still."""
