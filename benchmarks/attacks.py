@@ -26,6 +26,7 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.raw_requests import raw_requests
 from failsoft import Failsoft, Settings
 from failsoft.chaos.simulator import Simulator
 from failsoft.config.settings import CacheSettings, ProviderSettings, RetrySettings
@@ -247,6 +248,34 @@ async def _probe(service: Service, lags: list[float]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def raw_http() -> AsyncIterator[Row]:
+    """Odd bytes on a connection each: every one is answered as it deserves, or closed."""
+    told: Counter[str] = Counter()
+    async with serving() as (service, _):
+        for request in raw_requests():
+            told[await _answer_to(service.port, request)] += 1
+        lives = await _answer_to(service.port, GET)
+    counted = ", ".join(f"{number} {kind}" for kind, number in sorted(told.items()))
+    good = lives == "2xx" and not told["5xx"] and not told["hung"]
+    yield "odd requests, byte by byte", str(sum(told.values())), counted, _mark(good)
+
+
+async def _answer_to(port: int, request: bytes) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            head = await reader.read(PIECE)
+    except TimeoutError:
+        return "hung"
+    except OSError:
+        return "closed"
+    finally:
+        writer.transport.abort()
+    return f"{head.split()[1][:1].decode()}xx" if head.startswith(b"HTTP/") else "closed"
+
+
 async def killed(streams: int) -> AsyncIterator[Row]:
     """Streams that are open when their process is killed: each is found again, as far as it was."""
     async with serving("*=latency;first_content_ms=50;between_events_ms=200") as (service, _):
@@ -448,6 +477,7 @@ async def main() -> None:
         cut_streams(1_000),
         garbled_streams(1_000),
         cancelled(500),
+        raw_http(),
         killed(600),
         large_bodies(),
         odd_ways(given.bytes),

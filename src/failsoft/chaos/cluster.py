@@ -20,7 +20,7 @@ from failsoft.chaos.programs import ClusterError, Program, start_redis
 __all__ = ["ANNOUNCE_SECONDS", "DRAIN_SECONDS", "Cluster", "answers", "open_cluster"]
 
 # HAProxy looks every half second, and once more before it leaves a server out.
-ANNOUNCE_SECONDS = 2.0
+ANNOUNCE_SECONDS = 4.0
 DRAIN_SECONDS = 60.0
 _PATIENCE_SECONDS = ANNOUNCE_SECONDS + DRAIN_SECONDS + 5.0
 

@@ -247,6 +247,8 @@ class Run:
         except asyncio.CancelledError:
             if self._task is not None:
                 self._task.uncancel()
+            if self._stopped == "lost":
+                self._say_taken_over()
             if self._stopped == "cancelled":
                 return self._cut(cancelled), RequestState.CANCELLED
             return self._cut(draining), RequestState.INTERRUPTED
@@ -275,7 +277,7 @@ class Run:
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
         if not ours and state is not RequestState.CANCELLED:
-            # Another process has taken it over: what that one answers is the answer.
+            self._say_taken_over()  # what that other process answers is the answer
             _, last = self._end_with(self._cut(draining), RequestState.INTERRUPTED, story)
         self._on_kept(self)
         self.live.end(last)
@@ -289,6 +291,10 @@ class Run:
             state=state, retryable=retryable, status=status, body=body, story=story
         )
         return ending, self._outlet.seal() if self._outlet is not None else b""
+
+    def _say_taken_over(self) -> None:
+        fields = {"request_id": self.record.id, "run": self.record.run}
+        _log.warning("request_taken_over", extra={"fields": fields})
 
     def _left(self) -> None:
         self._watch = asyncio.create_task(self._unread())
