@@ -284,7 +284,7 @@ async def killed(streams: int) -> AsyncIterator[Row]:
             found = await asyncio.gather(*(_open(http, service.url, n) for n in range(streams)))
             await asyncio.sleep(1.0)
             await service.stop()
-            shown = {request_id: await _shown(reply) for request_id, reply in found}
+            shown = {request_id: await reading for request_id, reading in found}
             await service.start()
             counted: Counter[str] = Counter()
             for request_id, text in shown.items():
@@ -297,11 +297,11 @@ async def killed(streams: int) -> AsyncIterator[Row]:
 
 async def _open(
     http: aiohttp.ClientSession, url: str, number: int
-) -> tuple[str, aiohttp.ClientResponse]:
+) -> tuple[str, asyncio.Task[str]]:
     headers = {"idempotency-key": f"k{number}"}
     body = {"message": f"What is {number}?"}
     reply = await http.post(f"{url}/api/chat/stream", json=body, headers=headers)
-    return reply.headers["x-request-id"], reply
+    return reply.headers["x-request-id"], asyncio.create_task(_shown(reply))
 
 
 async def _shown(reply: aiohttp.ClientResponse) -> str:
