@@ -1,10 +1,22 @@
-"""Odd requests, byte by byte: lines, headers and bodies that a client should not send."""
+"""What :mod:`benchmarks.attacks` sends: odd requests byte by byte, and probes meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["raw_requests"]
+__all__ = ["PROBER", "mark", "raw_requests"]
+
+# In a process of its own: what is measured is not the attacker's loop.
+PROBER = """
+import select, socket, sys, time
+peer, lags = socket.create_connection(("127.0.0.1", int(sys.argv[1]))), [0.0]
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    began = time.monotonic()
+    peer.sendall(b"GET /livez HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n")
+    peer.recv(65536)
+    lags.append(time.monotonic() - began)
+print(len(lags) - 1, max(lags) * 1000)
+"""
 
 LINES = (
     *(
@@ -116,3 +128,8 @@ def raw_requests() -> Iterator[bytes]:
         for path in (b"/api/chat", b"/api/chat/stream"):
             head = b"POST %b HTTP/1.1\r\nhost: localhost\r\n" % path + plain
             yield head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def mark(good: bool) -> str:  # noqa: FBT001 - a cell of the table
+    """Whether it held, as the table has it."""
+    return "yes" if good else "**no**"

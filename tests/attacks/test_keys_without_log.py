@@ -103,6 +103,22 @@ async def test_its_status_is_known_to_the_process_that_answered(folder, path):
         assert other.status == 503
 
 
+async def test_who_stops_it_is_told_that_it_has_stopped(folder):
+    break_it(folder)
+    async with serving(("Once.", asyncio.Event().wait)) as (app, provider), asyncio.timeout(20):
+        asked = asyncio.create_task(send(app, "/api/chat/stream"))
+        await provider.called(1)
+        place = f"/api/requests/{provider.calls[0].request_id}"
+        stopped = await call(app, place, method="DELETE")
+        cut = await asked
+        again = await call(app, place, method="DELETE")
+    assert [(reply.status, reply.json["status"]) for reply in (stopped, again)] == [
+        (200, "cancelled"),
+        (200, "cancelled"),
+    ]
+    assert cut.events[-1]["type"] in ("stream_interrupted", "error")
+
+
 async def test_after_a_failure_that_may_pass_the_key_runs_again(folder):
     break_it(folder)
     retry = RetrySettings(max_attempts=1)

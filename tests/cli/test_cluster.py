@@ -149,6 +149,7 @@ async def test_what_dies_is_told_and_nothing_is_asked_twice(cluster):
     os.kill(pid_of(cluster, "\0serve\0"), signal.SIGKILL)
     await cluster.process.until(SERVER_KILLED)
     # The balancer may have given it more than one of them; each is told or still under way.
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     while await cluster.open_calls() + sum(task.done() for task in waiting) != 3:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.05)
     others = [task for task in waiting if not task.done()]

@@ -47,10 +47,6 @@ class Playground:
         )
         return await self.page.evaluate("window.told")
 
-    async def served(self, levels: list[str]) -> None:
-        """Return once these lit up in the last tour, in this order, whatever lit up between."""
-        await self.page.wait_for_function(_LIT, arg=levels)
-
     async def ask(self, text: str) -> dict[str, Any]:
         """Ask in the chat; gives the last event."""
         await self.page.wait_for_function("() => !document.querySelector('failsoft-chat').busy")
@@ -72,26 +68,14 @@ _AWAIT_END = """() => {
   window.ended = new Promise(done => document.addEventListener(
     "failsoft-end", ({ detail }) => done(detail), { once: true }))
 }"""
-# A level lights up when its event comes, which may be after the words of the next step.
 _WATCH = """() => {
   window.told = []
-  window.lit = []
   const said = document.getElementById("guide-said")
   const words = () => {
     const text = said.textContent
     if (text && window.told.at(-1) !== text) window.told.push(text)
   }
   new MutationObserver(words).observe(said, { childList: true })
-  const levels = document.querySelector(".levels")
-  const look = () => {
-    const lit = levels.querySelector(".lit, .cut")
-    if (lit) window.lit.push(lit.className.split(" ")[0])
-  }
-  new MutationObserver(look).observe(levels, { subtree: true, childList: true, attributes: true })
-}"""
-_LIT = """(levels) => {
-  const lit = window.lit.values()
-  return levels.every((level) => lit.some((one) => one === level))
 }"""
 
 

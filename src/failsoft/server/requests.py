@@ -107,8 +107,7 @@ class Requests:
                 raise _unreadable() from error
         if run is None:
             raise _nothing_there()
-        shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()
-        return self._told(run.as_recorded(time.time()), shown)
+        return self._of_run(run)
 
     async def stream(self, request: Request, _request_id: str) -> Response:
         """Join its stream, or resume it after ``Last-Event-ID``; 204 where there is no more."""
@@ -135,13 +134,16 @@ class Requests:
     async def cancel(self, request: Request, _request_id: str) -> Response:
         """End it now; what has ended stays as it ended."""
         wanted, caller = self._wanted(request)
+        run = self._desk.run_of(wanted, caller.scope)
         try:
             record = await self._desk.cancel(wanted, caller.scope)
             if record is None:
                 raise _nothing_there()
             return await self._status(record)
         except LogDownError as error:
-            raise _unreadable() from error
+            if run is None:
+                raise _unreadable() from error
+            return self._of_run(run)
 
     def _wanted(self, request: Request) -> tuple[str, Caller]:
         self._desk.start()
@@ -165,6 +167,11 @@ class Requests:
                 before = await log.events(record.id, record.shown_run, 0)
                 shown.texts = shown_in(before.data).texts
         return self._told(record, shown)
+
+    def _of_run(self, run: Run) -> Response:
+        """What this process knows of a run of its own, for while the log does not."""
+        shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()
+        return self._told(run.as_recorded(time.time()), shown)
 
     def _told(self, record: Record, shown: Shown) -> Response:
         service = self._service
