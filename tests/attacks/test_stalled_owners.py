@@ -11,7 +11,7 @@ from redis_server import needs_redis, redis_server
 from server_kit import FakeProvider, assistant, call
 
 from failsoft.request_log import redis_commands, redis_worker
-from failsoft.request_log.contract import Ending, Intent, RequestState
+from failsoft.request_log.contract import Ending, Intent, Opened, RequestState, fresh
 from failsoft.request_log.outbox import Protection, Tail
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
@@ -204,3 +204,20 @@ async def test_what_stood_still_gives_nothing_more_out_and_its_key_joins(path, t
         last = cut.events[-1]
         assert (last["type"], last["action"]) == ("stream_interrupted", "retry")
         assert last["chars_before_error"] == len("first ")
+
+
+async def test_what_the_log_never_took_in_is_nobody_elses(tmp_path, monkeypatch):
+    """The reply to its entry was late, so that it was taken back: its end is refused, too."""
+
+    async def late(_log, asked):
+        record = fresh(asked, owner="o", now=time.time())
+        return Opened(record, new=True, durable=False)
+
+    async def refused(*_):
+        return False
+
+    monkeypatch.setattr(SqliteLog, "open", late)
+    monkeypatch.setattr(SqliteLog, "end", refused)
+    ai = assistant(FakeProvider(("whole answer",)), data_dir=str(tmp_path))
+    reply = await call(create_app(ai), "/api/chat", {"message": "Hello?"}, headers=KEY)
+    assert (reply.status, b"whole answer" in reply.body) == (200, True)

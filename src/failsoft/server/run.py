@@ -276,7 +276,7 @@ class Run:
         story = self._stories.take(self.record.id)
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
-        if not ours and state is not RequestState.CANCELLED:
+        if not ours and self.durable and state is not RequestState.CANCELLED:
             self._say_taken_over()  # what that other process answers is the answer
             _, last = self._end_with(self._cut(draining), RequestState.INTERRUPTED, story)
         self._on_kept(self)
