@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import sys
+from pathlib import Path
 
 import aiohttp
 from loopback import SSE_HEAD, serving
@@ -39,8 +40,11 @@ async def test_connections_without_a_word_keep_nobody_out_and_requests_are_told(
         try:
             url = (await process.stdout.readline()).decode().strip()
             port = int(url.rpartition(":")[2])
+            before = open_files(process)
             idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(30)]
-            await asyncio.sleep(1.2)
+            while open_files(process) < before + 30:  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(1.2)  # longer than a connection without a word is kept
             idle += [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
             async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as http:
                 async with http.get("/livez") as reply:
@@ -59,6 +63,10 @@ async def test_connections_without_a_word_keep_nobody_out_and_requests_are_told(
         finally:
             process.kill()
             await process.wait()
+
+
+def open_files(process):
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 async def status_of(http):

@@ -21,7 +21,10 @@ from test_requests_processes import (
     read,
     status,
     text_in,
+    written,
 )
+
+from failsoft.storage.redis import connect
 
 pytestmark = needs_redis
 
@@ -80,9 +83,7 @@ async def test_another_server_follows_tells_and_cancels(redis, tmp_path):
             raw = await reply.content.readuntil(b'"type":"text"')
             request_id = reply.headers["x-request-id"]
             tab = asyncio.create_task(read(there, f"/api/requests/{request_id}/stream"))
-            await asyncio.sleep(0.3)  # the log is at most 250 ms behind
-            state = await status(there, request_id)
-            assert (state["status"], bool(state["text"])) == ("running", True)
+            assert (await written(there, request_id))["status"] == "running"
             async with there.delete(f"/api/requests/{request_id}") as deleted:
                 assert deleted.status in (200, 202)
             raw += await reply.content.read()
@@ -90,6 +91,13 @@ async def test_another_server_follows_tells_and_cancels(redis, tmp_path):
         assert whole[-1][1]["type"] == "stream_interrupted"
         assert events_in(await tab) == whole
         assert (await status(there, request_id))["status"] == "cancelled"
+
+
+async def followed(redis):
+    """Return once the log has that a reader elsewhere follows."""
+    async with connect(redis.url, timeout=30) as admin, asyncio.timeout(10):
+        while not await admin.keys("*:followers"):  # noqa: ASYNC110 - it is in another process
+            await asyncio.sleep(0.01)
 
 
 async def test_a_reader_on_another_server_keeps_a_request_alive(redis, tmp_path):
@@ -100,7 +108,7 @@ async def test_a_reader_on_another_server_keeps_a_request_alive(redis, tmp_path)
             tab = await there.get(f"/api/requests/{request_id}/stream")
             assert tab.status == 200, await tab.text()
             raw = await tab.content.readuntil(b'"type":"text"')
-            await asyncio.sleep(0.3)  # it looked again, and says that it follows
+            await followed(redis)
         raw += await tab.content.read()
         assert events_in(raw)[-1][1]["type"] == "done"
 
@@ -113,7 +121,7 @@ async def test_what_a_killed_server_ran_is_interrupted_and_its_text_is_there(red
         request_id = reply.headers["x-request-id"]
         mine = await there.post(STREAM, json=QUESTION)
         tab = asyncio.create_task(read(there, f"/api/requests/{request_id}/stream"))
-        await asyncio.sleep(0.3)  # the log is at most 250 ms behind
+        await written(there, request_id, text_in(events_in(raw)))
         victim.process.send_signal(signal.SIGKILL)
         await victim.process.wait()
         reply.close()
