@@ -3,6 +3,7 @@
 Long modules first, so that no worker is left alone with one in the end.
 """
 
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -24,6 +25,14 @@ settings.register_profile(
     print_blob=True,  # what fails becomes a test: `@reproduce_failure`, then an `@example`
 )
 settings.load_profile("tests")
+
+# Processes that tests start inherit what nohup or a shell's background has them ignore.
+for _number, _default in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)
 
 
 @pytest.fixture(scope="session", autouse=True)

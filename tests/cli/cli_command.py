@@ -70,7 +70,8 @@ class Running:
 
     async def stop(self, signal: int) -> Ended:
         self.process.send_signal(signal)
-        out, err = await self.process.communicate()
+        async with asyncio.timeout(READY):
+            out, err = await self.process.communicate()
         return Ended(
             self.process.returncode,
             self._seen["stdout"] + out.decode(),
