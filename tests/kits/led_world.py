@@ -11,6 +11,7 @@ from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome
+from failsoft.policy.callers import Answered, Caller
 from failsoft.policy.target import Target
 from failsoft.shared_state.outbox import Leading, breaker_key, hold_key
 from failsoft.shared_state.store import StoreError
@@ -108,6 +109,7 @@ class Process:
             self.gates.of(target)
         self.task = loop.create_task(self.sharing.run())
         self.permits = []
+        self.route = Answered()
 
     def now(self):
         return self._loop.time() + self.origin
@@ -116,19 +118,20 @@ class Process:
         if self.sharing is not None and self.sharing.ask_to_wake():
             self._loop.call_soon(self.sharing.wake)
 
-    async def admit(self, target):
-        """As the driver does."""
+    async def admit(self, target, who=None):
+        """As the driver does, for a caller of that name."""
         gate = self.gates.of(target)
-        if parts := gate.needs_grants(self.now()):
+        caller = None if who is None else Caller(who, self.route)
+        if parts := gate.needs_grants(self.now(), caller):
             await self.sharing.grant(parts, LEASE_SECONDS)
-        permit = gate.admit(self.now(), lease_seconds=LEASE_SECONDS)
+        permit = gate.admit(self.now(), lease_seconds=LEASE_SECONDS, caller=caller)
         if isinstance(permit, Refusal):
             gate.give_back_grants()
             return None
         return permit
 
-    async def call(self, target, reason=None, **facts):
-        permit = await self.admit(target)
+    async def call(self, target, reason=None, who=None, **facts):
+        permit = await self.admit(target, who)
         if permit is not None:
             self.finish(permit, reason, **facts)
         return permit

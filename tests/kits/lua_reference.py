@@ -100,6 +100,8 @@ class KeptBreaker(_Kept):
     row_began: int | None = None
     counting: int | None = None
     stirred: int = 0
+    one_caller: bool = False
+    several_at: int = 0
     windows: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     older: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -113,6 +115,7 @@ class KeptBreaker(_Kept):
             "isolated": self.isolated,
             "reason": self.reason,
             "cause": self.cause,
+            "one_caller": self.state != "closed" and self.one_caller,
             "stirred": self.stirred,
             "free_at": live[0] if live and len(live) >= max(1, self.probes) else 0,
         }
@@ -164,6 +167,7 @@ class KeptBreaker(_Kept):
         broke: int,
         weight: int,
         older: int,
+        one_caller: int,
         width: int,
         buckets: int,
     ) -> None:
@@ -175,6 +179,8 @@ class KeptBreaker(_Kept):
         self.counting = self.now if self.counting is None else self.counting
         if failures and self.now - self.stirred >= _CALM_MS:
             self.stirred, self.changed = self.now, True
+        if failures and not one_caller:
+            self.several_at = self.now
         epoch = self.now // width
         before = self.windows.get(epoch % buckets, (epoch, 0, 0))
         _, had, failed = before if before[0] == epoch else (epoch, 0, 0)
@@ -188,16 +194,21 @@ class KeptBreaker(_Kept):
             left, since = self.older[process]
             self.older[process] = (max(0, left - calls), since)
 
-    def open(self, generation: int, milliseconds: int, reason: str, cause: str) -> None:
+    def open(
+        self, generation: int, milliseconds: int, reason: str, cause: str, window: int
+    ) -> None:
         self.gone_back(generation)
         if generation == self.generation and self.state == "closed":
             self.reopened = 0
-            self._open(milliseconds, reason, cause)
+            one_caller = window > 0 and self.now - self.several_at > window
+            self._open(milliseconds, reason, cause, one_caller=one_caller)
 
     def lease(self, generation: int, lease: str, milliseconds: int, probes: int) -> None:
         if self.gone_back(generation):
             self.state, self.changed = "open", True
-        if self.state == "closed" or self.isolated or self.now < self.until:
+        if self.state == "closed" or self.isolated:
+            return
+        if self.now < self.until and not self.one_caller:
             return
         self.written, self.probes = True, probes
         if len(self.live()) < probes:
@@ -205,13 +216,20 @@ class KeptBreaker(_Kept):
             self.state, self.reason = "half_open", "open time over"
 
     def probe(
-        self, lease: str, outcome: str, threshold: int, milliseconds: int, cause: str
+        self,
+        lease: str,
+        outcome: str,
+        threshold: int,
+        milliseconds: int,
+        cause: str,
+        one_caller: int,
     ) -> None:
         if not self.take_back(lease):
             return
         if outcome == "failure":
             self.reopened += 1
-            self._open(milliseconds, "probe failed", cause)
+            still = self.one_caller and bool(one_caller)
+            self._open(milliseconds, "probe failed", cause, one_caller=still)
         elif outcome == "success":
             self.passed += 1
             if self.passed >= threshold:
@@ -235,15 +253,17 @@ class KeptBreaker(_Kept):
         super().next_generation()
         self.windows.clear()
         self.older.clear()
-        self.row = self.passed = 0
+        self.row = self.passed = self.several_at = 0
         self.row_began = self.counting = None
 
     def _isolate(self, reason: str) -> None:
         self.isolated = True
         self._open(0, reason, "")
 
-    def _open(self, milliseconds: int, reason: str, cause: str) -> None:
-        self.until, self.cause = self.now + milliseconds, cause
+    def _open(
+        self, milliseconds: int, reason: str, cause: str, *, one_caller: bool = False
+    ) -> None:
+        self.until, self.cause, self.one_caller = self.now + milliseconds, cause, one_caller
         self._move("open", reason)
 
     def _move(self, state: str, reason: str) -> None:

@@ -13,9 +13,10 @@ def breaker(name, *arguments, key=KEY):
     return Operation("breaker", key, name, arguments)
 
 
-def record(sequence, *, process="p", generation=0, calls=1, failures=1, broke=0, weight=1, older=0):
-    counted = (calls, failures, broke, weight, older)
-    return breaker("record", process, sequence, generation, *counted, 6000, 10)
+def record(sequence, *, process="p", one_caller=0, **counts):
+    counted = {"generation": 0, "calls": 1, "failures": 1, "broke": 0, "weight": 1, "older": 0}
+    counted = (counted | counts).values()
+    return breaker("record", process, sequence, *counted, one_caller, 6000, 10)
 
 
 def nothing_known(key=KEY):
@@ -53,34 +54,62 @@ class StoreContract:
         assert (told["counts"]["in_row"], told["counts"]["calls"]) == (1, 4)
 
     async def test_it_opens_once_for_one_generation(self, store):
-        open_it = breaker("open", 0, 60_000, "failures in a row", "overloaded")
-        first, second = await store.run([open_it, breaker("open", 0, 90_000, "late", "")])
+        open_it = breaker("open", 0, 60_000, "failures in a row", "overloaded", 60_000)
+        first, second = await store.run([open_it, breaker("open", 0, 90_000, "late", "", 60_000)])
         assert (first["state"], first["cause"]) == ("open", "overloaded")
         assert second == {**first, "now": second["now"]}
 
     async def test_what_an_older_generation_counted_is_nothing(self, store):
-        opened = await self.do(store, breaker("open", 0, 0, "r", ""))
+        opened = await self.do(store, breaker("open", 0, 0, "r", "", 60_000))
         closed = await self.do(store, breaker("restore", "p", 1, 0, "restored by hand"))
         told = await self.do(store, record(2, generation=opened["generation"]))
         assert closed["generation"] > opened["generation"] > 0
         assert told["counts"]["failures"] == 0
 
     async def test_one_lease_at_a_time_and_its_successes_close(self, store):
-        opened = await self.do(store, breaker("open", 0, 0, "r", ""))
+        opened = await self.do(store, breaker("open", 0, 0, "r", "", 60_000))
         first, second = await store.run(
             [breaker("lease", opened["generation"], name, 9000, 1) for name in ("l1", "l2")]
         )
         assert (first["granted"], first["state"], "granted" in second) == ("l1", "half_open", False)
-        passed = breaker("probe", "l1", "success", 1, 0, "")
+        passed = breaker("probe", "l1", "success", 1, 0, "", 0)
         told, again = await store.run([passed, passed])
         assert told["state"] == "closed"
         assert again["generation"] == told["generation"]
 
     async def test_a_probe_that_fails_opens_anew(self, store):
         leased = breaker("lease", 0, "l", 9000, 1)
-        failed = breaker("probe", "l", "failure", 1, 7000, "upstream")
-        told = await self.do(store, breaker("open", 0, 0, "r", ""), leased, failed)
+        failed = breaker("probe", "l", "failure", 1, 7000, "upstream", 0)
+        told = await self.do(store, breaker("open", 0, 0, "r", "", 60_000), leased, failed)
         assert (told["state"], told["reopened"], told["cause"]) == ("open", 1, "upstream")
+
+    async def test_an_opening_by_one_caller_is_probed_at_once(self, store):
+        a_failure = (record(n, process=f"p{n}", one_caller=1) for n in (1, 2))
+        opened = await self.do(store, *a_failure, breaker("open", 0, 60_000, "r", "", 60_000))
+        leased = breaker("lease", opened["generation"], "l", 9000, 1)
+        granted = await self.do(store, leased)
+        assert (opened["one_caller"], granted["granted"]) == (True, "l")
+        still = await self.do(store, breaker("probe", "l", "failure", 1, 60_000, "", 1))
+        assert (still["state"], still["one_caller"]) == ("open", True)
+        again = breaker("lease", still["generation"], "m", 9000, 1)
+        failed = breaker("probe", "m", "failure", 1, 60_000, "", 0)
+        told = await self.do(store, again, failed)
+        assert (told["state"], told["one_caller"]) == ("open", False)
+        refused = await self.do(store, breaker("lease", told["generation"], "n", 9000, 1))
+        assert "granted" not in refused
+
+    @pytest.mark.parametrize(("one_caller", "window"), [(0, 60_000), (1, 0)])
+    async def test_an_opening_by_several_callers_or_by_a_host_is_not(
+        self, store, one_caller, window
+    ):
+        failed = (
+            record(1, process="p", one_caller=1),
+            record(1, process="q", one_caller=one_caller),
+        )
+        opened = await self.do(store, *failed, breaker("open", 0, 60_000, "r", "", window))
+        told = await self.do(store, breaker("lease", opened["generation"], "l", 9000, 1))
+        assert not opened["one_caller"]
+        assert "granted" not in told
 
     async def test_what_was_isolated_grants_nothing_until_it_is_restored(self, store):
         told = await self.do(
@@ -159,7 +188,7 @@ class StoreContract:
         """A subscription may begin a moment late."""
         for number in range(100):
             key = f"breaker:first/{number}"
-            told = await self.do(store, breaker("open", 0, 9000, "r", "", key=key))
+            told = await self.do(store, breaker("open", 0, 9000, "r", "", 60_000, key=key))
             with_it = asyncio.create_task(pushed.get())
             await asyncio.wait([with_it], timeout=0.2)
             if with_it.done():

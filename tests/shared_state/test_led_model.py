@@ -25,6 +25,7 @@ from failsoft.shared_state.outbox import breaker_key
 pytestmark = pytest.mark.hypothesis
 
 PLACES = st.integers(0, 2)
+CALLERS = st.sampled_from([None, "a", "b"])
 TARGET = st.sampled_from(TARGETS)
 FAILURES = ["overloaded", "upstream", "connection", "cut", "cancelled", None]
 # The longest park, what a dead process leaves leased, two probes, and a slow start.
@@ -41,11 +42,17 @@ class Led(RuleBasedStateMachine):
         self.promised = {}
         self.late = set()
 
-    @rule(place=PLACES, to=TARGET, reason=st.sampled_from(FAILURES), count=st.integers(1, 6))
-    def calls(self, place, to, reason, count):
+    @rule(
+        place=PLACES,
+        to=TARGET,
+        reason=st.sampled_from(FAILURES),
+        who=CALLERS,
+        count=st.integers(1, 6),
+    )
+    def calls(self, place, to, reason, who, count):
         process = self.world.processes[place]
         for _ in range(count):
-            self.world.do(process.call(to, reason))
+            self.world.do(process.call(to, reason, who))
             self.world.wait(0.1)
 
     @rule(place=PLACES, to=TARGET, reason=st.sampled_from([None, "overloaded"]))
@@ -56,10 +63,10 @@ class Led(RuleBasedStateMachine):
         self.world.wait(0.3)
         self.world.do(process.call(to, reason))
 
-    @rule(place=PLACES, to=TARGET)
-    def begin_a_call(self, place, to):
+    @rule(place=PLACES, to=TARGET, who=CALLERS)
+    def begin_a_call(self, place, to, who):
         process = self.world.processes[place]
-        permit = self.world.do(process.admit(to))
+        permit = self.world.do(process.admit(to, who))
         if permit is not None:
             process.permits.append(permit)
 

@@ -13,7 +13,7 @@ class TestMemoryStore(StoreContract):
     async def test_what_nobody_asked_for_is_forgotten_in_the_end(self):
         now = 1_763_900_000_000
         store = MemoryStore(lambda: now)
-        await store.run([breaker("open", 0, 5000, "r", "")])
+        await store.run([breaker("open", 0, 5000, "r", "", 60_000)])
         now += 3_605_000
         (told,) = await store.run([breaker("sync", 0, 0, 0, "closed", 0, 0, 0, "")])
         assert (told["key"], told["generation"]) == (KEY, 0)

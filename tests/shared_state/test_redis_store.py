@@ -57,7 +57,7 @@ async def test_a_key_of_another_kind_is_an_error_that_says_so(server, store):
 
 
 async def test_what_is_kept_expires_and_what_was_isolated_late(server, store):
-    await store.run([breaker("open", 0, 5000, "r", ""), record(1)])
+    await store.run([breaker("open", 0, 5000, "r", "", 60_000), record(1)])
     async with connect(server.url, timeout=10.0) as client:
         assert 3_600_000 < await client.pttl(NAME) <= 3_605_000
         await store.run([breaker("isolate", "p", 2, 0, "by hand")])

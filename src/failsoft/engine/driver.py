@@ -242,7 +242,7 @@ class Driver:
     async def _call(self, call: Call, now: float) -> PlanEvent:
         gate, shared = self._core.gates.of(call.target), self._core.shared
         lease_seconds = call.limits.lease_seconds
-        if shared is not None and await shared.grant(gate, now, lease_seconds):
+        if shared is not None and await shared.grant(gate, now, lease_seconds, self._caller):
             now = self._clock()
         permit = gate.admit(now, lease_seconds=lease_seconds, caller=self._caller)
         if isinstance(permit, Refusal):

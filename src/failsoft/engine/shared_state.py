@@ -15,6 +15,7 @@ from typing import Final
 
 from failsoft.config.settings import Settings
 from failsoft.policy.admission import Gate, Gates
+from failsoft.policy.callers import Caller
 from failsoft.shared_state.outbox import Leading
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.sync import Sharing
@@ -69,9 +70,9 @@ class Shared:
         if self._thread is not None:
             await asyncio.wait((asyncio.wrap_future(self._thread.looked),), timeout=seconds)
 
-    async def grant(self, gate: Gate, now: float, seconds: float) -> bool:
+    async def grant(self, gate: Gate, now: float, seconds: float, caller: Caller | None) -> bool:
         """Ask for the leases that the next call of ``gate`` needs; whether it needed any."""
-        parts, thread = gate.needs_grants(now), self._thread
+        parts, thread = gate.needs_grants(now, caller), self._thread
         if not parts or thread is None or thread.sharing is None:
             return False
         asking = thread.sharing.grant(parts, seconds)

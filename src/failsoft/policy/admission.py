@@ -158,7 +158,7 @@ class Gate:
                 refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
-            early = self.share.opener is not None and self._early(caller)
+            early = self._early(caller)
             ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(ticket, Ticket):
                 return Permit(self, ticket, place, leases, caller)
@@ -194,11 +194,17 @@ class Gate:
         for hold in self.holds:
             hold.forked()
 
-    def needs_grants(self, now: float) -> list[LedBreaker | LedHold]:
+    def needs_grants(self, now: float, caller: Caller | None) -> list[LedBreaker | LedHold]:
         """What the next call would be a probe of, and a leader has to grant first."""
         if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.holds):
             return []
-        return [part for part in self._led_parts() if part.needs_grant(now)]
+        parts: list[LedBreaker | LedHold] = [
+            hold for hold in self.holds if isinstance(hold, LedHold) and hold.needs_grant(now)
+        ]
+        breaker = self.breaker
+        if isinstance(breaker, LedBreaker) and breaker.needs_grant(now, early=self._early(caller)):
+            parts.append(breaker)
+        return parts
 
     def give_back_grants(self) -> None:
         """Leases that were granted are for others: the call is not made."""
@@ -211,8 +217,10 @@ class Gate:
 
     def _early(self, caller: Caller | None) -> bool:
         """Whether this caller may probe at once what another has opened alone."""
-        share = self.share
-        return share.opener is not None and share.lets_in(caller) and self.breaker.probes_early
+        breaker = self.breaker
+        if caller is None or breaker.state is CircuitState.CLOSED:
+            return False
+        return self.share.lets_in(caller, one_caller=breaker.one_caller)
 
     def _pass_holds(
         self,
@@ -427,8 +435,8 @@ class Gates:
 
 def _counts(permit: Permit, now: float, weight: int) -> bool:
     """Whether a failure counts: those of one caller alone open nothing for the others."""
-    caller, probe = permit.caller, permit.ticket.expires_at is not None
-    return caller is None or permit.gate.share.counts(caller, now, weight=weight, probe=probe)
+    probe = permit.ticket.expires_at is not None
+    return permit.gate.share.counts(permit.caller, now, weight=weight, probe=probe)
 
 
 def _scope_key(target: Target, scope: BenchScope) -> str:

@@ -193,9 +193,9 @@ class Breaker:
         return self._state
 
     @property
-    def probes_early(self) -> bool:
-        """Whether a probe can be made before its time."""
-        return True
+    def one_caller(self) -> bool | None:
+        """Whether one caller alone opened it; ``None`` where only this process's share tells."""
+        return None
 
     def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``.

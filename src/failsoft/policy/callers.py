@@ -3,6 +3,9 @@
 What a caller sends may fail at every model by itself. While another caller of the route was
 answered within :data:`WELL_SECONDS`, one caller's failures fill at most half of any threshold; a
 breaker that one caller opened alone lets the first request of any other through, as its probe.
+
+Processes that share a breaker do not share who called: each says only whether one caller alone
+failed in it. Where all of them say so, each lets in whom it has not seen fail.
 """
 
 from __future__ import annotations
@@ -56,8 +59,8 @@ class Caller(NamedTuple):
 class FairShare:
     """What each caller has filled of the thresholds of one breaker. Safe under threads.
 
-    The callers that failed last are told apart, at most 64 of them in a window. ``row`` are those
-    that failed since the target last answered, ``opener`` the only one that opened the breaker.
+    At most 64 callers a window are told apart, those that failed last; callers without a name
+    count as one. ``row`` maps those that failed since the target last answered to their weight.
     """
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -66,15 +69,17 @@ class FairShare:
         self._most_in_window = int(settings.failure_ratio * settings.min_calls) // 2
         self._lock = Lock()
         self.row: dict[Hashable, int] = {}
-        self.opener: Hashable = None
+        self._opener: Hashable = None
         self._failed: dict[Hashable, Window] = {}
         self._now = 0.0  # of the last failure
 
-    def counts(self, caller: Caller, now: float, *, weight: int, probe: bool) -> bool:
+    def counts(self, caller: Caller | None, now: float, *, weight: int, probe: bool) -> bool:
         """Whether a failure of ``caller`` counts for the breaker; it is noted if so."""
-        who, well = caller.who, caller.route.another(caller.who, now)
+        who, well = None, False
+        if caller is not None:
+            who, well = caller.who, caller.route.another(caller.who, now)
         with self._lock:
-            if probe and well and self.opener == who:
+            if probe and well and self._opener == who:
                 return False
             row, window = self.row.get(who, 0) + weight, self._window(who)
             failed, _ = window.totals(now)
@@ -94,15 +99,26 @@ class FairShare:
         """The breaker is in another state. What was counted before it closed counts no more."""
         with self._lock:
             if after is CircuitState.OPEN:
-                self.opener = self._only_one()
+                self._opener = self._only_one()
             elif after is CircuitState.CLOSED:
-                self.opener = None
+                self._opener = None
                 self._failed.clear()
             self.row.clear()
 
-    def lets_in(self, caller: Caller | None) -> bool:
-        """Whether ``caller`` may probe at once what another has opened alone."""
-        return caller is not None and self.opener not in (None, caller.who)
+    def lets_in(self, caller: Caller, *, one_caller: bool | None) -> bool:
+        """Whether ``caller`` may probe at once an open breaker: another opened it alone.
+
+        ``one_caller`` is :attr:`.Breaker.one_caller`.
+        """
+        with self._lock:
+            if self._opener is None:
+                return one_caller is True and not self._failed
+            return one_caller is not False and self._opener != caller.who
+
+    def one_caller(self) -> bool:
+        """Whether all recent failures here are of one caller that is known by name."""
+        with self._lock:
+            return self._only_one() is not None
 
     def forked(self) -> None:
         """See :meth:`.Gate.forked`."""
@@ -113,8 +129,9 @@ class FairShare:
 
     def _only_one(self) -> Hashable:
         """The caller whose failures were the only ones, ``None`` where there were others."""
-        failed = [who for who, window in self._failed.items() if window.totals(self._now)[0]]
-        return failed[0] if len(failed) == 1 else None
+        recent = {who: w for who, w in self._failed.items() if w.totals(self._now)[0]}
+        self._failed = recent
+        return next(iter(recent)) if len(recent) == 1 else None
 
     def _window(self, who: Hashable) -> Window:
         window = self._failed.pop(who, None)

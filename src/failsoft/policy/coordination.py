@@ -124,7 +124,8 @@ class BreakerSeen(NamedTuple):
 
     A ``generation`` ends with every change of state but that to half open; a leader that lost all
     it knew has another ``born``. A probe may be leased
-    from ``free_at`` on. ``alone``: it changed while it was cut off from its leader.
+    from ``free_at`` on. ``alone``: it changed while it was cut off from its leader. ``one_caller``:
+    in every process the failures that opened it were of one caller.
     """
 
     generation: int
@@ -137,6 +138,7 @@ class BreakerSeen(NamedTuple):
     free_at: float
     reason: str
     alone: bool = False
+    one_caller: bool = False
 
 
 class HoldSeen(NamedTuple):

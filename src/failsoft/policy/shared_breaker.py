@@ -50,17 +50,18 @@ class LedBreaker(Breaker):
         self._waiting = WaitingLease()
         self._alone = False
         self._by_hand = False
+        self._one_caller = False
 
     @property
-    def probes_early(self) -> bool:
-        """Not while others have to agree."""
-        return not self._leader.leads
+    def one_caller(self) -> bool | None:
+        """See :attr:`.Breaker.one_caller`."""
+        return self._one_caller if self._leader.leads else None
 
-    def needs_grant(self, now: float) -> bool:
+    def needs_grant(self, now: float, *, early: bool) -> bool:
         """Whether the next call would be a probe that the leader has to grant first."""
         if self._state is CircuitState.CLOSED or not self._leader.leads:
             return False
-        return not self._waiting.usable(now) and self._peek(now) is None
+        return not self._waiting.usable(now) and self._peek(now, early=early) is None
 
     def grant(self, granted: Granted) -> None:
         """Keep a lease for whoever asks next; one of an older generation is void."""
@@ -149,6 +150,7 @@ class LedBreaker(Breaker):
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
         self._isolated, self._reopened = seen.isolated, seen.reopened
+        self._one_caller = seen.one_caller
         self._waiting.take()
         waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
         change = self._move(seen.state, seen.reason, waits)
@@ -163,6 +165,8 @@ class LedBreaker(Breaker):
             return super()._probe(now, expires_at)
         granted = self._waiting.take_usable(now)
         if granted is None:
+            if self._state is CircuitState.OPEN and now < self._open_until:
+                return Rejection("open", self._open_until), None
             return Rejection("half_open", max(now, self._free_at)), None
         expires_at = min(expires_at, granted.expires_at)
         change = None

@@ -138,6 +138,7 @@ class Mirror:
             isolated=told["isolated"],
             free_at=here(told["free_at"]) if told["free_at"] else 0.0,
             reason=told["reason"],
+            one_caller=told.get("one_caller", False),
         )
 
     def _hold_seen(self, told: Told) -> HoldSeen:

@@ -165,13 +165,13 @@ class BreakerNotes(_Notes):
     def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
         """See :class:`.BreakerLeader`."""
         threshold = self._rules.success_threshold
-        self._step(
-            "probe", lease, outcome.value, threshold, milliseconds(open_seconds), self._cause()
-        )
+        lasts = milliseconds(open_seconds)
+        told = (outcome.value, threshold, lasts, self._cause(), self._one_caller())
+        self._step("probe", lease, *told)
 
     def tripped(self, open_seconds: float, reason: str) -> None:
         """See :class:`.BreakerLeader`."""
-        self._step("open", self._seen(), milliseconds(open_seconds), reason, self._cause())
+        self._step("open", self._seen(), milliseconds(open_seconds), reason, self._cause(), 0)
 
     def by_hand(self, act: Act) -> None:
         """See :class:`.BreakerLeader`."""
@@ -192,14 +192,16 @@ class BreakerNotes(_Notes):
 
     def open(self, seconds: float, reason: str) -> Operation:
         """That it opens, for what was counted."""
-        arguments = (self._seen(), milliseconds(seconds), reason, self._cause())
+        window = milliseconds(self._rules.window_seconds)
+        arguments = (self._seen(), milliseconds(seconds), reason, self._cause(), window)
         return self._operation("open", *arguments)
 
     def _record(self) -> Operation:
         width = milliseconds(self._rules.window_seconds / self._rules.window_buckets)
         counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
         whose = (*self._numbered(), self._generation)
-        return self._operation("record", *whose, *counted, width, self._rules.window_buckets)
+        window = (width, self._rules.window_buckets)
+        return self._operation("record", *whose, *counted, self._one_caller(), *window)
 
     def _clear(self) -> None:
         self._calls = self._failures = self._weight = self._older = 0
@@ -210,6 +212,9 @@ class BreakerNotes(_Notes):
         if self._generation != self._seen():
             self._generation = self._seen()
             self._clear()
+
+    def _one_caller(self) -> int:
+        return int(self.gate is not None and self.gate.share.one_caller())
 
     def _cause(self) -> str:
         last = None if self.gate is None else self.gate.breaker.last_failure

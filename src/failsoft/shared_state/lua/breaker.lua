@@ -10,15 +10,18 @@ local function move(to, reason)
   set('reason', reason)
 end
 
-local function open(milliseconds, reason, cause)
+-- `one_caller`: in every process the failures that open it were of one caller. Who that is stays
+-- there; any other may probe it at once.
+local function open(milliseconds, reason, cause, one_caller)
   set('until', now + milliseconds)
+  set('one_caller', one_caller and 1 or 0)
   set('cause', cause)
   move('open', reason)
 end
 
 local function isolate(reason)
   set('isolated', 1)
-  open(0, reason, '')
+  open(0, reason, '', false)
 end
 
 -- Whether that generation is still the one; see `gone_back`.
@@ -51,12 +54,12 @@ function operations.sync()
     local longer = argument(5) > 0 and now + argument(5) > number('until')
     if longer or (believed and state == 'closed') then
       set('reopened', ARGV[9])
-      open(argument(5), 'merged', ARGV[10])
+      open(argument(5), 'merged', ARGV[10], false)
     end
   end
 end
 
--- process, sequence, generation, calls, failures, broke, weight, older, width, buckets
+-- process, sequence, generation, calls, failures, broke, weight, older, one_caller, width, buckets
 function operations.record()
   local current = known(argument(3))
   if repeated(ARGV[3], argument(2)) or not current or state ~= 'closed' then return end
@@ -66,8 +69,9 @@ function operations.record()
     set('stirred', now)
     changed = true
   end
-  local epoch = math.floor(now / argument(9))
-  local window = 'window:' .. (epoch % argument(10))
+  if argument(5) > 0 and ARGV[11] == '0' then set('several_at', now) end
+  local epoch = math.floor(now / argument(10))
+  local window = 'window:' .. (epoch % argument(11))
   local e, calls, failures = string.match(has[window] or '', '^(%d+):(%d+):(%d+)$')
   if tonumber(e or -1) ~= epoch then calls, failures = 0, 0 end
   set(window, epoch .. ':' .. (calls + argument(4)) .. ':' .. (failures + argument(5)))
@@ -83,11 +87,13 @@ function operations.record()
   end
 end
 
--- generation, milliseconds, reason, cause
+-- generation, milliseconds, reason, cause, window: the milliseconds in which the failures were
+-- counted for which it opens, 0 where it opens for something else
 function operations.open()
   if known(argument(1)) and state == 'closed' then
     set('reopened', 0)
-    open(argument(2), ARGV[5], ARGV[6])
+    local one_caller = argument(5) > 0 and now - number('several_at') > argument(5)
+    open(argument(2), ARGV[5], ARGV[6], one_caller)
   end
 end
 
@@ -98,7 +104,8 @@ function operations.lease()
     state, changed = 'open', true
     set('state', state)
   end
-  if state == 'closed' or has.isolated == '1' or now < number('until') then return end
+  if state == 'closed' or has.isolated == '1' then return end
+  if now < number('until') and has.one_caller ~= '1' then return end
   set('probes', ARGV[6])
   if leases() >= argument(4) then return end
   granted = ARGV[4]
@@ -108,13 +115,13 @@ function operations.lease()
   set('reason', 'open time over')
 end
 
--- id, outcome, threshold, milliseconds, cause
+-- id, outcome, threshold, milliseconds, cause, one_caller
 function operations.probe()
   if not returned(ARGV[3]) then return end
   changed = true
   if ARGV[4] == 'failure' then
     set('reopened', number('reopened') + 1)
-    open(argument(4), 'probe failed', ARGV[7])
+    open(argument(4), 'probe failed', ARGV[7], has.one_caller == '1' and ARGV[8] == '1')
   elseif ARGV[4] == 'success' then
     set('passed', number('passed') + 1)
     if number('passed') >= argument(3) then
@@ -149,12 +156,13 @@ local told = {
   key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
   ['until'] = number('until'), closed_at = number('closed_at'), reopened = number('reopened'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
+  one_caller = state ~= 'closed' and has.one_caller == '1',
   stirred = number('stirred'), free_at = live >= math.max(1, number('probes')) and soonest or 0,
 }
 if changed then redis.call('PUBLISH', channel, cjson.encode(told)) end
 told.granted = granted
 if operation == 'record' then
-  local calls, failures, oldest = 0, 0, math.floor(now / argument(9)) - argument(10)
+  local calls, failures, oldest = 0, 0, math.floor(now / argument(10)) - argument(11)
   for _, name in ipairs(fields('window:')) do
     local e, c, f = string.match(has[name], '^(%d+):(%d+):(%d+)$')
     if tonumber(e) > oldest then calls, failures = calls + c, failures + f end

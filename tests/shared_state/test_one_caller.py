@@ -1,0 +1,111 @@
+"""One caller's failures, sent through several processes that share their breakers."""
+
+import pytest
+from led_world import RULES, TARGETS, World
+from memory_store import MemoryStore
+
+from failsoft.policy.breaker import CircuitState
+
+X, _ = TARGETS
+OPEN, HALF_OPEN, CLOSED = CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED
+
+
+@pytest.fixture
+def world():
+    world = World(MemoryStore)
+    yield world
+    world.close()
+
+
+def opened_by(world, *callers):
+    """Each process meets each caller's failures until the breaker is open everywhere."""
+    for _ in range(RULES.min_calls):
+        for process in world.processes:
+            for who in callers:
+                world.do(process.call(X, "server_error", who))
+        world.wait(0.1)
+    assert states(world) == {OPEN}
+
+
+def states(world):
+    return {process.breaker(X).state for process in world.processes}
+
+
+def test_another_caller_probes_at_once_in_any_process(world):
+    for place in range(3):
+        opened_by(world, "a")
+        for process in world.processes:
+            assert world.do(process.call(X, who="a")) is None
+        process = world.processes[place]
+        while process.breaker(X).state is not CLOSED:
+            assert world.do(process.call(X, who="b")) is not None
+            world.wait(0.02)
+        assert states(world) == {CLOSED}
+        world.wait(RULES.ramp_seconds)
+
+
+def test_a_process_that_has_not_met_the_caller_lets_others_in_too(world):
+    first, second, _ = world.processes
+    for _ in range(20):
+        world.do(first.call(X, "server_error", "a"))
+        world.wait(0.1)
+    assert states(world) == {OPEN}
+    assert world.do(second.call(X, who="b")) is not None
+
+
+def test_only_one_probes_at_a_time(world):
+    opened_by(world, "a")
+    first, second, third = world.processes
+    probe = world.do(first.admit(X, "b"))
+    assert probe is not None
+    world.wait(0.02)
+    assert world.do(first.call(X, who="c")) is None
+    assert world.do(second.call(X, who="c")) is None
+    first.finish(probe)
+    world.wait(0.02)
+    assert world.do(third.call(X, who="c")) is not None
+
+
+def test_the_same_caller_through_a_new_process_does_not_keep_others_out(world):
+    first, second, third = world.processes
+    for _ in range(20):
+        world.do(first.call(X, "server_error", "a"))
+        world.wait(0.1)
+    # The second process has not seen this caller fail, and lets it probe once.
+    assert world.do(second.call(X, "server_error", "a")) is not None
+    world.wait(0.02)
+    assert states(world) == {OPEN}
+    assert world.do(second.call(X, who="a")) is None
+    assert world.do(third.call(X, who="b")) is not None
+
+
+def test_a_probe_that_fails_for_another_caller_too_is_an_outage(world):
+    opened_by(world, "a")
+    first, second, _ = world.processes
+    assert world.do(first.call(X, "server_error", "b")) is not None
+    world.wait(0.02)
+    assert states(world) == {OPEN}
+    assert world.do(first.call(X, who="c")) is None
+    assert world.do(second.call(X, who="c")) is None
+
+
+@pytest.mark.parametrize("callers", [("a", "b"), ("a", None), (None,)])
+def test_what_several_or_unnamed_callers_opened_stays_open(world, callers):
+    opened_by(world, *callers)
+    for process in world.processes:
+        assert world.do(process.call(X, who="c")) is None
+
+
+def test_without_the_store_each_process_goes_by_what_it_has_seen(world):
+    opened_by(world, "a")
+    for process in world.processes:
+        process.link.cut = True
+    world.wait(2)
+    first = world.processes[0]
+    assert not first.leading.switch.leads
+    for _ in range(20):
+        world.do(first.call(X, "server_error", "a"))
+        world.wait(0.1)
+    assert first.breaker(X).state is OPEN
+    assert world.do(first.call(X, who="a")) is None
+    assert world.do(first.call(X, who="b")) is not None
