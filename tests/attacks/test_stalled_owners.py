@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from manual_clock import ManualClock
 from redis_server import needs_redis, redis_server
 from server_kit import FakeProvider, assistant, call
 
@@ -23,19 +24,9 @@ KEY = {"idempotency-key": "k"}
 LATER = 1000.0
 
 
-class Clock:
-    """What :func:`boot_seconds` says: whoever stood still finds it later than it thought."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
+    clock = ManualClock()
     for module in ("outbox", "sqlite_worker", "sqlite_log", "redis_worker", "redis_log"):
         monkeypatch.setattr(f"failsoft.request_log.{module}.boot_seconds", clock)
     return clock

@@ -36,16 +36,6 @@ class Words:
         return vector / np.float32(length or 1)
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def partition(**other: Any) -> Partition:
     given = {"scope": "tenant acme", "shared": True, "route": "chat", "context": "c", "history": ""}
     return Partition(**{**given, **other})

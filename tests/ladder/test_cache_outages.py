@@ -6,9 +6,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from cache_kit import ALIKE, Clock, Words, found, keep, look, partition, until
+from cache_kit import ALIKE, Words, found, keep, look, partition, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
 from failsoft.storage.damage import set_aside
@@ -270,7 +271,7 @@ async def test_an_answer_moved_to_another_partition_is_not_given(start):
 
 async def test_only_the_latest_damaged_file_is_kept_and_not_for_long(start, path, monkeypatch):
     monkeypatch.setattr("failsoft.ladder.cache.worker._TIDY_SECONDS", 0)
-    clock = Clock()
+    clock = ManualClock()
     path.parent.mkdir()
     old = path.with_name("cache.db.damaged-20000101T000000")
     old.write_bytes(b"older")

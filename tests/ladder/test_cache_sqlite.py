@@ -7,16 +7,17 @@ from contextlib import closing
 
 import pytest
 from cache_contract import CacheContract
-from cache_kit import ALIKE, ASKED, Clock, Words, found, keep, look, partition, until
+from cache_kit import ALIKE, ASKED, Words, found, keep, look, partition, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ async def test_matrices_are_bounded_together(another, monkeypatch):
 @settings(max_examples=50)
 @given(moves=st.lists(st.floats(-200_000, 200_000), min_size=1, max_size=6))
 def test_however_the_clock_moves_nothing_is_served_beyond_its_time(tmp_path_factory, moves):
-    clock = Clock()
+    clock = ManualClock()
     path = tmp_path_factory.mktemp("clock") / "cache.db"
 
     async def run():

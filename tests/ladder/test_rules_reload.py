@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from manual_clock import ManualClock
 from rules_kit import name_of, write
 
 from failsoft import RuleBook, RuleFolderError
@@ -15,16 +16,9 @@ from failsoft import RuleBook, RuleFolderError
 LOST = "Is my document lost?"
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture

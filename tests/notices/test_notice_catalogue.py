@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from manual_clock import ManualClock
 
 from failsoft.errors import NoticeFileError
 from failsoft.notices import Catalogue
@@ -15,17 +16,9 @@ SHIPPED = ("ar", "de", "en", "es", "fr", "ja")
 TITLE = '[notices.minimal]\ntitle = "{}"'
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 def title(catalogue, **kwargs):

@@ -10,6 +10,7 @@ import threading
 from typing import get_type_hints
 
 import pytest
+from manual_clock import ManualClock
 from standalone_kit import Flaky, coroutine, flaky, later, reply
 
 from failsoft import (
@@ -30,17 +31,9 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 DOWN = ConnectionRefusedError("down")
 
 
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture

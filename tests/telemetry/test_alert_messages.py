@@ -1,4 +1,5 @@
 import pytest
+from manual_clock import ManualClock
 
 from failsoft.telemetry.alert_rules import ALERTS
 from failsoft.telemetry.alerts import Evaluator, Firing, Messages
@@ -12,19 +13,9 @@ NOTE = Firing(alert=NAMED["FailsoftContentPolicyRise"], value=72)
 FINE = State(targets={}, routes={"chat": "closed"}, inflight={}, stores={"request_log": True})
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return 1_800_000_000 + self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock(0.0)
 
 
 @pytest.fixture

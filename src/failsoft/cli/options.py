@@ -39,9 +39,9 @@ def tell_what_will_fail(settings: Settings) -> bool:
     problem = folder_problem(Path(settings.data_dir))
     if problem:
         tell(f"data_dir: {problem}")
-    if not has_key(settings):
+    if keyless := not has_key(settings):
         tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
-    return bool(problem) or not has_key(settings)
+    return bool(problem) or keyless
 
 
 def has_key(settings: Settings) -> bool:

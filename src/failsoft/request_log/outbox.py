@@ -55,7 +55,7 @@ class Protection:
         self._until = max(self._until, sent_at + self._seconds)
 
     def covers(self, tail: Tail) -> bool:
-        """Whether that run cannot have been taken over."""
+        """Whether the run of ``tail`` cannot have been taken over."""
         now = boot_seconds()
         if tail.lapses == self._lapses and now < self._until:
             return True

@@ -171,7 +171,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what waits, or refuse what could not be read once all before is answered."""
         super().on_response_complete()
-        if self._refusal and not self._busy() and not self.transport.is_closing():
+        if self._refusal and not _is_busy(self) and not self.transport.is_closing():
             self._say(*self._refusal)
 
     def send_400_response(self, msg: str) -> None:
@@ -218,16 +218,13 @@ class BoundedConnection(HttpToolsProtocol):
     def _is_crowded(self) -> bool:
         return len(self.connections) > most_connections()
 
-    def _busy(self) -> bool:
-        return _is_busy(self)
-
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Refuse what is being read, and all that would follow."""
         if self._refusal or self.transport.is_closing():
             return
         self._end_head()
         self._refusal = status, detail
-        if not self._busy():
+        if not _is_busy(self):
             self._say(status, detail)
         elif self.cycle.more_body:  # it is this one that cannot be read
             if self.pipeline or self.cycle.response_started:

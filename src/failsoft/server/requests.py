@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -98,16 +99,7 @@ class Requests:
         """How far it is."""
         wanted, caller = self._wanted(request)
         run = self._desk.run_of(wanted, caller.scope)
-        try:
-            record = await self._desk.log.find(wanted, caller.scope)
-            if record is not None:
-                return await self._status(record)
-        except LogDownError as error:
-            if run is None:
-                raise _unreadable() from error
-        if run is None:
-            raise _nothing_there()
-        return self._of_run(run)
+        return await self._read(run, self._desk.log.find(wanted, caller.scope))
 
     async def stream(self, request: Request, _request_id: str) -> Response:
         """Join its stream, or resume it after ``Last-Event-ID``; 204 where there is no more."""
@@ -135,15 +127,20 @@ class Requests:
         """End it now; what has ended stays as it ended."""
         wanted, caller = self._wanted(request)
         run = self._desk.run_of(wanted, caller.scope)
+        return await self._read(run, self._desk.cancel(wanted, caller.scope))
+
+    async def _read(self, run: Run | None, reading: Awaitable[Record | None]) -> Response:
+        """The status by the record; by this process's ``run`` where the log has none or is down."""
         try:
-            record = await self._desk.cancel(wanted, caller.scope)
-            if record is None:
-                raise _nothing_there()
-            return await self._status(record)
+            record = await reading
+            if record is not None:
+                return await self._status(record)
         except LogDownError as error:
             if run is None:
                 raise _unreadable() from error
-            return self._of_run(run)
+        if run is None:
+            raise _nothing_there()
+        return self._of_run(run)
 
     def _wanted(self, request: Request) -> tuple[str, Caller]:
         self._desk.start()
@@ -169,7 +166,6 @@ class Requests:
         return self._told(record, shown)
 
     def _of_run(self, run: Run) -> Response:
-        """What this process knows of a run of its own, for while the log does not."""
         shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()
         return self._told(run.as_recorded(time.time()), shown)
 

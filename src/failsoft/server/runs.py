@@ -123,7 +123,7 @@ class Desk:
         """End a request, wherever it runs; its record, once this process's own run has ended.
 
         ``None`` where there is none that the caller may know of. Raises
-        :class:`~failsoft.request_log.contract.LogDownError`.
+        :class:`~failsoft.request_log.contract.LogDownError`; a run of this process has ended then.
         """
         self.start()
         run = self.run_of(request_id, scope)
@@ -131,9 +131,7 @@ class Desk:
             return await self.log.cancel(request_id, scope)
         run.stop("cancelled")
         await run.ended()
-        with suppress(LogDownError):
-            return await self.log.find(request_id, scope)
-        return run.as_recorded(time.time())
+        return await self.log.find(request_id, scope)
 
     async def aclose(self, drain_seconds: float) -> None:
         """Take nothing new, let what runs end, cut off the rest, and close the log."""

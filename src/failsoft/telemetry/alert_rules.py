@@ -15,6 +15,7 @@ from failsoft.classify.verdict import ErrorCategory, Fault
 
 __all__ = [
     "ALERTS",
+    "ATTEMPTS",
     "DAY_SECONDS",
     "PROVIDER_STATUS_PAGE",
     "REQUESTS",
@@ -143,6 +144,7 @@ _ALWAYS_USER: Final = tuple(
     )
 )
 
+ATTEMPTS: Final = "failsoft_attempts_total"
 REQUESTS: Final = Selector(metric="failsoft_requests_total", are_not=_USER)
 """Everything that a share is a share of: what users cause is on neither side of the line."""
 
@@ -153,11 +155,10 @@ def _ended_by(category: ErrorCategory) -> Selector:
     )
 
 
-_ATTEMPTS: Final = "failsoft_attempts_total"
 _AUTH: Final = (("category", ErrorCategory.AUTH_ERROR.value),)
 # By host, and counted by its breaker: one may be a network's passing fault, the others never are.
 _SET_UP_REASONS: Final = ("connection_setup", "wrong_address")
-_SET_UP: Final = Selector(metric=_ATTEMPTS, matches=(("reason", _SET_UP_REASONS),))
+_SET_UP: Final = Selector(metric=ATTEMPTS, matches=(("reason", _SET_UP_REASONS),))
 
 
 ALERTS: Final[tuple[Alert, ...]] = (
@@ -214,7 +215,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         condition=Seen(
             any_of=(
                 Counted(
-                    of=Selector(metric=_ATTEMPTS, are=_AUTH, are_not=(("reason", _SET_UP_REASONS),))
+                    of=Selector(metric=ATTEMPTS, are=_AUTH, are_not=(("reason", _SET_UP_REASONS),))
                 ),
                 # A dead key is asked for again after minutes or an hour; requests end of it.
                 Counted(of=Selector(metric="failsoft_requests_total", are=_AUTH), without=_SET_UP),

@@ -21,6 +21,7 @@ from failsoft.policy.window import Window
 from failsoft.providers.sessions import SessionPerLoop
 from failsoft.telemetry.alert_rules import (
     ALERTS,
+    ATTEMPTS,
     DAY_SECONDS,
     REQUESTS,
     WINDOW_SECONDS,
@@ -38,7 +39,6 @@ from failsoft.telemetry.labels import State
 
 __all__ = ["Evaluator", "Firing", "Messages", "Webhook", "counted", "payload"]
 
-_ATTEMPTS = "failsoft_attempts_total"
 _BUCKETS = 30
 _HOURS = 24
 
@@ -161,10 +161,10 @@ def counted(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The counters that an alert looks at, as the metrics count this event."""
     match event:
         case AttemptFinished(outcome="failure"):
-            yield _ATTEMPTS, {"category": event.category, "reason": event.reason}
+            yield ATTEMPTS, {"category": event.category, "reason": event.reason}
         case AttemptFinished():
             ended = "none" if event.outcome == "success" else "cancelled"
-            yield _ATTEMPTS, {"category": ended, "reason": ended}
+            yield ATTEMPTS, {"category": ended, "reason": ended}
         case RequestFinished():
             yield from _request(event)
 
