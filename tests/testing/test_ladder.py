@@ -89,6 +89,15 @@ def test_a_first_model_that_nobody_stands_in_for():
     assert "with one down the level was 'minimal'" in str(found)
 
 
+def test_an_application_that_calls_no_model_while_all_are_up():
+    class Silent(Played):
+        async def ask(self, _question):
+            return self._seen([], finished("minimal"))
+
+    (found,) = looked_at(fallback(Silent()))
+    assert "with every model up no model was called" in str(found)
+
+
 def test_a_saved_answer_that_is_not_served():
     (found,) = looked_at(outage(Played(cached="minimal")))[SAVED]
     assert "was served at level 'minimal'" in str(found)

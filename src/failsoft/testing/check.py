@@ -48,8 +48,12 @@ Ladder = dict[str, Found]
 
 async def fallback(trial: Trial) -> Found:
     """Take down the model that is asked first."""
-    calls = (await trial.ask(_KNOWN)).calls
-    first = calls[0].model or ""
+    well = await trial.ask(_KNOWN)
+    if not well.calls:
+        what = f"with every model up no model was called, and the level was {_level(well)!r}"
+        remedy = "see that it answers within 3 s here, and asks a model for every question"
+        return [Finding(FALLBACK, what, remedy)]
+    first = well.calls[0].model or ""
     trial.break_one(first, _OUTAGE)
     seen = await trial.ask(_OTHER)
     ended = seen.ended
