@@ -10,8 +10,11 @@ compile() {
         --no-emit-index-url --no-header --no-annotate "$@"
 }
 echo "uv" | compile - -o requirements/uv.txt
-compile pyproject.toml requirements/build.in requirements/uv.in --extra redis --extra anthropic -o requirements/run.txt
-compile pyproject.toml requirements/build.in requirements/uv.in --group dev -o requirements/dev.txt
+service="--extra cli --extra rules --extra server"
+# shellcheck disable=SC2086 # several words
+compile pyproject.toml requirements/build.in requirements/uv.in $service --extra redis --extra anthropic -o requirements/run.txt
+# shellcheck disable=SC2086
+compile pyproject.toml requirements/build.in requirements/uv.in $service --group dev -o requirements/dev.txt
 compile --group pyproject.toml:docs requirements/uv.in -o requirements/docs.txt
 for peers in benchmarks/peers/pins/*.in; do
     compile "$peers" -o "${peers%.in}.txt"

@@ -5,6 +5,7 @@
      ├── NoticeFileError         a file of notices is wrong; the line names the file and the place
      ├── RuleFolderError         the folder of rules cannot be read; the line names it
      ├── CircuitOpenError        a breaker of one's own lets no call through for now
+     ├── MissingExtraError       a package of an extra is not installed; an ImportError too
      └── AIError                 a request to a model ended without an answer
           ├── AIUnavailable      attempts exhausted, deadline, all targets open, retry budget
           ├── AIRefused          content_policy
@@ -18,6 +19,8 @@ seconds; the provider's exception is its ``__cause__``. All of them can be pickl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,14 +36,35 @@ __all__ = [
     "AIUnavailable",
     "CircuitOpenError",
     "FailsoftError",
+    "MissingExtraError",
     "NoticeFileError",
     "RuleFolderError",
     "SettingError",
+    "extra",
 ]
 
 
 class FailsoftError(Exception):
     """The root of everything failsoft raises."""
+
+
+class MissingExtraError(FailsoftError, ImportError):
+    """A package is not installed that comes with an extra; the line says how to install it."""
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """For imports of what the extra ``name`` brings.
+
+    Raises :class:`MissingExtraError` where a package of it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("failsoft"):
+            raise
+        problem = f"{error.name} is not installed: pip install 'failsoft[{name}]'"
+        raise MissingExtraError(problem) from error
 
 
 class SettingError(FailsoftError, ValueError):

@@ -71,14 +71,70 @@ def test_an_sdist_has_the_tests_and_what_they_need(built):
     assert not any("node_modules" in name or "__pycache__" in name for name in found)
 
 
+def installed(folder: Path, package: Path, extras: str = "") -> Path:
+    """The programs of an environment that has only this package."""
+    uv("venv", "--quiet", "--python", sys.executable, folder / "env")
+    install = ("pip", "install", "--quiet", "--python", folder / "env", "--constraint")
+    uv(*install, ROOT / "requirements" / "run.txt", f"failsoft{extras} @ {package.as_uri()}")
+    return folder / "env" / "bin"
+
+
 @pytest.fixture(scope="module", params=["wheel", "sdist"])
 def program(request, built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command ``failsoft`` of an environment of its own."""
-    folder = tmp_path_factory.mktemp("bare")
-    uv("venv", "--quiet", "--python", sys.executable, folder / "env")
-    install = ("pip", "install", "--quiet", "--python", folder / "env", "--constraint")
-    uv(*install, ROOT / "requirements" / "run.txt", built[request.param])
-    return folder / "env" / "bin" / "failsoft"
+    folder = tmp_path_factory.mktemp("service")
+    return installed(folder, built[request.param], "[cli,rules,server]") / "failsoft"
+
+
+@pytest.fixture(scope="module")
+def bare(built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return installed(tmp_path_factory.mktemp("bare"), built["wheel"])
+
+
+ASK = """
+import asyncio
+from failsoft import Failsoft, ProviderSettings, Settings
+from failsoft.chaos.simulator import Simulator
+
+async def ask():
+    async with Simulator() as simulator:
+        provider = ProviderSettings(api_key="any", base_url=simulator.url)
+        async with Failsoft(Settings(anthropic=provider, data_dir="data")) as ai:
+            answer = await ai.ask("hi")
+            print(answer.status, answer.level)
+
+asyncio.run(ask())
+"""
+
+
+def said(*command: str | Path, cwd: Path) -> tuple[int, str, str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603 - our own
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_without_extras_it_asks(bare, tmp_path):
+    assert said(bare / "python", "-c", ASK, cwd=tmp_path) == (0, "success full\n", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "extra"),
+    [
+        ("import failsoft.server", "server"),
+        ("import failsoft.telemetry.metrics", "server"),
+        ("from failsoft.testing import check_fails_soft", "server"),
+        ("import failsoft; failsoft.RuleBook('.')", "rules"),
+        ("import failsoft; failsoft.Failsoft(failsoft.Settings(redis_url='redis://h'))", "redis"),
+    ],
+)
+def test_a_missing_extra_is_one_line(bare, tmp_path, code, extra):
+    _, _, error = said(bare / "python", "-c", code, cwd=tmp_path)
+    assert f"pip install 'failsoft[{extra}]'" in error.splitlines()[-1]
+
+
+def test_a_command_line_that_is_not_installed_is_one_line(bare, tmp_path):
+    code, _, error = said(bare / "failsoft", "ask", "hi", cwd=tmp_path)
+    assert (code, len(error.splitlines())) == (1, 1)
+    assert "pip install 'failsoft[cli]'" in error
 
 
 async def every_asset(session: aiohttp.ClientSession, *pages: str) -> dict[str, int]:

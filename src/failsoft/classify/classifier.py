@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import re
+import time
 from collections.abc import Mapping
 from math import isfinite
 from typing import Final
@@ -151,24 +152,27 @@ _INVISIBLE = re.compile(
 )
 
 
-def classify(failure: object, *, provider: str, now: float) -> Verdict:
+def classify(failure: object, *, provider: str = "anthropic", now: float | None = None) -> Verdict:
     """Say what a failure is and what may be done about it.
 
     ``failure`` may be anything: a :class:`~failsoft.classify.wire_errors.WireFailure`, an exception
     of an SDK, of a transport or of Python, a reply, a body, a message, a text. ``provider`` selects
     the vocabulary (``"anthropic"``; any other name is read as raw HTTP). ``now`` is in seconds
-    since the epoch and serves for dates in a reply that has no ``Date`` of its own.
+    since the epoch, the time of the call by default, and serves for dates in a reply that has no
+    ``Date`` of its own.
 
-    Pure, and total: it raises nothing, whatever it is given. What is no failure (a cancellation, a
-    complete message) gets the reason ``cancelled`` or ``success``, and nothing is allowed.
+    Pure where ``now`` is given, and total: it raises nothing, whatever it is given. What is no
+    failure (a cancellation, a complete message) gets the reason ``cancelled`` or ``success``, and
+    nothing is allowed.
     An error of failsoft's own that carries a verdict is given that verdict back.
 
     >>> body = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
-    >>> str(classify(body, provider="anthropic", now=0.0))
+    >>> str(classify(body))
     'transient · overloaded'
     """
+    at = time.time() if now is None else now
     try:
-        return _verdict(failure, provider, now if isfinite(now) else 0.0)
+        return _verdict(failure, provider, at if isfinite(at) else 0.0)
     except HOSTILE:
         return verdict_for("unknown", internal_detail=_named(failure))
 

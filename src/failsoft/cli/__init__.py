@@ -1,5 +1,17 @@
 """The command line: ``failsoft``."""
 
-from failsoft.cli.app import main
+import sys
+
+from failsoft.errors import MissingExtraError, extra
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; see :func:`failsoft.cli.app.main`."""
+    try:
+        with extra("cli"):
+            from failsoft.cli.app import main as run  # noqa: PLC0415 - an extra
+    except MissingExtraError as error:
+        sys.exit(f"failsoft: the command line needs more: {error}")
+    run()

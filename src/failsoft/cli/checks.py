@@ -18,8 +18,8 @@ from failsoft.cli.options import ConfigFile, load, tell_what_will_fail
 from failsoft.cli.terminal import FAILED, CommandError, output, printable, tell
 from failsoft.config.show import Row, rows
 from failsoft.engine.client import Failsoft
+from failsoft.errors import extra
 from failsoft.faults import make_token
-from failsoft.ladder.rules.files import check
 from failsoft.notices import Catalogue
 from failsoft.notices.catalogue import nearest
 from failsoft.notices.checks import check as check_words
@@ -86,6 +86,8 @@ def check_rules(
     config: ConfigFile = None,
 ) -> int:
     """Say which rules cannot be used, and which are worth a look."""
+    with extra("rules"):
+        from failsoft.ladder.rules.files import check  # noqa: PLC0415 - an extra
     place = folder or _configured(config)
     try:
         count, problems = check(place)

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextvars import Context, copy_context
+from functools import update_wrapper
+from random import Random
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from failsoft.engine.answer import Answer, StreamEvent
+from failsoft.config.settings import Settings
+from failsoft.engine.answer import StreamEvent
 from failsoft.engine.client import Failsoft
+from failsoft.engine.stream import AnswerStream
 from failsoft.errors import FailsoftError
 from failsoft.forks import in_every_child
+from failsoft.providers.protocol import Provider
+from failsoft.telemetry.events import Event
 
 __all__ = ["BlockingFailsoft", "Portal"]
 
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Portal:
@@ -116,6 +123,39 @@ async def _awaited(last: Callable[[], Awaitable[None]]) -> None:
     await last()
 
 
+def _blocking(
+    method: Callable[Concatenate[Failsoft, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[BlockingFailsoft, P], T]:
+    """``method`` for whoever waits; its arguments, types and documentation are the same."""
+
+    def call(self: BlockingFailsoft, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._portal.wait(method(self._ai, *args, **kwargs))
+
+    update_wrapper(call, method)
+    return call
+
+
+def _iterated(
+    method: Callable[Concatenate[Failsoft, P], AnswerStream],
+) -> Callable[Concatenate[BlockingFailsoft, P], Generator[StreamEvent, None, None]]:
+    """``method`` as a generator; to close it cancels the request."""
+
+    def call(
+        self: BlockingFailsoft, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Generator[StreamEvent, None, None]:
+        portal, stream = self._portal, method(self._ai, *args, **kwargs)
+        loop = portal.loop()
+        try:
+            while (event := portal.wait(_next(stream.__anext__()))) is not None:
+                yield event
+        finally:
+            if portal.runs(loop):  # not after closing, nor in a child of who began it
+                portal.wait(stream.aclose())
+
+    update_wrapper(call, method)
+    return call
+
+
 class BlockingFailsoft:
     """:class:`~failsoft.engine.client.Failsoft` for code without a loop, by the same names.
 
@@ -127,31 +167,21 @@ class BlockingFailsoft:
     (``KeyboardInterrupt``) cancels the call that was waited for.
     """
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        self._ai = Failsoft(*args, **settings)
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        chain: Sequence[str] | None = None,
+        providers: Mapping[str, Provider] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self._ai = Failsoft(settings, chain=chain, providers=providers, on_event=on_event, rng=rng)
         self._portal = Portal("BlockingFailsoft")
 
-    def ask(self, *args: Any, **arguments: Any) -> Answer:
-        """Ask one question, as :meth:`~failsoft.engine.client.Failsoft.ask` does."""
-        return self._portal.wait(self._ai.ask(*args, **arguments))
-
-    def complete(self, **arguments: Any) -> Answer:
-        """Send the provider's fields, as :meth:`~failsoft.engine.client.Failsoft.complete` does."""
-        return self._portal.wait(self._ai.complete(**arguments))
-
-    def stream(self, *args: Any, **arguments: Any) -> Iterator[StreamEvent]:
-        """Read the answer while it comes; closing the generator cancels the request.
-
-        The arguments and events are those of :meth:`~failsoft.engine.client.Failsoft.stream`.
-        """
-        stream = self._ai.stream(*args, **arguments)
-        loop = self._portal.loop()
-        try:
-            while (event := self._portal.wait(_next(stream.__anext__()))) is not None:
-                yield event
-        finally:
-            if self._portal.runs(loop):  # not after closing, nor in a child of who began it
-                self._portal.wait(stream.aclose())
+    ask = _blocking(Failsoft.ask)
+    complete = _blocking(Failsoft.complete)
+    stream = _iterated(Failsoft.stream)
 
     def health(self) -> dict[str, Any]:
         """The state of the service, as :meth:`~failsoft.engine.client.Failsoft.health` gives it."""

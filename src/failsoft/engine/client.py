@@ -233,6 +233,7 @@ class Failsoft:
 
     async def complete(
         self,
+        /,
         *,
         messages: Iterable[Mapping[str, Any]],
         model: str | None = None,

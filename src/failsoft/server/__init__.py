@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from failsoft.server.app import create_app, router
+from failsoft.errors import extra
+
+with extra("server"):
+    from failsoft.server.app import create_app, router
 
 __all__ = ["create_app", "router"]

@@ -11,11 +11,8 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.multiprocess import MultiProcessCollector
-
 from failsoft.classify.truth_table import ROWS
+from failsoft.errors import extra
 from failsoft.telemetry.events import (
     AttemptFinished,
     BreakerChanged,
@@ -28,6 +25,11 @@ from failsoft.telemetry.events import (
     StoreChanged,
 )
 from failsoft.telemetry.labels import Labels, State
+
+with extra("server"):
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+    from prometheus_client.metrics_core import Metric as Family
+    from prometheus_client.multiprocess import MultiProcessCollector
 
 __all__ = ["METRICS", "Instruments", "Metric", "Metrics"]
 

@@ -19,13 +19,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
-import uvicorn
-
+from failsoft.errors import extra
 from failsoft.telemetry.events import Event
 from failsoft.telemetry.publisher import Publisher
 from failsoft.testing.ask import Ask, AskFunction, asked
 from failsoft.testing.cases import Seen
 from failsoft.testing.simulator import RunningSimulator
+
+with extra("server"):
+    import uvicorn
 
 __all__ = ["SHORT_LIMITS", "SHORT_TIMERS", "Trial", "heard", "makes", "served"]
 

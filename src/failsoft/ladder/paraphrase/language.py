@@ -16,6 +16,7 @@ from importlib.resources import files
 from threading import Lock
 from typing import Any
 
+from failsoft.errors import extra
 from failsoft.ladder.paraphrase.tokens import WORDS_KEPT
 
 __all__ = ["Inflection", "Language", "Phrases", "expanded", "language_of", "languages", "speaks"]
@@ -43,7 +44,8 @@ class Inflection:
 
 
 def _snowball(name: str) -> Callable[[str], str]:
-    import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
+    with extra("cache"):
+        import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
 
     stemmer = snowballstemmer.stemmer(name)
     one_at_a_time = Lock()  # it keeps the word that it works on

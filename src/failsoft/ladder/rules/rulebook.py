@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from failsoft.errors import RuleFolderError
+from failsoft.errors import RuleFolderError, extra
 from failsoft.forks import in_every_child
-from failsoft.ladder.rules.files import RuleFolder
 from failsoft.ladder.rules.index import Found, Shelves
 from failsoft.ladder.rules.rule import Problem
 from failsoft.ladder.rules.vocabulary import Vocabulary
@@ -76,6 +75,8 @@ class RuleBook:
         report: Callable[[Problem], None] = _log,
     ) -> None:
         self._path = Path(folder)
+        with extra("rules"):
+            from failsoft.ladder.rules.files import RuleFolder  # noqa: PLC0415 - an extra
         self._folder = RuleFolder(self._path)
         self._vocabulary = Vocabulary()
         self._embedder = embedder

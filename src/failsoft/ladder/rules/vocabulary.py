@@ -7,6 +7,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from failsoft.errors import extra
 from failsoft.forks import in_every_child
 
 __all__ = ["Vocabulary"]
@@ -119,7 +120,8 @@ class Vocabulary:
 def _make_stemmer(language: str) -> Callable[[str], str]:
     if language not in _STEMMERS:
         return str
-    import snowballstemmer  # noqa: PLC0415 - a fifth of a second, for those who have rules
+    with extra("rules"):
+        import snowballstemmer  # noqa: PLC0415 - a fifth of a second, for those who have rules
 
     stem: Callable[[str], str] = snowballstemmer.stemmer(_STEMMERS[language]).stemWord
     return stem
