@@ -113,6 +113,15 @@ def test_of_a_repeated_header_the_first_counts():
     assert wait_of([(b"Retry-After", b"9"), ("retry-after", "3")]) == 9.0
 
 
+def test_a_limit_that_asks_to_try_again_states_a_wait_of_nothing():
+    asked = {"X-Should-Retry": "true"}
+    assert wait_of(asked) == 0.0
+    assert wait_of({**asked, "retry-after": "9"}) == 9.0
+    assert wait_of({**asked, **limits(tokens=("0", "2026-11-22T23:00:30Z"))}) == 30.0
+    assert wait_of({"x-should-retry": "false"}) is None
+    assert wait_of(asked, status=529) is None
+
+
 def test_limits_say_nothing_of_an_overload():
     assert wait_of(limits(tokens=("0", "2026-11-22T23:00:30Z")), status=529) is None
     assert wait_of({"retry-after": "5"}, status=529) == 5.0

@@ -219,7 +219,9 @@ def _limit(evidence: Evidence, now: float) -> str:
 def _stated(evidence: Evidence, now: float) -> float | None:
     wait = header_wait(evidence.headers, now=now)
     if wait is None and evidence.error_status is not None:  # a 200's limits are not the error's
-        return exhausted_wait(evidence.headers, now=now)
+        wait = exhausted_wait(evidence.headers, now=now)
+    if wait is None and evidence.headers.get("x-should-retry") == "true":
+        return 0.0  # asked to try again, after our own backoff
     return wait
 
 

@@ -26,6 +26,7 @@ _KEPT: Final = frozenset(
         "x-amzn-errortype",
         "x-amzn-requestid",
         "x-request-id",
+        "x-should-retry",
     }
 )
 LIMIT_PREFIX: Final = "anthropic-ratelimit-"

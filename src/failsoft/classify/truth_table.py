@@ -56,7 +56,7 @@ saturated         | transient · saturated             | own_queue  | no        
 all_open          | transient · all_open              | never      | no            | no            | no       | provider | target  | no    | none    | all targets open or benched past the deadline (category of what opened them)
 requests          | rate_limited · requests           | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, acceleration limit
 tokens            | rate_limited · tokens             | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, of a limit on tokens
-rate_limited      | rate_limited · rate_limited       | after_wait | yes           | yes           | bench    | operator | family  | no    | none    | 429 without a stated wait
+rate_limited      | rate_limited · rate_limited       | after_wait | yes           | yes           | bench    | operator | family  | no    | none    | 429 without a stated wait (benched when met again)
 upstream          | timeout · upstream                | once       | yes           | yes           | counts   | provider | target  | maybe | header  | 504, `timeout_error`, 408
 no_answer         | timeout · no_answer               | never      | yes           | yes           | counts   | provider | target  | maybe | none    | own first-content or idle timer after its full period, read timeout
 no_answer_short   | timeout · no_answer               | never      | yes           | yes           | no       | user     | target  | maybe | none    | own first-content or idle timer, shortened by the caller's limit
