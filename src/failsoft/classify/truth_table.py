@@ -64,9 +64,9 @@ deadline          | timeout · deadline                | never      | no        
 deadline_passed   | timeout · deadline                | never      | no            | no            | no       | provider | target  | maybe | none    | deadline passed (or the last verdict's category)
 billing           | auth_error · billing              | never      | no            | yes           | park     | operator | account | no    | message | 429 spend limit, 402, 400 usage limit or credit balance, `insufficient_quota` and kin
 authentication    | auth_error · authentication       | never      | no            | yes           | park_key | operator | account | no    | none    | 401, no key
-permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403
+permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403, 451
 suspended         | auth_error · suspended            | never      | no            | no            | park     | operator | account | no    | none    | organization disabled or on hold
-connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, a redirect to another origin
+connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, 421, 426, a redirect to another origin
 wrong_address     | auth_error · wrong_address        | never      | no            | yes           | counts   | operator | host    | no    | none    | 404 that names no model, 405, 410
 model_unavailable | permanent · model_unavailable     | never      | yes           | yes           | park     | operator | target  | no    | none    | 404 for a model, `model_not_found`
 bad_request       | permanent · bad_request           | never      | no            | no            | no       | operator | target  | no    | none    | other 400, 415, 422 without policy reason, 431
@@ -91,9 +91,9 @@ class WaitSource(StrEnum):
 
     NONE = "none"
     HEADER = "header"
-    """``retry-after-ms``, else ``retry-after``."""
+    """``retry-after-ms``, else ``retry-after``, else a delay in the body."""
     LIMIT = "limit"
-    """The same, else the latest reset of an exhausted limit."""
+    """The same, but first the latest reset of an exhausted limit; else the error's message."""
     MESSAGE = "message"
     """A date in the error's message."""
 

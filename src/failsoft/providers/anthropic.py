@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from failsoft.classify.evidence import add_header
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.providers import payload
@@ -68,7 +69,9 @@ class WireReply:
         self._response = response
         self._body = response.content
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: dict[str, str] = {}
+        for name, value in response.headers.items():
+            add_header(self.headers, name.lower(), value)
         self.read = response.content.readany
 
     @property
