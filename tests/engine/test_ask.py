@@ -313,6 +313,28 @@ def test_a_request_with_provider_tools_is_never_sent_twice():
     assert len(provider.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "rejection",
+    [overloaded(), fails(503, "api_error"), fails(429, "rate_limit_error", retry_after="9")],
+)
+def test_a_request_with_provider_tools_goes_on_after_a_rejection(rejection):
+    provider = Scripted(rejection, says("Found."))
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+
+    async def main():
+        async with failsoft(provider) as ai:
+            message = [{"role": "user", "content": "Hi"}]
+            answer = await ai.complete(messages=message, tools=tools)
+            await ai.complete(messages=message)
+            return answer
+
+    provider.default = says("Plain.")
+    answer = virtually(main())
+    assert answer.text == "Found."
+    assert [attempt.sent for attempt in answer.attempts] == ["no", "maybe"]
+    assert provider.fresh == [True, True, False], "a stale connection would leave it open"
+
+
 def test_cancelling_leaves_nothing_behind():
     provider = Scripted(default=hangs("text"))
     ended: list[Event] = []

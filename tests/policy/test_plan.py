@@ -513,7 +513,13 @@ def test_a_request_with_effects_is_not_sent_twice():
     assert run.gave_up.verdict == VERDICTS["server_error"]
 
 
-@pytest.mark.parametrize("reply", [fails("requests"), fails("server_error", sent="no")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(fails("requests"), fails("rate_limited"), fails("overloaded"), fails("unavailable")),
+        fails("server_error", sent="no"),
+    ],
+)
 def test_a_request_with_effects_that_was_not_sent_may_be(reply):
     run = World().run(CHAIN, scripted({**everywhere(ok()), "opus": [reply]}), may_have_effects=True)
     assert run.models == ["opus", "sonnet"]

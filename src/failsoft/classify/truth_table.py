@@ -46,9 +46,9 @@ __all__ = [
 # same, model, provider: may the same target, the next model, another provider be tried
 _TABLE: Final = """
 name              | category · reason                 | same       | model         | provider      | breaker  | fault    | scope   | sent  | wait    | signal
-overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 529, `overloaded_error`
+overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 529, `overloaded_error`
 server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 520 to 524, `api_error`, empty or HTML 5xx
-unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 503
+unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 503
 connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, reset, DNS
 stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error mid-stream
 conflict          | transient · conflict              | once       | no            | no            | no       | operator | target  | maybe | header  | 409
