@@ -120,6 +120,7 @@ def test_a_dead_host_opens_its_three_targets_together_and_no_other():
         yard.now += 0.05
         yard.fail(OPUS, "connection")
     assert yard.whys(*CHAIN, OTHER) == ["open", "open", "open", None]
+    assert {yard.gates.of(one).breaker.status(yard.now).failures for one in CHAIN} == {10}
     assert sorted(one.id for one, _ in yard.changes) == sorted(one.id for one in CHAIN)
     assert all(yard.gates.of(one).peek(yard.now).verdict == VERDICTS["connection"] for one in CHAIN)
 

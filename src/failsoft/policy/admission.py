@@ -51,6 +51,11 @@ class HostRow:
         self._began = 0.0
         self._lock = Lock()
 
+    @property
+    def failures(self) -> int:
+        """Connection failures in a row."""
+        return self._count
+
     def failed(self, now: float) -> bool:
         """Count a connection failure; whether the host is to be taken for dead."""
         with self._lock:
@@ -401,7 +406,7 @@ class Gates:
         """Open the breakers of all targets on that gate's host."""
         for breaker in {other.breaker for other in self if other.host is gate.host}:
             breaker.last_failure = verdict
-            breaker.trip(now, "host down")
+            breaker.trip(now, "host down", gate.host.failures)
 
     def _make(self, target: Target) -> Gate:
         found = self._circuits.get(target.circuit)
