@@ -207,13 +207,17 @@ def breaker(to_state: str, open_seconds: float | None = None) -> events.BreakerC
         ),
         (
             finished(outcome="error", reason="overloaded", attempts=0),
-            "failed after 4.1 s, no model was called: all were left out, the last because it is "
-            "overloaded; the person got a notice",
+            (
+                "failed after 4.1 s, no model was called: all were left out, the last because it "
+                "is overloaded; the person got a notice"
+            ),
         ),
         (
             finished(outcome="error", reason="saturated", attempts=0),
-            "failed after 4.1 s, no model was called: too many calls in flight here; "
-            "the person got a notice",
+            (
+                "failed after 4.1 s, no model was called: too many calls in flight here; "
+                "the person got a notice"
+            ),
         ),
         (
             breaker("open", 5.2),

@@ -47,8 +47,8 @@ class Answer(NamedTuple):
     ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
     none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
     is known, in an error the notice's countdown; ``retry_after`` what is said to a program, also
-    where a person has nothing to wait for. ``left_out`` are targets that could not take the request. ``circuit_state`` is that of
-    the request's route.
+    where a person has nothing to wait for. ``left_out`` are targets that could not take the
+    request. ``circuit_state`` is that of the request's route.
 
     ``wasted_tokens`` are those of attempts whose answers were not used, as far as the provider
     told: an attempt turned away before it began (a 529) tells none and costs nothing, one cut short
