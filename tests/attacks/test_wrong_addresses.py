@@ -60,7 +60,7 @@ async def test_the_targets_of_the_host_open_together_and_probe_again():
         for _ in range(4):
             answer = await ai.ask("hi")
         assert ai.circuit_state is CircuitState.OPEN
-        assert answer.retry_in_seconds < 15 + 5
+        assert answer.retry_after < 15 + 5
     assert len(server.requests) == 3
 
 

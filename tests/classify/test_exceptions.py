@@ -152,7 +152,7 @@ AIOHTTPS = [
     (
         aiohttp.ClientResponseError(request_info(), (), status=529, message=""),
         "transient · overloaded",
-        Sent.MAYBE,
+        Sent.NO,
     ),
 ]
 

@@ -6,9 +6,9 @@ from failsoft.classify import REASONS, ErrorCategory, Sent, Verdict, truth_table
 
 # name: category · reason | same | next model | provider | breaker | fault | scope | sent
 SPECIFIED = """
-overloaded:        transient · overloaded           | yes yes yes counts provider | target maybe
+overloaded:        transient · overloaded           | yes yes yes counts provider | target no
 server_error:      transient · server_error         | yes yes yes counts provider | target maybe
-unavailable:       transient · unavailable          | yes yes yes counts provider | target maybe
+unavailable:       transient · unavailable          | yes yes yes counts provider | target no
 connection:        transient · connection           | yes no yes counts network | host maybe
 stream_cut:        transient · stream_cut           | yes yes yes counts network | target maybe
 conflict:          transient · conflict             | once no no no operator | target maybe
@@ -78,7 +78,7 @@ def test_what_a_row_says_it_prints():
     (line,) = [line for line in truth_table().splitlines() if line.startswith("| overloaded |")]
     assert line == (
         "| overloaded | transient · overloaded | yes | yes | yes | counts | provider | target "
-        "| maybe | header | 529, `overloaded_error` |"
+        "| no | header | 529, `overloaded_error` |"
     )
 
 

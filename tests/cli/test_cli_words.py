@@ -206,6 +206,20 @@ def breaker(to_state: str, open_seconds: float | None = None) -> events.BreakerC
             "failed after 4.1 s, 1 attempt: it is overloaded; the person got a notice",
         ),
         (
+            finished(outcome="error", reason="overloaded", attempts=0),
+            (
+                "failed after 4.1 s, no model was called: all were left out, the last because it "
+                "is overloaded; the person got a notice"
+            ),
+        ),
+        (
+            finished(outcome="error", reason="saturated", attempts=0),
+            (
+                "failed after 4.1 s, no model was called: too many calls in flight here; "
+                "the person got a notice"
+            ),
+        ),
+        (
             breaker("open", 5.2),
             "breaker opened: claude-opus-5-5 is left out for 5.2 s (failures in a row)",
         ),

@@ -25,7 +25,7 @@ from failsoft.server.app import describe_cancel, describe_request, describe_resu
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "streams.md").read_text(encoding="utf-8")
 SESSION = re.findall(r"<!-- session -->\n```sh\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
-READER = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
+EVENT_SOURCE, READER = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
 FAILSOFT = Path(sys.executable).with_name("failsoft")
 SERVING = re.compile(r"serving at (http://127\.0\.0\.1:\d+)")
 ANY = "…"
@@ -155,13 +155,12 @@ def test_every_status_of_the_routes_is_there():
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the reader is JavaScript")
 async def test_the_reader_shown_gets_all_of_an_answer_over_a_connection_that_breaks(tmp_path):
-    (reader,) = READER
     use = """
         const body = JSON.stringify({ message: "What does a payslip prove?" });
         for await (const event of answer(body, "payslip-1", process.argv[2]))
             console.log(JSON.stringify(event));
     """
-    (tmp_path / "reader.mjs").write_text(reader + use, encoding="utf-8")
+    (tmp_path / "reader.mjs").write_text(READER + use, encoding="utf-8")
     async with (
         Simulator() as simulator,
         serving(simulator.url, tmp_path) as url,
@@ -178,6 +177,35 @@ async def test_the_reader_shown_gets_all_of_an_answer_over_a_connection_that_bre
     assert events[-1]["tokens"] == len(events) - 2
     assert len(connections) > 1
     assert len(simulator.requests) == 1
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="the page is JavaScript")
+async def test_an_event_source_that_is_closed_at_the_end_hears_of_no_error(tmp_path):
+    use = """
+        const [, , base] = process.argv;
+        const Browsers = EventSource;
+        globalThis.EventSource = class extends Browsers {
+            constructor(path) { super(base + path); }
+        };
+        const headers = { "content-type": "application/json", "idempotency-key": "payslip-1" };
+        const body = JSON.stringify({ message: "What does a payslip prove?" });
+        const asked = await fetch(`${base}/api/chat/stream`, { method: "POST", headers, body });
+        await asked.text();
+        const id = asked.headers.get("x-request-id");
+        const source = follow(id, (event) => console.log(event.type));
+        source.addEventListener("error", () => console.log("error"));
+    """
+    (tmp_path / "page.mjs").write_text(EVENT_SOURCE + use, encoding="utf-8")
+    async with Simulator() as simulator, serving(simulator.url, tmp_path) as url:
+        node = await asyncio.create_subprocess_exec(
+            *("node", "--experimental-eventsource", tmp_path / "page.mjs", url),
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+        async with asyncio.timeout(60):  # one that is not closed keeps its process
+            out, _ = await node.communicate()
+    first, *texts, last = out.decode().split()
+    assert (node.returncode, first, {*texts}, last) == (0, "start", {"text"}, "done")
 
 
 @asynccontextmanager

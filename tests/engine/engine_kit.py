@@ -55,12 +55,14 @@ class Scripted:
         self.default = default
         self.calls: list[tuple[float, str]] = []
         self.bodies: list[Any] = []
+        self.fresh: list[bool] = []
         self.open = 0
 
     @asynccontextmanager
     async def exchange(self, call: ProviderCall) -> AsyncIterator[Exchange]:
         self.calls.append((asyncio.get_running_loop().time(), call.target.model))
         self.bodies.append(call.body)
+        self.fresh.append(call.fresh)
         script = self.scripts.pop(0) if self.scripts else self.default
         self.open += 1
         try:

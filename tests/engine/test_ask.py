@@ -122,8 +122,9 @@ def test_what_cannot_succeed_is_called_once_and_raised_by_complete(failure, kind
     assert error.verdict.category == category == answer.error_category
     assert error.__cause__ is failure
     assert not answer.retryable
+    assert answer.retry_in_seconds is None, "none of these is the person's to wait for"
     # A dead account is parked, and that time is known; time does not mend the others.
-    assert (answer.retry_in_seconds is not None) == (category == "auth_error")
+    assert (answer.retry_after is not None) == (category == "auth_error")
     assert len(error.attempts) == 1
     again = pickle.loads(pickle.dumps(error))
     assert (again.verdict, again.notice, again.request_id) == (
@@ -313,6 +314,28 @@ def test_a_request_with_provider_tools_is_never_sent_twice():
     assert len(provider.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "rejection",
+    [overloaded(), fails(503, "api_error"), fails(429, "rate_limit_error", retry_after="9")],
+)
+def test_a_request_with_provider_tools_goes_on_after_a_rejection(rejection):
+    provider = Scripted(rejection, says("Found."))
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+
+    async def main():
+        async with failsoft(provider) as ai:
+            message = [{"role": "user", "content": "Hi"}]
+            answer = await ai.complete(messages=message, tools=tools)
+            await ai.complete(messages=message)
+            return answer
+
+    provider.default = says("Plain.")
+    answer = virtually(main())
+    assert answer.text == "Found."
+    assert [attempt.sent for attempt in answer.attempts] == ["no", "maybe"]
+    assert provider.fresh == [True, True, False], "a stale connection would leave it open"
+
+
 def test_cancelling_leaves_nothing_behind():
     provider = Scripted(default=hangs("text"))
     ended: list[Event] = []
@@ -477,11 +500,35 @@ def test_max_tokens_is_clamped_anew_for_every_model_and_the_ledger_says_so():
     assert answer.attempts[0].changes == ("max_tokens 500 → 100",)
 
 
-def test_where_nobody_knows_when_the_words_and_the_figure_are_those_of_the_contract():
+def test_where_nobody_knows_when_notice_and_figure_are_the_same():
     async def main():
         async with failsoft(Scripted(default=overloaded())) as ai:
             return await ai.ask("Hi")
 
     answer = virtually(main())
-    assert answer.notice.retry_countdown_seconds == 5
-    assert answer.retry_in_seconds == 300
+    assert answer.notice.retry_countdown_seconds == answer.retry_in_seconds == 300
+    assert "5 minutes" in answer.notice.body
+    assert "5 minutes" in answer.suggested_actions[0]
+
+
+@pytest.mark.parametrize("waiting", [{}, {"retry_after": "171"}])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 529])
+def test_an_error_names_one_wait_or_none(status, waiting):
+    async def main():
+        async with failsoft(Scripted(default=fails(status, "x", **waiting))) as ai:
+            return await ai.ask("Hi")
+
+    answer = virtually(main())
+    assert answer.retry_in_seconds == answer.notice.retry_countdown_seconds
+
+
+def test_a_cut_answer_names_one_wait():
+    provider = Scripted(default=says("Hello", cut=True))
+
+    async def main():
+        async with failsoft(provider) as ai:
+            return [event async for event in ai.stream("Hi")][-1].answer
+
+    answer = virtually(main())
+    assert answer.notice.retry_countdown_seconds == answer.retry_in_seconds == 5
+    assert "5 seconds" in answer.notice.body

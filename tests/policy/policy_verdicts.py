@@ -18,9 +18,9 @@ from failsoft.policy.target import Target
 
 # name: category, same target, next model, other provider, breaker, fault, scope, sent
 _TABLE = """
-overloaded        transient      yes        yes           yes           counts   S target  maybe
+overloaded        transient      yes        yes           yes           counts   S target  no
 server_error      transient      yes        yes           yes           counts   S target  maybe
-unavailable       transient      yes        yes           yes           counts   S target  maybe
+unavailable       transient      yes        yes           yes           counts   S target  no
 connection        transient      yes        no            yes           counts   N host    maybe
 stream_cut        transient      yes        yes           yes           counts   N target  maybe
 conflict          transient      once       no            no            no       O target  maybe

@@ -175,6 +175,21 @@ def test_a_brownout_of_a_fifth_never_opens_it(rate):
 # Open
 
 
+def test_an_open_breaker_counts_what_opened_it_until_it_closes():
+    bench = Bench()
+    bench.call(Outcome.SUCCESS)
+    bench.fail(10)
+    status = bench.breaker.status(bench.now + 3600)
+    assert (status.calls, status.failures) == (11, 10)
+    bench.sit_out()
+    bench.done(bench.ticket(), Outcome.FAILURE)
+    assert bench.breaker.status(bench.now).failures == 10
+    bench.breaker.restore()
+    assert bench.breaker.status(bench.now).failures == 0
+    bench.breaker.isolate()
+    assert bench.breaker.status(bench.now).failures == 0, "no failure opened it"
+
+
 def test_an_open_breaker_says_until_when_and_takes_nothing():
     bench = Bench()
     bench.open()

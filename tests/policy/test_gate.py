@@ -120,6 +120,7 @@ def test_a_dead_host_opens_its_three_targets_together_and_no_other():
         yard.now += 0.05
         yard.fail(OPUS, "connection")
     assert yard.whys(*CHAIN, OTHER) == ["open", "open", "open", None]
+    assert {yard.gates.of(one).breaker.status(yard.now).failures for one in CHAIN} == {10}
     assert sorted(one.id for one, _ in yard.changes) == sorted(one.id for one in CHAIN)
     assert all(yard.gates.of(one).peek(yard.now).verdict == VERDICTS["connection"] for one in CHAIN)
 
@@ -146,11 +147,42 @@ def test_a_rate_limit_benches_its_family_and_nobody_else():
     assert yard.whys(OPUS, twin) == [None, None]
 
 
-def test_a_rate_limit_without_a_wait_benches_for_the_default():
+def test_a_rate_limit_without_a_wait_benches_for_the_default_when_it_is_met_again():
     yard = Yard()
+    yard.fail(OPUS, "rate_limited")
+    assert yard.why(OPUS) is None
+    yard.now += 1.0
     yard.fail(OPUS, "rate_limited")
     refusal = yard.gates.of(OPUS).peek(yard.now)
     assert refusal == Refusal("bench", yard.now + 30.0, VERDICTS["rate_limited"])
+    yard.now += 31.0
+    yard.fail(OPUS, "rate_limited")
+    assert yard.why(OPUS) == "bench", "within 60 s of the last that was met"
+
+
+def test_a_rate_limit_of_more_than_a_minute_ago_was_not_met_again():
+    yard = Yard()
+    yard.fail(OPUS, "rate_limited")
+    yard.now += 60.1
+    yard.fail(OPUS, "rate_limited")
+    assert yard.why(OPUS) is None
+
+
+def test_calls_of_one_burst_have_not_met_a_rate_limit_again():
+    yard = Yard()
+    permits = [yard.permit(OPUS) for _ in range(20)]
+    for permit in permits:
+        yard.now += 0.2
+        yard.gates.finish(permit, VERDICTS["rate_limited"], yard.now)
+    assert yard.why(OPUS) is None
+
+
+def test_a_rate_limit_met_by_another_model_was_not_met_again():
+    yard = Yard()
+    yard.fail(OPUS, "rate_limited")
+    yard.now += 1.0
+    yard.fail(SONNET, "rate_limited")
+    assert yard.whys(OPUS, SONNET) == [None, None]
 
 
 def test_a_wait_of_nothing_is_a_wait_and_not_the_default():
@@ -218,7 +250,7 @@ def holding(yard: Yard) -> list[tuple[int, int]]:
     [
         ("open", lambda yard: yard.opened(OPUS)),
         ("isolated", lambda yard: yard.gates.of(OPUS).breaker.isolate()),
-        ("bench", lambda yard: yard.fail(OPUS, "requests")),
+        ("bench", lambda yard: yard.fail(OPUS, verdict("requests", wait_seconds=30.0))),
         ("park", lambda yard: yard.fail(OPUS, "billing")),
     ],
 )
@@ -487,8 +519,9 @@ def test_a_park_is_not_lost_under_a_shorter_bench():
     one = target("m", family="")
     yard = Yard((one,))
     permits = [yard.permit(one) for _ in range(2)]
-    for permit, name in zip(permits, ("rate_limited", "model_unavailable"), strict=True):
-        yard.gates.finish(permit, VERDICTS[name], yard.now)
+    verdicts = (verdict("requests", wait_seconds=30.0), VERDICTS["model_unavailable"])
+    for permit, known in zip(permits, verdicts, strict=True):
+        yard.gates.finish(permit, known, yard.now)
     yard.now += 100
     assert yard.why(one) == "park"
 

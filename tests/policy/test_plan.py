@@ -1,5 +1,6 @@
 """What a plan does next, by worked examples carried out in virtual time."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -277,6 +278,48 @@ def test_a_wait_named_by_an_overloaded_provider_is_kept_too(name):
         assert 8.0 <= run.sent[1].at - run.sent[0].until <= 13.0
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_stated_wait_of_nothing_leaves_the_backoff(seed):
+    run = World(seed=seed).run([OPUS], scripted({"opus": [fails("requests", wait_seconds=0.0)]}))
+    assert len(run.sent) == 6
+    gaps = [after.at - before.until for before, after in pairwise(run.sent)]
+    assert min(gaps) >= 1.0 - 1e-6
+    assert [wait.why for _, wait in run.waits] == ["backoff"] * 5
+
+
+@pytest.mark.parametrize("name", ["overloaded", "unavailable", "server_error"])
+def test_a_short_stated_wait_is_a_floor_under_the_backoff(name):
+    """Twenty first retries with full jitter of 1 s: none before the hint, most well after it."""
+    waits = []
+    for seed in range(20):
+        run = World(seed=seed).run(
+            [OPUS], scripted({"opus": [fails(name, wait_seconds=0.05), ok()]})
+        )
+        waits.append(run.sent[1].at - run.sent[0].until)
+    assert min(waits) >= 0.05 - 1e-6
+    assert max(waits) > 0.5
+
+
+def test_a_backoff_above_a_stated_wait_loses_no_retry_that_would_fit():
+    rules = Settings(retry=RetrySettings(base_delay_seconds=60.0, jitter="quarter"))
+    run = World(rules).run(
+        [OPUS], scripted({"opus": [fails("unavailable", wait_seconds=8.0), ok()]}), timeout=20.0
+    )
+    assert run.models == ["opus", "opus"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_limit_without_a_hint_is_backed_off_from_and_benched_when_met_again(seed):
+    replies = [fails("rate_limited"), ok()]
+    run = World(seed=seed).run([OPUS], scripted({"opus": replies}))
+    assert [wait.why for _, wait in run.waits] == ["backoff"]
+    assert run.sent[1].at - run.sent[0].until == pytest.approx(1.0)
+    twice = [fails("rate_limited"), *replies]
+    run = World(seed=seed).run([OPUS], scripted({"opus": twice}))
+    assert [wait.why for _, wait in run.waits] == ["backoff", "bench"]
+    assert 30.0 <= run.sent[2].at - run.sent[1].until <= 35.0
+
+
 def test_a_wait_longer_than_the_deadline_is_not_slept():
     world = World()
     run = world.run([OPUS], scripted({"opus": [fails("requests", wait_seconds=171.0)]}))
@@ -470,7 +513,13 @@ def test_a_request_with_effects_is_not_sent_twice():
     assert run.gave_up.verdict == VERDICTS["server_error"]
 
 
-@pytest.mark.parametrize("reply", [fails("requests"), fails("server_error", sent="no")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(fails("requests"), fails("rate_limited"), fails("overloaded"), fails("unavailable")),
+        fails("server_error", sent="no"),
+    ],
+)
 def test_a_request_with_effects_that_was_not_sent_may_be(reply):
     run = World().run(CHAIN, scripted({**everywhere(ok()), "opus": [reply]}), may_have_effects=True)
     assert run.models == ["opus", "sonnet"]

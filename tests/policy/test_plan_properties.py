@@ -38,7 +38,7 @@ POOL = (OPUS, TWIN, SONNET, HAIKU, SMALL, LARGE, OTHER, target("mini", "openai")
 EPSILON = 1e-6
 
 NAMES = sorted(VERDICTS)
-WAITS = st.sampled_from([None, None, None, 1.0, 4.0, 25.0, 400.0])
+WAITS = st.sampled_from([None, None, None, 0.0, 1.0, 4.0, 25.0, 400.0])
 FAILURES = st.builds(
     lambda name, wait: verdict(name, wait_seconds=wait), st.sampled_from(NAMES), WAITS
 )
@@ -154,8 +154,8 @@ def keeps_its_distance(run: Run) -> None:
             assert gap >= (known.wait_seconds or 0.0) - EPSILON
             if known.reason == "overloaded":
                 assert gap >= 1.0 - EPSILON
-            if known.reason in ("requests", "rate_limited") and known.wait_seconds is None:
-                assert gap >= 30.0 - EPSILON
+            if known.category is ErrorCategory.RATE_LIMITED and known.wait_seconds is None:
+                assert gap >= 1.0 - EPSILON, "a limit without a hint is backed off from"
 
 
 def heeds_the_verdicts(run: Run) -> None:

@@ -54,6 +54,35 @@ async def test_a_connection_is_used_again() -> None:
         await provider.aclose()
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_a_connection_of_its_own_is_never_a_stale_one(fresh: bool) -> None:
+    """The other side closes a kept connection just as it is used again: was it sent or not?"""
+
+    async def answer_once(peer: Peer) -> None:
+        if not asked:
+            asked.append(1)
+            await peer.send(chunked(SSE_HEAD, TEXT))
+            await peer.reader.readexactly(1)  # of the next request
+            peer.reset()
+            return
+        await peer.send(chunked(SSE_HEAD, TEXT))
+
+    asked: list[int] = []
+    async with serving(answer_once) as server:
+        provider = wire_to(server.url)
+        await ask(provider)
+        if fresh:
+            for _ in range(2):
+                async with provider.exchange(CALL._replace(fresh=True)) as exchange:
+                    assert "".join([event.text async for event in exchange]) == SAID
+        else:
+            with pytest.raises(aiohttp.ClientError):
+                await ask(provider)
+        assert server.connections == (3 if fresh else 1)
+        await provider.aclose()
+        await hung_up(server)
+
+
 async def test_a_connection_is_used_again_though_its_body_ends_a_little_late() -> None:
     async def late(peer: Peer) -> None:
         await peer.send(HEAD_OF_STREAM + chunk(TEXT))

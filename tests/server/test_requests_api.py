@@ -196,6 +196,44 @@ async def test_a_stream_is_resumed_after_the_last_event():
     assert (await get(app, address, **{"last-event-id": "x"})).status == 400
 
 
+@pytest.mark.parametrize("after", [1, 3, 5, 6, 99])
+async def test_a_post_with_its_key_goes_on_after_the_last_event(after):
+    gate = Gate()
+    provider, app = made(("a", "b", gate, "c", "d"))
+    whole = asyncio.create_task(post(app))
+    await gate.reached.wait()
+    resumed = KEY | {"last-event-id": str(after)}
+    joined = asyncio.create_task(post(app, headers=resumed))
+    await running(app)
+    await asyncio.sleep(0)
+    gate.open.set()
+    events = data(await whole)
+    if after <= 3:
+        assert data(await joined) == events[after:]
+    await joined
+    replay = await post(app, headers=resumed)  # and after its end, from the log
+    assert (replay.status, data(replay)) == (200, events[after:])
+    assert replay.headers["idempotent-replayed"] == "true"
+    assert len(provider.calls) == 1
+
+
+async def test_a_post_that_begins_a_run_gives_all_of_it_whatever_was_read_before():
+    _, app = made(("Once ", StreamCut("cut")), ("Twice.",))
+    elsewhere = KEY | {"last-event-id": "99"}
+    first = data(await post(app, headers=elsewhere))
+    assert [number for number, _ in first] == [1, 2, 3]
+    second = data(await post(app, headers=KEY | {"last-event-id": "3"}))
+    assert [event["type"] for _, event in second] == ["start", "restart", "text", "done"]
+
+
+async def test_the_last_event_means_something_with_a_key_only():
+    _, app = made(("One.",), ("Two.",))
+    (number, _), *_ = data(await post(app, headers={"last-event-id": "2"}))
+    assert number == 1
+    assert (await post(app, headers=KEY | {"last-event-id": "x"})).status == 400
+    assert [number for number, _ in data(await post(app))] == [1, 2, 3], "nothing was begun by it"
+
+
 async def running(app):
     """The ids of the runs under way."""
     async with asyncio.timeout(10):

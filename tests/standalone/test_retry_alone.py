@@ -248,6 +248,15 @@ def test_an_overload_is_given_a_second(no_waits):
     assert no_waits == [1.0]
 
 
+@pytest.mark.parametrize("headers", [{}, {"retry_after": "0"}, {"retry_after": "0.0"}])
+def test_a_limit_that_names_no_wait_is_given_a_backoff_of_at_least_a_second(headers, no_waits):
+    retry(rng=LOW)(flaky(*[reply(429, **headers)] * 3))()
+    assert no_waits == [1.0] * 3
+    no_waits.clear()
+    retry(rng=HIGH)(flaky(*[reply(429, **headers)] * 3))()
+    assert no_waits == pytest.approx([1.0, 2.0, 4.0])
+
+
 def test_no_wait_of_our_own_is_longer_than_the_longest(no_waits):
     fn = flaky(OVERLOADED, ConnectionResetError(), OVERLOADED)
     retry(max_delay_seconds=0.25, rng=HIGH)(fn)()

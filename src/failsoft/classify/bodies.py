@@ -21,6 +21,7 @@ __all__ = ["Body", "Shape", "read_body"]
 _JSON_LIMIT: Final = 256 * 1024  # characters; error bodies have a few hundred
 _MESSAGE_LIMIT: Final = 2_000
 _NAME_LIMIT: Final = 100
+_DETAILS_LIMIT: Final = 20
 _EVENT_DATA = re.compile(r"(?m)^data: ?(.*)$")
 _GOOGLE_STATUS = re.compile(r"[A-Z][A-Z_]{1,40}", re.ASCII)
 
@@ -41,7 +42,8 @@ class Body:
     """What a body tells.
 
     ``codes`` name a cause, ``types`` a kind, both in lower case (Google's ``error.status`` is a
-    code in capitals). ``stop`` is a message's stop reason, empty if it has none yet.
+    code in capitals). ``stop`` is a message's stop reason, empty if it has none yet; ``delay`` what
+    Google's ``RetryInfo`` says (``45.8s``).
     """
 
     shape: Shape
@@ -51,6 +53,7 @@ class Body:
     message: str = ""
     request_id: object = None
     stop: str | None = None
+    delay: str = ""
 
 
 _ABSENT: Final = Body(shape=Shape.ABSENT)
@@ -136,7 +139,14 @@ def _error(error: object, outer: object) -> Body:
         number=status_number(field(error, "code")) or status_number(status),
         message=_message(error),
         request_id=_request_id(outer),
+        delay=_delay(field(error, "details")),
     )
+
+
+def _delay(details: object) -> str:
+    several = details[:_DETAILS_LIMIT] if isinstance(details, list | tuple) else ()
+    told = (clip(field(detail, "retryDelay"), _NAME_LIMIT) for detail in several)
+    return next(filter(None, told), "")
 
 
 def _beside(plain: Body, outer: object) -> Body:

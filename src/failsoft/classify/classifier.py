@@ -11,7 +11,6 @@ import asyncio
 import concurrent.futures
 import re
 import time
-from collections.abc import Mapping
 from math import isfinite
 from typing import Final
 
@@ -21,10 +20,12 @@ from failsoft.classify.exceptions import Cause, read_causes, words_of
 from failsoft.classify.http_codes import ANTHROPIC, RAW_HTTP
 from failsoft.classify.redact import redact
 from failsoft.classify.retry_after import (
-    exhausted_limits,
+    body_wait,
+    exhausted_resets,
     exhausted_wait,
     header_wait,
     message_wait,
+    sentence_wait,
 )
 from failsoft.classify.truth_table import ROWS, Row, Table, WaitSource, verdict_for
 from failsoft.classify.untrusted import HOSTILE, attribute
@@ -37,7 +38,8 @@ _TABLES: Final = {"anthropic": ANTHROPIC, "http": RAW_HTTP}
 _NO_REPLY: Final = (Shape.EMPTY, Shape.OTHER)
 _REDIRECT, _BAD_REQUEST, _SERVER_ERROR = 300, 400, 500
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_REFUSED: Final = frozenset({401, 403})
+_FORBIDDEN: Final = 403
+_REFUSED: Final = frozenset({401, _FORBIDDEN})
 
 
 def table_for(provider: object) -> Table:
@@ -119,10 +121,17 @@ def _readable_message(evidence: Evidence) -> str:
 def _by_status(evidence: Evidence, table: Table, status: int | None) -> str | None:
     if status is None:
         return None
-    if status in _REFUSED and evidence.body.shape is Shape.HTML:
+    if status in _REFUSED and _is_page(evidence, status):
         return "edge"  # a CDN's challenge, a portal: the API itself speaks JSON
     broken = status >= _SERVER_ERROR and evidence.body.shape in (Shape.EMPTY, Shape.HTML)
     return table.statuses.get(status) or ("server_error" if broken else None)
+
+
+def _is_page(evidence: Evidence, status: int | None) -> bool:
+    """HTML; as the body of a 403 also words that are no JSON ("error code: 1020")."""
+    shape, of_reply = evidence.body.shape, evidence.replied or bool(evidence.links)
+    words = of_reply and shape is Shape.OTHER and bool(evidence.body.message)
+    return shape is Shape.HTML or (words and status == _FORBIDDEN)
 
 
 def _by_shape(evidence: Evidence) -> str:
@@ -216,26 +225,37 @@ def _limit(evidence: Evidence, now: float) -> str:
     """Which limit it was; the plain row where the provider named no wait."""
     if _stated(evidence, now) is None:
         return "rate_limited"
-    told = (*exhausted_limits(evidence.headers), *evidence.body.types, evidence.body.message)
+    told = (*exhausted_resets(evidence.headers), *evidence.body.types, evidence.body.message)
     return "tokens" if any("tokens" in words for words in told) else "requests"
+
+
+def _asked(evidence: Evidence, now: float) -> float | None:
+    """The wait that a header or the body names as such."""
+    wait = header_wait(evidence.headers, now=now)
+    return body_wait(evidence.body.delay) if wait is None else wait
 
 
 def _stated(evidence: Evidence, now: float) -> float | None:
     wait = header_wait(evidence.headers, now=now)
     if wait is None and evidence.error_status is not None:  # a 200's limits are not the error's
-        return exhausted_wait(evidence.headers, now=now)
+        wait = exhausted_wait(evidence.headers, now=now)
+    if wait is None:
+        wait = body_wait(evidence.body.delay)
+    if wait is None:
+        wait = sentence_wait(_readable_message(evidence))
+    if wait is None and evidence.headers.get("x-should-retry") == "true":
+        return 0.0  # asked to try again, after our own backoff
     return wait
 
 
 def _wait(row: Row, evidence: Evidence, now: float) -> float | None:
-    headers: Mapping[str, str] = evidence.headers
     match row.wait:
         case WaitSource.HEADER:
-            return header_wait(headers, now=now)
+            return _asked(evidence, now)
         case WaitSource.LIMIT:
             return _stated(evidence, now)
         case WaitSource.MESSAGE:
-            return message_wait(evidence.body.message, headers, now=now)
+            return message_wait(evidence.body.message, evidence.headers, now=now)
         case WaitSource.NONE:
             return None
 

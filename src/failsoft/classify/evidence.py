@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from failsoft.classify.bodies import Body, Shape, read_body
 from failsoft.classify.exceptions import PROXY_ERRORS, chain_of, words_of
+from failsoft.classify.retry_after import LIMIT_PREFIXES
 from failsoft.classify.untrusted import HOSTILE, attribute, clip, status_number
 from failsoft.classify.wire_errors import StreamFailed, WireFailure
 
-__all__ = ["LIMIT_PREFIX", "Evidence", "gather", "read_headers"]
+__all__ = ["Evidence", "add_header", "gather", "read_headers"]
 
 
 _KEPT: Final = frozenset(
@@ -26,26 +27,34 @@ _KEPT: Final = frozenset(
         "x-amzn-errortype",
         "x-amzn-requestid",
         "x-request-id",
+        "x-should-retry",
     }
 )
-LIMIT_PREFIX: Final = "anthropic-ratelimit-"
-"""What the headers of a limit begin with."""
-
 _COUNT_LIMIT: Final = 500
 _VALUE_LIMIT: Final = 200
 
 
 def read_headers(raw: object) -> dict[str, str]:
-    """Names in lower case to values; of a repeated header the first. Takes mappings and pairs."""
+    """Names in lower case to values, those of a repeated header joined by ", " (RFC 9110, 5.3).
+
+    Takes mappings and pairs.
+    """
     found: dict[str, str] = {}
     try:
         for name, value in islice(_pairs(raw), _COUNT_LIMIT):
             key = (name if type(name) is str else clip(name, _VALUE_LIMIT)).lower()
-            if key in _KEPT or key.startswith(LIMIT_PREFIX):
-                found.setdefault(key, clip(value, _VALUE_LIMIT))
+            if key in _KEPT or key.startswith(LIMIT_PREFIXES):
+                add_header(found, key, clip(value, _VALUE_LIMIT))
     except HOSTILE:  # what was read until then stands
         pass
     return found
+
+
+def add_header(headers: dict[str, str], name: str, value: str) -> None:
+    """Add one line of a head; ``name`` is in lower case. A line said twice is said once."""
+    before = headers.setdefault(name, value)
+    if before != value:
+        headers[name] = f"{before}, {value}"
 
 
 def _pairs(raw: object) -> Iterable[Any]:
@@ -225,7 +234,8 @@ def _status(thing: object) -> int | None:
 
 def _request_id(thing: Any, body: Body, headers: Mapping[str, str]) -> str | None:
     known = (attribute(thing, "request_id"), body.request_id)
-    for value in (*(headers.get(name) for name in _ID_HEADERS), *known):
+    said = (headers.get(name, "").partition(",")[0] for name in _ID_HEADERS)
+    for value in (*said, *known):
         if isinstance(value, str) and _ID.fullmatch(value):
             return value
     return None

@@ -1,62 +1,110 @@
 """How long the provider asked us to wait, in seconds.
 
-``retry-after-ms`` > ``retry-after`` (seconds, decimal seconds or an HTTP date) > the latest reset
-of a limit that its own header says is exhausted. A date in the past is 0; rubbish and negative
-values are ignored. Dates are measured against the reply's own ``Date``, so that a wrong clock here
-does not matter; ``now`` (seconds since the epoch) is used only where the reply has none.
+``retry-after-ms`` > ``retry-after`` > the latest reset of a limit that its own header says is
+exhausted > a delay in the body > a sentence of the message. The longest of repeated headers counts.
+
+Each may be decimal seconds, a duration (``6m0s``, ``15ms``), an HTTP date, an RFC 3339 time or
+seconds since the epoch (10 digits). A ``retry-after`` in the past is 0, a reset in the past says
+nothing; negative and unreadable values are ignored. Times are measured against the reply's own
+``Date``, so that a wrong clock here does not matter; ``now`` (seconds since the epoch) is used only
+where the reply has none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Final
 
-from failsoft.classify.evidence import LIMIT_PREFIX
+__all__ = [
+    "LIMIT_PREFIXES",
+    "body_wait",
+    "exhausted_resets",
+    "exhausted_wait",
+    "header_wait",
+    "message_wait",
+    "sentence_wait",
+]
 
-__all__ = ["exhausted_limits", "exhausted_wait", "header_wait", "message_wait"]
+LIMIT_PREFIXES: Final = ("anthropic-ratelimit-", "x-ratelimit-", "ratelimit-")
+"""What the headers of a limit begin with, in lower case."""
 
 _LONGEST: Final = 366 * 86_400.0
 """A stated wait beyond a year is a mistake of the sender's and is ignored like other rubbish."""
 
 _DECIMAL = re.compile(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
-_LIMIT_HEADER = re.compile(LIMIT_PREFIX + r"(.+)-remaining")
+_EPOCH = re.compile(r"[1-9]\d{9}(?:\.\d{0,9})?", re.ASCII)
+_UNITS: Final = {
+    "d": 86_400.0,
+    "h": 3600.0,
+    "m": 60.0,
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ns": 1e-9,
+}
+_PIECE = re.compile(r"(\d{1,15}(?:\.\d{0,15})?)(ms|us|µs|ns|[dhms])", re.ASCII)
+_DURATION = re.compile(rf"(?:{_PIECE.pattern}){{1,8}}", re.ASCII)
+_LIMIT_STATE = re.compile(r"-(remaining|status)(?=-|$)")
+_COMMA = re.compile(r"(?<!day)(?<!Sun)(?<!Mon)(?<!Tue)(?<!Wed)(?<!Thu)(?<!Fri)(?<!Sat),")
+"""Between repeated headers; a comma after the name of a day is of an HTTP date."""
+
 _ACCESS_DATE = re.compile(
     r"(?i)(?:access|reset|resume|renew|again|until|after)\w*[^\d]{0,20}"
     r"(\d{4}-\d\d-\d\d)(?:(?:\s+at\s+|[t ])(\d\d:\d\d(?::\d\d)?))?"
+)
+_SENTENCE = re.compile(
+    r"\b(?:retry|try again) (?:after|in) (\d[\d.]{0,15})"
+    r"(?: ?(second|minute|hour)s?\b|((?:[dhms]|ms)(?![a-z])[\d.dhms]{0,30}))",
+    re.IGNORECASE | re.ASCII,
 )
 
 
 def header_wait(headers: Mapping[str, str], *, now: float) -> float | None:
     """``retry-after-ms``, else ``retry-after``; header names are lower case."""
-    milliseconds = _decimal(headers.get("retry-after-ms", ""))
+    several = (_decimal(value) for value in headers.get("retry-after-ms", "").split(","))
+    milliseconds = _longest(several)
     if milliseconds is not None:
         return _sane(milliseconds / 1000)
-    value = headers.get("retry-after", "").strip()
-    seconds = _decimal(value)
-    if seconds is not None:
-        return _sane(seconds)
-    return _until(_http_date(value), headers, now)
+    values = _COMMA.split(headers.get("retry-after", ""))
+    return _longest(_read(value, headers, now) for value in values)
 
 
 def exhausted_wait(headers: Mapping[str, str], *, now: float) -> float | None:
-    """The latest RFC 3339 reset among the limits that are exhausted; names are lower case."""
-    names = (f"anthropic-ratelimit-{name}-reset" for name in exhausted_limits(headers))
-    waits = [_until(_rfc3339(headers.get(name, "")), headers, now) for name in names]
-    return max((wait for wait in waits if wait is not None), default=None)
+    """The latest reset among the limits that are exhausted; header names are lower case."""
+    values = [headers.get(name, "") for name in exhausted_resets(headers)]
+    return _longest(_read(value, headers, now) for value in values) or None
 
 
-def exhausted_limits(headers: Mapping[str, str]) -> Iterator[str]:
-    """The limits (``requests``, ``input-tokens`` …) of which nothing remains."""
+def exhausted_resets(headers: Mapping[str, str]) -> Iterator[str]:
+    """The headers that name the resets of the limits of which nothing remains."""
     for name, value in headers.items():
-        if not name.startswith(LIMIT_PREFIX):  # which most are not
+        if not name.startswith(LIMIT_PREFIXES):  # which most are not
             continue
-        match = _LIMIT_HEADER.fullmatch(name)
-        if match and _decimal(value) == 0:
-            yield match[1]
+        state = _LIMIT_STATE.search(name)
+        if state is None:
+            continue
+        spent = value.strip() == "rejected" if state[1] == "status" else _decimal(value) == 0
+        if spent:
+            yield f"{name[: state.start()]}-reset{name[state.end() :]}"
+
+
+def body_wait(delay: str) -> float | None:
+    """A delay that a body names as such, a duration (``45.8s``); 0 says nothing."""
+    return _sane(_duration(delay)) or None
+
+
+def sentence_wait(message: str) -> float | None:
+    """The wait in "Please retry after 37 seconds", "try again in 6m0s" and the like."""
+    match = _SENTENCE.search(message)
+    if match is None:
+        return None
+    number, unit, more = match.groups()
+    return body_wait(f"{number}{unit[0].lower()}" if unit else f"{number}{more.rstrip('.')}")
 
 
 def message_wait(message: str, headers: Mapping[str, str], *, now: float) -> float | None:
@@ -67,13 +115,38 @@ def message_wait(message: str, headers: Mapping[str, str], *, now: float) -> flo
     return _until(_rfc3339(f"{match[1]}T{match[2] or '00:00'}Z"), headers, now)
 
 
+def _read(text: str, headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that one value stands for, whatever its form."""
+    text = text.strip()
+    if _EPOCH.fullmatch(text):
+        return _until(float(text), headers, now)
+    seconds = _decimal(text)
+    if seconds is None:
+        seconds = _duration(text)
+    if seconds is not None:
+        return _sane(seconds)
+    moment = _http_date(text)
+    return _until(_rfc3339(text) if moment is None else moment, headers, now)
+
+
+def _longest(waits: Iterable[float | None]) -> float | None:
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
 def _decimal(text: str) -> float | None:
     text = text.strip()
     return float(text) if _DECIMAL.fullmatch(text) else None
 
 
-def _sane(seconds: float) -> float | None:
-    return seconds if isfinite(seconds) and seconds <= _LONGEST else None
+def _duration(text: str) -> float | None:
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(text))
+
+
+def _sane(seconds: float | None) -> float | None:
+    fits = seconds is not None and isfinite(seconds) and seconds <= _LONGEST
+    return seconds if fits else None
 
 
 def _until(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:

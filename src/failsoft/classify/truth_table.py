@@ -46,9 +46,9 @@ __all__ = [
 # same, model, provider: may the same target, the next model, another provider be tried
 _TABLE: Final = """
 name              | category · reason                 | same       | model         | provider      | breaker  | fault    | scope   | sent  | wait    | signal
-overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 529, `overloaded_error`
+overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 529, `overloaded_error`
 server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 520 to 524, `api_error`, empty or HTML 5xx
-unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 503
+unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 503
 connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, reset, DNS
 stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error mid-stream
 conflict          | transient · conflict              | once       | no            | no            | no       | operator | target  | maybe | header  | 409
@@ -56,7 +56,7 @@ saturated         | transient · saturated             | own_queue  | no        
 all_open          | transient · all_open              | never      | no            | no            | no       | provider | target  | no    | none    | all targets open or benched past the deadline (category of what opened them)
 requests          | rate_limited · requests           | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, acceleration limit
 tokens            | rate_limited · tokens             | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, of a limit on tokens
-rate_limited      | rate_limited · rate_limited       | after_wait | yes           | yes           | bench    | operator | family  | no    | none    | 429 without a stated wait
+rate_limited      | rate_limited · rate_limited       | after_wait | yes           | yes           | bench    | operator | family  | no    | none    | 429 without a stated wait (benched when met again)
 upstream          | timeout · upstream                | once       | yes           | yes           | counts   | provider | target  | maybe | header  | 504, `timeout_error`, 408
 no_answer         | timeout · no_answer               | never      | yes           | yes           | counts   | provider | target  | maybe | none    | own first-content or idle timer after its full period, read timeout
 no_answer_short   | timeout · no_answer               | never      | yes           | yes           | no       | user     | target  | maybe | none    | own first-content or idle timer, shortened by the caller's limit
@@ -64,9 +64,9 @@ deadline          | timeout · deadline                | never      | no        
 deadline_passed   | timeout · deadline                | never      | no            | no            | no       | provider | target  | maybe | none    | deadline passed (or the last verdict's category)
 billing           | auth_error · billing              | never      | no            | yes           | park     | operator | account | no    | message | 429 spend limit, 402, 400 usage limit or credit balance, `insufficient_quota` and kin
 authentication    | auth_error · authentication       | never      | no            | yes           | park_key | operator | account | no    | none    | 401, no key
-permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403
+permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403, 451
 suspended         | auth_error · suspended            | never      | no            | no            | park     | operator | account | no    | none    | organization disabled or on hold
-connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, a redirect to another origin
+connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, 421, 426, a redirect to another origin
 wrong_address     | auth_error · wrong_address        | never      | no            | yes           | counts   | operator | host    | no    | none    | 404 that names no model, 405, 410
 model_unavailable | permanent · model_unavailable     | never      | yes           | yes           | park     | operator | target  | no    | none    | 404 for a model, `model_not_found`
 bad_request       | permanent · bad_request           | never      | no            | no            | no       | operator | target  | no    | none    | other 400, 415, 422 without policy reason, 431
@@ -91,9 +91,9 @@ class WaitSource(StrEnum):
 
     NONE = "none"
     HEADER = "header"
-    """``retry-after-ms``, else ``retry-after``."""
+    """``retry-after-ms``, else ``retry-after``, else a delay in the body."""
     LIMIT = "limit"
-    """The same, else the latest reset of an exhausted limit."""
+    """The same, but first the latest reset of an exhausted limit; else the error's message."""
     MESSAGE = "message"
     """A date in the error's message."""
 

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.status import Status
 from rich.text import Text
 
-from failsoft.cli.narration import timeline
+from failsoft.cli.narration import timeline, tries_in_words
 from failsoft.cli.options import ConfigFile, has_key, load
 from failsoft.cli.terminal import FAILED, CommandError, duration, errors, model_of, printable
 from failsoft.config.settings import Settings
@@ -83,7 +83,7 @@ def _price(dollars: float | None) -> str:
 
 def _summary(answer: Answer) -> Text:
     """Level, who answered, what it took."""
-    tries = f"{len(answer.attempts)} attempt{'' if len(answer.attempts) == 1 else 's'}"
+    tries = tries_in_words(len(answer.attempts))
     took = max((a.started_seconds + a.duration_seconds for a in answer.attempts), default=0.0)
     if answer.status == "success":
         how = f"answered by {model_of(answer.target or '')}"

@@ -30,7 +30,7 @@ from failsoft.telemetry.events import (
     StoreChanged,
 )
 
-__all__ = ["WORDS", "Narrator", "Sentence", "in_words", "sentence", "timeline"]
+__all__ = ["WORDS", "Narrator", "Sentence", "in_words", "sentence", "timeline", "tries_in_words"]
 
 
 WORDS = MappingProxyType(
@@ -77,6 +77,15 @@ def in_words(reason: str) -> str:
     return WORDS.get(reason, reason.replace("_", " "))
 
 
+def tries_in_words(attempts: int) -> str:
+    """How many attempts a request took."""
+    if not attempts:
+        return "no model was called"
+    return f"{attempts} attempt{'' if attempts == 1 else 's'}"
+
+
+# What keeps a request from every model, and is no failure of one.
+_OURS = frozenset({"saturated", "deadline"})
 _INSTEAD = {"cached": "a saved answer", "rule": "a prepared answer"}
 
 Sentence = tuple[str, str]
@@ -134,7 +143,7 @@ def _store(event: StoreChanged) -> Sentence:
 
 def _ended(event: RequestFinished) -> Sentence:
     took = duration(event.duration_seconds)
-    tries = f"{event.attempts} attempt{'' if event.attempts == 1 else 's'}"
+    tries = tries_in_words(event.attempts)
     if event.outcome == "success" and event.level in _INSTEAD:
         return f"given {_INSTEAD[event.level]} after {took}, {tries}", "bold yellow"
     if event.outcome == "success":
@@ -142,6 +151,8 @@ def _ended(event: RequestFinished) -> Sentence:
     if event.outcome == "cancelled":
         return f"the caller left after {took}", "dim"
     why = in_words(event.reason)
+    if not event.attempts and event.reason not in _OURS:
+        why = f"all were left out, the last because {why}"
     return f"failed after {took}, {tries}: {why}; the person got a notice", "bold red"
 
 

@@ -165,7 +165,10 @@ class RetrySettings(Section):
     )
     max_delay_seconds: float = setting(60.0, "the longest backoff", number(0, DAY))
     overloaded_min_seconds: float = setting(
-        1.0, "the least wait before an overloaded target is called again", number(0, DAY)
+        1.0,
+        "the least wait before a target is called again that was overloaded, "
+        "or limited its rate without a stated wait",
+        number(0, DAY),
     )
     strategy: Literal["fallback_first", "retry_first"] = setting(
         "fallback_first",
@@ -178,7 +181,10 @@ class RetrySettings(Section):
         choice("full", "quarter"),
     )
     rate_limit_default_seconds: float = setting(
-        30.0, "bench after a 429 that names no wait", number(0, 900), at_most="bench_max_seconds"
+        30.0,
+        "bench after a second 429 within 60 s that names no wait",
+        number(0, 900),
+        at_most="bench_max_seconds",
     )
     budget_ratio: float = setting(0.5, "retries as a share of requests", number(0, 1))
     budget_window_seconds: int = setting(10, "window of the retry budget", whole(1, 600))

@@ -46,8 +46,9 @@ class Answer(NamedTuple):
     speaks). ``text`` is what a model said, also where it was cut short (``finish`` is then
     ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
     none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
-    is known. ``left_out`` are targets that could not take the request. ``circuit_state`` is that of
-    the request's route.
+    is known, in an error the notice's countdown; ``retry_after`` what is said to a program, also
+    where a person has nothing to wait for. ``left_out`` are targets that could not take the
+    request. ``circuit_state`` is that of the request's route.
 
     ``wasted_tokens`` are those of attempts whose answers were not used, as far as the provider
     told: an attempt turned away before it began (a 529) tells none and costs nothing, one cut short
@@ -81,6 +82,7 @@ class Answer(NamedTuple):
     circuit_state: CircuitState = CircuitState.CLOSED
     suggested_actions: tuple[str, ...] = ()
     retry_in_seconds: float | None = None
+    retry_after: float | None = None
     cache_age_seconds: float | None = None
     link: str | None = None
 

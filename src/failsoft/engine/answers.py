@@ -65,7 +65,7 @@ def error_for(answer: Answer, cause: BaseException | None) -> AIError:
         notice=answer.notice,
         attempts=answer.attempts,
         request_id=answer.request_id,
-        retry_after=answer.retry_in_seconds,
+        retry_after=answer.retry_after,
     )
     error.__cause__ = cause
     return error
@@ -113,6 +113,7 @@ def served_answer(
         circuit_state=core.circuit_state(request.route),
         suggested_actions=speech.actions,
         retry_in_seconds=speech.retry_in_seconds,
+        retry_after=speech.retry_after,
         cache_age_seconds=served.age_seconds,
         link=served.link,
     )
@@ -174,6 +175,7 @@ def _failed(
         circuit_state=core.circuit_state(request.route),
         suggested_actions=speech.actions,
         retry_in_seconds=speech.retry_in_seconds,
+        retry_after=speech.retry_after,
     )
 
 
@@ -203,35 +205,36 @@ class Voice:
 
 
 class Speech(NamedTuple):
-    """What an answer that is not a model's own says to a person."""
+    """What an answer that is not a model's own says to a person, and to a program."""
 
     notice: Notice
     actions: tuple[str, ...]
     retry_in_seconds: float | None
+    retry_after: float | None
 
 
 def speech_of_failure(
     verdict: Verdict, voice: Voice, back_in: float | None, *, shown: bool = False
 ) -> Speech:
     """The words where nothing is served; ``back_in`` seconds, as far as anybody knows."""
+    wait = _MINIMAL_RETRY_SECONDS if back_in is None and not shown else back_in
     notice = notice_for(
         verdict,
         catalogue=voice.catalogue,
         reference=voice.reference,
         locale=voice.locale,
-        retry_in_seconds=back_in,
+        retry_in_seconds=wait,
         shown=shown,
     )
-    retry_in = _MINIMAL_RETRY_SECONDS if back_in is None else back_in
+    counted = notice.retry_countdown_seconds
     actions = suggested_actions(
         verdict,
         catalogue=voice.catalogue,
         locale=voice.locale,
-        # The words of one answer agree: where the notice counts down, they name the same time.
-        retry_in_seconds=notice.retry_countdown_seconds or retry_in,
+        retry_in_seconds=wait if counted is None else counted,
         links=voice.links,
     )
-    return Speech(notice, actions, retry_in if verdict.category in _PASSES else None)
+    return Speech(notice, actions, counted, wait if verdict.category in _PASSES else None)
 
 
 def speech_of_step(
@@ -248,7 +251,7 @@ def speech_of_step(
         age_seconds=served.age_seconds,
     )
     actions = voice.catalogue.actions(key, locale=voice.locale, seconds=wait, links=voice.links)
-    return Speech(notice, (served.action, *actions) if served.action else actions, wait)
+    return Speech(notice, (served.action, *actions) if served.action else actions, wait, wait)
 
 
 def _voice(core: Core, request: Request, catalogue: Catalogue) -> Voice:

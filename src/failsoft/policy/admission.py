@@ -30,6 +30,11 @@ __all__ = ["Gate", "Gates", "Held", "HostRow", "Leaders", "Permit"]
 # shown any number.
 _MOST_CALLERS = 1000
 
+# A second 429 without a stated wait benches within this time of the first. Calls that began less
+# than half a second after the first are of the same burst and have not met it again.
+_AGAIN_SECONDS = 60.0
+_BURST_SECONDS = 0.5
+
 
 class HostRow:
     """Counts connection failures in a row over all targets of one host.
@@ -45,6 +50,11 @@ class HostRow:
         self._count = 0
         self._began = 0.0
         self._lock = Lock()
+
+    @property
+    def failures(self) -> int:
+        """Connection failures in a row."""
+        return self._count
 
     def failed(self, now: float) -> bool:
         """Count a connection failure; whether the host is to be taken for dead."""
@@ -77,7 +87,7 @@ class HostRow:
 class Permit:
     """Leave to make one call. Must be given back with :meth:`Gates.finish`, exactly once counts."""
 
-    __slots__ = ("caller", "gate", "leases", "place", "ticket")
+    __slots__ = ("began", "caller", "gate", "leases", "place", "ticket")
 
     def __init__(
         self,
@@ -86,8 +96,11 @@ class Permit:
         place: Place,
         leases: list[tuple[Hold, Lease]],
         caller: Caller | None,
+        *,
+        began: float,
     ) -> None:
         self.gate = gate
+        self.began = began
         self.caller = caller
         self.ticket = ticket
         self.place = place
@@ -124,7 +137,7 @@ class Permit:
 class Gate:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("breaker", "bulkhead", "holds", "host", "share", "target")
+    __slots__ = ("_limited_at", "breaker", "bulkhead", "holds", "host", "share", "target")
 
     def __init__(
         self,
@@ -142,6 +155,7 @@ class Gate:
         self.holds = holds
         self.bulkhead = bulkhead
         self.host = host
+        self._limited_at = float("-inf")
 
     def admit(
         self, now: float, *, lease_seconds: float, caller: Caller | None = None
@@ -161,7 +175,7 @@ class Gate:
             early = self._early(caller)
             ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(ticket, Ticket):
-                return Permit(self, ticket, place, leases, caller)
+                return Permit(self, ticket, place, leases, caller, began=now)
             refusal = self._refusal(ticket)
         for hold, lease in leases:
             hold.done(lease, now, well=None)
@@ -184,6 +198,17 @@ class Gate:
         if found is None and self.bulkhead.full:
             return Refusal("full", float("inf"), None)
         return found
+
+    def limited_again(self, began: float, now: float) -> bool:
+        """Whether a call from ``began`` to ``now`` is the second to meet a limit within 60 s."""
+        first = self._limited_at
+        if now - first > _AGAIN_SECONDS:
+            self._limited_at = now
+            return False
+        again = began - first >= _BURST_SECONDS
+        if again:
+            self._limited_at = now
+        return again
 
     def forked(self) -> None:
         """Go on in a forked process: a lock may be held by a thread that is not there."""
@@ -345,7 +370,7 @@ class Gates:
             self._count_on_host(permit.gate, verdict, now)
         elif verdict.http_status is not None:
             permit.gate.host.alive()
-        self._hold(permit.gate.target, verdict, now)
+        self._hold(permit, verdict, now)
 
     def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
         """Bench the verdict's scope of ``target`` for ``seconds``."""
@@ -353,15 +378,18 @@ class Gates:
         granted = hold.bench(now, seconds, verdict)
         self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
 
-    def _hold(self, target: Target, verdict: Verdict, now: float) -> None:
+    def _hold(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        target = permit.gate.target
         if verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
             hold = self._scope(target, verdict.bench_scope)
             granted = hold.park(now, verdict)
             self._tell_held(hold, verdict.breaker, granted, verdict)
         elif verdict.breaker is BreakerEffect.BENCH:
-            default = self._settings.retry.rate_limit_default_seconds
-            wait = default if verdict.wait_seconds is None else verdict.wait_seconds
-            self.bench(target, wait, verdict, now)
+            wait = verdict.wait_seconds
+            if wait is None and permit.gate.limited_again(permit.began, now):
+                wait = self._settings.retry.rate_limit_default_seconds
+            if wait:
+                self.bench(target, wait, verdict, now)
 
     def _tell_held(
         self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
@@ -386,7 +414,7 @@ class Gates:
         """Open the breakers of all targets on that gate's host."""
         for breaker in {other.breaker for other in self if other.host is gate.host}:
             breaker.last_failure = verdict
-            breaker.trip(now, "host down")
+            breaker.trip(now, "host down", gate.host.failures)
 
     def _make(self, target: Target) -> Gate:
         found = self._circuits.get(target.circuit)

@@ -140,7 +140,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerStatus:
-    """A snapshot; counts are of the window, ``recovery_in_seconds`` runs to the next probe."""
+    """A snapshot; ``recovery_in_seconds`` runs to the next probe.
+
+    Counts are of the window, of one that is not closed those that opened it.
+    """
 
     state: CircuitState
     calls: int
@@ -182,6 +185,7 @@ class Breaker:
         self._decided = 0
         self._open_until = 0.0
         self._asked_until = 0.0
+        self._opened_by = (0, 0)  # calls, and those of them that failed
         self._reopened = 0
         self._leases: list[Ticket] = []
         self._probes_passed = 0
@@ -247,10 +251,13 @@ class Breaker:
             change = self._done(ticket, outcome, now, weight)
         self._tell(change)
 
-    def trip(self, now: float, reason: str) -> None:
-        """Open a closed breaker for what was learnt elsewhere (its host is down)."""
+    def trip(self, now: float, reason: str, failures: int = 0) -> None:
+        """Open a closed breaker for what was learnt elsewhere: its host failed so often."""
         with self._lock:
-            change = self._trip(now, reason) if self._state is CircuitState.CLOSED else None
+            closed = self._state is CircuitState.CLOSED
+            change = self._trip(now, reason) if closed else None
+            if closed:
+                self._opened_by = max(self._opened_by, (failures, failures))
         self._tell(change)
 
     def isolate(self) -> None:
@@ -272,7 +279,8 @@ class Breaker:
     def status(self, now: float) -> BreakerStatus:
         """A snapshot at ``now``."""
         with self._lock:
-            calls, failures = self._window.totals(now)
+            closed = self._state is CircuitState.CLOSED
+            calls, failures = self._window.totals(now) if closed else self._opened_by
             waiting = self._state is CircuitState.OPEN and not self._isolated
             return BreakerStatus(
                 state=self._state,
@@ -401,6 +409,8 @@ class Breaker:
         return self._open(now, reason)
 
     def _open(self, now: float, reason: str) -> Transition:
+        if self._state is CircuitState.CLOSED:
+            self._opened_by = self._window.totals(now)
         self._open_until = now + self._open_for(now, self._reopened)
         return self._move(CircuitState.OPEN, reason, self._open_until - now)
 
@@ -419,7 +429,9 @@ class Breaker:
         self._in_row = 0
         self._admitted = self._decided = 0
         self._window.clear()
-        if after is not CircuitState.CLOSED:
+        if after is CircuitState.CLOSED:
+            self._opened_by = (0, 0)
+        else:
             self._ramp.end()
         return change
 

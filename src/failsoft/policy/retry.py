@@ -5,10 +5,16 @@ from __future__ import annotations
 from random import Random
 from typing import Literal
 
-from failsoft.classify.verdict import RetrySame, Verdict
+from failsoft.classify.verdict import ErrorCategory, RetrySame, Verdict
 from failsoft.config.settings import RetrySettings
 
-__all__ = ["backoff_seconds", "seconds_to_wait", "with_upward_jitter", "worth_another"]
+__all__ = [
+    "backoff_seconds",
+    "not_before",
+    "seconds_to_wait",
+    "with_upward_jitter",
+    "worth_another",
+]
 
 
 # 2**30 seconds is 34 years: past any cap, and still exact as a float.
@@ -55,6 +61,20 @@ def worth_another(verdict: Verdict, calls: int) -> bool:
     return verdict.retry_same is not RetrySame.NEVER
 
 
+def not_before(
+    stated: float | None, backoff: float, rng: Random, *, fits: float = float("inf")
+) -> float:
+    """Seconds to wait: ``backoff``, and at least the wait that the provider ``stated``.
+
+    A stated wait, jittered upward, is a floor under the backoff and never replaces it, so that
+    ``retry-after: 0`` does not remove the backoff. Neither the jitter nor the backoff makes a wait
+    longer than ``fits`` seconds where the stated wait itself is not.
+    """
+    if stated is None:
+        return backoff
+    return max(with_upward_jitter(stated, rng, fits=fits), min(backoff, fits))
+
+
 def seconds_to_wait(
     verdict: Verdict,
     calls: int,
@@ -65,19 +85,19 @@ def seconds_to_wait(
 ) -> float:
     """Seconds before the same target may be called again, after ``calls`` calls of it.
 
-    The provider's own wait, jittered upward, else a backoff. The jitter never makes a wait longer
-    than ``fits`` seconds where the wait itself is not.
+    A backoff, and at least the provider's own wait; see :func:`not_before` for ``fits``.
     """
-    least = settings.overloaded_min_seconds if verdict.reason == "overloaded" else 0.0
-    if verdict.wait_seconds is not None:
-        return with_upward_jitter(max(least, verdict.wait_seconds), rng, fits=fits)
-    if verdict.retry_same is RetrySame.AFTER_WAIT:
-        return with_upward_jitter(settings.rate_limit_default_seconds, rng, fits=fits)
-    wait = backoff_seconds(
+    backoff = backoff_seconds(
         calls - 1,
         base=settings.base_delay_seconds,
         cap=settings.max_delay_seconds,
         rng=rng,
         jitter=settings.jitter,
     )
-    return max(least, wait)
+    if verdict.reason == "overloaded" or _limited_without_hint(verdict):
+        backoff = max(settings.overloaded_min_seconds, backoff)
+    return not_before(verdict.wait_seconds, backoff, rng, fits=fits)
+
+
+def _limited_without_hint(verdict: Verdict) -> bool:
+    return verdict.category is ErrorCategory.RATE_LIMITED and not verdict.wait_seconds

@@ -79,7 +79,10 @@ class LedBreaker(Breaker):
         with self._lock:
             closed = self._state is CircuitState.CLOSED
             reason = trips(self._settings, counts) if closed else None
-            return None if reason is None else (self._open_for(now, self._reopened), reason)
+            if reason is None:
+                return None
+            self._opened_by = (counts.calls, counts.failures)
+            return self._open_for(now, self._reopened), reason
 
     def seen(self) -> BreakerSeen:
         """What it has itself, to be merged where its leader knows less."""

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from failsoft.classify.evidence import add_header
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
 from failsoft.providers import payload
@@ -68,7 +69,9 @@ class WireReply:
         self._response = response
         self._body = response.content
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: dict[str, str] = {}
+        for name, value in response.headers.items():
+            add_header(self.headers, name.lower(), value)
         self.read = response.content.readany
 
     @property
@@ -145,6 +148,7 @@ class AnthropicWire:
     def __init__(self, settings: ProviderSettings) -> None:
         self._url = settings.base_url.rstrip("/") + "/v1/messages"
         self._sessions = SessionPerLoop(self._url)
+        self._fresh = SessionPerLoop(self._url, kept_alive=False)
         self._allowed = frozenset(URL(each).origin() for each in settings.follow_redirects_to or ())
         key = settings.api_key or settings.auth_token
         self._key = {"authorization": f"Bearer {key}"} if key else {}
@@ -165,11 +169,13 @@ class AnthropicWire:
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Idempotent."""
         await self._sessions.aclose()
+        await self._fresh.aclose()
 
     async def _send(self, call: ProviderCall) -> WireReply:
         headers = self._headers(call.headers)
         body = payload.encode({**call.body, "model": call.target.model, "stream": True})
-        session, url = await self._sessions.get(), URL(self._url)
+        sessions, url = self._fresh if call.fresh else self._sessions, URL(self._url)
+        session = await sessions.get()
         for _ in range(_MOST_REDIRECTS + 1):
             data = io.BytesIO(body)  # bytes would be written in one go, however large
             response = await session.post(url, data=data, headers=headers, allow_redirects=False)

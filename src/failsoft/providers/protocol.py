@@ -47,7 +47,8 @@ class ProviderCall(NamedTuple):
     ``headers`` are extra request headers of the caller (betas and the like). ``request_id`` and
     ``number`` say which attempt of which request it is; nothing of them is sent. ``seconds`` is the
     longest silence that is waited through, ``max_bytes`` the largest answer, decompressed: a larger
-    one is a :class:`~failsoft.classify.wire_errors.BadReply`.
+    one is a :class:`~failsoft.classify.wire_errors.BadReply`. ``fresh`` asks for a connection that
+    was not used before: one that the other side has just closed leaves open whether it was sent.
     """
 
     target: Target
@@ -57,6 +58,7 @@ class ProviderCall(NamedTuple):
     number: int = 1
     seconds: float | None = None
     max_bytes: int = MAX_ANSWER_BYTES
+    fresh: bool = False
 
 
 class Reply(Protocol):

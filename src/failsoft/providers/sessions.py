@@ -41,14 +41,16 @@ class SessionPerLoop:
     Proxy and certificates come from the environment as they do for the provider's SDK:
     ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` (also in lower case),
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, read when a session is made. There is no limit on
-    connections and no timeout of any kind: the caller governs both. Cookies are not kept, so that
+    connections and no timeout of any kind: the caller governs both. Where they are not
+    ``kept_alive`` every request has a connection of its own. Cookies are not kept, so that
     no two requests can be linked by one. Raises :class:`~failsoft.errors.SettingError` where the
     proxy for ``url`` is none that can be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, kept_alive: bool = True) -> None:
         _proxy_for(url)  # what is wrong with it is said here, and not at the first call
         self._url = url
+        self._kept_alive = kept_alive
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._holders: dict[
             asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]
@@ -79,7 +81,9 @@ class SessionPerLoop:
 
     def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=_certificates_for(self._url)),
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=_certificates_for(self._url), force_close=not self._kept_alive
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             response_class=_Reply,
             cookie_jar=aiohttp.DummyCookieJar(),

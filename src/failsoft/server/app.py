@@ -102,7 +102,9 @@ def describe_stream() -> dict[str, Any]:
         "summary": "Ask one question, read the answer while it comes",
         "description": _STREAM,
         "operation_id": "chat_stream",
-        "openapi_extra": _request(),
+        "openapi_extra": _request(
+            _header("Last-Event-ID", "integer", "With a known key: the last event that was read.")
+        ),
         "responses": {
             200: {"description": "The answer's events.", "content": events},
             **_refusals(),
@@ -201,7 +203,7 @@ def _refusals() -> dict[int | str, Any]:
     return {status: {"description": why, "content": content} for status, why in reasons.items()}
 
 
-def _request() -> dict[str, Any]:
+def _request(*more: dict[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {"required": True, "content": _content(_JSON, Question)},
         "parameters": [
@@ -220,6 +222,7 @@ def _request() -> dict[str, Any]:
                 "[;after=5]`.",
             ),
             _header("X-Simulate-Token", "string", "The right to it, where one is needed."),
+            *more,
         ],
     }
 

@@ -25,6 +25,7 @@ from failsoft.server.validation import (
     Question,
     fingerprint_of,
     idempotency_key,
+    last_event_id,
     read_deadline,
     read_question,
 )
@@ -66,10 +67,14 @@ class Chat:
                 intent, arguments = await self._read(
                     request, request_id, caller, stream=stream, simulation=simulation, take=take
                 )
+                after = last_event_id(request.headers) if intent.key is not None else 0
                 ai = service.simulations.engine(simulation)
                 found, started = await self._desk.open(intent, arguments, ai)
                 if stream:
-                    reply = self._replies.stream(found, held.pop_all(), replayed=not started)
+                    seen = 0 if started else after  # the events of a run of its own are all new
+                    reply = self._replies.stream(
+                        found, held.pop_all(), after=seen, replayed=not started
+                    )
                 else:
                     again = not started
                     reply = await self._replies.whole(found, request.receive, replayed=again)

@@ -51,4 +51,5 @@ def _failed(
         circuit_state=ai.circuit_state,
         suggested_actions=words.actions(key, locale=locale, seconds=seconds),
         retry_in_seconds=seconds,
+        retry_after=seconds,
     )

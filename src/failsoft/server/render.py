@@ -94,7 +94,7 @@ def status_of(answer: Answer) -> int:
 def retry_after(answer: Answer) -> int | None:
     """Whole seconds for ``Retry-After``, where the answer is that there is none right now."""
     now_unavailable = status_of(answer) == HTTPStatus.SERVICE_UNAVAILABLE
-    return _whole(answer.retry_in_seconds) if now_unavailable else None
+    return _whole(answer.retry_after) if now_unavailable else None
 
 
 class Render:

@@ -212,6 +212,7 @@ def _step(served: Served, verdict: Verdict, voice: Voice, back_in: float | None)
         verdict=verdict,
         suggested_actions=speech.actions,
         retry_in_seconds=speech.retry_in_seconds,
+        retry_after=speech.retry_after,
         cache_age_seconds=served.age_seconds,
         link=served.link,
     )
@@ -230,4 +231,5 @@ def _message(verdict: Verdict, voice: Voice, back_in: float | None) -> Answer:
         error_category=verdict.category,
         suggested_actions=speech.actions,
         retry_in_seconds=speech.retry_in_seconds,
+        retry_after=speech.retry_after,
     )

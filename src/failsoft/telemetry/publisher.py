@@ -86,11 +86,16 @@ class Tally:
         }
 
     def rates(self, at: float) -> Mapping[str, Any]:
-        """Over the five minutes up to ``at`` (monotonic seconds): requests, and shares of them."""
+        """Over the five minutes up to ``at`` (monotonic seconds): counts, and shares of requests.
+
+        ``failed`` and ``fallback`` are of ``requests``; a share is from 0 to 1.
+        """
         requests, failed = self._requests.totals(at)
         fell_back, _ = self._fallbacks.totals(at)
         return {
             "requests": requests,
-            "failed": round(failed / requests, 4) if requests else 0.0,
-            "fallback": round(fell_back / requests, 4) if requests else 0.0,
+            "failed": failed,
+            "failed_share": round(failed / requests, 4) if requests else 0.0,
+            "fallback": fell_back,
+            "fallback_share": round(fell_back / requests, 4) if requests else 0.0,
         }

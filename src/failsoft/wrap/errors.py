@@ -69,7 +69,7 @@ def _out_of_time(answer: Answer) -> bool:
 
 
 def _not_called(answer: Answer, request: httpx2.Request) -> BaseException:
-    verdict, seconds = answer.verdict, answer.retry_in_seconds
+    verdict, seconds = answer.verdict, answer.retry_after
     status = (verdict.http_status if verdict else None) or HTTPStatus.SERVICE_UNAVAILABLE
     when = "" if seconds is None else f"; a call may succeed in {seconds:.0f} s"
     why = f" after {verdict}" if verdict else ""

@@ -13,7 +13,7 @@ from anthropic import APIRequest
 from failsoft.classify import classify
 from failsoft.classify.verdict import RetrySame
 from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.policy.retry import backoff_seconds, with_upward_jitter
+from failsoft.policy.retry import backoff_seconds, not_before
 
 __all__ = ["Others"]
 
@@ -84,6 +84,5 @@ class Others:
         stated = verdict.wait_seconds
         if verdict.retry_same is RetrySame.NEVER or (stated or 0) > _LONGEST_STATED_SECONDS:
             return None
-        if stated is not None:
-            return with_upward_jitter(stated, self._rng)
-        return backoff_seconds(retry, base=_BASE_SECONDS, cap=_LONGEST_SECONDS, rng=self._rng)
+        backoff = backoff_seconds(retry, base=_BASE_SECONDS, cap=_LONGEST_SECONDS, rng=self._rng)
+        return not_before(stated, backoff, self._rng)
