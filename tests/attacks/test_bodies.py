@@ -1,16 +1,22 @@
 """Bodies that are large, or hold up everybody else while they are read."""
 
 import asyncio
+import contextlib
 import json
+import socket
+from collections import Counter
 
 import pytest
-from server_kit import FakeProvider, assistant, call
+import uvloop
+from server_kit import FakeProvider, assistant, call, uvicorn_of
 
 from failsoft.server import create_app
 from failsoft.server.body import BodyBytes
+from failsoft.server.http_connection import BoundedConnection
 from failsoft.server.problem import Problem
 
 MEGABYTE = 1024 * 1024
+HEAD = b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
 
 
 def app(*steps, **server):
@@ -81,3 +87,50 @@ def test_what_a_request_held_is_given_back_however_it_ends():
                 take(41)
     with bodies.held() as take:
         take(100)
+
+
+class ReadByTurn(Counter):
+    """Counts the bytes that connections receive in each turn of the running loop."""
+
+    def __init__(self, monkeypatch):
+        super().__init__()
+        self._turn = 0
+        receive = BoundedConnection.data_received
+
+        def counted(connection, data):
+            self[self._turn] += len(data)
+            receive(connection, data)
+
+        monkeypatch.setattr(BoundedConnection, "data_received", counted)
+
+    async def count(self):
+        while True:
+            self._turn += 1
+            await asyncio.sleep(0)
+
+
+def test_a_turn_of_the_loop_reads_one_piece_of_a_refused_body(monkeypatch):
+    """uvloop alone reads the same socket again and again while anything is there."""
+    reads = ReadByTurn(monkeypatch)
+
+    async def pour():
+        loop = asyncio.get_running_loop()
+        async with uvicorn_of(app()) as (port, _), asyncio.timeout(30):
+            with contextlib.closing(socket.create_connection(("127.0.0.1", port))) as peer:
+                peer.setblocking(False)
+                peer.send(HEAD % (8 * MEGABYTE))
+                reply = await loop.sock_recv(peer, 65536)
+                counting = asyncio.create_task(reads.count())
+                left = memoryview(bytes(8 * MEGABYTE))
+                while left:
+                    with contextlib.suppress(BlockingIOError):
+                        while left:  # as much as the system takes
+                            left = left[peer.send(left) :]
+                    await asyncio.sleep(0)
+                while reads.total() < 8 * MEGABYTE:  # noqa: ASYNC110 - each turn is counted
+                    await asyncio.sleep(0)
+                counting.cancel()
+                return reply
+
+    assert uvloop.run(pour()).startswith(b"HTTP/1.1 413")
+    assert max(reads.values()) <= 256_000
