@@ -19,7 +19,7 @@ from benchmarks.crowd import LocalRedis, local_redis
 from failsoft.chaos.simulator import Simulator
 from failsoft.chaos.tcp_proxy import FaultProxy
 
-__all__ = ["Reply", "ask", "disk_faults", "not_tried", "redis_faults", "until_up"]
+__all__ = ["DISK_FAULTS", "Reply", "ask", "disk_faults", "not_tried", "redis_faults", "until_up"]
 
 KEYS, TIMES, STREAMS = 10, 3, 5
 BACK_SECONDS = 30.0
@@ -161,8 +161,8 @@ def _redis_faults(redis: LocalRedis, proxy: FaultProxy) -> Mapping[str, tuple[Ac
     }
 
 
-async def disk_faults() -> AsyncIterator[Row]:
-    """Faults of the disk under SQLite, one after another, by libfiu."""
+async def disk_faults(faults: Mapping[str, str] = DISK_FAULTS) -> AsyncIterator[Row]:
+    """Faults of the disk under SQLite, one after another, by libfiu; its command for each."""
     if shutil.which("fiu-ctrl") is None:
         yield not_tried("the disk of SQLite", "fiu-utils")
         return
@@ -170,7 +170,7 @@ async def disk_faults() -> AsyncIterator[Row]:
         prefix = f"{folder}/ctrl"
         environ = {"LD_PRELOAD": PRELOAD, "FIU_CTRL_FIFO": prefix}
         async with serving(SLOW, **environ) as (service, simulator):
-            for name, fault in DISK_FAULTS.items():
+            for name, fault in faults.items():
                 begin = _after_writes(service, _control(prefix, service, fault))
                 point = fault.partition("name=")[2].partition(",")[0]
                 end = _control(prefix, service, f"disable name={point}")
