@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -22,57 +24,76 @@ __all__ = ["asks", "cancelled", "cut_streams", "garbled_streams", "killed"]
 
 SDK_HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
 
+# Of what was shown, so much may be missing in the log after a kill.
+BEHIND_SECONDS = 0.25
+
 
 async def killed(streams: int) -> AsyncIterator[Row]:
     """Streams that are open when their process is killed: each is found again, as far as it was."""
-    async with serving("*=latency;first_content_ms=50;between_events_ms=400") as (service, _):
+    async with serving("*=latency;first_content_ms=50;between_events_ms=200") as (service, _):
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
             found = await asyncio.gather(*(_open(http, service.url, n) for n in range(streams)))
             await asyncio.sleep(1.0)
+            at = time.monotonic()
             await service.stop()
             shown = {request_id: await reading for request_id, reading in found}
             await service.start()
             counted: Counter[str] = Counter()
-            for request_id, text in shown.items():
-                counted[await _after(http, service.url, request_id, text)] += 1
+            missing = 0.0
+            for request_id, texts in shown.items():
+                status, since = await _after(http, service.url, request_id, texts)
+                counted[status] += 1
+                missing = max(missing, at - since)
     cut, whole = counted["interrupted"], counted["done"]
-    told = f"{cut} interrupted with their text, {whole} done before, {streams - cut - whole} lost"
-    good = cut + whole == streams
+    told = (
+        f"{cut} interrupted with their text, {whole} done before, {streams - cut - whole} lost; "
+        f"the log was {missing * 1000:.0f} ms behind"
+    )
+    good = cut + whole == streams and missing <= BEHIND_SECONDS
     yield f"kill -9 with {streams} open streams", "once", told, mark(good)
+
+
+Shown = list[tuple[float, str]]
 
 
 async def _open(
     http: aiohttp.ClientSession, url: str, number: int
-) -> tuple[str, asyncio.Task[str]]:
+) -> tuple[str, asyncio.Task[Shown]]:
     headers = {"idempotency-key": f"k{number}"}
     body = {"message": f"What is {number}?"}
     reply = await http.post(f"{url}/api/chat/stream", json=body, headers=headers)
     return reply.headers["x-request-id"], asyncio.create_task(_shown(reply))
 
 
-async def _shown(reply: aiohttp.ClientResponse) -> str:
-    raw = b""
+async def _shown(reply: aiohttp.ClientResponse) -> Shown:
+    """Each text, and when it was shown."""
+    shown: Shown = []
     with contextlib.suppress(aiohttp.ClientError):
-        async for chunk in reply.content.iter_any():
-            raw += chunk
-    lines = [
-        line[6:] for line in raw.decode().split("\n") if line.startswith('data: {"type":"text"')
-    ]
-    return "".join(json.loads(line)["text"] for line in lines if line.endswith("}"))
+        async for line in reply.content:
+            if line.startswith(b'data: {"type":"text"') and line.endswith(b"}\n"):
+                shown.append((time.monotonic(), json.loads(line[6:])["text"]))
+    return shown
 
 
-async def _after(http: aiohttp.ClientSession, url: str, request_id: str, shown: str) -> str:
-    """What became of it. The last 250 ms of what was shown may be missing in the log."""
+async def _after(
+    http: aiohttp.ClientSession, url: str, request_id: str, shown: Shown
+) -> tuple[str, float]:
+    """What became of it, and when the first text was shown that the log does not have."""
     for _ in range(100):
         async with http.get(f"{url}/api/requests/{request_id}") as reply:
             state = await reply.json()
         if state.get("status") not in ("queued", "running"):
             break
         await asyncio.sleep(0.1)
-    kept = state.get("text", "")
-    same = shown.startswith(kept) and len(kept) >= len(shown) * 0.5
-    return str(state.get("status")) if same else "text lost"
+    kept = str(state.get("text", ""))
+    for moment, text in shown:
+        if not kept:
+            return str(state.get("status")), moment
+        if not kept.startswith(text):
+            return "text lost", math.inf
+        kept = kept.removeprefix(text)
+    return str(state.get("status")), math.inf
 
 
 @contextlib.asynccontextmanager
