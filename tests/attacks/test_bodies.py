@@ -89,19 +89,19 @@ def test_what_a_request_held_is_given_back_however_it_ends():
         take(100)
 
 
-class ReadByTurn(Counter):
-    """Counts the bytes that connections receive in each turn of the running loop."""
+class BytesByTurn(Counter):
+    """Counts the bytes that a method of connections is given in each turn of the running loop."""
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, method):
         super().__init__()
         self._turn = 0
-        receive = BoundedConnection.data_received
+        work = getattr(BoundedConnection, method)
 
         def counted(connection, data):
             self[self._turn] += len(data)
-            receive(connection, data)
+            work(connection, data)
 
-        monkeypatch.setattr(BoundedConnection, "data_received", counted)
+        monkeypatch.setattr(BoundedConnection, method, counted)
 
     async def count(self):
         while True:
@@ -111,7 +111,7 @@ class ReadByTurn(Counter):
 
 def test_a_turn_of_the_loop_reads_one_piece_of_a_refused_body(monkeypatch):
     """uvloop alone reads the same socket again and again while anything is there."""
-    reads = ReadByTurn(monkeypatch)
+    reads = BytesByTurn(monkeypatch, "data_received")
 
     async def pour():
         loop = asyncio.get_running_loop()
@@ -134,3 +134,25 @@ def test_a_turn_of_the_loop_reads_one_piece_of_a_refused_body(monkeypatch):
 
     assert uvloop.run(pour()).startswith(b"HTTP/1.1 413")
     assert max(reads.values()) <= 256_000
+
+
+async def test_chunks_of_one_byte_are_parsed_a_little_at_a_time_and_not_for_ever(monkeypatch):
+    parsed = BytesByTurn(monkeypatch, "_parse")
+    head = HEAD.partition(b"content-length")[0] + b"transfer-encoding: chunked\r\n\r\n"
+    tiny = b"1\r\n \r\n" * 100_000
+    async with uvicorn_of(app(body_limit_bytes=1024)) as (port, _), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        counting = asyncio.create_task(parsed.count())
+        writer.write(head)
+        for _ in range(10):
+            writer.write(tiny)
+            await writer.drain()
+        reply = await reader.read(65536)
+        assert reply.startswith(b"HTTP/1.1 413")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):  # closed, since nobody reads the rest
+                pass
+        counting.cancel()
+        writer.close()
+    assert max(parsed.values()) <= 16 * 1024
+    assert parsed.total() < 2 * MEGABYTE
