@@ -30,6 +30,8 @@ explore: $(VENV)/.dev
 
 # What docs/reliability.md says, tried anew and written there: ten minutes.
 attacks: $(VENV)/.dev
+	@sh scripts/programs.sh redis-server:redis-server fiu-utils:fiu-ctrl || \
+		echo "Without it the table says what was not tried." >&2
 	@$(BIN)/python -m benchmarks.attacks --write
 
 lint: $(VENV)/.dev

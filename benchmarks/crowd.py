@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -52,6 +53,16 @@ class LocalRedis:
         if process is not None:
             process.kill()
             process.wait()
+
+    def freeze(self) -> None:
+        """Stop it as it is: connections stay open, nothing is answered."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def scripts(self) -> int:
         """How many scripts were run so far."""

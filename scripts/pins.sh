@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements/*.txt anew from pyproject.toml, and the pins of the benchmarks against peers from
-# their *.in: exact versions with hashes, no index named.
+# Write requirements/*.txt anew from pyproject.toml, and the pins of what the benchmarks install apart
+# from their *.in: exact versions with hashes, no index named.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -16,6 +16,6 @@ compile pyproject.toml requirements/build.in requirements/uv.in $service --extra
 # shellcheck disable=SC2086
 compile pyproject.toml requirements/build.in requirements/uv.in $service --group dev -o requirements/dev.txt
 compile --group pyproject.toml:docs requirements/uv.in -o requirements/docs.txt
-for peers in benchmarks/peers/pins/*.in; do
-    compile "$peers" -o "${peers%.in}.txt"
+for apart in benchmarks/*/pins/*.in; do
+    compile "$apart" -o "${apart%.in}.txt"
 done

@@ -19,17 +19,17 @@ FOLDER = ROOT / ".peers"
 OWN = "failsoft"  # the environment that runs the benchmark
 
 
-def python_of(environment: str) -> str:
-    """The interpreter of an environment with what its pins name."""
+def python_of(environment: str, folder: Path = PINS) -> str:
+    """The interpreter of an environment with what its pins in ``folder`` name."""
     if environment == OWN:
         return sys.executable
-    pins = PINS / f"{environment}.txt"
-    folder, python = FOLDER / environment, FOLDER / environment / "bin" / "python"
-    made = folder / ".made"  # of these pins, and whole
+    pins = folder / f"{environment}.txt"
+    place, python = FOLDER / environment, FOLDER / environment / "bin" / "python"
+    made = place / ".made"  # of these pins, and whole
     print_of = hashlib.sha256(pins.read_bytes()).hexdigest()
     if not made.exists() or made.read_text() != print_of:
-        print(f"making {folder.relative_to(ROOT)} ...", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603 - our own
+        print(f"making {place.relative_to(ROOT)} ...", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)  # noqa: S603 - our own
         subprocess.run(_install(str(python), str(pins)), check=True)  # noqa: S603 - pinned by hashes
         made.write_text(print_of)
     return str(python)

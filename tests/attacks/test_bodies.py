@@ -1,16 +1,22 @@
 """Bodies that are large, or hold up everybody else while they are read."""
 
 import asyncio
+import contextlib
 import json
+import socket
+from collections import Counter
 
 import pytest
-from server_kit import FakeProvider, assistant, call
+import uvloop
+from server_kit import FakeProvider, assistant, call, uvicorn_of
 
 from failsoft.server import create_app
 from failsoft.server.body import BodyBytes
+from failsoft.server.http_connection import BoundedConnection
 from failsoft.server.problem import Problem
 
 MEGABYTE = 1024 * 1024
+HEAD = b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
 
 
 def app(*steps, **server):
@@ -81,3 +87,72 @@ def test_what_a_request_held_is_given_back_however_it_ends():
                 take(41)
     with bodies.held() as take:
         take(100)
+
+
+class BytesByTurn(Counter):
+    """Counts the bytes that a method of connections is given in each turn of the running loop."""
+
+    def __init__(self, monkeypatch, method):
+        super().__init__()
+        self._turn = 0
+        work = getattr(BoundedConnection, method)
+
+        def counted(connection, data):
+            self[self._turn] += len(data)
+            work(connection, data)
+
+        monkeypatch.setattr(BoundedConnection, method, counted)
+
+    async def count(self):
+        while True:
+            self._turn += 1
+            await asyncio.sleep(0)
+
+
+def test_a_turn_of_the_loop_reads_one_piece_of_a_refused_body(monkeypatch):
+    """uvloop alone reads the same socket again and again while anything is there."""
+    reads = BytesByTurn(monkeypatch, "data_received")
+
+    async def pour():
+        loop = asyncio.get_running_loop()
+        async with uvicorn_of(app()) as (port, _), asyncio.timeout(30):
+            with contextlib.closing(socket.create_connection(("127.0.0.1", port))) as peer:
+                peer.setblocking(False)
+                peer.send(HEAD % (8 * MEGABYTE))
+                reply = await loop.sock_recv(peer, 65536)
+                counting = asyncio.create_task(reads.count())
+                left = memoryview(bytes(8 * MEGABYTE))
+                while left:
+                    with contextlib.suppress(BlockingIOError):
+                        while left:  # as much as the system takes
+                            left = left[peer.send(left) :]
+                    await asyncio.sleep(0)
+                while reads.total() < 8 * MEGABYTE:  # noqa: ASYNC110 - each turn is counted
+                    await asyncio.sleep(0)
+                counting.cancel()
+                return reply
+
+    assert uvloop.run(pour()).startswith(b"HTTP/1.1 413")
+    assert max(reads.values()) <= 256_000
+
+
+async def test_chunks_of_one_byte_are_parsed_a_little_at_a_time_and_not_for_ever(monkeypatch):
+    parsed = BytesByTurn(monkeypatch, "_parse")
+    head = HEAD.partition(b"content-length")[0] + b"transfer-encoding: chunked\r\n\r\n"
+    tiny = b"1\r\n \r\n" * 100_000
+    async with uvicorn_of(app(body_limit_bytes=1024)) as (port, _), asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        counting = asyncio.create_task(parsed.count())
+        writer.write(head)
+        for _ in range(10):
+            writer.write(tiny)
+            await writer.drain()
+        reply = await reader.read(65536)
+        assert reply.startswith(b"HTTP/1.1 413")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):  # closed, since nobody reads the rest
+                pass
+        counting.cancel()
+        writer.close()
+    assert max(parsed.values()) <= 16 * 1024
+    assert parsed.total() < 2 * MEGABYTE

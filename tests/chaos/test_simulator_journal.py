@@ -117,6 +117,18 @@ async def test_a_client_that_leaves_is_noted(
         await until(lambda: real.requests[0].outcome == "client_gone")
 
 
+async def test_a_client_that_leaves_during_a_write_is_no_error(
+    http: aiohttp.ClientSession, sim: Simulator, monkeypatch: Any, caplog: Any
+) -> None:
+    async def leave(*_: Any) -> web.StreamResponse:
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr("failsoft.chaos.simulator.server._answered", leave)
+    await (await http.post("/v1/messages", json=BODY)).read()
+    assert sim.requests[0].outcome == "client_gone"
+    assert [line for line in caplog.records if line.levelname == "ERROR"] == []
+
+
 async def _read(http: aiohttp.ClientSession, url: str, *, stream: bool) -> None:
     async with http.post(f"{url}/v1/messages", json={**BODY, "stream": stream}) as reply:
         await reply.read()

@@ -58,6 +58,19 @@ async def test_what_is_not_there_is_told_plainly(method, path, status):
         assert reply.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/chat", {"POST"}),
+        ("/api/requests/req_1", {"DELETE", "GET", "HEAD"}),
+        ("/api/requests/req_1/stream", {"GET", "HEAD"}),
+    ],
+)
+async def test_every_method_of_an_address_is_told(path, methods):
+    reply = await call(service("Hi."), path, method="PUT")
+    assert (reply.status, set(reply.headers["allow"].split(", "))) == (405, methods)
+
+
 async def test_other_sites_are_not_let_in():
     reply = await call(
         service("Hi."), body={"message": "?"}, headers={"origin": "https://evil.example"}
@@ -111,6 +124,10 @@ async def test_the_schema_tells_the_truth():
     asked = post["requestBody"]["content"]["application/json"]["schema"]
     assert asked["additionalProperties"] is False
     assert asked["required"] == ["message"]
+    assert (asked["properties"]["message"]["minLength"], (await ask(app, message="")).status) == (
+        1,
+        422,
+    )
     assert set(asked["properties"]) == {
         *("message", "history", "system", "model", "max_tokens", "route", "locale", "metadata")
     }
@@ -121,6 +138,7 @@ async def test_the_schema_tells_the_truth():
     assert set(refused.json) == set(told["schema"]["properties"])
     streamed = schema["paths"]["/api/chat/stream"]["post"]["responses"]["200"]["content"]
     assert (await stream(app)).headers["content-type"].partition(";")[0] in streamed
+    assert [form["itemSchema"]["required"] for form in streamed.values()] == [["data"]]
 
 
 class Links(HTMLParser):

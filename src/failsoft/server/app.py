@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from failsoft.config.settings import Settings
@@ -71,6 +72,17 @@ retryable, action, error, error_category, suggested_actions, retry_in_seconds?, 
 """
 
 
+# Of one event, as OpenAPI 3.2 and FastAPI have it.
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "data": {"type": "string", "description": "JSON, or `[DONE]`."},
+    },
+    "required": ["data"],
+}
+
+
 def describe_chat() -> dict[str, Any]:
     """``POST /api/chat``."""
     answer, failure = _content(_JSON, AnswerBody), _content(_JSON, FailureBody)
@@ -96,7 +108,7 @@ def describe_chat() -> dict[str, Any]:
 
 def describe_stream() -> dict[str, Any]:
     """``POST /api/chat/stream``."""
-    events = {_EVENTS: {"schema": {"type": "string"}}}
+    events = {_EVENTS: {"itemSchema": _EVENT}}
     problem = _content(_PROBLEM, ProblemBody)
     return {
         "summary": "Ask one question, read the answer while it comes",
@@ -140,9 +152,11 @@ def describe_cancel() -> dict[str, Any]:
 
 def describe_resume() -> dict[str, Any]:
     """``GET /api/requests/{request_id}/stream``."""
-    events = {_EVENTS: {"schema": {"type": "string"}}}
+    events = {_EVENTS: {"itemSchema": _EVENT}}
     problem = _content(_PROBLEM, ProblemBody)
-    last = _header("Last-Event-ID", "integer", "The last event that was read; none for all.")
+    last = _header(
+        "Last-Event-ID", "integer", "The last event that was read; none for all.", minimum=0
+    )
     return {
         "summary": "Join the stream of a request, or go on reading it",
         "description": _STREAM,
@@ -207,13 +221,15 @@ def _request(*more: dict[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {"required": True, "content": _content(_JSON, Question)},
         "parameters": [
-            _header("X-Request-Deadline-Ms", "number", "Milliseconds left, above 0."),
+            _header("X-Request-Deadline-Ms", "number", "Milliseconds left.", exclusiveMinimum=0),
             _header("Accept-Language", "string", "The language of notices without a `locale`."),
             _header(
                 "Idempotency-Key",
                 "string",
                 "One for each thing to be done: sent again, it "
                 "joins the request or gives its answer again.",
+                minLength=1,
+                maxLength=255,
             ),
             _header(
                 "X-Simulate-Error",
@@ -227,8 +243,9 @@ def _request(*more: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _header(name: str, kind: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": kind}}
+def _header(name: str, kind: str, description: str, **bounds: int) -> dict[str, Any]:
+    schema = {"type": kind, **bounds}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 def _content(media_type: str, kind: type) -> dict[str, Any]:
@@ -345,12 +362,12 @@ def _routes(
     """
     chat, requests, health = Chat(service, desk), Requests(service, desk), Health(service, desk)
     routes = _Router(redirect_slashes=False, lifespan=_draining(service, desk))
+    runs: dict[str, dict[str, _Run]] = {}
 
     def add(method: str, path: str, work: Work, description: dict[str, Any]) -> None:
         run = endpoint(work, ai=service.ai, render=service.render, principal=principal)
-        if direct:
-            routes.add_route(path, run, methods=[method])
-        routes.add_api_route(path, run, methods=[method], **description)
+        runs.setdefault(path, {})[method] = run
+        routes.add_api_route(path, run, methods=[method], response_class=Response, **description)
 
     add("POST", "/api/chat", chat.answer, describe_chat())
     add("POST", "/api/chat/stream", chat.stream, describe_stream())
@@ -358,7 +375,22 @@ def _routes(
     add("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume())
     add("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel())
     add("GET", "/api/health/ai", health.show, describe_health())
+    if direct:
+        for path, methods in runs.items():
+            routes.routes.insert(0, Route(path, _by_method(methods), methods=list(methods)))
     return routes
+
+
+_Run = Callable[..., Awaitable[Response]]
+
+
+def _by_method(runs: dict[str, _Run]) -> _Run:
+    """One route for all methods of a path, so that 405 lists all of them in ``Allow``."""
+
+    async def run(request: Request) -> Response:
+        return await runs["GET" if request.method == "HEAD" else request.method](request)
+
+    return run
 
 
 def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: Web) -> None:

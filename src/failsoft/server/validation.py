@@ -78,7 +78,9 @@ def _said(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_whole_text)]
-Said = Annotated[Text, AfterValidator(_said)]
+Said = Annotated[
+    Text, AfterValidator(_said), Field(json_schema_extra={"minLength": 1, "pattern": r"\S"})
+]
 
 
 class _Strict(BaseModel):

@@ -16,7 +16,7 @@ from aiohttp import web
 from failsoft.chaos.simulator.answer import BadCallError
 from failsoft.chaos.simulator.connection import RECORD, as_response
 from failsoft.chaos.simulator.control import CONTROL_PREFIX, control_routes
-from failsoft.chaos.simulator.journal import Journal, Record
+from failsoft.chaos.simulator.journal import Journal, Outcome, Record
 from failsoft.chaos.simulator.messages import MessagesApi
 from failsoft.chaos.simulator.passthrough import Upstream
 from failsoft.chaos.simulator.script import Board, Step, load_script
@@ -89,12 +89,18 @@ class _Noting:
             response = await _answered(request, handler, record)
             if record.outcome == "open":
                 await self._finish(request, response, record)
-        except (asyncio.CancelledError, ConnectionError):
-            record.outcome = "cut" if self._stopping else "client_gone"
+        except asyncio.CancelledError:
+            record.outcome = self._broken_off()
             raise
+        except ConnectionError:  # raised again, aiohttp would log it as an error of the simulator
+            record.outcome = self._broken_off()
+            return web.Response()
         finally:
             record.ended_s = self._clock.now()
         return response
+
+    def _broken_off(self) -> Outcome:
+        return "cut" if self._stopping else "client_gone"
 
     async def _finish(
         self, request: web.Request, response: web.StreamResponse, record: Record

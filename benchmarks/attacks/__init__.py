@@ -1,0 +1,1 @@
+"""What is tried against failsoft: each kind of attack in one module."""
