@@ -10,6 +10,7 @@ overloaded:        transient · overloaded           | yes yes yes counts provid
 server_error:      transient · server_error         | yes yes yes counts provider | target maybe
 unavailable:       transient · unavailable          | yes yes yes counts provider | target maybe
 connection:        transient · connection           | yes no yes counts network | host maybe
+hung_up:           transient · connection           | yes yes yes counts network | host maybe
 stream_cut:        transient · stream_cut           | yes yes yes counts network | target maybe
 conflict:          transient · conflict             | once no no no operator | target maybe
 saturated:         transient · saturated            | own_queue no no no operator | target no

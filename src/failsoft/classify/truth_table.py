@@ -49,8 +49,9 @@ name              | category · reason                 | same       | model     
 overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 529, `overloaded_error`
 server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 520 to 524, `api_error`, empty or HTML 5xx
 unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 503
-connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, reset, DNS
-stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error mid-stream
+connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, DNS
+hung_up           | transient · connection            | yes        | yes           | yes           | counts   | network  | host    | maybe | none    | reset or closed before the reply's head, on a connection that stood
+stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error after the reply's head
 conflict          | transient · conflict              | once       | no            | no            | no       | operator | target  | maybe | header  | 409
 saturated         | transient · saturated             | own_queue  | no            | no            | no       | operator | target  | no    | none    | pool timeout, bulkhead or its queue full
 all_open          | transient · all_open              | never      | no            | no            | no       | provider | target  | no    | none    | all targets open or benched past the deadline (category of what opened them)
