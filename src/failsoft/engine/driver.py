@@ -48,6 +48,7 @@ class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
     first_content_at: float | None = None
+    _soft_end = False
     _request_id: str | None = None
 
     def __init__(
@@ -101,6 +102,7 @@ class LiveAttempt:
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         async for event in exchange:
             if not event.content:
+                self._soft_end = event.type == "soft_end"
                 continue
             if watch.content():
                 self.first_content_at = watch.last_content_at
@@ -135,6 +137,7 @@ class LiveAttempt:
             usage=usage if isinstance(usage, dict) else {},
             provider_request_id=self._request_id,
             changes=self._changes,
+            soft_end=self._soft_end,
         )
 
 
