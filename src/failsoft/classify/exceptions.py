@@ -20,7 +20,7 @@ from traceback import walk_tb
 from typing import Final, NamedTuple
 
 from failsoft.classify.untrusted import HOSTILE, attribute, clip
-from failsoft.classify.wire_errors import BadReply, StreamCut, TimedOut, Timer
+from failsoft.classify.wire_errors import BadReply, EmptyAnswer, StreamCut, TimedOut, Timer
 
 __all__ = ["PROXY_ERRORS", "Cause", "chain_of", "read_causes", "words_of"]
 
@@ -126,6 +126,8 @@ def _own(chain: Chain) -> Cause | None:
             return Cause(_own_timer(link))
         if isinstance(link, StreamCut):
             return Cause("stream_cut")
+        if isinstance(link, EmptyAnswer):
+            return Cause("thought_only" if link.thought else "empty_answer")
         if isinstance(link, BadReply):
             return Cause("bad_reply")
     return None

@@ -79,6 +79,8 @@ bad_call          | permanent · bad_call              | never      | no        
 content_policy    | content_policy · content_policy   | never      | no            | no            | no       | user     | target  | maybe | none    | 400 or 422 with a content or policy reason, output blocked by a content filter
 refusal           | content_policy · refusal          | never      | opt_in        | no            | no       | user     | target  | maybe | none    | `stop_reason: refusal`, `finish_reason: content_filter`
 bad_reply         | unknown · bad_reply               | once       | yes           | yes           | counts   | provider | target  | maybe | none    | 200 with HTML, cut JSON, no events
+empty_answer      | unknown · empty_answer            | never      | yes           | yes           | no       | provider | target  | maybe | none    | a whole answer without a visible character, where text is shown
+thought_only      | permanent · thought_only          | never      | no            | no            | no       | operator | target  | maybe | none    | `max_tokens` spent on thought alone, where text is shown
 edge              | unknown · edge                    | once       | yes           | yes           | counts   | network  | host    | no    | header  | 401, 403 with a page in place of the API's own body
 unknown           | unknown · unknown                 | once       | yes           | yes           | counts   | provider | target  | maybe | header  | anything else, with a status of 500 or more, or none
 unknown_status    | unknown · unknown                 | never      | yes           | yes           | no       | provider | target  | maybe | none    | anything else, with a status below 500

@@ -226,7 +226,9 @@ class AnthropicExchange:
             return self._failure(ReplyFailed, "an error in the body of a 200", fields)
         if kind not in ("message", None) or not isinstance(fields.get("content"), list):
             what = f"neither a stream nor a message came (content-type {self._content_type!r})"
-            return self._failure(BadReply, what, body[:_ERROR_BODY_LIMIT])
+            # A message without content is no evidence of how it ended.
+            said = None if kind == "message" else body[:_ERROR_BODY_LIMIT]
+            return self._failure(BadReply, what, said)
         self._plain = fields
         self._waiting.append(_PLAIN)
         self._complete = True
