@@ -18,7 +18,8 @@ class Attempt(NamedTuple):
     ``started_seconds`` is counted from the request's start, ``wait_seconds`` is what the request
     waited just before; ``verdict`` is ``None`` on success; ``shown_chars`` is the text a person had
     already been given; ``usage`` the provider's own figures, as far as they arrived; ``changes``
-    what was altered in the request to suit the target.
+    what was altered in the request to suit the target; ``soft_end``
+    tells that the answer was whole but its stream did not end.
     """
 
     number: int
@@ -34,3 +35,4 @@ class Attempt(NamedTuple):
     usage: Mapping[str, Any]
     provider_request_id: str | None
     changes: tuple[str, ...] = ()
+    soft_end: bool = False

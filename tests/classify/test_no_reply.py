@@ -20,7 +20,7 @@ from replay import (
     wire_failure,
 )
 
-from failsoft.classify import BenchScope, BreakerEffect, Sent, classify
+from failsoft.classify import BenchScope, BreakerEffect, NextModel, Sent, classify
 
 PLAIN = "overloaded_529"  # any recording that is not a stream: the SDK's plain call is made
 CLIENTS = pytest.mark.parametrize(
@@ -85,15 +85,72 @@ async def test_gone_after_the_request_was_sent(client, serve):
         verdict = verdict_on(await client(url, PLAIN))
     assert str(verdict) == "transient · connection"
     assert verdict.sent is Sent.MAYBE
+    # The host is there, so its next model may answer; it is the host's breaker that counts.
+    assert verdict.try_next_model is NextModel.YES
+    assert verdict.bench_scope is BenchScope.HOST
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+BROKEN_BODIES = {
+    "length, after the head": (HEAD + b"content-length: 999\r\n\r\n", b""),
+    "length, within": (HEAD + b"content-length: 999\r\n\r\n", b"{"),
+    "chunks, after the head": (HEAD + b"transfer-encoding: chunked\r\n\r\n", b""),
+    "chunks, within": (HEAD + b"transfer-encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
+}
+
+
+@pytest.mark.parametrize("on_aiohttp", [False, True])
+@pytest.mark.parametrize("end", [reset, hang_up])
+@pytest.mark.parametrize("how", BROKEN_BODIES)
+async def test_whatever_breaks_after_the_head_is_a_cut_stream(on_aiohttp, how, end):
+    (head, body), head_is_in = BROKEN_BODIES[how], asyncio.Event()
+
+    async def note(_response):
+        head_is_in.set()
+
+    async def serve(reader, writer):
+        writer.write(head)
+        await head_is_in.wait()  # a reset overtakes what was not read yet
+        writer.write(body)
+        await writer.drain()
+        await end(reader, writer)
+
+    kind = anthropic.DefaultAioHttpClient if on_aiohttp else anthropic.DefaultAsyncHttpxClient
+    http_client = kind(verify=TRUSTS_NOBODY, event_hooks={"response": [note]})
+    async with server(serve) as url:
+        failure = await sdk_failure(url, PLAIN, http_client)
+    verdict = verdict_on(failure)
+    assert isinstance(failure, anthropic.APIConnectionError)
+    assert str(verdict) == "transient · stream_cut"
+    assert verdict.sent is Sent.MAYBE
+    assert verdict.try_next_model is NextModel.YES
+
+
+@pytest.mark.parametrize("status", [200, 529])
+def test_a_plain_call_without_a_loop_that_breaks_within_the_body_is_a_cut_stream(status):
+    class Broken(httpx2.SyncByteStream):
+        def __iter__(self):
+            yield b"{"
+            raise httpx2.ReadError("[Errno 104] Connection reset by peer")
+
+    http_client = httpx2.Client(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(status, stream=Broken()))
+    )
+    with (
+        anthropic.Anthropic(api_key="k", max_retries=0, http_client=http_client) as client,
+        pytest.raises(anthropic.APIConnectionError) as caught,
+    ):
+        client.messages.create(model=MODEL, **REQUEST)
+    assert str(verdict_on(caught.value)) == "transient · stream_cut"
 
 
 @CLIENTS
-async def test_a_body_that_is_shorter_than_announced(client):
-    reply = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+async def test_chunks_that_are_none_break_off_after_the_head(client):
+    reply = HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n"
     async with server(broken_off(reply)) as url:
         verdict = verdict_on(await client(url, PLAIN))
-    assert str(verdict) == "transient · stream_cut"
-    assert verdict.sent is Sent.MAYBE
+    assert str(verdict) in {"unknown · bad_reply", "transient · stream_cut"}
+    assert verdict.try_next_model is NextModel.YES
 
 
 @CLIENTS
@@ -122,7 +179,7 @@ async def test_tls_to_a_port_that_speaks_none(client):
 async def test_a_reply_that_is_not_http(client):
     async with server(broken_off(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as url:
         verdict = verdict_on(await client(url, PLAIN))
-    assert str(verdict) in {"unknown · bad_reply", "transient · connection"}
+    assert str(verdict) == "unknown · bad_reply"
     assert verdict.breaker is BreakerEffect.COUNTS
 
 

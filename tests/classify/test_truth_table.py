@@ -10,6 +10,7 @@ overloaded:        transient · overloaded           | yes yes yes counts provid
 server_error:      transient · server_error         | yes yes yes counts provider | target maybe
 unavailable:       transient · unavailable          | yes yes yes counts provider | target no
 connection:        transient · connection           | yes no yes counts network | host maybe
+hung_up:           transient · connection           | yes yes yes counts network | host maybe
 stream_cut:        transient · stream_cut           | yes yes yes counts network | target maybe
 conflict:          transient · conflict             | once no no no operator | target maybe
 saturated:         transient · saturated            | own_queue no no no operator | target no
@@ -38,6 +39,8 @@ bad_call:          permanent · bad_call             | never no no no operator |
 content_policy:    content_policy · content_policy  | never no no no user | target maybe
 refusal:           content_policy · refusal         | never opt_in no no user | target maybe
 bad_reply:         unknown · bad_reply              | once yes yes counts provider | target maybe
+empty_answer:      unknown · empty_answer           | never yes yes no provider | target maybe
+thought_only:      permanent · thought_only         | never no no no operator | target maybe
 edge:              unknown · edge                   | once yes yes counts network | host no
 unknown:           unknown · unknown                | once yes yes counts provider | target maybe
 unknown_status:    unknown · unknown                | never yes yes no provider | target maybe

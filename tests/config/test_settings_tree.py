@@ -59,7 +59,8 @@ def test_a_choice_lists_what_is_allowed(value):
     ("chain", "said"),
     [
         ((), "it is empty"),
-        (("claude-opus-5-5",), "entry 1 is 'claude-opus-5-5'"),
+        (("claude opus",), "entry 1 is 'anthropic/claude opus'"),
+        (("a", "anthropic/a"), "entry 2 is 'anthropic/a' again"),
         (("anthropic/a", ""), "entry 2 is ''"),
         (("anthropic/a", "/a"), "entry 2 is '/a'"),
         (("anthropic/",), "entry 1 is 'anthropic/'"),
@@ -74,7 +75,8 @@ def test_a_chain_says_which_entry_is_wrong(chain, said):
     with pytest.raises(SettingError) as caught:
         Settings(chain=chain)
     assert str(caught.value) == (
-        f"chain: must be a list of provider/model, at least one and each once; {said}"
+        f"chain: must be a list of models, as name or provider/model, "
+        f"at least one and each once; {said}"
     )
 
 

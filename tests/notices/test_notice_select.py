@@ -38,7 +38,9 @@ TRUTH_TABLE = [
     ("auth_error", "suspended"),
     ("content_policy", "content_policy"),
     ("content_policy", "refusal"),
+    ("permanent", "thought_only"),
     ("unknown", "bad_reply"),
+    ("unknown", "empty_answer"),
     ("unknown", "unknown"),
 ]
 

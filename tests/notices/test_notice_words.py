@@ -19,6 +19,7 @@ SITUATIONS = (
     "saturated.given_up",
     "too_large.given_up",
     "context_too_long.given_up",
+    "thought_only.given_up",
     "model_unavailable.given_up",
     "refusal.given_up",
     "interrupted.retry",
@@ -90,6 +91,7 @@ def test_a_lower_level_counts_down_even_where_the_wait_is_not_known(catalogue, k
         ("refusal", "content_policy"),
         ("too_large", "permanent"),
         ("context_too_long", "permanent"),
+        ("thought_only", "permanent"),
         ("model_unavailable", "permanent"),
     ],
 )

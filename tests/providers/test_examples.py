@@ -5,11 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from failsoft.providers import anthropic_stream as assemble
-from failsoft.providers import sse
+from failsoft.providers import anthropic_message, sse
 
 
-@pytest.mark.parametrize("module", [assemble, sse], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [anthropic_message, sse], ids=lambda module: module.__name__)
 def test_examples(module: ModuleType) -> None:
     result = doctest.testmod(module)
 

@@ -167,6 +167,12 @@ def test_a_stream_cut_short_and_what_it_wasted(metrics):
     assert value(metrics, "wasted_cost_usd_total") == 0.25
 
 
+def test_whole_answers_whose_stream_did_not_end_are_counted(metrics):
+    metrics(attempt())
+    metrics(attempt(soft_end=True))
+    assert value(metrics, "soft_ends_total", target=BEST) == 1
+
+
 def test_a_series_begins_with_what_it_counts(metrics):
     metrics(request())
     metrics(attempt())

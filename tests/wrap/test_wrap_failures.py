@@ -137,6 +137,29 @@ async def test_an_open_breaker_answers_at_once(kind):
 
 @KINDS
 @pytest.mark.parametrize(
+    ("fault", "verdict"),
+    [
+        ("reset", "transient · connection"),
+        ("cut;after=3", "transient · stream_cut"),
+        ("close", "transient · stream_cut"),
+        ("eof", "unknown · bad_reply"),
+        ("cut_json", "unknown · bad_reply"),
+        ("empty", "unknown · bad_reply"),
+        ("html;status=200", "unknown · bad_reply"),
+    ],
+)
+async def test_a_plain_reply_that_breaks_off_goes_to_the_next_model_at_once(kind, fault, verdict):
+    async with wrapped(kind, f"{OPUS}={fault}", chain=[SONNET]) as use:
+        message = await create(use)
+        assert (message.model, use.models) == (SONNET, [OPUS, SONNET])
+        raw = await use.do(lambda client: client.messages.with_raw_response.create(**QUESTION))
+        broken, whole = answer_of(raw).attempts
+        assert str(broken.verdict) == verdict
+        assert (whole.outcome, whole.wait_seconds) == ("success", 0)
+
+
+@KINDS
+@pytest.mark.parametrize(
     "fault", ["529", "hang", "error_event;after=0", "cut_json", "ping_only;every_ms=20"]
 )
 async def test_before_the_first_content_a_stream_goes_on_to_the_next_model(kind, fault):

@@ -16,10 +16,11 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from traceback import walk_tb
 from typing import Final, NamedTuple
 
 from failsoft.classify.untrusted import HOSTILE, attribute, clip
-from failsoft.classify.wire_errors import BadReply, StreamCut, TimedOut, Timer
+from failsoft.classify.wire_errors import BadReply, EmptyAnswer, StreamCut, TimedOut, Timer
 
 __all__ = ["PROXY_ERRORS", "Cause", "chain_of", "read_causes", "words_of"]
 
@@ -27,6 +28,7 @@ PROXY_ERRORS: Final = frozenset({"ClientHttpProxyError", "ProxyError"})
 """aiohttp's and httpx's exceptions about a proxy that opened no tunnel."""
 
 _LONGEST_CHAIN: Final = 16
+_LONGEST_TRACE: Final = 100
 _WORDS_LIMIT: Final = 2_000
 
 _UNREACHABLE = frozenset(
@@ -39,9 +41,8 @@ _UNREACHABLE = frozenset(
         errno.EADDRNOTAVAIL,
     }
 )
-_BROKEN = frozenset(
-    {errno.ECONNABORTED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.ETIMEDOUT}
-)
+_HUNG_UP = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPIPE})
+_BROKEN = _HUNG_UP | {errno.ENOTCONN, errno.ETIMEDOUT}
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 _NOT_CONNECTED_WORDS = (  # what asyncio and anyio say of several addresses at once
@@ -58,6 +59,7 @@ _NO_KEY_WORDS = (
 )
 _CLOSED_WORDS = ("client has been closed", "session is closed", "event loop is closed")
 _CUT_WORDS = ("incomplete", "without sending complete", "without response body", "payload is not")
+_NOT_HTTP_WORDS = ("illegal status line", "illegal header line", "receive buffer too long")
 _TLS_BROKE_WORDS = ("eof", "close notify", "bad record mac", "internal error", "timed out")
 _TLS_BROKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
@@ -124,6 +126,8 @@ def _own(chain: Chain) -> Cause | None:
             return Cause(_own_timer(link))
         if isinstance(link, StreamCut):
             return Cause("stream_cut")
+        if isinstance(link, EmptyAnswer):
+            return Cause("thought_only" if link.thought else "empty_answer")
         if isinstance(link, BadReply):
             return Cause("bad_reply")
     return None
@@ -194,7 +198,7 @@ def _is_httpcore_connect(link: BaseException) -> bool:
 def _not_connected(chain: Chain) -> Cause | None:
     # An SDK on aiohttp shows a hang-up after sending by these names too: nothing is proven.
     if {"ConnectTimeout", "ConnectError", "WriteTimeout"} & chain.names:
-        return Cause("connection")
+        return Cause(_lost(chain))
     return None
 
 
@@ -209,10 +213,32 @@ def _cut(chain: Chain) -> Cause | None:
     } & chain.names
     if not broken:
         return None
-    # Before the first byte of the reply the SDKs wrap these; mid-stream they let them through.
+    # The SDKs wrap what breaks before the head and within a plain body, and nothing mid-stream.
     before = "APIConnectionError" in chain.names or "without sending a response" in chain.words
-    late = any(word in chain.words for word in _CUT_WORDS)
-    return Cause("connection" if before and not late else "stream_cut")
+    late = any(word in chain.words for word in _CUT_WORDS) or any(map(_in_body, chain.links))
+    if late or not before:
+        return Cause("stream_cut")
+    return Cause("bad_reply" if any(word in chain.words for word in _NOT_HTTP_WORDS) else "hung_up")
+
+
+def _in_body(link: BaseException) -> bool:
+    """Whether it was raised while httpx read the body of a reply: its head was in."""
+    trace = attribute(link, "__traceback__")
+    for frame, _ in islice(walk_tb(trace), _LONGEST_TRACE):
+        code = frame.f_code
+        if code.co_name in ("read", "aread") and "self" in code.co_varnames:
+            names = (kind.__name__ for kind in type(frame.f_locals.get("self")).__mro__)
+            if "Response" in names:
+                return True
+    return False
+
+
+def _lost(chain: Chain) -> str:
+    """Whether it was a host that took the connection: its other models may well answer."""
+    kinds = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
+    known = "ServerDisconnectedError" in chain.names or _has_errno(chain, _HUNG_UP)
+    hung_up = known or any(isinstance(link, kinds) for link in chain.links)
+    return "hung_up" if hung_up else "connection"
 
 
 def _no_answer(chain: Chain) -> Cause | None:
@@ -260,7 +286,7 @@ def _broken(chain: Chain) -> Cause | None:
     names = {"APIConnectionError", "ClientConnectionError", "ConnectionError", "NetworkError"}
     tls = any(isinstance(link, ssl.SSLError) for link in chain.links)
     if tls or names & chain.names or _has_errno(chain, _BROKEN):
-        return Cause("connection")
+        return Cause(_lost(chain))
     return None
 
 

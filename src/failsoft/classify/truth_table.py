@@ -49,8 +49,9 @@ name              | category · reason                 | same       | model     
 overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 529, `overloaded_error`
 server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 520 to 524, `api_error`, empty or HTML 5xx
 unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 503
-connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, reset, DNS
-stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error mid-stream
+connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, DNS
+hung_up           | transient · connection            | yes        | yes           | yes           | counts   | network  | host    | maybe | none    | reset or closed before the reply's head, on a connection that stood
+stream_cut        | transient · stream_cut            | yes        | yes           | yes           | counts   | network  | target  | maybe | none    | stream ended without its terminal event, protocol or read error after the reply's head
 conflict          | transient · conflict              | once       | no            | no            | no       | operator | target  | maybe | header  | 409
 saturated         | transient · saturated             | own_queue  | no            | no            | no       | operator | target  | no    | none    | pool timeout, bulkhead or its queue full
 all_open          | transient · all_open              | never      | no            | no            | no       | provider | target  | no    | none    | all targets open or benched past the deadline (category of what opened them)
@@ -78,6 +79,8 @@ bad_call          | permanent · bad_call              | never      | no        
 content_policy    | content_policy · content_policy   | never      | no            | no            | no       | user     | target  | maybe | none    | 400 or 422 with a content or policy reason, output blocked by a content filter
 refusal           | content_policy · refusal          | never      | opt_in        | no            | no       | user     | target  | maybe | none    | `stop_reason: refusal`, `finish_reason: content_filter`
 bad_reply         | unknown · bad_reply               | once       | yes           | yes           | counts   | provider | target  | maybe | none    | 200 with HTML, cut JSON, no events
+empty_answer      | unknown · empty_answer            | never      | yes           | yes           | no       | provider | target  | maybe | none    | a whole answer without a visible character, where text is shown
+thought_only      | permanent · thought_only          | never      | no            | no            | no       | operator | target  | maybe | none    | `max_tokens` spent on thought alone, where text is shown
 edge              | unknown · edge                    | once       | yes           | yes           | counts   | network  | host    | no    | header  | 401, 403 with a page in place of the API's own body
 unknown           | unknown · unknown                 | once       | yes           | yes           | counts   | provider | target  | maybe | header  | anything else, with a status of 500 or more, or none
 unknown_status    | unknown · unknown                 | never      | yes           | yes           | no       | provider | target  | maybe | none    | anything else, with a status below 500

@@ -5,6 +5,7 @@
      ├── StreamFailed    an ``error`` event inside a stream that began with 200
      ├── StreamCut       the stream ended, or broke, before its terminal event
      ├── BadReply        a 200 that is not a reply: HTML, cut JSON, no events at all
+     ├── EmptyAnswer     a complete answer that shows a person nothing
      ├── Stopped         a complete answer that is no answer: refusal, context window exceeded
      └── TimedOut        one of failsoft's own timers fired
 
@@ -20,6 +21,7 @@ from typing import Any
 
 __all__ = [
     "BadReply",
+    "EmptyAnswer",
     "ReplyFailed",
     "Stopped",
     "StreamCut",
@@ -64,6 +66,17 @@ class StreamCut(WireFailure):
 
 class BadReply(WireFailure):
     """A 200 whose body is no reply: an HTML page, cut JSON, no events at all."""
+
+
+class EmptyAnswer(WireFailure):
+    """A complete answer without a visible character, where a person is to see one.
+
+    ``thought`` tells that ``max_tokens`` were spent on thought alone.
+    """
+
+    def __init__(self, detail: str, *, thought: bool) -> None:
+        super().__init__(detail)
+        self.thought = thought
 
 
 class Stopped(WireFailure):

@@ -145,8 +145,8 @@ def api_address() -> Kind:
 
 
 def target_list() -> Kind:
-    """Make a chain: targets in order, best first."""
-    return _list_of("provider/model", valid_target)
+    """Make a chain: targets in order, best first; a model alone is one of Anthropic's."""
+    return _list_of("models, as name or provider/model", valid_target, _full_target)
 
 
 def model_list() -> Kind:
@@ -196,6 +196,10 @@ def valid_target(name: str) -> bool:
     return name.isprintable() and re.fullmatch(r"[\w.-]+/[^\s,]+", name) is not None
 
 
+def _full_target(name: str) -> str:
+    return f"anthropic/{name}" if name and "/" not in name else name
+
+
 def _valid_model(name: str) -> bool:
     return name.isprintable() and re.fullmatch(r"[^\s,]+", name) is not None
 
@@ -204,9 +208,11 @@ def _valid_host(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", name) is not None
 
 
-def _list_of(entries: str, valid: Callable[[str], bool]) -> Kind:
+def _list_of(
+    entries: str, valid: Callable[[str], bool], full: Callable[[str], str] = _as_it_is
+) -> Kind:
     def check(value: object) -> tuple[str, ...]:
-        found = _texts(value)
+        found = tuple(map(full, _texts(value)))
         if not found:
             raise ValueError("it is empty")
         for place, entry in enumerate(found, start=1):

@@ -400,3 +400,10 @@ class Settings(Section):
     def effective_stream_deadline_seconds(self) -> float:
         """By when a stream must have begun: ``deadline_seconds`` caps it too."""
         return min(self.stream_deadline_seconds, self.deadline_seconds)
+
+
+def checked_settings(given: object) -> Settings | None:
+    """``given``, if it is what it should be; raises :class:`~failsoft.errors.SettingError`."""
+    if given is None or isinstance(given, Settings):
+        return given
+    raise SettingError("settings", f"must be a failsoft.Settings; it is {type(given).__name__}")

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from failsoft.config.loading import load_settings
-from failsoft.config.settings import Settings
+from failsoft.config.settings import Settings, checked_settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.answers import error_for
 from failsoft.engine.deadline import monotonic, request_times
@@ -88,7 +88,7 @@ class Failsoft:
         rng: Random | None = None,
     ) -> None:
         known = {"anthropic", *(providers or ())}
-        self.settings = settings or load_settings(providers=known).settings
+        self.settings = checked_settings(settings) or load_settings(providers=known).settings
         self.notices = Catalogue.load(self.settings.notices_dir)
         self._closing: list[Callable[[float], Awaitable[None]]] = []
         self._core = Core(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from failsoft.attempt import Attempt, AttemptOutcome
 from failsoft.classify import classify
 from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
+from failsoft.classify.wire_errors import EmptyAnswer
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.report import Reporter
 from failsoft.engine.request import Request, fit, may_have_effects
@@ -41,6 +42,13 @@ from failsoft.providers.protocol import Exchange, ProviderCall
 __all__ = ["Driver", "Ending", "GiveOut", "LiveAttempt", "Reader"]
 
 
+_THOUGHT = frozenset({"thinking", "redacted_thinking"})
+
+
+def _is_visible(text: str) -> bool:
+    return any(char.isprintable() and not char.isspace() for char in text)
+
+
 GiveOut = Callable[[str, Watchdog], Awaitable[None]]
 
 
@@ -48,6 +56,8 @@ class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
     first_content_at: float | None = None
+    _soft_end = False
+    _shows_text = False
     _request_id: str | None = None
 
     def __init__(
@@ -92,6 +102,8 @@ class LiveAttempt:
                     self.message = exchange.message
                 if headers := exchange.headers:
                     self._core.learn(target, headers)
+        if self._request.degrades and not self._shows_text:
+            self._check_for_text()
 
     def _headers(self) -> Mapping[str, str]:
         headers, traced = self._request.headers, self._core.trace_headers
@@ -100,14 +112,31 @@ class LiveAttempt:
         return {**headers, **traced(self._request.id, self.call.number)}
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
+        held: list[str] = []
         async for event in exchange:
             if not event.content:
+                self._soft_end = event.type == "soft_end"
                 continue
             if watch.content():
                 self.first_content_at = watch.last_content_at
                 self.permit.first_content(watch.last_content_at)
-            if give_out is not None and event.text:
-                await give_out(event.text, watch)
+            text = event.text
+            if text and not self._shows_text:
+                held.append(text)
+                if self._request.degrades and not _is_visible(text):
+                    continue  # white space may be all there is, and another target is asked then
+                self._shows_text, text = True, "".join(held)
+            if give_out is not None and text:
+                await give_out(text, watch)
+
+    def _check_for_text(self) -> None:
+        """Raise :class:`EmptyAnswer`, unless the answer ends in the use of a tool."""
+        reason, content = self.message.get("stop_reason"), self.message.get("content")
+        if reason == "tool_use":
+            return
+        kinds = {block.get("type") for block in content or () if isinstance(block, Mapping)}
+        thought = reason == "max_tokens" and not _THOUGHT.isdisjoint(kinds)
+        raise EmptyAnswer(f"an answer without text; stop_reason is {reason}", thought=thought)
 
     def entry(
         self,
@@ -136,6 +165,7 @@ class LiveAttempt:
             usage=usage if isinstance(usage, dict) else {},
             provider_request_id=self._request_id,
             changes=self._changes,
+            soft_end=self._soft_end,
         )
 
 

@@ -150,6 +150,7 @@ class Reporter:
             detail=verdict.internal_detail if verdict else "",
             tokens=token_counts(attempt.usage),
             cost_usd=cost_usd(attempt.target, attempt.usage, self._settings),
+            soft_end=attempt.soft_end,
         )
         self._publisher.publish(event)
 

@@ -36,6 +36,9 @@ __all__ = [
 # English prose is about four characters a token; only the first-content timer is fed by it.
 _CHARS_PER_TOKEN = 4
 
+# The provider's own minimum.
+_LEAST_THINKING_TOKENS = 1024
+
 # Tools of these types are run by the client, whatever their name; every other typed tool is run
 # by the provider.
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
@@ -48,7 +51,14 @@ def message_body(
     system: str | None,
     max_tokens: int,
 ) -> dict[str, Any]:
-    """The provider's own fields for one user message after ``history``."""
+    """The provider's own fields for one user message after ``history``.
+
+    Raises :class:`~failsoft.errors.SettingError` for a message that is neither text nor blocks.
+    """
+    blocks = isinstance(message, Sequence) and all(isinstance(one, Mapping) for one in message)
+    if not isinstance(message, str) and not blocks:
+        problem = f"must be text or a list of content blocks; it is {type(message).__name__}"
+        raise SettingError("message", problem)
     content = message if isinstance(message, str) else list(message)
     body: dict[str, Any] = {
         "max_tokens": max_tokens,
@@ -62,10 +72,17 @@ def message_body(
 def fit(body: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """``body`` as ``target`` takes it, and what was changed; the original never is."""
     wanted, limit = body.get("max_tokens"), target.max_output_tokens
-    if limit is not None and isinstance(wanted, int) and wanted > limit:
-        change = f"max_tokens {wanted} → {limit}"
-        return {**body, "max_tokens": limit}, (change,)
-    return body, ()
+    if limit is None or not isinstance(wanted, int) or wanted <= limit:
+        return body, ()
+    fitted, changes = {**body, "max_tokens": limit}, [f"max_tokens {wanted} → {limit}"]
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    if isinstance(thinking, Mapping) and isinstance(budget, int) and budget >= limit:
+        # The provider wants it below max_tokens. Each keeps its share, so that there is an answer.
+        share = max(_LEAST_THINKING_TOKENS, budget * limit // wanted)
+        fitted["thinking"] = {**thinking, "budget_tokens": min(share, limit - 1)}
+        changes.append(f"thinking.budget_tokens {budget} → {min(share, limit - 1)}")
+    return fitted, tuple(changes)
 
 
 def continues_assistant(body: Mapping[str, Any]) -> bool:
@@ -134,7 +151,8 @@ def checked_request_id(given: str) -> str:
 class Request:
     """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
 
-    One that ``degrades`` may be served from a step of the ladder. ``targets``, ``timers`` and
+    One that ``degrades`` is for a person to read: an answer without text is none, and it may be
+    served from a step of the ladder. ``targets``, ``timers`` and
     ``provider`` are its own where they are not those of its route and of the settings.
     """
 

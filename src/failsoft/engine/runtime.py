@@ -36,7 +36,7 @@ from failsoft.policy.breaker import Breaker, CircuitState, Transition
 from failsoft.policy.budget import RetryBudget
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
-from failsoft.providers.models import target_for
+from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
 from failsoft.storage.status import StoreStatus
 from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected, StoreChanged
@@ -220,7 +220,7 @@ class Core:
         self.closed = False
         self._routes: dict[str, Route] = {}
         self._providers = _providers(providers or {}, settings)
-        specs = tuple(chain) if chain is not None else settings.chain
+        specs = settings.chain if chain is None else chain_specs(chain)
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
         self.chain = tuple(self.target(spec) for spec in specs)

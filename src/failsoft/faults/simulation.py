@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from failsoft.classify.wire_errors import (
     BadReply,
+    EmptyAnswer,
     ReplyFailed,
     Stopped,
     StreamCut,
@@ -143,6 +144,8 @@ AT_ONCE: Final[Mapping[str, Make]] = MappingProxyType(
         "bad_reply": lambda: BadReply(
             "neither a stream nor a message came (simulated)", status=200, body=_PAGE
         ),
+        "empty_answer": lambda: EmptyAnswer("an answer without text (simulated)", thought=False),
+        "thought_only": lambda: EmptyAnswer("thought without text (simulated)", thought=True),
         "edge": lambda: ReplyFailed("a page came (simulated)", status=403, body=_PAGE),
     }
 )

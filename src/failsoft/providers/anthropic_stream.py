@@ -1,14 +1,7 @@
-"""Reads one reply of Anthropic's Messages API as it comes, and assembles its message.
+"""Reads one reply of Anthropic's Messages API as it comes.
 
-The rules of assembly are those of the provider's own SDK, with one difference: nothing a stream can
-contain makes it fail. What does not fit is left out of the message:
-
-- an event or a delta of an unknown kind, or with a field of the wrong type, changes nothing;
-- an unknown block is kept as it was started, an unknown field where it was;
-- a second ``message_start`` changes nothing, content before the first one is kept;
-- text for a block that never started opens a text block, so that what a person was shown is in the
-  message; any other delta for such a block is dropped;
-- tool input that is not JSON stays the text it is; JSON cut off is read as far as it goes.
+A reply is known by its first bytes, whatever its content-type says. An event without data, one of
+an unknown kind, and one that is no JSON change nothing, unless content is missing because of it.
 """
 
 from __future__ import annotations
@@ -22,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from pydantic_core import from_json
 
 from failsoft.classify.wire_errors import (
     BadReply,
@@ -33,196 +25,38 @@ from failsoft.classify.wire_errors import (
     WireFailure,
 )
 from failsoft.providers import payload
+from failsoft.providers.anthropic_message import MessageAssembler, has_content
 from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader
 
-__all__ = ["AnthropicExchange", "MessageAssembler"]
-
-
-_NOTHING: Mapping[str, Any] = {}
-_SET_BY_EVERY_MESSAGE_DELTA = ("stop_reason", "stop_sequence", "stop_details")
-_NOT_OF_THE_MESSAGE = frozenset({"type", "delta", "usage"})
-
-
-class MessageAssembler:
-    """One message as it grows.
-
-    >>> assembler = MessageAssembler()
-    >>> assembler.add("message_start", {"message": {"role": "assistant", "content": []}})
-    ''
-    >>> assembler.add("content_block_start", {"index": 0, "content_block": {"type": "text"}})
-    ''
-    >>> delta = {"type": "text_delta", "text": "Hi"}
-    >>> assembler.add("content_block_delta", {"index": 0, "delta": delta})
-    'Hi'
-    >>> assembler.message
-    {'role': 'assistant', 'content': [{'type': 'text', 'text': 'Hi'}]}
-
-    One that no longer ``grows`` keeps the blocks it has, without what is added to them.
-    """
-
-    def __init__(self) -> None:
-        self.grows = True
-        self._started = False
-        self._fields: dict[str, Any] = {}
-        self._usage: dict[str, Any] = {}
-        self._blocks: list[_Block] = []
-        self._by_index: dict[int | None, _Block] = {}
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """The message so far, empty before the first event. It takes time for its length."""
-        if not (self._fields or self._blocks):
-            return {}
-        content = [block.assembled() for block in self._blocks]
-        usage = {"usage": dict(self._usage)} if self._usage else _NOTHING
-        return {**self._fields, "content": content, **usage}
-
-    @property
-    def stop_reason(self) -> object:
-        """The message's own, whatever it is; ``None`` where it has none yet."""
-        return self._fields.get("stop_reason")
-
-    def add(self, kind: str, data: Mapping[str, Any]) -> str:
-        """Take in one event of type ``kind``; the text it adds to the message's text blocks."""
-        match kind:
-            case "content_block_delta":
-                delta = _object(data, "delta")
-                return self._extend(_index(data), delta) if self.grows else _text(delta)
-            case "content_block_start" if self.grows:
-                return self._open(_index(data), _object(data, "content_block"))
-            case "message_start":
-                return self._start(_object(data, "message"))
-            case "message":  # a whole one, from an upstream that does not stream
-                return self._start(data)
-            case "message_delta":
-                self._conclude(data)
-        return ""
-
-    def _start(self, message: Mapping[str, Any]) -> str:
-        if self._started:
-            return ""
-        self._started = True
-        self._fields = {**message, **self._fields}
-        self._usage = {**_object(message, "usage"), **self._usage}
-        content = message.get("content")
-        blocks = content if isinstance(content, list) else ()
-        return "".join(
-            self._open(i, block) for i, block in enumerate(blocks) if isinstance(block, dict)
-        )
-
-    def _open(self, index: int | None, fields: Mapping[str, Any]) -> str:
-        block = self._by_index[index] = _Block(fields)
-        self._blocks.append(block)
-        if block.type == "fallback" and (model := _object(fields, "to").get("model")):
-            self._fields["model"] = model  # the model that took over in the middle of the answer
-        text = fields.get("text")
-        return text if block.type == "text" and isinstance(text, str) else ""
-
-    def _extend(self, index: int | None, delta: Mapping[str, Any]) -> str:
-        if index not in self._by_index and delta.get("type") == "text_delta":
-            self._open(index, {"type": "text", "text": ""})
-        block = self._by_index.get(index)
-        return block.extend(delta) if block else ""
-
-    def _conclude(self, data: Mapping[str, Any]) -> None:
-        delta = data.get("delta")
-        if isinstance(delta, dict):
-            self._fields |= dict.fromkeys(_SET_BY_EVERY_MESSAGE_DELTA) | _given(delta)
-        self._fields |= _given({k: v for k, v in data.items() if k not in _NOT_OF_THE_MESSAGE})
-        self._usage |= _given(_object(data, "usage"))  # totals so far, not increments
-
-
-class _Block:
-    """One content block. Its pieces are joined when the message is asked for, not one by one."""
-
-    __slots__ = ("_citations", "_fields", "_input", "_pieces", "type")
-
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self.type = fields.get("type")
-        self._fields = dict(fields)
-        self._pieces: list[str] = []
-        self._input: list[str] = []
-        self._citations: list[Any] = []
-
-    def extend(self, delta: Mapping[str, Any]) -> str:
-        """Take in one delta; the text it adds, where this is a text block."""
-        match delta.get("type"), self.type:
-            case "text_delta", "text":
-                return _append(self._pieces, delta.get("text"))
-            case "thinking_delta", "thinking":
-                _append(self._pieces, delta.get("thinking"))
-            case "input_json_delta", str(kind) if kind.endswith("tool_use"):
-                _append(self._input, delta.get("partial_json"))
-            case "citations_delta", "text":
-                self._citations.append(delta.get("citation"))
-            case "signature_delta", "thinking":
-                self._fields["signature"] = delta.get("signature")
-            case "compaction_delta", "compaction":
-                self._fields["content"] = delta.get("content")
-                self._fields["encrypted_content"] = delta.get("encrypted_content")
-        return ""
-
-    def assembled(self) -> dict[str, Any]:
-        fields = dict(self._fields)
-        if self._pieces:
-            name = str(self.type)  # the field that grows has the name of the block's type
-            start = fields.get(name)
-            fields[name] = (start if isinstance(start, str) else "") + _join(self._pieces)
-        if self._input:
-            fields["input"] = _tool_input(_join(self._input))
-        if self._citations:
-            first = fields.get("citations")
-            fields["citations"] = (first if isinstance(first, list) else []) + self._citations
-        return fields
-
-
-def _text(delta: Mapping[str, Any]) -> str:
-    text = delta.get("text")
-    return text if isinstance(text, str) else ""
-
-
-def _append(pieces: list[str], piece: Any) -> str:
-    if not isinstance(piece, str) or not piece:
-        return ""
-    pieces.append(piece)
-    return piece
-
-
-def _join(pieces: list[str]) -> str:
-    pieces[:] = ["".join(pieces)]
-    return pieces[0]
-
-
-def _tool_input(text: str) -> Any:
-    try:
-        return from_json(text, allow_partial=True, allow_inf_nan=False)
-    except ValueError:
-        return text
-
-
-def _index(data: Mapping[str, Any]) -> int | None:
-    index = data.get("index")
-    return index if type(index) is int else None
-
-
-def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, dict) else _NOTHING
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
+__all__ = ["AnthropicExchange"]
 
 
 _ERROR_BODY_LIMIT = 64 * 1024  # bytes; real error bodies have a few hundred
 _ERROR_BODY_SECONDS = 1.0  # how long an error that is already known waits for its words
 _LINGER_SECONDS = 0.05  # how long a body may take to end after its last event
+_SOFT_END_SECONDS = 1.0  # how long an answer that is all here waits for message_stop
 _READ_ERRORS = (aiohttp.ClientError, OSError)
 _STOPPED = ("refusal", "model_context_window_exceeded")
-_CONTENT = frozenset({"content_block_delta", "message"})
+_BEARS_CONTENT = ("content_block_start", "content_block_delta")
 _PLAIN = ServerSentEvent("message", "")
 _PING = WireEvent("ping", {"type": "ping"}, content=False, text="")
+_SOFT_END = WireEvent("soft_end", {}, content=False, text="")
+
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b":", b"data:", b"event:", b"id:", b"retry:")
+_NO_FIELDS = (b"{", b"[", b"<", b'"')
+_OPENING_LIMIT = (
+    1024  # bytes after which a reply that says nothing of itself is what it is said to be
+)
+
+
+def _is_stream(opening: bytes, *, announced: bool) -> bool | None:
+    """Whether a body that begins so is a stream of events; ``None`` while that is open."""
+    text = opening.removeprefix(_BOM).lstrip()
+    if len(opening) < _OPENING_LIMIT and any(field.startswith(text) for field in _FIELDS[1:]):
+        return None
+    return not text.startswith(_NO_FIELDS) if announced else text.startswith(_FIELDS)
 
 
 class AnthropicExchange:
@@ -246,6 +80,11 @@ class AnthropicExchange:
         self._waiting: deque[ServerSentEvent] = deque()
         self._assembler = MessageAssembler()
         self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
+        self._opening = b""  # of a body that has not shown yet what it is
+        self._reader: SSEReader | None = None
+        self._announced = False  # the content-type is a stream's
+        self._soft_end_at: float | None = None
+        self._soft_end = False  # all but the terminal event came
         self._begun = False  # an event was given out
         self._complete = False  # the terminal event was given out
         self._over = False
@@ -256,6 +95,10 @@ class AnthropicExchange:
     def request_id(self) -> str | None:
         """The ``request-id`` header."""
         return self.headers.get("request-id")
+
+    @property
+    def _content_type(self) -> str:
+        return self.headers.get("content-type", "")
 
     @property
     def message(self) -> dict[str, Any]:
@@ -291,6 +134,8 @@ class AnthropicExchange:
                     return event
             elif self._complete:
                 self._end_with(await self._finish())
+                if self._soft_end and not self._failed:
+                    return _SOFT_END
             elif failed := await self._receive():
                 self._end_with(failed)
         # Kept, an end that is raised holds itself by its traceback: only failures are.
@@ -303,11 +148,10 @@ class AnthropicExchange:
         if self._reply.status != HTTPStatus.OK:
             body = await self._read_error_body()
             raise self._failure(ReplyFailed, f"HTTP {self._reply.status}", body)
-        content_type = self.headers.get("content-type", "")
-        if "text/event-stream" in content_type.lower():
-            self._reader = SSEReader()
-        else:
-            await self._read_plain(content_type)
+        self._announced = "text/event-stream" in self._content_type.lower()
+        while not (self._announced or self._reader or self._waiting):
+            if failed := await self._receive():
+                raise failed
 
     async def _read_error_body(self) -> bytes:
         body = bytearray()
@@ -318,42 +162,81 @@ class AnthropicExchange:
                     body += chunk
         return bytes(body[:_ERROR_BODY_LIMIT])
 
-    async def _read_plain(self, content_type: str) -> None:
-        body = await self._read_body()
-        text = body.decode(errors="replace")
-        message = _parsed(text)
-        kind = message.get("type") if isinstance(message, dict) else None
-        if kind == "error":
-            raise self._failure(ReplyFailed, "an error in the body of a 200", message)
-        if kind != "message":
-            what = f"neither a stream nor a message came (content-type {content_type!r})"
-            raise self._failure(BadReply, what, body[:_ERROR_BODY_LIMIT])
-        self._plain = message
-        self._waiting.append(_PLAIN)
-        self._complete = True
-
-    async def _read_body(self) -> bytes:
-        body = bytearray()
-        try:
-            while chunk := await self._reply.read():
-                body += self._within(chunk)
-                if self._too_large:
-                    raise self._failure(BadReply, self._too_large_detail)
-        except _READ_ERRORS as error:
-            raise self._failure(StreamCut, f"the message was cut short: {error!r}") from error
-        return bytes(body)
-
     async def _receive(self) -> Exception | None:
         if self._too_large:
             return self._failure(BadReply, self._too_large_detail)
         try:
-            chunk = await self._reply.read()
+            chunk = await self._read()
         except _READ_ERRORS as error:
-            return self._failure(StreamCut, f"the connection broke: {error!r}", cause=error)
+            return self._at_end(error)
         if not chunk:
-            return self._broken("the stream ended before message_stop")
+            return self._at_end(None)
+        if self._reader is not None:
+            return self._feed(self._reader, self._within(chunk))
+        return await self._begin(self._within(chunk))
+
+    async def _read(self) -> bytes:
+        """The next bytes; of an answer that is all here, at most for a second, whatever comes."""
+        if not self._assembler.concluded:
+            return await self._reply.read()
+        if self._soft_end_at is None:
+            self._soft_end_at = asyncio.get_running_loop().time() + _SOFT_END_SECONDS
+        async with asyncio.timeout_at(self._soft_end_at):
+            return await self._reply.read()
+
+    def _at_end(self, error: Exception | None) -> Exception | None:
+        """What it means that no more comes; ``error`` is why, where that is no proper end."""
+        if self._assembler.concluded:
+            self._complete = self._soft_end = True
+            return None
+        if error is not None:
+            return self._failure(StreamCut, f"the connection broke: {error!r}", cause=error)
+        if self._reader is None and self._opening.strip():
+            return self._take_plain(self._opening)  # too short to show what it is
+        return self._broken("the stream ended before message_stop")
+
+    async def _begin(self, chunk: bytes) -> Exception | None:
+        """Take in the first bytes, by which it is known what comes."""
+        self._opening += chunk
+        streams = _is_stream(self._opening, announced=self._announced)
+        if streams is None:
+            return None
+        if streams:
+            self._reader = SSEReader()
+            return self._feed(self._reader, self._opening)
         try:
-            self._waiting.extend(self._reader.feed(self._within(chunk)))
+            body = await self._read_body()
+        except _READ_ERRORS as error:
+            return self._failure(StreamCut, f"the message was cut short: {error!r}", cause=error)
+        if self._too_large:
+            return self._failure(BadReply, self._too_large_detail)
+        return self._take_plain(body)
+
+    async def _read_body(self) -> bytes:
+        body = bytearray(self._opening)
+        while not self._too_large and (chunk := await self._reply.read()):
+            body += self._within(chunk)
+        return bytes(body)
+
+    def _take_plain(self, body: bytes) -> Exception | None:
+        message = _parsed(body.decode(errors="replace"))
+        fields = message if isinstance(message, dict) else {}
+        kind = fields.get("type")
+        if kind == "error":
+            return self._failure(ReplyFailed, "an error in the body of a 200", fields)
+        if kind not in ("message", None) or not isinstance(fields.get("content"), list):
+            what = f"neither a stream nor a message came (content-type {self._content_type!r})"
+            # A message without content is no evidence of how it ended.
+            said = None if kind == "message" else body[:_ERROR_BODY_LIMIT]
+            return self._failure(BadReply, what, said)
+        self._plain = fields
+        self._waiting.append(_PLAIN)
+        self._complete = True
+        return None
+
+    def _feed(self, reader: SSEReader, chunk: bytes) -> Exception | None:
+        try:
+            self._waiting.extend(reader.feed(chunk))
         except BadReply as error:
             return self._broken(error.detail, cause=error)
         return None
@@ -390,15 +273,22 @@ class AnthropicExchange:
             self._end_with(failed)
             return None
         if not isinstance(data, dict):
-            broken = f"the data of an event is no JSON object: {sse.data[:200]!r}"
-            self._end_with(self._broken(broken))
-            return None
+            return self._skip(sse)
         self._begun = True
         if kind == "message_stop":
             self._complete = True
             self._waiting.clear()
         text = self._assembler.add(kind, data)
-        return WireEvent(kind, data, _is_content(kind, data), text)
+        return WireEvent(kind, data, bool(text) or has_content(kind, data), text)
+
+    def _skip(self, sse: ServerSentEvent) -> WireEvent | None:
+        """Go on without an event that is no JSON, unless content is missing because of it."""
+        if sse.data.strip() and _names_content(sse):
+            broken = f"the data of an event is no JSON object: {sse.data[:200]!r}"
+            self._end_with(self._broken(broken))
+        elif sse.name == "message_stop":
+            self._complete = True
+        return None
 
     async def _finish(self) -> Exception | None:
         if not self._reply.ended:
@@ -406,6 +296,8 @@ class AnthropicExchange:
         reason = self._assembler.stop_reason
         if reason in _STOPPED:
             return self._failure(Stopped, f"stop_reason is {reason}", self.message)
+        if reason is None and not self._plain:
+            return self._broken("the stream ended without a stop reason")
         return None
 
     async def _linger(self) -> None:
@@ -440,11 +332,6 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _is_content(kind: str, data: Mapping[str, Any]) -> bool:
-    if kind != "content_block_start":
-        return kind in _CONTENT
-    block = data.get("content_block")
-    if not isinstance(block, dict):
-        return False
-    name = block.get("type")
-    return name not in ("text", "thinking") or bool(block.get(name))
+def _names_content(sse: ServerSentEvent) -> bool:
+    """Whether an event whose data cannot be read was to bring content; few have no name."""
+    return sse.name in _BEARS_CONTENT or any(f'"{kind}"' in sse.data for kind in _BEARS_CONTENT)

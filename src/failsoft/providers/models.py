@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
 from failsoft.policy.target import Target
 
-__all__ = ["ModelFacts", "cost_usd", "facts", "host_of", "target_for"]
+__all__ = ["ModelFacts", "chain_specs", "cost_usd", "facts", "host_of", "target_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,24 @@ def facts(model: str) -> ModelFacts:
                 accepts_prefill=prefill,
             )
     return ModelFacts(family=name["family"])
+
+
+def chain_specs(chain: Sequence[str], provider: str = "anthropic") -> tuple[str, ...]:
+    """``provider/model`` for each name of ``chain``; a bare model is one of ``provider``'s.
+
+    Raises :class:`~failsoft.errors.SettingError` for what is no list of names, a plain string too:
+    its letters would be taken for models.
+
+    >>> chain_specs(["claude-opus-5-5", "openai/gpt-5.5"])
+    ('anthropic/claude-opus-5-5', 'openai/gpt-5.5')
+    """
+    if isinstance(chain, str) or not isinstance(chain, Sequence):
+        problem = f"must be a list of models, such as [{_EXAMPLE!r}]; it is {chain!r}"
+        raise SettingError("chain", problem)
+    for name in chain:
+        if not isinstance(name, str):
+            raise SettingError("chain", f"must name models, such as {_EXAMPLE}; {name!r} is none")
+    return tuple(name if "/" in name else f"{provider}/{name}" for name in chain)
 
 
 def target_for(spec: str, settings: Settings) -> Target:

@@ -8,8 +8,9 @@ the same code for all calls. Contract:
   once, whatever happened (also under cancellation). It raises a
   :class:`~failsoft.classify.wire_errors.WireFailure` or the transport's own exception, nothing
   else.
-- Iterating the exchange yields :class:`WireEvent`. It ends only after the provider's terminal
-  event; a stream that ends without it raises :class:`~failsoft.classify.wire_errors.StreamCut`, an
+- Iterating the exchange yields :class:`WireEvent`. It ends after the provider's terminal event, or
+  with an event ``soft_end`` where the stop reason came, all blocks are closed and nothing more
+  comes. Any other end raises :class:`~failsoft.classify.wire_errors.StreamCut`, an
   ``error`` event :class:`~failsoft.classify.wire_errors.StreamFailed`, a refusal
   :class:`~failsoft.classify.wire_errors.Stopped`.
 - The provider keeps no time: it never times out and never retries. The engine does both.
@@ -31,8 +32,9 @@ __all__ = ["Exchange", "Provider", "ProviderCall", "Reply", "WireEvent"]
 class WireEvent(NamedTuple):
     """One event of a provider's stream.
 
-    ``content`` is true for any block content (text, thinking, tool input): what keeps the timers
-    alive. Pings, roles and metadata are not content. ``text`` is the text it adds to the answer.
+    ``content`` is true for any block content that is not empty (text, thinking, tool input): what
+    keeps the timers alive. Pings, roles, metadata, empty deltas and unknown events are not content.
+    ``text`` is the text it adds to the answer.
     """
 
     type: str

@@ -16,6 +16,9 @@ from failsoft.errors import SettingError
 
 __all__ = ["SessionPerLoop"]
 
+_HEAD_BYTES = 64 * 1024
+_HEAD_FIELDS = 1024
+
 
 class _Reply(aiohttp.ClientResponse):
     """A reply that hangs up at once when nobody waits for its headers any more.
@@ -87,6 +90,10 @@ class SessionPerLoop:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             response_class=_Reply,
             cookie_jar=aiohttp.DummyCookieJar(),
+            # As much as a proxy may add: cookies, policies. Its own limit is 8,190 bytes.
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+            max_headers=_HEAD_FIELDS,
             # Not trust_env: it would read .netrc, and refuse the request for what it finds there.
             proxy=_proxy_for(self._url),
         )

@@ -79,6 +79,7 @@ class AttemptFinished(Event):
     detail: str
     tokens: Mapping[str, int] = field(default_factory=dict)
     cost_usd: float | None = None
+    soft_end: bool = False
 
 
 @_event

@@ -52,6 +52,7 @@ requests_total | counter | route level outcome category fault | requests that en
 served_total | counter | route target position | requests that a model answered, by its place in the chain, from 0
 attempts_total | counter | target category reason | calls to targets; category and reason are `none` on success, `cancelled` where the caller left
 errors_total | counter | category fault | attempts that failed
+soft_ends_total | counter | target | answers that were whole, but whose stream did not end within a second
 retries_total | counter | route reason | waits before a further call: `backoff`, `bench`, `ramp`
 fallbacks_total | counter | route from to | hops from one target to the next
 breaker_transitions_total | counter | target to | changes of a breaker's state
@@ -237,6 +238,8 @@ class Metrics:
             self._counter("tokens_total", target, _KINDS[name]).inc(count)
         if event.cost_usd:
             self._counter("cost_usd_total", target).inc(event.cost_usd)
+        if event.soft_end:
+            self._counter("soft_ends_total", target).inc()
 
     def _find_attempts(
         self, target: str, outcome: str, category: str, reason: str, fault: str

@@ -26,7 +26,7 @@ from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
 from failsoft.providers.anthropic import key_in
-from failsoft.providers.models import host_of, target_for
+from failsoft.providers.models import chain_specs, host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 from failsoft.wrap.answer_of import ANSWER
 from failsoft.wrap.errors import exception_for
@@ -136,8 +136,8 @@ class Calls:
         self._url = account.base_url.rstrip("/") + _PATH
         self._known: dict[tuple[str, Account], Target] = {}
         self._latest: tuple[Client, str | None, str | None, Account] | None = None
-        self._chain = tuple(chain)
-        for spec in chain:
+        self._chain = chain_specs(chain)
+        for spec in self._chain:
             self._target(spec, account)  # what is wrong with it is said here
 
     def account(self, client: Client, headers: Mapping[str, Any]) -> Account:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from failsoft.config.loading import load_settings
-from failsoft.config.settings import Settings
+from failsoft.config.settings import Settings, checked_settings
 from failsoft.engine.client import Failsoft
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.providers.protocol import Exchange, ProviderCall
@@ -92,5 +92,5 @@ def _check(client: object) -> None:
 
 
 def _settings(client: Anthropic | AsyncAnthropic, given: Settings | None) -> Settings:
-    settings = given or load_settings(providers={"anthropic"}).settings
+    settings = checked_settings(given) or load_settings(providers={"anthropic"}).settings
     return replace(settings, anthropic=replace(settings.anthropic, base_url=str(client.base_url)))
