@@ -1,6 +1,7 @@
 """``ask`` and ``complete``: an answer, or a designed failure."""
 
 import asyncio
+import copy
 import math
 import pickle
 
@@ -527,3 +528,17 @@ def test_where_all_is_left_out_until_nobody_knows_when_it_says_five_minutes():
     assert (answer.notice.retry_countdown_seconds, answer.retry_in_seconds) == (300, 300)
     assert "Try again in 5 minutes" in answer.notice.body
     assert answer.suggested_actions[0] == "Try again in 5 minutes"
+
+
+@pytest.mark.parametrize("script", [says("Hi."), overloaded()], ids=["answer", "failure"])
+def test_an_answer_and_its_events_can_be_pickled_and_copied(script):
+    """To a worker, a queue or a cache of one's own."""
+
+    async def main():
+        async with failsoft(Scripted(default=script)) as ai:
+            events = [event async for event in ai.stream("Hi")]
+            return [await ai.ask("Hi"), ai.health(), *events]
+
+    for one in virtually(main()):
+        assert pickle.loads(pickle.dumps(one)) == one
+        assert copy.deepcopy(one) == one
