@@ -39,7 +39,7 @@ from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemB
 from failsoft.server.service import Service
 from failsoft.server.shutdown import drained_by_signals
 from failsoft.server.static_files import Page, Web
-from failsoft.server.validation import Question
+from failsoft.server.validation import KEY, MILLISECONDS, Limits, Question
 
 __all__ = [
     "create_app",
@@ -71,13 +71,13 @@ retryable, action, error, error_category, suggested_actions, retry_in_seconds?, 
 """
 
 
-def describe_chat() -> dict[str, Any]:
+def describe_chat(asked: dict[str, Any]) -> dict[str, Any]:
     """``POST /api/chat``."""
     answer, failure = _content(_JSON, AnswerBody), _content(_JSON, FailureBody)
     return {
         "summary": "Ask one question, get one answer",
         "operation_id": "chat",
-        "openapi_extra": _request(),
+        "openapi_extra": asked,
         "responses": {
             200: {"description": "An answer.", "content": answer},
             **_refusals(),
@@ -94,7 +94,7 @@ def describe_chat() -> dict[str, Any]:
     }
 
 
-def describe_stream() -> dict[str, Any]:
+def describe_stream(asked: dict[str, Any]) -> dict[str, Any]:
     """``POST /api/chat/stream``."""
     events = {_EVENTS: {"schema": {"type": "string"}}}
     problem = _content(_PROBLEM, ProblemBody)
@@ -102,7 +102,7 @@ def describe_stream() -> dict[str, Any]:
         "summary": "Ask one question, read the answer while it comes",
         "description": _STREAM,
         "operation_id": "chat_stream",
-        "openapi_extra": _request(),
+        "openapi_extra": asked,
         "responses": {
             200: {"description": "The answer's events.", "content": events},
             **_refusals(),
@@ -140,7 +140,8 @@ def describe_resume() -> dict[str, Any]:
     """``GET /api/requests/{request_id}/stream``."""
     events = {_EVENTS: {"schema": {"type": "string"}}}
     problem = _content(_PROBLEM, ProblemBody)
-    last = _header("Last-Event-ID", "integer", "The last event that was read; none for all.")
+    about = "The last event that was read; none for all."
+    last = _header("Last-Event-ID", "integer", about, minimum=0, maximum=10**15 - 1)
     return {
         "summary": "Join the stream of a request, or go on reading it",
         "description": _STREAM,
@@ -194,24 +195,43 @@ def _refusals() -> dict[int | str, Any]:
         401: "A key is needed.",
         403: "Failures may not be asked for here.",
         408: "The body did not come in time.",
-        415: "The body is not JSON.",
+        415: "The body is not JSON, or it is compressed.",
         429: "Too many requests at a time.",
     }
     content = _content(_PROBLEM, ProblemBody)
     return {status: {"description": why, "content": content} for status, why in reasons.items()}
 
 
-def _request() -> dict[str, Any]:
+def _question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+    """The schema of a question to this service: what it refuses is not admitted."""
+    schema = dict(_schema(Question))
+    fields = dict(schema["properties"])
+    fields["history"] = fields["history"] | {"maxItems": limits.history}
+    fields["route"] = fields["route"] | {"enum": list(limits.routes)}
+    if names_models:
+        models = sorted({name for models in limits.routes.values() for name in models})
+        fields["model"] = fields["model"] | {"enum": [*models, None]}
+    return schema | {"properties": fields}
+
+
+def _request(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+    question = {_JSON: {"schema": _question(limits, names_models=names_models)}}
     return {
-        "requestBody": {"required": True, "content": _content(_JSON, Question)},
+        "requestBody": {"required": True, "content": question},
         "parameters": [
-            _header("X-Request-Deadline-Ms", "number", "Milliseconds left, above 0."),
+            _header(
+                "X-Request-Deadline-Ms",
+                "string",
+                "Milliseconds left, above 0.",
+                pattern=f"^(?=.*[1-9]){MILLISECONDS}$",
+            ),
             _header("Accept-Language", "string", "The language of notices without a `locale`."),
             _header(
                 "Idempotency-Key",
                 "string",
                 "One for each thing to be done: sent again, it "
                 "joins the request or gives its answer again.",
+                pattern=f'^(?!""$){KEY}$',
             ),
             _header(
                 "X-Simulate-Error",
@@ -224,8 +244,9 @@ def _request() -> dict[str, Any]:
     }
 
 
-def _header(name: str, kind: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": kind}}
+def _header(name: str, kind: str, description: str, **limits: Any) -> dict[str, Any]:
+    schema = {"type": kind, **limits}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 def _content(media_type: str, kind: type) -> dict[str, Any]:
@@ -349,8 +370,9 @@ def _routes(
             routes.add_route(path, run, methods=[method])
         routes.add_api_route(path, run, methods=[method], **description)
 
-    add("POST", "/api/chat", chat.answer, describe_chat())
-    add("POST", "/api/chat/stream", chat.stream, describe_stream())
+    asked = _request(chat.limits, names_models=service.ai.settings.server.expose_model)
+    add("POST", "/api/chat", chat.answer, describe_chat(asked))
+    add("POST", "/api/chat/stream", chat.stream, describe_stream(asked))
     add("GET", "/api/requests/{request_id}", requests.show, describe_request())
     add("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume())
     add("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel())
