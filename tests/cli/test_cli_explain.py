@@ -73,19 +73,19 @@ def kept(folder, *endings):
     keep_in(lambda: SqliteLog(folder), *endings)
 
 
-def keep_in(make_log, *endings):
+def keep_in(make_log, *endings, own=ID, key="k"):
     async def keep():
         log = make_log()
         log.start(on_cancel=lambda *_: None)
         intent = Intent(
-            id=ID, scope="a", key="k", fingerprint=b"f", stream=True, route="chat", locale="en"
+            id=own, scope="a", key=key, fingerprint=b"f", stream=True, route="chat", locale="en"
         )
         for ending in endings:
             found = await log.open(intent)
             assert isinstance(found, Opened)
-            log.progress(ID, found.record.run, 1, None)
+            log.progress(own, found.record.run, 1, None)
             if ending is not None:
-                assert await log.end(ID, found.record.run, ending)
+                assert await log.end(own, found.record.run, ending)
         await log.aclose()
 
     asyncio.run(keep())
@@ -145,6 +145,39 @@ def test_both_runs_of_a_request(invoke, tmp_path):
     assert "   3.0 s  claude-sonnet-5-5 answered in 500 ms" in second.splitlines()
     [row] = [line for line in second.splitlines() if line.startswith("claude-sonnet-5-5")]
     assert row.split()[1:6] == ["2.5", "s", "2.0", "s", "500"]
+
+
+@pytest.mark.parametrize("given", ["req_abababab", "abababab", "req_a", ID, f" {ID} "])
+def test_the_beginning_of_an_id_is_enough(invoke, tmp_path, given):
+    kept(tmp_path / ".failsoft", dataclasses.replace(DONE, story=story(served=True)))
+    ended = invoke("explain", given)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"{ID} · route chat")
+
+
+@needs_redis
+def test_the_beginning_of_an_id_is_enough_in_redis(invoke, tmp_path):
+    with redis_server(tmp_path) as server:
+        for own, key in ((ID, "k"), ("req_" + "cd" * 16, None)):
+            keep_in(lambda: RedisLog(server.url), DONE, own=own, key=key)
+            ended = invoke("explain", own[4:12], FAILSOFT_REDIS_URL=server.url)
+            assert ended.out.startswith(f"{own} · route chat")
+        assert "is not in Redis" in invoke("explain", "b", FAILSOFT_REDIS_URL=server.url).err
+
+
+def test_all_that_begin_so_are_named(invoke, tmp_path):
+    other = "req_" + "ab" * 15 + "cd"
+    for own in (ID, other):
+        keep_in(lambda: SqliteLog(tmp_path / ".failsoft"), DONE, own=own, key=None)
+    ended = invoke("explain", "abababab")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"may be any of these: {other}, {ID}" in ended.err
+
+
+def test_a_number_of_the_demo_is_none_of_an_id(invoke):
+    ended = invoke("explain", "#48")
+    assert ended.code == 2
+    assert "name what stands behind its question, such as req_" in ended.err
 
 
 def test_a_request_whose_process_was_killed(invoke, tmp_path):

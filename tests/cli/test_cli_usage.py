@@ -101,12 +101,37 @@ def test_what_fails_although_the_settings_hold_is_told(invoke, tmp_path):
     (tmp_path / "taken").write_text("")
     (tmp_path / "failsoft.toml").write_text("data_dir = 'taken/data'\n")
     ended = invoke("config", "check")
-    assert ended.code == 0
-    folder, key = ended.err.splitlines()
+    assert ended.code == 1
+    folder, key, support = ended.err.splitlines()
     assert "data_dir: " in folder
     assert "is no folder" in folder
     assert "ANTHROPIC_API_KEY" in key
+    assert "links.support: " in support
     assert "hold, but see above" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        (KEY | {"FAILSOFT_DEADLINE_SECOND": "3"}, "did you mean FAILSOFT_DEADLINE_SECONDS?"),
+        (KEY | {"ANTHROPIC_BASEURL": "http://h"}, "did you mean ANTHROPIC_BASE_URL?"),
+        (KEY | {"ANTHROPIC_MODEL": "claude-opus-5-5"}, ""),
+        (KEY, ""),
+    ],
+    ids=["ours", "sdk", "foreign", "none"],
+)
+def test_a_misspelt_variable_is_not_fine(invoke, environ, told):
+    ended = invoke("config", "check", FAILSOFT_LINKS_SUPPORT="mailto:help@example.com", **environ)
+    assert ended.code == 0
+    assert ended.err == "" if not told else told in one_line(ended.err)
+    assert ("hold, but see above" if told else "are fine") in ended.out
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/messages"])
+def test_an_address_that_is_too_long_is_named(invoke, path):
+    ended = invoke("config", "check", ANTHROPIC_BASE_URL=f"http://h{path}", **KEY)
+    assert (ended.code, ended.out) == (2, "")
+    assert "ANTHROPIC_BASE_URL" in one_line(ended.err)
 
 
 def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
@@ -115,7 +140,7 @@ def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
     ended = invoke("config", "check", **environ)
     assert ended.code == 0
     assert "3 of them from ANTHROPIC_API_KEY, FAILSOFT_LOCALE, failsoft.toml" in ended.out
-    assert "FAILSOFT_NO_SUCH" in one_line(ended.err)
+    assert "FAILSOFT_NO_SUCH" in ended.err
 
     ended = invoke("config", "show", **environ)
     shown = {line.split()[0]: line.split()[1:] for line in ended.out.splitlines()}

@@ -165,7 +165,8 @@ def test_a_request_is_told_line_by_line():
     for event, _ in TOLD:
         narrator(event)
     lines = printed(console).splitlines()
-    assert [line[9:] for line in lines] == [f"#1   {said}" for _, said in TOLD]
+    begun, *further = [f"#1   {said}" for _, said in TOLD]
+    assert [line[9:] for line in lines] == [f"{begun}: {REQUEST['request_id']}", *further]
 
 
 def finished(**facts) -> events.RequestFinished:

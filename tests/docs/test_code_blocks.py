@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doc_blocks import ROOT, SHOWN, Block, blocks
+from doc_blocks import PAGES, ROOT, SHOWN, Block, blocks
 from test_streams_doc import serving
 
 from failsoft.chaos.drills.scenario_files import read_scenario
@@ -74,6 +74,19 @@ def test_those_that_are_not_run_are_few(capsys):
 
 def lines(block: Block) -> list[str]:
     return [line for line in block.code.splitlines() if line and not line.startswith("#")]
+
+
+QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|#.*""")
+
+
+def test_no_shell_expands_what_is_meant_as_it_stands():
+    """Unlike bash, zsh refuses a star or a bracket that fits no file."""
+    shells = [b for b in ALL if b.language == "sh"]
+    bare = {b.at: re.findall(r"\S*[*?\[]\S*", QUOTED.sub("", b.code)) for b in shells}
+    assert {at: words for at, words in bare.items() if words} == {}
+    texts = [*(ROOT / "src").rglob("*.py"), *(ROOT / "examples").rglob("*.md"), *PAGES]
+    loose = re.compile(r"pip install failsoft\[|curl [^'`\n]*http[^'`\s]*/\*")
+    assert [file for file in texts if loose.search(file.read_text(encoding="utf-8"))] == []
 
 
 PLAIN = [b for b in ALL if mine(b) and b.language in {"toml", "json", "yaml", "js"}]

@@ -1,6 +1,8 @@
 """``ask`` and ``complete``: an answer, or a designed failure."""
 
 import asyncio
+import copy
+import math
 import pickle
 
 import pytest
@@ -532,3 +534,58 @@ def test_a_cut_answer_names_one_wait():
     answer = virtually(main())
     assert answer.notice.retry_countdown_seconds == answer.retry_in_seconds == 5
     assert "5 seconds" in answer.notice.body
+
+
+@pytest.mark.parametrize(
+    ("failure", "title", "action"),
+    [
+        (overloaded(), "No answer right now", "retry"),
+        (fails(500, "api_error"), "No answer right now", "retry"),
+        (fails(429, "rate_limit_error", retry_after="400"), "Too busy to answer", "wait"),
+        (fails(401, "authentication_error"), "A problem on our side", "contact_support"),
+    ],
+    ids=["overloaded", "server_error", "rate_limited", "authentication"],
+)
+def test_a_request_that_called_nothing_is_told_of_no_interruption(failure, title, action):
+    """A short interruption is none of its own; high demand and our account are as true of it."""
+    provider = Scripted(default=failure)
+
+    async def main():
+        async with failsoft(provider) as ai:
+            asked = await asyncio.gather(*(ai.ask("Hi") for _ in range(40)))
+            assert "No answer right now" not in {one.notice.title for one in asked if one.attempts}
+            return await ai.ask("Hi")
+
+    answer = virtually(main())
+    assert answer.attempts == ()
+    assert (answer.notice.title, answer.notice.primary_action_type) == (title, action)
+    if action != "contact_support":
+        assert answer.notice.retry_countdown_seconds == math.ceil(answer.retry_in_seconds)
+
+
+def test_where_all_is_left_out_until_nobody_knows_when_it_says_five_minutes():
+    async def main():
+        async with failsoft(Scripted(default=says("Hi."))) as ai:
+            for target in ai._core.chain:
+                ai._core.gates.of(target).breaker.isolate()
+            return await ai.ask("Hi")
+
+    answer = virtually(main())
+    assert answer.notice.title == "No answer right now"
+    assert (answer.notice.retry_countdown_seconds, answer.retry_in_seconds) == (300, 300)
+    assert "Try again in 5 minutes" in answer.notice.body
+    assert answer.suggested_actions[0] == "Try again in 5 minutes"
+
+
+@pytest.mark.parametrize("script", [says("Hi."), overloaded()], ids=["answer", "failure"])
+def test_an_answer_and_its_events_can_be_pickled_and_copied(script):
+    """To a worker, a queue or a cache of one's own."""
+
+    async def main():
+        async with failsoft(Scripted(default=script)) as ai:
+            events = [event async for event in ai.stream("Hi")]
+            return [await ai.ask("Hi"), ai.health(), *events]
+
+    for one in virtually(main()):
+        assert pickle.loads(pickle.dumps(one)) == one
+        assert copy.deepcopy(one) == one

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from server_kit import FakeProvider, assistant, call, hang, listening, request_b
 from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import RetrySettings
 from failsoft.request_log.lookup import tell_of
+from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.server import create_app, router
 from failsoft.telemetry.history import read_story
 
@@ -428,3 +430,44 @@ async def test_what_happened_is_kept_with_the_request(path):
         *("AttemptStarted", "AttemptFinished", "FellBack"),
         *("AttemptStarted", "AttemptFinished", "RequestFinished"),
     ]
+
+
+@pytest.fixture
+def expiring(monkeypatch):
+    """Have every record expire right after it was found."""
+
+    def for_the_last_time(name):
+        read = getattr(SqliteLog, name)
+
+        async def read_and_expired(log, request_id, scope):
+            record = await read(log, request_id, scope)
+            with sqlite3.connect(Path(".failsoft", "requests.db")) as file:
+                file.execute("DELETE FROM requests WHERE id = ?", (request_id,))
+            return record
+
+        monkeypatch.setattr(SqliteLog, name, read_and_expired)
+
+    return lambda: [for_the_last_time(name) for name in ("find", "cancel")]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_record_that_expires_between_two_reads_is_not_there(expiring, caplog, method):
+    _, app = made(("Fine. ", "Really."))
+    number = (await post(app)).headers["x-request-id"]
+    await status(app, number)
+    expiring()
+    reply = await get(app, f"/api/requests/{number}", method)
+    assert (reply.status, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert "too old to be kept" in reply.json["detail"]
+    assert not [one for one in caplog.records if one.exc_info]
+
+
+async def test_a_stream_whose_record_expires_has_one_end(expiring, caplog):
+    _, app = made(("Fine. ", "Really."))
+    number = (await post(app)).headers["x-request-id"]
+    await status(app, number)
+    expiring()
+    reply = await get(app, f"/api/requests/{number}/stream")
+    ((_, end),) = data(reply)
+    assert (end["type"], end["action"], end["retryable"]) == ("error", "retry", True)
+    assert not [one for one in caplog.records if one.exc_info]

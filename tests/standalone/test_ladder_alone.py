@@ -1,6 +1,7 @@
 """Ladder: a saved answer, a prepared one, a message; after what, and in whose words."""
 
 import asyncio
+import math
 import time
 
 import pytest
@@ -139,6 +140,19 @@ def test_a_wait_that_is_known_is_told_with_ones_own_share(ladder):
     waits = {ladder.serve("?", open_for_40).retry_in_seconds for _ in range(20)}
     assert len(waits) > 1
     assert all(40 <= wait <= 45 for wait in waits)
+
+
+def test_a_function_that_was_not_called_took_no_time(ladder):
+    slow = classify(TimeoutError(), provider="http", now=0)
+    assert ladder.serve("?", slow).notice.title == "The answer took too long"
+    answer = ladder.serve("?", CircuitOpenError("db", 40.0, slow))
+    assert answer.notice.title == "No answer right now"
+    assert answer.notice.retry_countdown_seconds == math.ceil(answer.retry_in_seconds)
+    assert ladder.serve("?").notice.title == "No answer right now"
+    busy = classify(reply(429), provider="http", now=0)
+    assert (
+        ladder.serve("?", CircuitOpenError("db", 40.0, busy)).notice.title == "Too busy to answer"
+    )
 
 
 def test_it_speaks_the_language_that_is_asked_for(cache):

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from failsoft.cli.options import ConfigFile, load, tell_what_will_fail
+from failsoft.cli.options import ConfigFile, load, tell_what_is_wanting, tell_what_will_fail
 from failsoft.cli.terminal import FAILED, CommandError, output, printable, tell
 from failsoft.config.show import Row, rows
 from failsoft.engine.client import Failsoft
@@ -146,15 +146,21 @@ def _configured(config: Path | None) -> Path:
     return Path(place)
 
 
-def check_settings(config: ConfigFile = None) -> None:
-    """Say whether the settings hold; every problem is a line of its own."""
+def check_settings(config: ConfigFile = None) -> int:
+    """Say whether the settings hold; every problem is a line of its own.
+
+    Exits with 1 where the settings hold and requests will fail all the same.
+    """
     loaded = load(config)
     Failsoft(loaded.settings)  # opens nothing; what only shows when it is put together shows here
     given = {origin for origin in loaded.origins.values() if origin != "default"}
     count = sum(origin != "default" for origin in loaded.origins.values())
     source = f", {count} of them from {', '.join(sorted(given))}" if given else ", all defaults"
-    wanting = tell_what_will_fail(loaded.settings)
-    output().print(f"The settings {'hold, but see above' if wanting else 'are fine'}{source}.")
+    failing = tell_what_will_fail(loaded.settings)
+    doubtful = tell_what_is_wanting(loaded.settings) or bool(loaded.warnings)
+    found = "hold, but see above" if failing or doubtful else "are fine"
+    output().print(f"The settings {found}{source}.")
+    return FAILED if failing else 0
 
 
 def show_settings(config: ConfigFile = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +17,9 @@ from failsoft.cli.narration import Sentence, sentence, timeline
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import CommandError, duration, model_of, output, printable
 from failsoft.config.settings import Settings
+from failsoft.engine.request import new_request_id
 from failsoft.request_log import redis_lookup as shared
-from failsoft.request_log.lookup import Told, tell_of
+from failsoft.request_log.lookup import Told, ids_like, tell_of
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -29,6 +31,7 @@ from failsoft.telemetry.history import read_story
 
 __all__ = ["explain"]
 
+_ID_BEGINS = re.compile("req_[0-9a-f]+")
 _LOOKED_UP = {
     "same": "a saved answer to the same question was found",
     "alike": "a saved answer to a question that asks the same was found",
@@ -37,17 +40,39 @@ _LOOKED_UP = {
 
 
 def explain(
-    request_id: Annotated[str, typer.Argument(help="The request's id: the reference in a notice.")],
+    request_id: Annotated[
+        str, typer.Argument(help="The request's id, the reference in a notice, or how it begins.")
+    ],
     config: ConfigFile = None,
 ) -> None:
     """Say what happened to a request: its attempts on a time line, and every step in words."""
     settings = load(config).settings
+    request_id = _whole_id(settings, request_id.strip())
     told = _told(settings, request_id)
     _say(Text(_about(request_id, told), "bold"))
     for run, data in told.stories.items():
         _show_run(run, told, read_story(data))
     if told.run not in told.stories:
         _say(Text(_untold(told), "yellow"))
+
+
+def _whole_id(settings: Settings, given: str) -> str:
+    """The one id that begins as ``given`` does, with or without its ``req_``."""
+    if given.startswith("#"):
+        raise CommandError(
+            f"{printable(given)} is a number of the demo's terminal: name what stands behind "
+            "its question, such as req_2d8f0823"
+        )
+    wanted = given if given.startswith("req_") else f"req_{given}"
+    if len(wanted) >= len(new_request_id()) or not _ID_BEGINS.fullmatch(wanted):
+        return given
+    if settings.redis_url:
+        found = shared.ids_like(settings.redis_url, wanted)
+    else:
+        found = ids_like(Path(settings.data_dir) / "requests.db", wanted)
+    if len(found) > 1:
+        raise CommandError(f"{printable(given)} may be any of these: {', '.join(found)}")
+    return found[0] if found else given
 
 
 def _told(settings: Settings, request_id: str) -> Told:

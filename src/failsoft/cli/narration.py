@@ -158,6 +158,9 @@ def _ended(event: RequestFinished) -> Sentence:
     return f"failed after {took}, {tries}: {why}; the person got a notice", "bold red"
 
 
+_REFERENCE = len("req_") + 8
+
+
 class Narrator:
     """A subscriber that prints. Requests are numbered as they come: ``#1``, ``#2``."""
 
@@ -175,6 +178,8 @@ class Narrator:
         number = self._numbers.get(event.request_id)
         if line is not None:
             said, style = line
+            if isinstance(event, RequestStarted):
+                said += f": {event.request_id[:_REFERENCE]}"  # what `failsoft explain` takes
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
             who = "" if number is None else f"#{number}"
             text = Text.assemble((f"{clock} {who:<4} ", "dim"), (said, style))

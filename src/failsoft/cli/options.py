@@ -12,7 +12,7 @@ from failsoft.config.loading import Loaded, load_settings
 from failsoft.config.settings import Settings
 from failsoft.storage.sqlite import folder_problem
 
-__all__ = ["ConfigFile", "has_key", "load", "tell_what_will_fail"]
+__all__ = ["ConfigFile", "has_key", "load", "tell_what_is_wanting", "tell_what_will_fail"]
 
 ConfigFile = Annotated[
     Path | None,
@@ -42,6 +42,13 @@ def tell_what_will_fail(settings: Settings) -> bool:
     if keyless := not has_key(settings):
         tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
     return bool(problem) or keyless
+
+
+def tell_what_is_wanting(settings: Settings) -> bool:
+    """Tell what people will miss although requests are answered; whether there is any."""
+    if settings.links.support is None:
+        tell("links.support: is not set: notices say to contact support, and nothing shows where")
+    return settings.links.support is None
 
 
 def has_key(settings: Settings) -> bool:

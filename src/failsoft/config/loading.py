@@ -245,6 +245,10 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
         elif variable.startswith("FAILSOFT_") and variable != CONFIG:
             hint = did_you_mean(variable, ours, cutoff=0.78)  # the prefix alone is a likeness
             gathered.warnings.append(f"{_printable(variable)}: is not a setting{hint}")
+        elif variable.startswith("ANTHROPIC") and variable not in SDK_VARIABLES:
+            # The SDKs and other programs have more of these: only a likeness is a mistake.
+            hint = did_you_mean(variable, SDK_VARIABLES, cutoff=0.9)
+            gathered.warnings.extend([f"{_printable(variable)}: is not read{hint}"] * bool(hint))
 
 
 def _put_variable(known: names.Known, text: str, gathered: Gathered) -> None:

@@ -86,6 +86,11 @@ class Answer(NamedTuple):
     cache_age_seconds: float | None = None
     link: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give it to pickle and copy, which cannot take a read-only mapping."""
+        plain = (dict(one) if isinstance(one, MappingProxyType) else one for one in self)
+        return type(self), tuple(plain)
+
 
 @dataclass(frozen=True, slots=True)
 class StreamStart:

@@ -42,6 +42,10 @@ _MINIMAL_RETRY_SECONDS = 300.0
 # As the minimal level's, for the steps above it.
 _STEP_RETRY_SECONDS = {"cached": 120.0, "rule": 300.0}
 
+# What a target that is left out failed with says nothing true of a request that asked nothing: it
+# took no time, and met no interruption. High demand and our own account are as true of it.
+_OUTAGES = (ErrorCategory.TRANSIENT, ErrorCategory.TIMEOUT, ErrorCategory.UNKNOWN)
+
 # What time can mend, ours or the provider's; sending the same words again mends nothing else.
 _PASSES = frozenset(ErrorCategory) - {ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT}
 
@@ -153,7 +157,9 @@ def _failed(
     gave_up, shown = ending.gave_up, bool(ending.shown)
     verdict = reported(gave_up)
     back_in = _shared(core, request, _back_in(gave_up, verdict, now))
-    speech = speech_of_failure(verdict, _voice(core, request, catalogue), back_in, shown=shown)
+    asked = bool(ending.attempts) or gave_up is None or gave_up.reason != "unavailable"
+    voice = _voice(core, request, catalogue)
+    speech = speech_of_failure(verdict, voice, back_in, shown=shown, asked=asked)
     unused = [attempt for attempt in ending.attempts if not attempt.shown_chars]
     waste = waste_of(unused, None, core.settings)
     return Answer(
@@ -214,9 +220,19 @@ class Speech(NamedTuple):
 
 
 def speech_of_failure(
-    verdict: Verdict, voice: Voice, back_in: float | None, *, shown: bool = False
+    verdict: Verdict,
+    voice: Voice,
+    back_in: float | None,
+    *,
+    shown: bool = False,
+    asked: bool = True,
 ) -> Speech:
-    """The words where nothing is served; ``back_in`` seconds, as far as anybody knows."""
+    """The words where nothing is served; ``back_in`` seconds, as far as anybody knows.
+
+    Not ``asked``: every target is left out, and nothing was called.
+    """
+    if not asked and verdict.category in _OUTAGES and verdict.reason != "saturated":
+        return _speech_of_outage(voice, back_in)
     wait = _MINIMAL_RETRY_SECONDS if back_in is None and not shown else back_in
     notice = notice_for(
         verdict,
@@ -235,6 +251,14 @@ def speech_of_failure(
         links=voice.links,
     )
     return Speech(notice, actions, counted, wait if verdict.category in _PASSES else None)
+
+
+def _speech_of_outage(voice: Voice, back_in: float | None) -> Speech:
+    wait = _MINIMAL_RETRY_SECONDS if back_in is None else back_in
+    words, key, locale = voice.catalogue, "minimal", voice.locale
+    notice = words.notice(key, reference=voice.reference, locale=locale, seconds=wait)
+    actions = words.actions(key, locale=locale, seconds=wait, links=voice.links)
+    return Speech(notice, actions, notice.retry_countdown_seconds, wait)
 
 
 def speech_of_step(

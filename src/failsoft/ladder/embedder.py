@@ -115,7 +115,7 @@ class _Wordllama:
                 import wordllama  # noqa: PLC0415 - an extra, and slow
         except ImportError as error:
             raise SettingError(
-                "cache", "finding like questions needs wordllama: pip install failsoft[cache]"
+                "cache", "finding like questions needs wordllama: pip install 'failsoft[cache]'"
             ) from error
         return wordllama
 

@@ -21,6 +21,7 @@ __all__ = [
     "OnCancel",
     "Opened",
     "Record",
+    "RecordExpiredError",
     "RequestLog",
     "RequestState",
     "fresh",
@@ -29,6 +30,10 @@ __all__ = [
 
 class LogDownError(FailsoftError):
     """The request log cannot be read now; the message is the operator's line."""
+
+
+class RecordExpiredError(KeyError):
+    """There is no such record, or none any more: it may expire between two reads."""
 
 
 class RequestState(StrEnum):
@@ -261,7 +266,7 @@ class RequestLog(Protocol):
         """Frames of one run with ids above ``after``, and the record, in one consistent read.
 
         What this process has appended is in it. ``last_id`` is ``after`` where there is nothing
-        new. Raises :class:`KeyError` where there is no such record.
+        new. Raises :class:`RecordExpiredError` where there is no such record.
         """
         ...
 

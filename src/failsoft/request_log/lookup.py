@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from failsoft.request_log.contract import LogDownError, RequestState
 from failsoft.storage.outages import explain
 
-__all__ = ["Told", "tell_of"]
+__all__ = ["MOST_ALIKE", "Told", "ids_like", "tell_of"]
+
+MOST_ALIKE = 20
+
+_T = TypeVar("_T")
 
 _REQUEST = """
     SELECT number, state, route, stream, run, created_at, ended_at, attempt
     FROM requests WHERE id = ?
 """
+_LIKE = "SELECT id FROM requests WHERE substr(id, 1, ?) = ? ORDER BY number DESC LIMIT ?"
 _STORIES = "SELECT run, data FROM stories WHERE request = ? ORDER BY run"
 
 
@@ -37,12 +44,24 @@ def tell_of(path: Path, request_id: str) -> Told | None:
 
     Raises :class:`~failsoft.request_log.contract.LogDownError` where the log cannot be read.
     """
+    return _read(path, lambda connection: _told(connection, request_id))
+
+
+def ids_like(path: Path, prefix: str) -> list[str]:
+    """The newest :data:`MOST_ALIKE` requests whose id begins so; raises as :func:`tell_of` does."""
+    wanted = (len(prefix), prefix, MOST_ALIKE)
+    return (
+        _read(path, lambda connection: [id_ for (id_,) in connection.execute(_LIKE, wanted)]) or []
+    )
+
+
+def _read(path: Path, ask: Callable[[sqlite3.Connection], _T]) -> _T | None:
     if not path.exists():
         return None
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
         try:
-            return _told(connection, request_id)
+            return ask(connection)
         finally:
             connection.close()
     except sqlite3.Error as error:

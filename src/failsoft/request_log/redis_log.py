@@ -20,6 +20,7 @@ from failsoft.request_log.contract import (
     OnCancel,
     Opened,
     Record,
+    RecordExpiredError,
     RequestState,
     fresh,
 )
@@ -195,7 +196,7 @@ class RedisLog:
         """Frames of one run and the record; see :meth:`RequestLog.events`."""
         found = await self._read(request_id, run, after)
         if found is None:
-            raise KeyError(request_id)
+            raise RecordExpiredError(request_id)
         return found
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:

@@ -18,6 +18,7 @@ from failsoft.request_log.contract import (
     OnCancel,
     Opened,
     Record,
+    RecordExpiredError,
     RequestState,
     fresh,
 )
@@ -172,7 +173,7 @@ class SqliteLog:
         op = Op(work=lambda rows: rows.events(request_id, run, after), tail=tail)
         found: Events | None = await self._ask(op)
         if found is None:
-            raise KeyError(request_id)
+            raise RecordExpiredError(request_id)
         return found
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:

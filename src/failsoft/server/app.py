@@ -40,7 +40,7 @@ from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemB
 from failsoft.server.service import Service
 from failsoft.server.shutdown import drained_by_signals
 from failsoft.server.static_files import Page, Web
-from failsoft.server.validation import Question
+from failsoft.server.validation import KEY, MILLISECONDS, Limits, Question
 
 __all__ = [
     "create_app",
@@ -83,13 +83,13 @@ _EVENT = {
 }
 
 
-def describe_chat() -> dict[str, Any]:
+def describe_chat(asked: dict[str, Any]) -> dict[str, Any]:
     """``POST /api/chat``."""
     answer, failure = _content(_JSON, AnswerBody), _content(_JSON, FailureBody)
     return {
         "summary": "Ask one question, get one answer",
         "operation_id": "chat",
-        "openapi_extra": _request(),
+        "openapi_extra": asked,
         "responses": {
             200: {"description": "An answer.", "content": answer},
             **_refusals(),
@@ -106,17 +106,16 @@ def describe_chat() -> dict[str, Any]:
     }
 
 
-def describe_stream() -> dict[str, Any]:
+def describe_stream(asked: dict[str, Any]) -> dict[str, Any]:
     """``POST /api/chat/stream``."""
+    last = _last_event("With a known key: the last event that was read.")
     events = {_EVENTS: {"itemSchema": _EVENT}}
     problem = _content(_PROBLEM, ProblemBody)
     return {
         "summary": "Ask one question, read the answer while it comes",
         "description": _STREAM,
         "operation_id": "chat_stream",
-        "openapi_extra": _request(
-            _header("Last-Event-ID", "integer", "With a known key: the last event that was read.")
-        ),
+        "openapi_extra": asked | {"parameters": [*asked["parameters"], last]},
         "responses": {
             200: {"description": "The answer's events.", "content": events},
             **_refusals(),
@@ -154,9 +153,7 @@ def describe_resume() -> dict[str, Any]:
     """``GET /api/requests/{request_id}/stream``."""
     events = {_EVENTS: {"itemSchema": _EVENT}}
     problem = _content(_PROBLEM, ProblemBody)
-    last = _header(
-        "Last-Event-ID", "integer", "The last event that was read; none for all.", minimum=0
-    )
+    last = _last_event("The last event that was read; none for all.")
     return {
         "summary": "Join the stream of a request, or go on reading it",
         "description": _STREAM,
@@ -210,26 +207,43 @@ def _refusals() -> dict[int | str, Any]:
         401: "A key is needed.",
         403: "Failures may not be asked for here.",
         408: "The body did not come in time.",
-        415: "The body is not JSON.",
+        415: "The body is not JSON, or it is compressed.",
         429: "Too many requests at a time.",
     }
     content = _content(_PROBLEM, ProblemBody)
     return {status: {"description": why, "content": content} for status, why in reasons.items()}
 
 
-def _request(*more: dict[str, Any]) -> dict[str, Any]:
+def _question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+    """The schema of a question to this service: what it refuses is not admitted."""
+    schema = dict(_schema(Question))
+    fields = dict(schema["properties"])
+    fields["history"] = fields["history"] | {"maxItems": limits.history}
+    fields["route"] = fields["route"] | {"enum": list(limits.routes)}
+    if names_models:
+        models = sorted({name for models in limits.routes.values() for name in models})
+        fields["model"] = fields["model"] | {"enum": [*models, None]}
+    return schema | {"properties": fields}
+
+
+def _request(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+    question = {_JSON: {"schema": _question(limits, names_models=names_models)}}
     return {
-        "requestBody": {"required": True, "content": _content(_JSON, Question)},
+        "requestBody": {"required": True, "content": question},
         "parameters": [
-            _header("X-Request-Deadline-Ms", "number", "Milliseconds left.", exclusiveMinimum=0),
+            _header(
+                "X-Request-Deadline-Ms",
+                "string",
+                "Milliseconds left, above 0.",
+                pattern=f"^(?=.*[1-9]){MILLISECONDS}$",
+            ),
             _header("Accept-Language", "string", "The language of notices without a `locale`."),
             _header(
                 "Idempotency-Key",
                 "string",
                 "One for each thing to be done: sent again, it "
                 "joins the request or gives its answer again.",
-                minLength=1,
-                maxLength=255,
+                pattern=f'^(?!""$){KEY}$',
             ),
             _header(
                 "X-Simulate-Error",
@@ -238,13 +252,16 @@ def _request(*more: dict[str, Any]) -> dict[str, Any]:
                 "[;after=5]`.",
             ),
             _header("X-Simulate-Token", "string", "The right to it, where one is needed."),
-            *more,
         ],
     }
 
 
-def _header(name: str, kind: str, description: str, **bounds: int) -> dict[str, Any]:
-    schema = {"type": kind, **bounds}
+def _last_event(description: str) -> dict[str, Any]:
+    return _header("Last-Event-ID", "integer", description, minimum=0, maximum=10**15 - 1)
+
+
+def _header(name: str, kind: str, description: str, **limits: Any) -> dict[str, Any]:
+    schema = {"type": kind, **limits}
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
@@ -369,8 +386,9 @@ def _routes(
         runs.setdefault(path, {})[method] = run
         routes.add_api_route(path, run, methods=[method], response_class=Response, **description)
 
-    add("POST", "/api/chat", chat.answer, describe_chat())
-    add("POST", "/api/chat/stream", chat.stream, describe_stream())
+    asked = _request(chat.limits, names_models=service.ai.settings.server.expose_model)
+    add("POST", "/api/chat", chat.answer, describe_chat(asked))
+    add("POST", "/api/chat/stream", chat.stream, describe_stream(asked))
     add("GET", "/api/requests/{request_id}", requests.show, describe_request())
     add("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume())
     add("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel())

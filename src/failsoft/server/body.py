@@ -34,6 +34,7 @@ async def read_json(
     :class:`~failsoft.server.disconnect.GoneError` where the client leaves first.
     """
     _check_type(request)
+    _check_encoding(request)
     _check_length(request.headers.get("content-length", ""), limit)
     try:
         async with asyncio.timeout(seconds):
@@ -94,6 +95,15 @@ def _check_type(request: Request) -> None:
         return
     if kind is None or not _JSON.fullmatch(kind.strip()):
         raise Problem.of_field(415, "Content-Type", "must be application/json")
+
+
+def _check_encoding(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        what = "is not read: send the body as it is, without compressing it"
+        problem = Problem.of_field(415, "Content-Encoding", what)
+        problem.headers = {"accept-encoding": "identity"}
+        raise problem
 
 
 def _check_length(declared: str, limit: int) -> None:

@@ -45,7 +45,7 @@ class Chat:
         self._desk = desk
         self._replies = Replies(service, desk)
         server = service.ai.settings.server
-        self._limits = Limits(history=server.history_limit, routes=_routes(service.ai.health()))
+        self.limits = Limits(history=server.history_limit, routes=_routes(service.ai.health()))
 
     async def answer(self, request: Request, request_id: str) -> Response:
         """One question, one JSON answer."""
@@ -108,7 +108,7 @@ class Chat:
             seconds=server.body_timeout_seconds,
             take=take,
         )
-        question = read_question(data, self._limits)
+        question = read_question(data, self.limits)
         _refuse(when=self._service.drain.cutting)
         locale = question.locale or locale_of(request, ai)
         intent = Intent(

@@ -13,7 +13,14 @@ from starlette.types import Receive
 from failsoft.engine.answer import Answer, StreamError, StreamInterrupted
 from failsoft.engine.client import Failsoft
 from failsoft.request_log.broadcast import Frames, LiveReader
-from failsoft.request_log.contract import Events, LogDownError, Record, RequestLog, RequestState
+from failsoft.request_log.contract import (
+    Events,
+    LogDownError,
+    Record,
+    RecordExpiredError,
+    RequestLog,
+    RequestState,
+)
 from failsoft.server.disconnect import attend
 from failsoft.server.failures import draining, unexpected
 from failsoft.server.problem import Problem
@@ -63,6 +70,8 @@ class LogReader:
         except LogDownError:
             # It comes back by itself, and the reader is told by then that we are still here.
             events = Events(b"", self._after, self._record)
+        except RecordExpiredError:
+            return Frames(await self._closing(self._after + 1), ended=True)
         if self._drain.cutting:
             return Frames(events.data + await self._closing(events.last_id + 1), ended=True)
         if not events.data:
@@ -94,7 +103,7 @@ class LogReader:
 
     async def _closing(self, number: int) -> bytes:
         record, shown = self._record, Shown()
-        with suppress(LogDownError):
+        with suppress(LogDownError, RecordExpiredError):
             frames = await self._log.events(record.id, record.run, 0)
             shown = shown_in(frames.data)
         answer = cut_off(shown, record, ai=self._ai)
@@ -122,7 +131,10 @@ async def awaited(record: Record, *, log: RequestLog, drain: Drain) -> Record:
     while not record.state.ended and not drain.cutting:
         with suppress(LogDownError):
             await log.follow(record.id)
-            record = await log.find(record.id, record.scope) or record
+            found = await log.find(record.id, record.scope)
+            if found is None:  # it has expired
+                return record
+            record = found
         await asyncio.sleep(_POLL_SECONDS)
     return record
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.engine.client import Failsoft
-from failsoft.request_log.contract import LogDownError, Record, RequestState
+from failsoft.request_log.contract import LogDownError, Record, RecordExpiredError, RequestState
 from failsoft.server.auth import Caller, caller_of
 from failsoft.server.problem import Problem
 from failsoft.server.render import JsonResponse, Render
@@ -156,14 +156,19 @@ class Requests:
         return record
 
     async def _status(self, record: Record) -> Response:
-        log, shown = self._desk.log, Shown()
-        if record.stream:
-            shown = shown_in((await log.events(record.id, record.run, 0)).data)
-            if not shown.texts and record.shown_run not in (0, record.run):
-                # Nothing has replaced what an earlier run had shown.
-                before = await log.events(record.id, record.shown_run, 0)
-                shown.texts = shown_in(before.data).texts
-        return self._told(record, shown)
+        try:
+            return self._told(record, await self._shown(record) if record.stream else Shown())
+        except RecordExpiredError:
+            raise _nothing_there() from None
+
+    async def _shown(self, record: Record) -> Shown:
+        log = self._desk.log
+        shown = shown_in((await log.events(record.id, record.run, 0)).data)
+        if not shown.texts and record.shown_run not in (0, record.run):
+            # Nothing has replaced what an earlier run had shown.
+            before = await log.events(record.id, record.shown_run, 0)
+            shown.texts = shown_in(before.data).texts
+        return shown
 
     def _of_run(self, run: Run) -> Response:
         shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()

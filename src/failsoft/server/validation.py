@@ -32,6 +32,8 @@ from failsoft.server.problem import Problem
 from failsoft.server.schema import FieldProblem
 
 __all__ = [
+    "KEY",
+    "MILLISECONDS",
     "Limits",
     "Question",
     "fingerprint_of",
@@ -44,7 +46,10 @@ __all__ = [
 
 _LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 _MOST_TOKENS = 1_000_000_000
-_MILLISECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+# As the schema shows them too.
+MILLISECONDS = r"[0-9]{1,15}(\.[0-9]{1,6})?"
+KEY = r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?"
+_MILLISECONDS = re.compile(MILLISECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +236,7 @@ def _path(place: tuple[int | str, ...]) -> str:
     return path.removeprefix(".")
 
 
-_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY = re.compile(KEY)
 _EVENT_ID = re.compile(r"[0-9]{1,15}")
 
 

@@ -17,7 +17,7 @@ from failsoft.classify.verdict import Verdict
 from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.answers import Voice, speech_of_failure, speech_of_step
 from failsoft.engine.request import share_of_wait
-from failsoft.errors import AIError
+from failsoft.errors import AIError, CircuitOpenError
 from failsoft.ladder.cache.cache import OWN, SemanticCache
 from failsoft.ladder.ladder import Served, helps_after
 from failsoft.ladder.rules.rulebook import RuleBook
@@ -111,7 +111,8 @@ class Ladder:
             back_in += share_of_wait(self._rng)
         served = self._served(question, locale) if helps_after(verdict) else None
         if served is None:
-            return _message(verdict, voice, back_in)
+            asked = failure is not None and not isinstance(failure, CircuitOpenError)
+            return _message(verdict, voice, back_in, asked=asked)
         return _step(served, verdict, voice, back_in)
 
     @overload
@@ -218,8 +219,8 @@ def _step(served: Served, verdict: Verdict, voice: Voice, back_in: float | None)
     )
 
 
-def _message(verdict: Verdict, voice: Voice, back_in: float | None) -> Answer:
-    speech = speech_of_failure(verdict, voice, back_in)
+def _message(verdict: Verdict, voice: Voice, back_in: float | None, *, asked: bool) -> Answer:
+    speech = speech_of_failure(verdict, voice, back_in, asked=asked)
     return Answer(
         status="error",
         level=DegradationLevel.MINIMAL,

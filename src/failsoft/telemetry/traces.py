@@ -32,7 +32,7 @@ try:
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 except ImportError as missing:
     raise SettingError(
-        "traces", "spans need opentelemetry: pip install failsoft[otel]"
+        "traces", "spans need opentelemetry: pip install 'failsoft[otel]'"
     ) from missing
 
 

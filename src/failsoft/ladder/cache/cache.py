@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
+from weakref import finalize
 
 from failsoft.forks import in_every_child
 from failsoft.ladder.cache.rows import Entry, Listed
@@ -257,6 +258,8 @@ class SemanticCache:
             if self._worker is None:
                 self._worker = Worker(self._keeping, self._loading)
                 self._worker.start()
+                # One that is dropped without being closed leaves no thread and no file behind.
+                finalize(self, self._worker.leave).atexit = False
             return self._worker
 
     # What follows runs in the thread.

@@ -270,10 +270,14 @@ class Worker:
     def close(self) -> None:
         """Save what there is, and end; waits for it. Idempotent."""
         atexit.unregister(self.close)
-        self._closing = True
-        self._inbox.put(None)
+        self.leave()
         self._thread.join()
         self._loading.close()
+
+    def leave(self) -> None:
+        """Have the thread save what there is, and end. Returns at once. Idempotent."""
+        self._closing = True
+        self._inbox.put(None)
 
     def forked(self) -> None:
         """Be over in a forked process: SQLite has no second way to a file its parent has open."""
@@ -293,6 +297,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the thread stays, whatever it is
                 self._fall(error)
         self._leave()
+        atexit.unregister(self.close)
 
     def _take(self, seconds: float) -> None:
         """Take all there is; where there is nothing, wait so long for something."""
