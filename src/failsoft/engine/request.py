@@ -135,7 +135,8 @@ class Request:
     """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
 
     One that ``degrades`` may be served from a step of the ladder. ``targets``, ``timers`` and
-    ``provider`` are its own where they are not those of its route and of the settings.
+    ``provider`` are its own where they are not those of its route and of the settings. ``retries``
+    bound the calls of one target after its first.
     """
 
     body: Mapping[str, Any]
@@ -150,6 +151,7 @@ class Request:
     targets: tuple[Target, ...] = ()
     timers: TimerSettings | None = None
     provider: Provider | None = None
+    retries: int | None = None
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
@@ -192,6 +194,7 @@ class Request:
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
             may_have_effects=may_have_effects(self.body),
+            retries=self.retries,
         )
 
     def share(self, core: Core) -> float:
