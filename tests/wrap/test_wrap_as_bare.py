@@ -298,6 +298,20 @@ async def test_what_middleware_of_the_callers_own_makes_passes_untouched(kind, s
     assert not [one for one in heard if type(one).__name__ == "BreakerChanged"]
 
 
+@KINDS
+async def test_middleware_may_have_the_sdk_try_again(kind, monkeypatch):
+    def again():
+        raise anthropic.RetryableError("not yet")
+
+    for one in (anthropic._base_client.SyncAPIClient, anthropic._base_client.AsyncAPIClient):
+        monkeypatch.setattr(one, "_calculate_retry_timeout", lambda *_, **__: 0)
+    async with wrapped(kind) as use:
+        use.client = use.client.with_middleware(noting(kind, seen := [], again))
+        with pytest.raises(anthropic.RetryableError):
+            await create(use)
+        assert seen == [(OPUS, 0), (OPUS, 1), (OPUS, 2)]
+
+
 # Forms of a reply
 
 

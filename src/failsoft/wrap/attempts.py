@@ -21,6 +21,7 @@ from anthropic import (
     AsyncAPIResponse,
     NotGiven,
     Omit,
+    RetryableError,
 )
 
 from failsoft.classify.wire_errors import TimedOut, Timer
@@ -156,7 +157,10 @@ class SdkAttempt:
         """What a call raised, as the engine has to see it."""
         if expired := self.expired(error):
             return expired
-        known = any(isinstance(link, _OF_THE_SDK) for link in _causes(error))
+        links = list(_causes(error))
+        if any(isinstance(link, RetryableError) for link in links):
+            return Passed(error=error)  # a wish of middleware to the SDK's own retries
+        known = any(isinstance(link, _OF_THE_SDK) for link in links)
         return error if known else Passed(error=error)
 
 
