@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements/*.txt anew from pyproject.toml, and the pins of the benchmarks against peers from
-# their *.in: exact versions with hashes, no index named.
+# Write requirements/*.txt anew from pyproject.toml, and the pins of the benchmarks against peers and of
+# the SDK's own suite from their *.in: exact versions with hashes, no index named.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -16,3 +16,4 @@ compile --group pyproject.toml:docs requirements/uv.in -o requirements/docs.txt
 for peers in benchmarks/peers/pins/*.in; do
     compile "$peers" -o "${peers%.in}.txt"
 done
+compile pyproject.toml tests/sdk_suite/sdk-suite.in -o tests/sdk_suite/sdk-suite.txt

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["PINS", "python_of"]
+__all__ = ["FOLDER", "PINS", "ROOT", "python_of", "python_with"]
 
 ROOT = Path(__file__).parents[2]
 PINS = Path(__file__).parent / "pins"
@@ -21,10 +21,13 @@ OWN = "failsoft"  # the environment that runs the benchmark
 
 def python_of(environment: str) -> str:
     """The interpreter of an environment with what its pins name."""
-    if environment == OWN:
-        return sys.executable
-    pins = PINS / f"{environment}.txt"
-    folder, python = FOLDER / environment, FOLDER / environment / "bin" / "python"
+    return sys.executable if environment == OWN else python_with(PINS / f"{environment}.txt")
+
+
+def python_with(pins: Path) -> str:
+    """The interpreter of the environment with what a file of pins names, and by the file's name."""
+    folder = FOLDER / pins.stem
+    python = folder / "bin" / "python"
     made = folder / ".made"  # of these pins, and whole
     print_of = hashlib.sha256(pins.read_bytes()).hexdigest()
     if not made.exists() or made.read_text() != print_of:

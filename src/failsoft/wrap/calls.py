@@ -75,7 +75,9 @@ def account_of(client: Client) -> Account:
 
     One that gets its tokens by a way of its own has one account at each address.
     """
-    return Account(key_in(client.default_headers), str(client.base_url))
+    # Its other headers say the platform, which the SDK finds out off the event loop.
+    headers = {**client.auth_headers, **client._custom_headers}  # noqa: SLF001 - none else has them
+    return Account(key_in(headers), str(client.base_url))
 
 
 def client_of(call_next: Callable[..., Any], otherwise: Client) -> Client:
@@ -135,7 +137,7 @@ class Calls:
         self._own = account
         self._url = account.base_url.rstrip("/") + _PATH
         self._known: dict[tuple[str, Account], Target] = {}
-        self._latest: tuple[Client, str | None, str | None, Account] | None = None
+        self._latest: tuple[tuple[object, ...], Account] | None = None
         self._chain = tuple(chain)
         for spec in chain:
             self._target(spec, account)  # what is wrong with it is said here
@@ -147,10 +149,11 @@ class Calls:
         """
         if key := key_in(headers):
             return Account(key, str(client.base_url))
-        shown, latest = (client, client.api_key, client.auth_token), self._latest
-        if latest is None or latest[:3] != shown:
-            latest = self._latest = (*shown, account_of(client))
-        return latest[3]
+        shown = (client, client.api_key, client.auth_token, client.base_url)
+        latest = self._latest
+        if latest is None or latest[0] != shown:
+            latest = self._latest = (shown, account_of(client))
+        return latest[1]
 
     async def plain(
         self, request: APIRequest, model: str, client: Client, send: Send[Reply]
@@ -267,7 +270,7 @@ class Calls:
             raise SettingError("chain", f"a client of Anthropic's cannot call {name}")
         target = target_for(name, self._core.settings)
         self._core.chain_of(self._route).check(target)
-        host = host_of(account.base_url)
+        host = host_of(account.base_url) if urlsplit(account.base_url).hostname else ""
         return target.under(account.key, host=host, shared=account == self._own)
 
 

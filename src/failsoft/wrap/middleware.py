@@ -87,7 +87,7 @@ def _replaced(http: httpx2.Response, stream: Any) -> httpx2.Response:
         http.status_code,
         headers=[(name, value) for name, value in headers if name.lower() not in _OF_THE_WIRE],
         stream=stream,
-        request=http.request,
+        request=http._request,  # noqa: SLF001 - what middleware made from bytes may have none
         extensions=http.extensions,
     )
     response.history = http.history
