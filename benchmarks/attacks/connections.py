@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.attacks.raw_requests import PROBER, raw_requests
 from benchmarks.attacks.service import GET, HEAD, PIECE, Row, Service, mark, serving
-from benchmarks.peers.environments import python_of
+from benchmarks.peers.environments import python_with
 
 __all__ = ["documented", "large_bodies", "odd_ways", "raw_http"]
 
@@ -153,7 +153,7 @@ async def large_bodies() -> AsyncIterator[Row]:
 async def documented() -> AsyncIterator[Row]:
     """What schemathesis makes of the service's own OpenAPI schema: no reply breaks it."""
     async with serving(FAILSOFT_CACHE_ENABLED="false") as (service, _):
-        python = await asyncio.to_thread(python_of, "schemathesis", PINS)
+        python = await asyncio.to_thread(python_with, PINS / "schemathesis.txt")
         with tempfile.TemporaryDirectory() as folder:
             running = await asyncio.create_subprocess_exec(
                 *(

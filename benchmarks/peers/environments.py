@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["PINS", "python_of"]
+__all__ = ["FOLDER", "PINS", "ROOT", "python_of", "python_with"]
 
 ROOT = Path(__file__).parents[2]
 PINS = Path(__file__).parent / "pins"
@@ -19,17 +19,20 @@ FOLDER = ROOT / ".peers"
 OWN = "failsoft"  # the environment that runs the benchmark
 
 
-def python_of(environment: str, folder: Path = PINS) -> str:
-    """The interpreter of an environment with what its pins in ``folder`` name."""
-    if environment == OWN:
-        return sys.executable
-    pins = folder / f"{environment}.txt"
-    place, python = FOLDER / environment, FOLDER / environment / "bin" / "python"
-    made = place / ".made"  # of these pins, and whole
+def python_of(environment: str) -> str:
+    """The interpreter of an environment with what its pins name."""
+    return sys.executable if environment == OWN else python_with(PINS / f"{environment}.txt")
+
+
+def python_with(pins: Path) -> str:
+    """The interpreter of the environment with what a file of pins names, and by the file's name."""
+    folder = FOLDER / pins.stem
+    python = folder / "bin" / "python"
+    made = folder / ".made"  # of these pins, and whole
     print_of = hashlib.sha256(pins.read_bytes()).hexdigest()
     if not made.exists() or made.read_text() != print_of:
-        print(f"making {place.relative_to(ROOT)} ...", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)  # noqa: S603 - our own
+        print(f"making {folder.relative_to(ROOT)} ...", file=sys.stderr, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603 - our own
         subprocess.run(_install(str(python), str(pins)), check=True)  # noqa: S603 - pinned by hashes
         made.write_text(print_of)
     return str(python)

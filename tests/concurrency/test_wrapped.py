@@ -1,6 +1,7 @@
 """One wrapped client in many threads, in one loop after the other, and in a child of a fork."""
 
 import asyncio
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
@@ -63,6 +64,35 @@ def test_one_event_loop_after_the_other(upstream):
                 return await asyncio.gather(*[main(client) for _ in range(10)])
 
         assert asyncio.run(whole()) == [SONNET] * 10
+
+
+# What a loop that is gone leaves open is found by the garbage collector, of the bare SDK's too.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_client_in_one_event_loop_after_the_other(upstream, stream):
+    bare = anthropic.AsyncAnthropic(api_key="k", base_url=upstream.url, max_retries=0)
+    client = failsoft.wrap(bare, chain=[SONNET], settings=settings(upstream))
+
+    async def one():
+        if not stream:
+            return (await client.messages.create(model=OPUS, **ASKED)).model
+        async with client.messages.stream(model=OPUS, **ASKED) as events:
+            return (await events.get_final_message()).model
+
+    async def job(calls):
+        return await asyncio.gather(*[one() for _ in range(calls)])
+
+    async def last():
+        async with bare:
+            return await job(1)
+
+    # The first loop leaves several connections behind, which no later loop can use.
+    for calls in (8, 1, 3):
+        assert asyncio.run(job(calls)) == [SONNET] * calls
+    assert asyncio.run(last()) == [SONNET]
+    bare = client = None
+    gc.collect()
 
 
 @pytest.mark.parametrize("used", [False, True])

@@ -152,8 +152,9 @@ class Request:
     """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
-    served from a step of the ladder. ``targets``, ``timers`` and
-    ``provider`` are its own where they are not those of its route and of the settings.
+    served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
+    they are not those of its route and of the settings. ``retries`` bound the calls of one target
+    after its first.
     """
 
     body: Mapping[str, Any]
@@ -168,6 +169,7 @@ class Request:
     targets: tuple[Target, ...] = ()
     timers: TimerSettings | None = None
     provider: Provider | None = None
+    retries: int | None = None
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
@@ -210,6 +212,7 @@ class Request:
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
             may_have_effects=may_have_effects(self.body),
+            retries=self.retries,
         )
 
     def share(self, core: Core) -> float:

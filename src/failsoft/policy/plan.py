@@ -56,7 +56,8 @@ class Plan:
 
     ``peek`` tells why a target could not be called right now (or ``None``), without taking
     anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
-    sent a second time by itself once the first may have arrived.
+    sent a second time by itself once the first may have arrived. ``retries`` bound the calls of one
+    target after its first.
     """
 
     # Most plans end with their first call: what they begin with is the class's.
@@ -80,6 +81,7 @@ class Plan:
         rng: Random,
         input_tokens: int = 0,
         may_have_effects: bool = False,
+        retries: int | None = None,
     ) -> None:
         self._legs = list(map(Leg, chain, count()))
         self._times = times
@@ -90,6 +92,7 @@ class Plan:
         self._rng = rng
         self._input_tokens = input_tokens
         self._may_have_effects = may_have_effects
+        self._retries = retries
         self._failures: list[tuple[Leg, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -123,6 +126,8 @@ class Plan:
                 other.refusal = None
         leg.ready_at = self._ready_at(leg, verdict, now)
         restrict(self._legs, leg, verdict, hopped=hopped)
+        if self._retries is not None and leg.calls > self._retries:
+            leg.unfit = True
         if self._calls >= self._retry.max_attempts:
             return self._give_up("attempts", now)
         if self._once_more(leg, verdict, now):

@@ -82,7 +82,7 @@ def _shown(data: Mapping[str, Any]) -> str:
 
 def attempt_of(request: APIRequest, model: str, call: ProviderCall) -> APIRequest:
     """The SDK's request for one attempt: the caller's own, untouched, for the model it names."""
-    if call.target.model == model and not call.headers:
+    if call.target.model == model and not call.headers and call.number == 1:
         return request
     options = copy(request.options)
     if call.target.model != model:
@@ -92,4 +92,5 @@ def attempt_of(request: APIRequest, model: str, call: ProviderCall) -> APIReques
         options.headers = {**request.headers, **call.headers}
     attempt = copy(request)
     attempt.options = options
+    attempt.retries_taken += call.number - 1
     return attempt

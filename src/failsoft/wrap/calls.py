@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-from anthropic import Anthropic, APIRequest, AsyncAnthropic
+from anthropic import DEFAULT_MAX_RETRIES, Anthropic, APIRequest, AsyncAnthropic, NotGiven
 
 from failsoft.config.fields import DAY
 from failsoft.config.settings import TimerSettings
@@ -29,15 +29,15 @@ from failsoft.providers.anthropic import key_in
 from failsoft.providers.models import chain_specs, host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 from failsoft.wrap.answer_of import ANSWER
+from failsoft.wrap.attempts import Client
 from failsoft.wrap.errors import exception_for
 from failsoft.wrap.replies import Pipe, Reply, tells_itself
 
-__all__ = ["Account", "Calls", "Client", "Streamed", "account_of", "client_of", "model_in"]
+__all__ = ["Account", "Calls", "Streamed", "account_of", "client_of", "model_in"]
 
 _PATH = "/v1/messages"
 _MOST_MIDDLEWARE = 64
 
-Client = Anthropic | AsyncAnthropic
 _PROVIDER = "anthropic"
 
 # Targets that are remembered: who takes models or keys from users may be told any number.
@@ -75,7 +75,9 @@ def account_of(client: Client) -> Account:
 
     One that gets its tokens by a way of its own has one account at each address.
     """
-    return Account(key_in(client.default_headers), str(client.base_url))
+    # Its other headers say the platform, which the SDK finds out off the event loop.
+    headers = {**client.auth_headers, **client._custom_headers}  # noqa: SLF001 - none else has them
+    return Account(key_in(headers), str(client.base_url))
 
 
 def client_of(call_next: Callable[..., Any], otherwise: Client) -> Client:
@@ -135,39 +137,40 @@ class Calls:
         self._own = account
         self._url = account.base_url.rstrip("/") + _PATH
         self._known: dict[tuple[str, Account], Target] = {}
-        self._latest: tuple[Client, str | None, str | None, Account] | None = None
+        self._latest: tuple[tuple[object, ...], Account] | None = None
         self._chain = chain_specs(chain)
         for spec in self._chain:
             self._target(spec, account)  # what is wrong with it is said here
 
-    def account(self, client: Client, headers: Mapping[str, Any]) -> Account:
+    def _account(self, client: Client, headers: Mapping[str, Any]) -> Account:
         """Of a request with these ``headers``, which go before what ``client`` sends by itself.
 
         Most calls are of the client that called before.
         """
         if key := key_in(headers):
             return Account(key, str(client.base_url))
-        shown, latest = (client, client.api_key, client.auth_token), self._latest
-        if latest is None or latest[:3] != shown:
-            latest = self._latest = (*shown, account_of(client))
-        return latest[3]
+        shown = (client, client.api_key, client.auth_token, client.base_url)
+        latest = self._latest
+        if latest is None or latest[0] != shown:
+            latest = self._latest = (shown, account_of(client))
+        return latest[1]
 
     async def plain(
-        self, request: APIRequest, model: str, account: Account, send: Send[Reply]
+        self, request: APIRequest, model: str, client: Client, send: Send[Reply]
     ) -> Reply:
         """The reply to a request that is answered at once; raises what the SDK would raise."""
         provider = SdkProvider(request, model, send)
-        made = self._request(request, model, account, provider)
+        made = self._request(request, model, client, provider)
         answer, ending = await carry_out(self._core, made, self._catalogue)
         return self._concluded(answer, ending, provider, request)
 
     async def streamed(
-        self, request: APIRequest, model: str, account: Account, send: Send[Reply]
+        self, request: APIRequest, model: str, client: Client, send: Send[Reply]
     ) -> Reply | Streamed:
         """The stream once it has content, else the reply in its place."""
         provider = SdkProvider(request, model, send)
         pipe = Pipe(provider)
-        made = self._request(request, model, account, provider)
+        made = self._request(request, model, client, provider)
         run = pipe.run(
             carry_out(self._core, made, self._catalogue, pipe),
             lambda answer, ending: self._failure(answer, ending, provider, request),
@@ -215,7 +218,7 @@ class Calls:
         return exception_for(answer, cause, _http_request(provider, request, self._url))
 
     def _request(
-        self, request: APIRequest, model: str, account: Account, provider: SdkProvider[Reply]
+        self, request: APIRequest, model: str, client: Client, provider: SdkProvider[Reply]
     ) -> Request:
         given = _body_of(request).items()
         body = {name: value for name, value in given if name not in _OF_THE_CALL}
@@ -225,18 +228,18 @@ class Calls:
             timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
         return Request(
             body=body,
-            times=self._times(request, timers),
+            times=self._times(request, client, timers),
             route=self._route,
             model=model,
             degrades=False,
-            targets=self._targets(model, account),
+            targets=self._targets(model, self._account(client, request.headers)),
             timers=timers,
+            retries=_retries(request, client),
             provider=self._core.breaking(provider),
         )
 
-    def _times(self, request: APIRequest, timers: TimerSettings) -> RequestTimes:
-        settings, now, timeout = self._core.settings, monotonic(), request.timeout
-        cap = float(timeout) if isinstance(timeout, float | int) else None
+    def _times(self, request: APIRequest, client: Client, timers: TimerSettings) -> RequestTimes:
+        settings, now, cap = self._core.settings, monotonic(), _cap(request, client)
         if not request.stream:
             own, longest = settings.deadline_seconds, settings.answer_timeout_seconds
             if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
@@ -267,8 +270,22 @@ class Calls:
             raise SettingError("chain", f"a client of Anthropic's cannot call {name}")
         target = target_for(name, self._core.settings)
         self._core.chain_of(self._route).check(target)
-        host = host_of(account.base_url)
+        host = host_of(account.base_url) if urlsplit(account.base_url).hostname else ""
         return target.under(account.key, host=host, shared=account == self._own)
+
+
+def _cap(request: APIRequest, client: Client) -> float | None:
+    """The seconds that the caller gives all of it: the call's own, else those of the client."""
+    timeout = request.timeout
+    if isinstance(timeout, NotGiven) and client._timeout_overridden:  # noqa: SLF001 - else the SDK's
+        timeout = client.timeout
+    return float(timeout) if isinstance(timeout, float | int) else None
+
+
+def _retries(request: APIRequest, client: Client) -> int | None:
+    """How often the caller lets one model be called again; ``None`` where nobody chose it."""
+    retries = request.options.get_max_retries(client.max_retries)
+    return retries if retries < DEFAULT_MAX_RETRIES else None
 
 
 @lru_cache(maxsize=64)

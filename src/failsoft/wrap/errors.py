@@ -36,7 +36,7 @@ def exception_for(
     """
     error = _exception(answer, cause, request)
     error.__dict__[ANSWER] = answer
-    if isinstance(cause, WireFailure):
+    if isinstance(cause, WireFailure) and cause.__cause__ is not error:
         error.__cause__ = cause
     if answer.attempts:
         tried = ", ".join(f"{one.target} ({one.verdict or one.outcome})" for one in answer.attempts)
@@ -47,8 +47,17 @@ def exception_for(
 def _exception(
     answer: Answer, cause: BaseException | None, request: httpx2.Request
 ) -> BaseException:
+    if isinstance(cause, TypeError) and _no_key(answer):
+        return MissingKeyError(cause, request)
     if cause is not None and not isinstance(cause, WireFailure):
         return cause
+    return _made(answer, cause, request)
+
+
+def _made(answer: Answer, cause: WireFailure | None, request: httpx2.Request) -> BaseException:
+    """The exception for what failsoft saw itself."""
+    if isinstance(cause, TimedOut) and isinstance(cause.__cause__, anthropic.APITimeoutError):
+        return cause.__cause__  # a limit of the caller's own, which the SDK kept
     if isinstance(cause, TimedOut) or (cause is None and _out_of_time(answer)):
         return anthropic.APITimeoutError(request=request)
     if cause is None:
@@ -62,6 +71,18 @@ def _exception(
             message=f"failsoft: the answer broke off: {cause.detail}", request=request
         )
     return _status_error(_response(cause, request), f"failsoft: {cause.detail}")
+
+
+class MissingKeyError(anthropic.APIError, TypeError):
+    """The client has no key: the ``TypeError`` of the SDK, and an ``APIError`` as well."""
+
+    def __init__(self, cause: TypeError, request: httpx2.Request) -> None:
+        super().__init__(str(cause), request, body=None)
+        self.__cause__ = cause
+
+
+def _no_key(answer: Answer) -> bool:
+    return answer.verdict is not None and answer.verdict.reason == "authentication"
 
 
 def _out_of_time(answer: Answer) -> bool:

@@ -7,17 +7,20 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
-from anthropic import APIRequest, AsyncAnthropic
+from anthropic import APIRequest, APIResponse, AsyncAnthropic, AsyncAPIResponse
+from anthropic._resource import AsyncAPIResource, SyncAPIResource
 
 from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 from failsoft.errors import SettingError
 from failsoft.wrap.answer_of import ANSWER
-from failsoft.wrap.calls import Calls, Client, Streamed, account_of, client_of, model_in
-from failsoft.wrap.plain_retries import Others
+from failsoft.wrap.attempts import Client, Passed, SdkAttempt, asked
+from failsoft.wrap.calls import Calls, Streamed, account_of, client_of, model_in
 from failsoft.wrap.replies import AsyncReply, BlockingReply, Reply
 
 __all__ = [
@@ -30,26 +33,65 @@ __all__ = [
 ]
 
 
+# Where the SDK notes that a caller wants the reply itself: "raw", or "stream" to read it later.
+_RAW = "X-Stainless-Raw-Response"
+
 # They were true of the bytes on the wire; these are unpacked.
 _OF_THE_WIRE = ("content-encoding", "content-length")
 
 
 def with_body(begun: Streamed, body: AsyncBody | BlockingBody) -> Any:
     """The SDK's reply with ``body`` in place of the wire's."""
-    http = begun.reply.http
+    response = _replaced(begun.reply.http, body)
+    body.response = weakref.ref(response)
+    return _with_http(begun.reply.hand_over(), response)
+
+
+def _given(reply: Reply, request: APIRequest, client: Client) -> Any:
+    """The SDK's reply to a request that was answered at once."""
+    http = reply.http
+    if request.headers.get(_RAW) == "stream" and reply.status < HTTPStatus.BAD_REQUEST:
+        unread = _replaced(http, httpx2.ByteStream(http.content))
+        unread.elapsed = http.elapsed
+        return _with_http(reply.hand_over(), unread)
+    return _for_sdk(reply.hand_over(), request, client)
+
+
+def _for_sdk(response: Any, request: APIRequest, client: Client) -> Any:
+    """``response`` as the SDK's retries know it: a bare one (``cast_to``) is never an error."""
+    if not isinstance(response, httpx2.Response) or response.is_success:
+        return response
+    kind = AsyncAPIResponse if isinstance(client, AsyncAnthropic) else APIResponse
+    return kind(
+        raw=response,
+        cast_to=request.cast_to,
+        client=client,
+        stream=request.stream,
+        stream_cls=request.stream_cls,
+        options=request.options,
+        retries_taken=request.retries_taken,
+    )
+
+
+def _with_http(given: Any, response: httpx2.Response) -> Any:
+    if isinstance(given, httpx2.Response):
+        return response
+    given.http_response = response
+    return given
+
+
+def _replaced(http: httpx2.Response, stream: Any) -> httpx2.Response:
+    """``http`` with another body, that is not packed."""
     headers = [(name, value) for name, value in http.headers.multi_items()]
     response = httpx2.Response(
         http.status_code,
         headers=[(name, value) for name, value in headers if name.lower() not in _OF_THE_WIRE],
-        stream=body,
-        request=http.request,
+        stream=stream,
+        request=http._request,  # noqa: SLF001 - what middleware made from bytes may have none
         extensions=http.extensions,
     )
     response.history = http.history
-    body.response = weakref.ref(response)
-    given = begun.reply.hand_over()
-    given.http_response = response
-    return given
+    return response
 
 
 def _no_response() -> None:
@@ -119,63 +161,73 @@ class BlockingBody(_Body, httpx2.SyncByteStream):
 _ended: ContextVar[tuple[str, BaseException] | None] = ContextVar("failsoft_ended", default=None)
 
 
-class AsyncMiddleware:
-    """For ``AsyncAnthropic``. ``others`` takes what is no request for a message."""
+class _Middleware:
+    """What both have. ``client`` stands for the one that calls where that cannot be found."""
 
-    def __init__(self, calls: Calls, others: Others, client: Client) -> None:
+    def __init__(self, calls: Calls, client: Client) -> None:
         self._calls = calls
-        self._others = others
         self._client = client
+
+
+class AsyncMiddleware(_Middleware):
+    """For ``AsyncAnthropic``. What is no request for a message is left to the SDK."""
 
     async def __call__(
         self, request: APIRequest, call_next: Callable[[APIRequest], Awaitable[Any]]
     ) -> Any:
         """The SDK's reply to a request; raises what the SDK raises."""
+        client = client_of(call_next, self._client)
         model = model_in(request)
         if model is None:
-            return await self._others.ask(request, call_next)
+            return _for_sdk(await call_next(request), request, client)
         _raise_if_ended(request)
 
-        async def send(attempt: APIRequest, _: float | None) -> Reply:
-            return AsyncReply(await call_next(attempt), stream=attempt.stream)
+        async def send(one: APIRequest, seconds: float | None) -> Reply:
+            attempt = SdkAttempt(one, client, seconds)
+            return AsyncReply(await asked(call_next, attempt), attempt)
 
-        account = self._calls.account(client_of(call_next, self._client), request.headers)
-        with _Ending(request):
-            if not request.stream:
-                return (await self._calls.plain(request, model, account, send)).response
-            begun = await self._calls.streamed(request, model, account, send)
+        try:
+            with _Ending(request):
+                if not request.stream:
+                    reply = await self._calls.plain(request, model, client, send)
+                    return _given(reply, request, client)
+                begun = await self._calls.streamed(request, model, client, send)
+        except Passed as passed:
+            return passed.given()
         if isinstance(begun, Streamed):
             return with_body(begun, AsyncBody(begun))
-        return begun.response
+        return _given(begun, request, client)
 
 
-class BlockingMiddleware:
+class BlockingMiddleware(_Middleware):
     """For ``Anthropic``: the engine runs in a thread of its own, each attempt in another."""
 
-    def __init__(self, calls: Calls, others: Others, client: Client) -> None:
-        self._calls = calls
-        self._others = others
-        self._client = client
+    def __init__(self, calls: Calls, client: Client) -> None:
+        super().__init__(calls, client)
         self.portal = Portal("wrapped client")
 
     def __call__(self, request: APIRequest, call_next: Callable[[APIRequest], Any]) -> Any:
         """The SDK's reply to a request; raises what the SDK raises."""
+        client = client_of(call_next, self._client)
         model = model_in(request)
         if model is None:
-            return self._others.ask_blocking(request, call_next)
+            return _for_sdk(call_next(request), request, client)
         _raise_if_ended(request)
 
-        async def send(attempt: APIRequest, seconds: float | None) -> Reply:
-            return await BlockingReply.of(call_next, attempt, seconds)
+        async def send(one: APIRequest, seconds: float | None) -> Reply:
+            return await BlockingReply.of(call_next, SdkAttempt(one, client, seconds))
 
-        account = self._calls.account(client_of(call_next, self._client), request.headers)
-        with _Ending(request):
-            if not request.stream:
-                return self.portal.wait(self._calls.plain(request, model, account, send)).response
-            begun = self.portal.wait(self._calls.streamed(request, model, account, send))
+        try:
+            with _Ending(request):
+                if not request.stream:
+                    reply = self.portal.wait(self._calls.plain(request, model, client, send))
+                    return _given(reply, request, client)
+                begun = self.portal.wait(self._calls.streamed(request, model, client, send))
+        except Passed as passed:
+            return passed.given()
         if isinstance(begun, Streamed):
             return with_body(begun, BlockingBody(begun, self.portal))
-        return begun.response
+        return _given(begun, request, client)
 
 
 class _Ending:
@@ -200,15 +252,61 @@ def _raise_if_ended(request: APIRequest) -> None:
 
 def wired(client: Client, ai: Failsoft, *, chain: Sequence[str], route: str) -> Client:
     """A copy of ``client`` whose requests go through ``ai``. Raises SettingError."""
-    if any(isinstance(one, AsyncMiddleware | BlockingMiddleware) for one in client.middleware):
+    if any(isinstance(one, _Middleware) for one in client.middleware):
         raise SettingError("client", "is wrapped already: wrap the one it was made of")
+    if replaced := next(_replaced_methods(client), None):
+        raise SettingError(
+            "client",
+            f"has a method that was replaced ({replaced}), by a tracer perhaps, which its copy "
+            "would not have: wrap the client first, and trace what wrap returns",
+        )
     core = ai._core  # noqa: SLF001 - the engine behind it
     calls = Calls(core, ai.notices, chain=chain, route=route, account=account_of(client))
-    others = Others(client.max_retries, core.rng)
+    middleware: _Middleware
     if isinstance(client, AsyncAnthropic):
-        return client.copy(
-            max_retries=0, middleware=[*client.middleware, AsyncMiddleware(calls, others, client)]
-        )
-    blocking = BlockingMiddleware(calls, others, client)
-    weakref.finalize(blocking, blocking.portal.close)
-    return client.copy(max_retries=0, middleware=[*client.middleware, blocking])
+        middleware = AsyncMiddleware(calls, client)
+    else:
+        middleware = blocking = BlockingMiddleware(calls, client)
+        weakref.finalize(blocking, blocking.portal.close)
+    # First: the caller's own then runs for each attempt, as it does without failsoft.
+    made = client.copy(middleware=[middleware, *client.middleware])
+    made._strict_response_validation = client._strict_response_validation  # noqa: SLF001 - a copy forgets it
+    return _kept(made, middleware)
+
+
+def _kept(client: Client, middleware: _Middleware) -> Client:
+    """``client``, whose copies are wrapped too, and whose failures the SDK does not repeat."""
+    copied, repeats = client.copy, client._should_retry_exception  # noqa: SLF001 - its own retries
+
+    @wraps(copied)
+    def copy(**changes: Any) -> Client:
+        given = changes.get("middleware", (middleware,))
+        if isinstance(given, Sequence | None) and middleware not in (given or ()):
+            changes["middleware"] = [middleware, *(given or ())]
+        return _kept(copied(**changes), middleware)
+
+    def should_retry(error: BaseException) -> tuple[bool, httpx2.Response | None]:
+        return (False, None) if _is_ours(error) else repeats(error)
+
+    vars(client).update(copy=copy, with_options=copy, _should_retry_exception=should_retry)
+    return client
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    """Whether failsoft gave up on a request, and ``error`` says so; all that helps was tried."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        if hasattr(error, ANSWER):
+            return True
+        seen.add(id(error))
+        error = error.__cause__
+    return False
+
+
+def _replaced_methods(thing: object, name: str = "") -> Iterator[str]:
+    """Methods of a client, or of its resources, in whose place something else was set."""
+    for key, value in list(vars(thing).items()):
+        if callable(getattr(type(thing), key, None)):
+            yield name + key
+        elif isinstance(value, SyncAPIResource | AsyncAPIResource):
+            yield from _replaced_methods(value, f"{name}{key}.")

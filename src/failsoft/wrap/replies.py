@@ -6,30 +6,29 @@ A wrapped client's stream passes from the engine to the SDK through the pipe her
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextvars import copy_context
-from copy import copy
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-import httpx2
 from anthropic import APIRequest
 
 from failsoft.classify.verdict import Verdict
 from failsoft.classify.wire_errors import Stopped, StreamFailed
 from failsoft.engine.answer import Answer
 from failsoft.engine.driver import Ending
+from failsoft.providers import payload
 from failsoft.providers.sdk import SdkProvider
+from failsoft.providers.sse import SSEReader
+from failsoft.wrap.attempts import SdkAttempt, asked_blocking, http_of
 
 __all__ = ["AsyncReply", "AttemptThread", "BlockingReply", "Pipe", "Reply", "tells_itself"]
 
 T = TypeVar("T")
-
-# The SDK's own default.
-_CONNECT_SECONDS = 5.0
 
 
 class _SdkReply:
@@ -41,20 +40,26 @@ class _SdkReply:
 
     reading: Callable[[], None] | None = None
 
-    def __init__(self, response: Any, *, stream: bool) -> None:
+    def __init__(self, response: Any, attempt: SdkAttempt) -> None:
         self.response = response
-        self.http: httpx2.Response = response.http_response
+        self.http = http_of(response)
+        self._attempt = attempt
         self.status: int = self.http.status_code
         self.headers: Mapping[str, str] = dict(self.http.headers.items())
         self.ended = False
         self.heard: list[bytes] = []
         # An error's body has to stay with the SDK, which makes its exception of it.
-        self.in_parts = stream and self.status == HTTPStatus.OK
+        self.in_parts = attempt.request.stream and self.status == HTTPStatus.OK
 
     def hand_over(self) -> Any:
         """The SDK's object, which is the caller's from now on: dropped there, it is gone."""
         response, self.response = self.response, None
         return response
+
+    def _broken(self, error: Exception) -> Exception:
+        if self.status == HTTPStatus.OK and (expired := self._attempt.expired(error)):
+            return expired
+        return error if isinstance(error, OSError) else ConnectionError(f"{error!r}")
 
     def _got(self, chunk: bytes | None) -> bytes:
         if chunk is None:
@@ -81,7 +86,7 @@ class AsyncReply(_SdkReply):
         try:
             return self._got(await self._next())
         except Exception as error:
-            raise _broken(error) from error
+            raise self._broken(error) from error
 
     async def _next(self) -> bytes | None:
         if not self.in_parts:
@@ -145,23 +150,18 @@ class BlockingReply(_SdkReply):
 
     _chunks: Iterator[bytes] | None = None
 
-    def __init__(self, response: Any, thread: AttemptThread, *, stream: bool) -> None:
-        super().__init__(response, stream=stream)
+    def __init__(self, response: Any, attempt: SdkAttempt, thread: AttemptThread) -> None:
+        super().__init__(response, attempt)
         self._thread = thread
         self._freed = False
 
     @classmethod
-    async def of(
-        cls, call_next: Callable[[APIRequest], Any], request: APIRequest, seconds: float | None
-    ) -> BlockingReply:
-        """The reply to ``request``; raises what the SDK raises.
-
-        Nobody can end a call in another thread, so its silence is bounded by ``seconds`` too.
-        """
+    async def of(cls, call_next: Callable[[APIRequest], Any], attempt: SdkAttempt) -> BlockingReply:
+        """The reply to ``attempt``; raises what the SDK raises."""
         thread, came = AttemptThread(), list[Any]()
 
         def call() -> Any:
-            came.append(call_next(_bounded(request, seconds)))
+            came.append(asked_blocking(call_next, attempt))
             return came[0]
 
         try:
@@ -169,7 +169,7 @@ class BlockingReply(_SdkReply):
         except BaseException:
             thread.end(lambda: _close_all(came))
             raise
-        return cls(response, thread, stream=request.stream)
+        return cls(response, attempt, thread)
 
     async def read(self) -> bytes:
         """See :class:`~failsoft.providers.protocol.Reply`."""
@@ -182,7 +182,7 @@ class BlockingReply(_SdkReply):
         try:
             return self._got(await self._thread.do(self._next))
         except Exception as error:
-            raise _broken(error) from error
+            raise self._broken(error) from error
 
     def _next(self) -> bytes | None:
         if not self.in_parts:
@@ -198,30 +198,9 @@ class BlockingReply(_SdkReply):
             self._thread.end(self.http.close)
 
 
-def _bounded(request: APIRequest, seconds: float | None) -> APIRequest:
-    """The same request, with no limit of its connection longer than ``seconds``."""
-    if seconds is None:
-        return request
-    own = request.timeout
-    limits = own.as_dict() if isinstance(own, httpx2.Timeout) else {}
-    if isinstance(own, float | int):
-        seconds = min(seconds, own)
-    bounded = copy(request)
-    bounded.options = copy(request.options)
-    bounded.options.timeout = httpx2.Timeout(
-        connect=min(seconds, limits.get("connect") or _CONNECT_SECONDS),
-        **{name: min(seconds, limits.get(name) or seconds) for name in ("read", "write", "pool")},
-    )
-    return bounded
-
-
 def _close_all(responses: list[Any]) -> None:
     for response in responses:
-        response.close()
-
-
-def _broken(error: Exception) -> OSError:
-    return error if isinstance(error, OSError) else ConnectionError(f"{error!r}")
+        http_of(response).close()
 
 
 def _succeed(done: asyncio.Future[T], result: T) -> None:
@@ -271,7 +250,7 @@ class Pipe:
         while self.full:
             await self._wait()
         if (reply := self._provider.latest) is not None:
-            reply.reading = self._flush
+            reply.reading = self._flush_events
         self.opened = True
         self._changed.set()
 
@@ -292,12 +271,14 @@ class Pipe:
         """
         try:
             self.conclusion = answer, ending = await request
-            told = answer.status == "success" or tells_itself(self._provider, answer, ending)
-            if told or self.opened:
-                self._flush()
-            if not told and self.opened:
+            if answer.status == "success" or tells_itself(self._provider, answer, ending):
+                self._flush(_all_of)
+            elif self.opened:
+                self._flush(_read_well)
                 self._failure = failed(answer, ending)
-        except Exception as error:  # noqa: BLE001 - raised where it is read
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised where it is read
             self._failure = error
         finally:
             self._over = True
@@ -330,11 +311,63 @@ class Pipe:
         self._changed.clear()
         await self._changed.wait()
 
-    def _flush(self) -> None:
-        if (reply := self._provider.latest) is not None:
-            self._chunks.extend(reply.heard)
-            reply.heard.clear()
+    def _flush_events(self) -> None:
+        self._flush(_ended)
+
+    def _flush(self, part: Callable[[bytes], int]) -> None:
+        """Let through as much of what was heard as ``part`` says, and keep the rest."""
+        reply = self._provider.latest
+        if reply is not None and reply.heard:
+            heard = b"".join(reply.heard)
+            end = part(heard)
+            reply.heard[:] = (heard[end:],) if end < len(heard) else ()
+            if end:
+                self._chunks.append(_decodable(heard[:end]))
         self._changed.set()
+
+
+# Two ends of lines: that of an event and an empty line.
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+
+
+def _all_of(heard: bytes) -> int:
+    return len(heard)
+
+
+def _ended(heard: bytes) -> int:
+    """Where the last event ends: the engine has not yet seen what follows."""
+    if heard.endswith(b"\n\n"):
+        return len(heard)
+    last = max(heard.rfind(pair) for pair in (b"\n\n", b"\n\r", b"\r\r"))
+    found = _EVENT_END.match(heard, last) if last >= 0 else None
+    return found.end() if found else 0
+
+
+def _read_well(heard: bytes) -> int:
+    """Where the last event ends before one that the SDK cannot read."""
+    end = 0
+    for found in _EVENT_END.finditer(heard):
+        events = SSEReader().feed(heard[end : found.end()])
+        if not all(event.name == "ping" or _is_object(event.data) for event in events):
+            break
+        end = found.end()
+    return end
+
+
+def _is_object(data: str) -> bool:
+    try:
+        return isinstance(payload.parse(data), dict)
+    except ValueError:
+        return False
+
+
+def _decodable(events: bytes) -> bytes:
+    """``events`` in UTF-8, which the SDK takes for granted."""
+    try:
+        events.decode()
+    except UnicodeDecodeError:
+        return events.decode(errors="replace").encode()
+    return events
 
 
 def tells_itself(provider: SdkProvider[Reply], answer: Answer, ending: Ending) -> bool:

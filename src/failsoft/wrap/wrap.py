@@ -93,4 +93,6 @@ def _check(client: object) -> None:
 
 def _settings(client: Anthropic | AsyncAnthropic, given: Settings | None) -> Settings:
     settings = checked_settings(given) or load_settings(providers={"anthropic"}).settings
+    if not client.base_url.host:  # it is found at the first request, as Google Cloud's is
+        return settings
     return replace(settings, anthropic=replace(settings.anthropic, base_url=str(client.base_url)))
