@@ -283,12 +283,16 @@ class AnthropicExchange:
 
     def _skip(self, sse: ServerSentEvent) -> WireEvent | None:
         """Go on without an event that is no JSON, unless content is missing because of it."""
-        if sse.data.strip() and _names_content(sse):
+        if sse.data.strip() and self._is_needed(sse):
             broken = f"the data of an event is no JSON object: {sse.data[:200]!r}"
             self._end_with(self._broken(broken))
         elif sse.name == "message_stop":
             self._complete = True
         return None
+
+    def _is_needed(self, sse: ServerSentEvent) -> bool:
+        """Whether an event whose data cannot be read was to bring content; few have no name."""
+        return sse.name in _BEARS_CONTENT or any(f'"{kind}"' in sse.data for kind in _BEARS_CONTENT)
 
     async def _finish(self) -> Exception | None:
         if not self._reply.ended:
@@ -330,8 +334,3 @@ def _parsed(text: str) -> Any:
         return payload.parse(text)
     except ValueError:
         return None
-
-
-def _names_content(sse: ServerSentEvent) -> bool:
-    """Whether an event whose data cannot be read was to bring content; few have no name."""
-    return sse.name in _BEARS_CONTENT or any(f'"{kind}"' in sse.data for kind in _BEARS_CONTENT)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from failsoft.classify.wire_errors import WireFailure
 from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
+from failsoft.providers.sse import ServerSentEvent
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
@@ -64,13 +65,19 @@ class SdkProvider(Generic[R]):
 
 
 class _SdkExchange(AnthropicExchange):
-    """Whatever the SDK's caller is shown counts as text: nothing of it may come twice."""
+    """Whatever the SDK's caller is shown counts as text: nothing of it may come twice.
+
+    The SDK reads the data of every event that has a name, and raises where it is no JSON.
+    """
 
     async def __anext__(self) -> WireEvent:
         event = await super().__anext__()
         if event.content and not event.text:
             return event._replace(text=_shown(event.data))
         return event
+
+    def _is_needed(self, sse: ServerSentEvent) -> bool:
+        return bool(sse.name)
 
 
 def _shown(data: Mapping[str, Any]) -> str:
