@@ -19,7 +19,7 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.driver import Ending
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request
+from failsoft.engine.request import Request, silence_of
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
@@ -225,7 +225,7 @@ class Calls:
             timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
         return Request(
             body=body,
-            times=self._times(request, timers),
+            times=self._times(request, timers, silence_of(body, timers)),
             route=self._route,
             model=model,
             degrades=False,
@@ -234,7 +234,9 @@ class Calls:
             provider=self._core.breaking(provider),
         )
 
-    def _times(self, request: APIRequest, timers: TimerSettings) -> RequestTimes:
+    def _times(
+        self, request: APIRequest, timers: TimerSettings, silence_seconds: float
+    ) -> RequestTimes:
         settings, now, timeout = self._core.settings, monotonic(), request.timeout
         cap = float(timeout) if isinstance(timeout, float | int) else None
         if not request.stream:
@@ -242,7 +244,8 @@ class Calls:
             if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
                 own = max(own, min(2 * timers.first_content_seconds, longest))
             return request_times(settings, now, timeout=cap, stream=False, own_seconds=own)
-        times = request_times(settings, now, timeout=None, stream=True)
+        own = settings.deadline_for(silence_seconds, stream=True)
+        times = request_times(settings, now, timeout=None, stream=True, own_seconds=own)
         # The SDK's own limit is on the silence in a stream, and not on its length.
         ends = times.deadline_at if cap is None else min(times.deadline_at, now + cap)
         return times._replace(deadline_at=ends)
