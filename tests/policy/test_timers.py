@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.config.settings import TimerSettings
-from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS, Limits, RequestTimes, limits_for
+from failsoft.config.settings import Settings, TimerSettings
+from failsoft.policy.timers import (
+    PROBE_LEASE_MARGIN_SECONDS,
+    Limits,
+    RequestTimes,
+    first_content_period,
+    limits_for,
+)
 
 T0 = 1000.0
 
@@ -50,9 +56,35 @@ def test_a_long_prompt_is_given_a_second_for_every_8000_tokens(tokens, seconds):
     assert granted(times(), tokens=tokens) == seconds
 
 
-def test_no_prompt_is_given_more_than_half_of_what_is_left():
-    assert granted(times(), tokens=1_000_000) == 30.0
-    assert granted(times(), after=20.0, tokens=1_000_000) == 20.0
+def test_no_prompt_is_given_more_than_half_of_what_is_left_or_all_but_15_seconds():
+    assert granted(times(), tokens=1_000_000) == 45.0
+    assert granted(times(), after=40.0, tokens=1_000_000) == 10.0
+    assert granted(times(), after=20.0, hop=1, tokens=1_000_000) == 20.0
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [(0, 120), (4_000, 120), (7_000, 200)])
+def test_a_model_that_thinks_may_be_silent_for_longer(budget, seconds):
+    period = first_content_period(TimerSettings(), input_tokens=0, thought_tokens=budget)
+    assert period == seconds
+    asked = limits_for(
+        TimerSettings(),
+        times(own=Settings().deadline_for(period, stream=True)),
+        now=T0,
+        hop=0,
+        last=False,
+        input_tokens=0,
+        thought_tokens=budget,
+    )
+    assert (asked.first_content_at - T0, asked.thinking_seconds) == (seconds, seconds)
+    assert asked.idle_seconds == 20
+    assert asked.full_period
+
+
+def test_a_deadline_that_was_chosen_is_kept_for_thought_too():
+    assert Settings(deadline_seconds=20).deadline_for(120, stream=False) == 20
+    assert Settings(stream_deadline_seconds=40).deadline_for(120, stream=True) == 40
+    assert Settings().deadline_for(15, stream=True) == 30
+    assert Settings().deadline_for(15, stream=False) == 60
 
 
 @pytest.mark.parametrize(

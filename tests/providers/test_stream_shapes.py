@@ -148,3 +148,20 @@ async def test_a_plain_message_needs_no_type_but_a_content() -> None:
 
     assert (nameless.error, nameless.text) == (None, "Hi")
     failed(null, BadReply)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"set-cookie: a=" + b"a" * 9_000 + b"\r\n",
+        b"x-policy: " + b"a" * 60_000 + b"\r\n",
+        b"".join(b"x-h%d: v\r\n" % n for n in range(150)),
+        b"x-request-id: one\r\nx-request-id: one\r\n",
+        b"server: one\r\nserver: one\r\n" + b"content-type: text/event-stream\r\n",
+    ],
+    ids=["a line of 9 KB", "a line of 60 KB", "150 fields", "a field twice", "known fields twice"],
+)
+async def test_heads_that_proxies_write_are_read(fields: bytes) -> None:
+    outcome = await ask(chunked(SSE_HEAD + fields, TEXT))
+
+    assert (outcome.error, outcome.text) == (None, SAID)

@@ -35,6 +35,7 @@ from failsoft.errors import SettingError
 
 __all__ = [
     "MAX_ANSWER_BYTES",
+    "NEXT_TARGET_SECONDS",
     "AlertSettings",
     "BreakerSettings",
     "BulkheadSettings",
@@ -47,6 +48,7 @@ __all__ = [
     "Settings",
     "TargetSettings",
     "TimerSettings",
+    "checked_settings",
 ]
 
 
@@ -132,6 +134,12 @@ class TimerSettings(Section):
         "the least a later target is given to its first content",
         number(0.05, DAY),
         at_most="first_content_seconds",
+    )
+    thinking_silence_seconds: float = setting(
+        120.0,
+        "the longest silence of a model that is asked to think, before its first content and in a "
+        "block of thought; more where its budget of thought needs more at 35 tokens a second",
+        number(0.05, DAY),
     )
     input_tokens_per_second: float = setting(
         8000.0,
@@ -308,6 +316,13 @@ class ServerSettings(Section):
     requests_per_tenant: int = setting(1000, "requests of one tenant at a time", whole(1, MANY))
 
 
+# Of a request and of a stream.
+_DEFAULT_DEADLINES = (60.0, 30.0)
+
+NEXT_TARGET_SECONDS = 15.0
+"""What the first target's period leaves of a deadline to the targets after it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(Section):
     """Everything that can be set."""
@@ -319,10 +334,15 @@ class Settings(Section):
         DEFAULT_CHAIN, "targets as provider/model, best first", target_list()
     )
     deadline_seconds: float = setting(
-        60.0, "a request must have ended, or begun to answer, by then", number(0.05, DAY)
+        _DEFAULT_DEADLINES[0],
+        "a request must have ended, or begun to answer, by then; as default, later where the first "
+        "target may be silent for longer",
+        number(0.05, DAY),
     )
     stream_deadline_seconds: float = setting(
-        30.0, "the same for a stream; never more than deadline_seconds", number(0.05, DAY)
+        _DEFAULT_DEADLINES[1],
+        "the same for a stream; never more than deadline_seconds, but as default",
+        number(0.05, DAY),
     )
     answer_timeout_seconds: float = setting(
         600.0, "the longest a living answer may take", number(0.05, DAY)
@@ -400,6 +420,15 @@ class Settings(Section):
     def effective_stream_deadline_seconds(self) -> float:
         """By when a stream must have begun: ``deadline_seconds`` caps it too."""
         return min(self.stream_deadline_seconds, self.deadline_seconds)
+
+    def deadline_for(self, period_seconds: float, *, stream: bool) -> float:
+        """The deadline of a request whose first target may be silent for ``period_seconds``.
+
+        A deadline that was chosen stays; the default one leaves the next target some time too.
+        """
+        own = self.effective_stream_deadline_seconds if stream else self.deadline_seconds
+        chosen = (self.deadline_seconds, self.stream_deadline_seconds) != _DEFAULT_DEADLINES
+        return own if chosen else max(own, period_seconds + NEXT_TARGET_SECONDS)
 
 
 def checked_settings(given: object) -> Settings | None:

@@ -16,7 +16,13 @@ from failsoft.engine.answers import error_for
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.health import health, state
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request, checked_request_id, message_body, new_request_id
+from failsoft.engine.request import (
+    Request,
+    checked_request_id,
+    message_body,
+    new_request_id,
+    silence_of,
+)
 from failsoft.engine.runtime import Core
 from failsoft.engine.stream import AnswerStream
 from failsoft.faults import Simulation, parse_simulation
@@ -326,7 +332,15 @@ class Failsoft:
     ) -> Request:
         return Request(
             body=body,
-            times=request_times(self.settings, monotonic(), timeout=timeout, stream=stream),
+            times=request_times(
+                self.settings,
+                monotonic(),
+                timeout=timeout,
+                stream=stream,
+                own_seconds=self.settings.deadline_for(
+                    silence_of(body, self.settings.timers), stream=stream
+                ),
+            ),
             route=route,
             model=model,
             locale=locale or self.settings.locale,

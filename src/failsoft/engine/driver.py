@@ -37,12 +37,20 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
-from failsoft.providers.protocol import Exchange, ProviderCall
+from failsoft.providers.protocol import Exchange, ProviderCall, WireEvent
 
 __all__ = ["Driver", "Ending", "GiveOut", "LiveAttempt", "Reader"]
 
 
 _THOUGHT = frozenset({"thinking", "redacted_thinking"})
+
+
+_BLOCK_EDGES = frozenset({"content_block_start", "content_block_stop"})
+
+
+def _opens_thought(event: WireEvent) -> bool:
+    block = event.data.get("content_block")
+    return isinstance(block, Mapping) and block.get("type") in _THOUGHT
 
 
 def _is_visible(text: str) -> bool:
@@ -114,6 +122,8 @@ class LiveAttempt:
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         held: list[str] = []
         async for event in exchange:
+            if event.type in _BLOCK_EDGES:
+                watch.thinking(thinks=_opens_thought(event))
             if not event.content:
                 self._soft_end = event.type == "soft_end"
                 continue

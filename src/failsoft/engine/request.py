@@ -16,7 +16,7 @@ from failsoft.errors import SettingError
 from failsoft.policy.callers import Answered, Caller
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
+from failsoft.policy.timers import RequestTimes, first_content_period
 from failsoft.providers.anthropic import key_in
 from failsoft.providers.protocol import Provider
 
@@ -30,6 +30,8 @@ __all__ = [
     "message_body",
     "new_request_id",
     "share_of_wait",
+    "silence_of",
+    "thought_tokens",
 ]
 
 
@@ -109,6 +111,26 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
     if system := body.get("system"):
         chars += _chars(system)
     return chars // _CHARS_PER_TOKEN
+
+
+def thought_tokens(body: Mapping[str, Any]) -> int | None:
+    """The budget of thought that ``body`` asks for, 0 where it names none, ``None`` for no thought.
+
+    >>> thought_tokens({"thinking": {"type": "enabled", "budget_tokens": 4096}})
+    4096
+    """
+    thinking = body.get("thinking")
+    if isinstance(thinking, Mapping) and thinking.get("type") in ("enabled", "adaptive"):
+        budget = thinking.get("budget_tokens")
+        return budget if isinstance(budget, int) else 0
+    return None if body.get("reasoning_effort") in (None, "none", "minimal") else 0
+
+
+def silence_of(body: Mapping[str, Any], timers: TimerSettings) -> float:
+    """Seconds for which the first target may be silent before its first content."""
+    return first_content_period(
+        timers, input_tokens=estimated_tokens(body), thought_tokens=thought_tokens(body)
+    )
 
 
 def _chars(part: Any) -> int:
@@ -211,6 +233,7 @@ class Request:
             peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
             input_tokens=estimated_tokens(self.body),
+            thought_tokens=thought_tokens(self.body),
             may_have_effects=may_have_effects(self.body),
             retries=self.retries,
         )

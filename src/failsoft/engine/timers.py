@@ -113,6 +113,7 @@ class Watchdog:
         "_limits",
         "_paused",
         "_task",
+        "_thinks",
         "last_content_at",
     )
 
@@ -124,6 +125,7 @@ class Watchdog:
         self._paused = False
         self._began_at = self.last_content_at = now
         self._begun = False
+        self._thinks = False
 
     def __enter__(self) -> Self:
         task = asyncio.current_task(self._alarms.loop)
@@ -154,11 +156,20 @@ class Watchdog:
             return False
         self._begun = True
         # Silence may end the attempt sooner than the first content would have had to come.
+        self._bring_forward()
+        return True
+
+    def thinking(self, *, thinks: bool) -> None:
+        """A block of thought opens or closes; silence in it may be longer."""
+        if self._thinks is not thinks:
+            self._thinks = thinks
+            self._bring_forward()
+
+    def _bring_forward(self) -> None:
         due = self._due()
         if due < self._alarm_at:
             self._alarms.cancel(self._alarm)
             self._set(due)
-        return True
 
     def pause(self) -> None:
         """The reader is the one that is slow: silence is not the target's."""
@@ -177,7 +188,9 @@ class Watchdog:
         if not self._begun:
             return min(self._limits.first_content_at, self._limits.answer_at)
         silent_since = self._clock() if self._paused else self.last_content_at
-        return min(silent_since + self._limits.idle_seconds, self._limits.answer_at)
+        limits = self._limits
+        longest = limits.thinking_seconds if self._thinks else limits.idle_seconds
+        return min(silent_since + longest, limits.answer_at)
 
     def _check(self) -> None:
         due = self._due()

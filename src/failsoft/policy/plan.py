@@ -80,6 +80,7 @@ class Plan:
         peek: Callable[[Target, float], Refusal | None],
         rng: Random,
         input_tokens: int = 0,
+        thought_tokens: int | None = None,
         may_have_effects: bool = False,
         retries: int | None = None,
     ) -> None:
@@ -91,6 +92,7 @@ class Plan:
         self._peek = peek
         self._rng = rng
         self._input_tokens = input_tokens
+        self._thought_tokens = thought_tokens
         self._may_have_effects = may_have_effects
         self._retries = retries
         self._failures: list[tuple[Leg, Verdict]] = []
@@ -197,6 +199,7 @@ class Plan:
             hop=hop,
             last=not self._others_usable(leg, now),
             input_tokens=self._input_tokens,
+            thought_tokens=self._thought_tokens,
         )
         leg.calls += 1
         self._calls += 1

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from failsoft.config.settings import TimerSettings
+from failsoft.config.settings import NEXT_TARGET_SECONDS, TimerSettings
 
-__all__ = ["PROBE_LEASE_MARGIN_SECONDS", "Limits", "RequestTimes", "limits_for"]
+__all__ = [
+    "PROBE_LEASE_MARGIN_SECONDS",
+    "Limits",
+    "RequestTimes",
+    "first_content_period",
+    "limits_for",
+    "thought_seconds",
+]
 
 # The lease of a probe outlives its own first-content timer by this much, so that the timer ends
 # the call and the lease is only the net under it.
@@ -45,14 +52,39 @@ class Limits(NamedTuple):
     """The limits of one attempt: monotonic moments, and the longest silence in seconds.
 
     ``full_period`` tells whether the target is given the whole first-content period that the
-    settings grant it: only then does the timer speak against the target.
+    settings grant it: only then does the timer speak against the target. ``thinking_seconds`` are
+    the longest silence while a block of thought is open.
     """
 
     first_content_at: float
     full_period: bool
     idle_seconds: float
+    thinking_seconds: float
     answer_at: float
     lease_seconds: float
+
+
+# As fast as a model thinks at least.
+_THOUGHT_TOKENS_PER_SECOND = 35
+
+
+def thought_seconds(settings: TimerSettings, budget_tokens: int) -> float:
+    """Seconds a model that thinks may be silent, with ``budget_tokens`` of thought (0: unknown)."""
+    return max(settings.thinking_silence_seconds, budget_tokens / _THOUGHT_TOKENS_PER_SECOND)
+
+
+def first_content_period(
+    settings: TimerSettings, *, input_tokens: int, thought_tokens: int | None
+) -> float:
+    """Seconds to the first content of the first target.
+
+    ``first_content_seconds``, in place of which a model that thinks is given
+    :func:`thought_seconds`, plus one for every ``input_tokens_per_second`` input tokens.
+    """
+    base = settings.first_content_seconds
+    if thought_tokens is not None:
+        base = max(base, thought_seconds(settings, thought_tokens))
+    return base + input_tokens / settings.input_tokens_per_second
 
 
 def limits_for(
@@ -63,25 +95,28 @@ def limits_for(
     hop: int,
     last: bool,
     input_tokens: int,
+    thought_tokens: int | None = None,
 ) -> Limits:
     """The limits of the attempt that starts at ``now``.
 
-    First content: ``first_content_seconds`` plus one second for every ``input_tokens_per_second``
-    input tokens, halved for each of the ``hop`` targets called before, at least
-    ``first_content_min_seconds``, at most half of what is left; the last target that can be called
-    gets all that is left.
+    First content: :func:`first_content_period`, halved for each of the ``hop`` targets called
+    before, at least ``first_content_min_seconds``, at most half of what is left, where the first
+    target may leave 15 s instead; the last target that can be called gets all that is left.
+    ``thought_tokens`` are the budget of thought, ``None`` where none is asked for.
     """
     least = settings.first_content_min_seconds
-    base = settings.first_content_seconds + input_tokens / settings.input_tokens_per_second
+    base = first_content_period(settings, input_tokens=input_tokens, thought_tokens=thought_tokens)
     period = max(least, base * 0.5**hop) if hop else base
     left = times.deadline_at - now
-    half = max(left / 2, min(least, left)) if hop else left / 2
+    half = max(left / 2, min(least, left) if hop else left - NEXT_TARGET_SECONDS)
     granted = left if last else min(period, half)
-    whole = min(period, (times.own_deadline_at - times.started_at) / 2)
+    own = times.own_deadline_at - times.started_at
+    whole = min(period, own / 2 if hop else max(own / 2, own - NEXT_TARGET_SECONDS))
     return Limits(
         first_content_at=now + granted,
         full_period=granted >= whole - _EPSILON,
         idle_seconds=settings.idle_seconds,
+        thinking_seconds=max(settings.idle_seconds, thought_seconds(settings, thought_tokens or 0)),
         answer_at=times.answer_at,
         lease_seconds=granted + PROBE_LEASE_MARGIN_SECONDS,
     )

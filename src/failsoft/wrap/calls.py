@@ -19,7 +19,7 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.driver import Ending
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request
+from failsoft.engine.request import Request, silence_of
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
@@ -228,7 +228,7 @@ class Calls:
             timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
         return Request(
             body=body,
-            times=self._times(request, client, timers),
+            times=self._times(request, client, timers, silence_of(body, timers)),
             route=self._route,
             model=model,
             degrades=False,
@@ -238,14 +238,17 @@ class Calls:
             provider=self._core.breaking(provider),
         )
 
-    def _times(self, request: APIRequest, client: Client, timers: TimerSettings) -> RequestTimes:
+    def _times(
+        self, request: APIRequest, client: Client, timers: TimerSettings, silence_seconds: float
+    ) -> RequestTimes:
         settings, now, cap = self._core.settings, monotonic(), _cap(request, client)
         if not request.stream:
             own, longest = settings.deadline_seconds, settings.answer_timeout_seconds
             if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
                 own = max(own, min(2 * timers.first_content_seconds, longest))
             return request_times(settings, now, timeout=cap, stream=False, own_seconds=own)
-        times = request_times(settings, now, timeout=None, stream=True)
+        own = settings.deadline_for(silence_seconds, stream=True)
+        times = request_times(settings, now, timeout=None, stream=True, own_seconds=own)
         # The SDK's own limit is on the silence in a stream, and not on its length.
         ends = times.deadline_at if cap is None else min(times.deadline_at, now + cap)
         return times._replace(deadline_at=ends)
