@@ -105,11 +105,11 @@ async def test_waiting_ends_when_something_else_is_asked(visit):
     await visit.page.clock.install()
     await simulate(visit, "rate_limited")
     await visit.ask(QUESTION)
-    await expect(visit.notice.locator(".wait")).to_contain_text("sec")
+    await expect(visit.notice.locator(".wait")).to_contain_text("min")
     await simulate(visit, "")
     await visit.ask("And a lease?")
     await whole_answer(visit)
-    await visit.page.clock.fast_forward("01:30")
+    await visit.page.clock.fast_forward("05:30")
     await visit.idle()
     assert visit.stage.asked == 1
 
@@ -231,7 +231,7 @@ async def test_a_failure_is_still_there_after_a_reload_and_can_be_tried_again(vi
     await visit.page.reload()
     await expect(visit.notice).to_contain_text("No answer this time")
     assert visit.stage.asked == 1
-    await visit.page.clock.fast_forward("00:10")
+    await visit.page.clock.fast_forward("05:10")
     await visit.notice.get_by_role("button", name="Try again").click()
     assert (await whole_answer(visit)).startswith(WHOLE)
     assert visit.stage.asked == 2
