@@ -524,6 +524,17 @@ def test_an_error_names_one_wait_or_none(status, waiting):
     assert answer.retry_in_seconds == answer.notice.retry_countdown_seconds
 
 
+def test_a_limit_that_names_no_wait_is_said_to_pass_in_half_a_minute():
+    provider = Scripted(default=fails(429, "rate_limit_error"))
+
+    async def main():
+        async with failsoft(provider) as ai:
+            return await ai.ask("Hi", timeout=0.5)  # no second attempt fits
+
+    answer = virtually(main())
+    assert answer.notice.retry_countdown_seconds == answer.retry_in_seconds == 30
+
+
 def test_a_cut_answer_names_one_wait():
     provider = Scripted(default=says("Hello", cut=True))
 

@@ -38,6 +38,8 @@ _KINDS: Mapping[str, type[AIError]] = {
 
 # The minimal level names this time where nobody knows when a target will be back.
 _MINIMAL_RETRY_SECONDS = 300.0
+# A limit that names no wait passes sooner.
+_LIMITED_RETRY_SECONDS = 30.0
 
 # As the minimal level's, for the steps above it.
 _STEP_RETRY_SECONDS = {"cached": 120.0, "rule": 300.0}
@@ -233,7 +235,7 @@ def speech_of_failure(
     """
     if not asked and verdict.category in _OUTAGES and verdict.reason != "saturated":
         return _speech_of_outage(voice, back_in)
-    wait = _MINIMAL_RETRY_SECONDS if back_in is None and not shown else back_in
+    wait = _guessed(verdict) if back_in is None and not shown else back_in
     notice = notice_for(
         verdict,
         catalogue=voice.catalogue,
@@ -251,6 +253,11 @@ def speech_of_failure(
         links=voice.links,
     )
     return Speech(notice, actions, counted, wait if verdict.category in _PASSES else None)
+
+
+def _guessed(verdict: Verdict) -> float:
+    limited = verdict.category is ErrorCategory.RATE_LIMITED
+    return _LIMITED_RETRY_SECONDS if limited else _MINIMAL_RETRY_SECONDS
 
 
 def _speech_of_outage(voice: Voice, back_in: float | None) -> Speech:
