@@ -161,7 +161,7 @@ _INVISIBLE = re.compile(
 )
 
 
-def classify(failure: object, *, provider: str = "anthropic", now: float | None = None) -> Verdict:
+def classify(failure: object, *, provider: str = "http", now: float | None = None) -> Verdict:
     """Say what a failure is and what may be done about it.
 
     ``failure`` may be anything: a :class:`~failsoft.classify.wire_errors.WireFailure`, an exception
@@ -172,11 +172,10 @@ def classify(failure: object, *, provider: str = "anthropic", now: float | None 
 
     Pure where ``now`` is given, and total: it raises nothing, whatever it is given. What is no
     failure (a cancellation, a complete message) gets the reason ``cancelled`` or ``success``, and
-    nothing is allowed.
-    An error of failsoft's own that carries a verdict is given that verdict back.
+    nothing is allowed. An error of failsoft's own that carries a verdict is given that verdict back.
 
     >>> body = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
-    >>> str(classify(body))
+    >>> str(classify(body, provider="anthropic"))
     'transient · overloaded'
     """
     at = time.time() if now is None else now
