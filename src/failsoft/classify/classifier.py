@@ -172,7 +172,7 @@ def classify(failure: object, *, provider: str = "http", now: float | None = Non
 
     Pure where ``now`` is given, and total: it raises nothing, whatever it is given. What is no
     failure (a cancellation, a complete message) gets the reason ``cancelled`` or ``success``, and
-    nothing is allowed. An error of failsoft's own that carries a verdict is given that verdict back.
+    nothing is allowed. An error of failsoft's own that carries a verdict gives that verdict back.
 
     >>> body = '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
     >>> str(classify(body, provider="anthropic"))

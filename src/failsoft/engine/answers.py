@@ -38,8 +38,6 @@ _KINDS: Mapping[str, type[AIError]] = {
 
 # The minimal level names this time where nobody knows when a target will be back.
 _MINIMAL_RETRY_SECONDS = 300.0
-# A limit that names no wait passes sooner.
-_LIMITED_RETRY_SECONDS = 30.0
 
 # As the minimal level's, for the steps above it.
 _STEP_RETRY_SECONDS = {"cached": 120.0, "rule": 300.0}
@@ -235,13 +233,12 @@ def speech_of_failure(
     """
     if not asked and verdict.category in _OUTAGES and verdict.reason != "saturated":
         return _speech_of_outage(voice, back_in)
-    wait = _guessed(verdict) if back_in is None and not shown else back_in
     notice = notice_for(
         verdict,
         catalogue=voice.catalogue,
         reference=voice.reference,
         locale=voice.locale,
-        retry_in_seconds=wait,
+        retry_in_seconds=back_in,
         shown=shown,
     )
     counted = notice.retry_countdown_seconds
@@ -249,15 +246,11 @@ def speech_of_failure(
         verdict,
         catalogue=voice.catalogue,
         locale=voice.locale,
-        retry_in_seconds=wait if counted is None else counted,
+        retry_in_seconds=back_in if counted is None else counted,
         links=voice.links,
     )
+    wait = counted if back_in is None else back_in
     return Speech(notice, actions, counted, wait if verdict.category in _PASSES else None)
-
-
-def _guessed(verdict: Verdict) -> float:
-    limited = verdict.category is ErrorCategory.RATE_LIMITED
-    return _LIMITED_RETRY_SECONDS if limited else _MINIMAL_RETRY_SECONDS
 
 
 def _speech_of_outage(voice: Voice, back_in: float | None) -> Speech:
