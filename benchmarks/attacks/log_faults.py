@@ -247,7 +247,8 @@ async def _open_stream(
 
 async def _last(reply: aiohttp.ClientResponse) -> str:
     with contextlib.suppress(aiohttp.ClientError):
-        lines = (await reply.read()).decode().split("\n")
+        async with reply:
+            lines = (await reply.read()).decode().split("\n")
         events = [line[6:] for line in lines if line.startswith("data: {")]
         return str(json.loads(events[-1])["type"])
     return "broken"

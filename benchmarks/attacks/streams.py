@@ -70,9 +70,10 @@ async def _shown(reply: aiohttp.ClientResponse) -> Shown:
     """Each text, and when it was shown."""
     shown: Shown = []
     with contextlib.suppress(aiohttp.ClientError):
-        async for line in reply.content:
-            if line.startswith(b'data: {"type":"text"') and line.endswith(b"}\n"):
-                shown.append((time.monotonic(), json.loads(line[6:])["text"]))
+        async with reply:
+            async for line in reply.content:
+                if line.startswith(b'data: {"type":"text"') and line.endswith(b"}\n"):
+                    shown.append((time.monotonic(), json.loads(line[6:])["text"]))
     return shown
 
 
