@@ -17,7 +17,7 @@ from failsoft.server.serve import serve
 if __name__ == "__main__":
     upstream, workers, drain, announce, *shared = sys.argv[1:]
     redis_url, data_dir = shared or (None, ".failsoft")
-    commands.DEAD_SECONDS = duties.DEAD_SECONDS = 2.0  # nobody waits ten in a test
+    commands.DEAD_SECONDS = duties.DEAD_SECONDS = 4.0  # nobody waits ten in a test
     duties._SIGN_SECONDS = 0.4
     wire.REDIS_TIMEOUT_SECONDS = 1.0  # a busy machine is not an outage
     serve(
