@@ -91,7 +91,6 @@ def test_one_client_in_one_event_loop_after_the_other(upstream, stream):
     for calls in (8, 1, 3):
         assert asyncio.run(job(calls)) == [SONNET] * calls
     assert asyncio.run(last()) == [SONNET]
-    bare = client = None
     gc.collect()
 
 

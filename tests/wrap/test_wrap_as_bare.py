@@ -146,7 +146,6 @@ BROKEN = {
     "cut": event("content_block_delta", DELTA[:60]),
     "cut, lines ended by CRLF": event("content_block_delta", DELTA[:60]).replace(b"\n", b"\r\n"),
     "no object": event("content_block_delta", b"[1]"),
-    "no name that is known": event("content_block_echo", b"{"),
 }
 
 
@@ -369,6 +368,56 @@ async def test_a_strict_client_stays_strict(kind):
     bare = sdk_client(kind, "http://127.0.0.1:9", _strict_response_validation=True)
     use = Wrapped(failsoft.wrap(bare), None, [])
     assert use.client._strict_response_validation
+    await use.do(lambda client: client.close())
+
+
+@KINDS
+async def test_a_stream_that_middleware_makes_from_bytes_is_read_as_any(kind):
+    end = b'{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}'
+    body = IN_ONE_PIECE[: IN_ONE_PIECE.index(b"event: error")]
+    body += event("message_delta", end) + event("message_stop", b'{"type": "message_stop"}')
+
+    def made(request, client):
+        form = anthropic.APIResponse if kind == "sync" else anthropic.AsyncAPIResponse
+        return form(
+            raw=httpx2.Response(200, content=body, headers={"content-type": "text/event-stream"}),
+            cast_to=request.cast_to,
+            client=client,
+            stream=True,
+            stream_cls=request.stream_cls,
+            options=request.options,
+        )
+
+    async def make_async(request, _):
+        return made(request, use.client)
+
+    async with wrapped(kind) as use:
+        mine = make_async if kind == "async" else lambda request, _: made(request, use.client)
+        use.client = use.client.with_middleware(mine)
+        events = await read(use)
+    assert events[-1].type == "message_stop"
+    assert not use.sent
+
+
+# Where a client calls
+
+
+@KINDS
+async def test_an_address_may_be_known_at_the_first_request_alone(kind):
+    async with serving(ANSWERED) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, "")), None, [])
+        use.client.base_url = server.url
+        assert (await create(use)).content[0].text == "A"
+        await use.do(lambda client: client.close())
+
+
+@KINDS
+async def test_the_platform_is_left_for_the_sdk_to_find_out(kind, monkeypatch):
+    def looked(*_, **__):
+        raise AssertionError("it may block, and the SDK does it off the event loop")
+
+    monkeypatch.setattr(anthropic._base_client, "platform_headers", looked)
+    use = Wrapped(failsoft.wrap(sdk_client(kind, "http://127.0.0.1:9")), None, [])
     await use.do(lambda client: client.close())
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextvars import copy_context
 from http import HTTPStatus
+from itertools import takewhile
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -215,6 +216,7 @@ def _fail(done: asyncio.Future[T], error: BaseException) -> None:
 
 Reply = AsyncReply | BlockingReply
 Conclusion = tuple[Answer, Ending]
+Choose = Callable[[Callable[[bytes], bool], Iterator[bytes]], Iterator[bytes]]
 
 # Chunks waiting for the reader before the provider is no longer read from.
 _BUFFERED_CHUNKS = 256
@@ -250,7 +252,7 @@ class Pipe:
         while self.full:
             await self._wait()
         if (reply := self._provider.latest) is not None:
-            reply.reading = self._flush_events
+            reply.reading = self._flush
         self.opened = True
         self._changed.set()
 
@@ -272,9 +274,9 @@ class Pipe:
         try:
             self.conclusion = answer, ending = await request
             if answer.status == "success" or tells_itself(self._provider, answer, ending):
-                self._flush(_all_of)
+                self._flush(last=True)
             elif self.opened:
-                self._flush(_read_well)
+                self._flush(takewhile, last=True)
                 self._failure = failed(answer, ending)
         except asyncio.CancelledError:
             raise
@@ -311,31 +313,35 @@ class Pipe:
         self._changed.clear()
         await self._changed.wait()
 
-    def _flush_events(self) -> None:
-        self._flush(_ended)
+    def _flush(self, choose: Choose = filter, *, last: bool = False) -> None:
+        """Let through what the SDK can read of the events that were heard.
 
-    def _flush(self, part: Callable[[bytes], int]) -> None:
-        """Let through as much of what was heard as ``part`` says, and keep the rest."""
+        ``takewhile`` ends with the first that it cannot. What the engine has not yet seen the end
+        of stays, unless nothing comes after it.
+        """
         reply = self._provider.latest
         if reply is not None and reply.heard:
             heard = b"".join(reply.heard)
-            end = part(heard)
-            reply.heard[:] = (heard[end:],) if end < len(heard) else ()
-            if end:
-                self._chunks.append(_decodable(heard[:end]))
+            end = _ended(heard)
+            told = b"".join(choose(_is_readable, _events(heard[:end])))
+            rest = heard[end:]
+            if last and choose is filter:
+                told, rest = told + rest, b""
+            reply.heard[:] = (rest,) if rest else ()
+            if told:
+                self._chunks.append(_decodable(told))
         self._changed.set()
 
 
 # Two ends of lines: that of an event and an empty line.
-_EVENT_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+_EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
-
-def _all_of(heard: bytes) -> int:
-    return len(heard)
+# The SDK does not read what these hold, or takes it as it is.
+_UNREAD = ("", "ping", "error")
 
 
 def _ended(heard: bytes) -> int:
-    """Where the last event ends: the engine has not yet seen what follows."""
+    """Where the last event ends."""
     if heard.endswith(b"\n\n"):
         return len(heard)
     last = max(heard.rfind(pair) for pair in (b"\n\n", b"\n\r", b"\r\r"))
@@ -343,15 +349,19 @@ def _ended(heard: bytes) -> int:
     return found.end() if found else 0
 
 
-def _read_well(heard: bytes) -> int:
-    """Where the last event ends before one that the SDK cannot read."""
-    end = 0
+def _events(heard: bytes) -> Iterator[bytes]:
+    start = 0
     for found in _EVENT_END.finditer(heard):
-        events = SSEReader().feed(heard[end : found.end()])
-        if not all(event.name == "ping" or _is_object(event.data) for event in events):
-            break
-        end = found.end()
-    return end
+        yield heard[start : found.end()]
+        start = found.end()
+
+
+def _is_readable(event: bytes) -> bool:
+    """Whether the SDK can read it; it raises for data that is no JSON object."""
+    return all(
+        one.name in _UNREAD or not one.data or _is_object(one.data)
+        for one in SSEReader().feed(event)
+    )
 
 
 def _is_object(data: str) -> bool:
