@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from server_kit import FakeProvider, assistant, call, hang, listening, request_b
 
 from failsoft.classify.wire_errors import ReplyFailed, StreamCut
 from failsoft.config.settings import RetrySettings
+from failsoft.request_log.contract import RequestState
 from failsoft.request_log.lookup import tell_of
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.server import create_app, router
@@ -246,6 +248,27 @@ async def running(app):
 
 def desk_of(app):
     return app.state.ai._closing[0].__self__
+
+
+async def test_the_state_is_no_older_than_the_text_beside_it(monkeypatch):
+    gate = Gate()
+    _, app = made(("So ", "far", gate, "."))
+    whole = asyncio.create_task(post(app))
+    await gate.reached.wait()
+    (request_id,) = await running(app)
+    async with asyncio.timeout(5):
+        while not (await status(app, request_id))["text"]:  # noqa: ASYNC110 - the log's thread
+            await asyncio.sleep(0.02)
+    log = desk_of(app).log
+    find = log.find
+
+    async def found_before_its_text_was_written(*which):
+        return replace(await find(*which), state=RequestState.QUEUED)
+
+    monkeypatch.setattr(log, "find", found_before_its_text_was_written)
+    assert (await status(app, request_id))["status"] == "running"
+    gate.open.set()
+    await whole
 
 
 async def test_the_status_of_a_request_on_its_way():

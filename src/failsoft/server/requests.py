@@ -156,19 +156,25 @@ class Requests:
         return record
 
     async def _status(self, record: Record) -> Response:
+        if not record.stream:
+            return self._told(record, Shown())
         try:
-            return self._told(record, await self._shown(record) if record.stream else Shown())
+            return self._told(*await self._shown(record))
         except RecordExpiredError:
             raise _nothing_there() from None
 
-    async def _shown(self, record: Record) -> Shown:
+    async def _shown(self, record: Record) -> tuple[Record, Shown]:
+        """The record as it is beside what was shown: a request with text is not queued."""
         log = self._desk.log
-        shown = shown_in((await log.events(record.id, record.run, 0)).data)
+        events = await log.events(record.id, record.run, 0)
+        shown = shown_in(events.data)
+        if events.record.run == record.run:
+            record = events.record
         if not shown.texts and record.shown_run not in (0, record.run):
             # Nothing has replaced what an earlier run had shown.
             before = await log.events(record.id, record.shown_run, 0)
             shown.texts = shown_in(before.data).texts
-        return shown
+        return record, shown
 
     def _of_run(self, run: Run) -> Response:
         shown = shown_in(b"".join(run.live.frames)) if run.record.stream else Shown()
