@@ -180,8 +180,14 @@ class BlockingFailsoft:
         self._portal = Portal("BlockingFailsoft")
 
     ask = _blocking(Failsoft.ask)
+    """Ask one question, as :meth:`~failsoft.engine.client.Failsoft.ask` does."""
+
     complete = _blocking(Failsoft.complete)
+    """Send the provider's fields, as :meth:`~failsoft.engine.client.Failsoft.complete` does."""
+
     stream = _iterated(Failsoft.stream)
+    """Read the answer while it comes, with the arguments and events of
+    :meth:`~failsoft.engine.client.Failsoft.stream`; closing the generator cancels the request."""
 
     def health(self) -> dict[str, Any]:
         """The state of the service, as :meth:`~failsoft.engine.client.Failsoft.health` gives it."""
