@@ -461,6 +461,21 @@ async def test_a_token_that_is_refused_is_replaced_once(kind, retries):
         await use.do(lambda client: client.close())
 
 
+async def elsewhere(peer):
+    head = b"HTTP/1.1 302 Found\r\nlocation: http://elsewhere.example/v1/messages\r\n"
+    await peer.send(fixed(head, b""))
+
+
+@KINDS
+async def test_a_redirect_that_is_not_followed_has_its_status(kind):
+    async with serving(elsewhere) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url)), None, [])
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await create(use)
+        assert caught.value.status_code == 302
+        await use.do(lambda client: client.close())
+
+
 # A client that others have changed
 
 

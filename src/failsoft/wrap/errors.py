@@ -66,7 +66,7 @@ def _made(answer: Answer, cause: WireFailure | None, request: httpx2.Request) ->
         return anthropic.APIResponseValidationError(
             _response(cause, request), cause.body, message=f"failsoft: {cause.detail}"
         )
-    if cause.status is None or not (cause.status >= HTTPStatus.BAD_REQUEST or cause.body):
+    if cause.status is None or not (cause.status >= HTTPStatus.MULTIPLE_CHOICES or cause.body):
         return anthropic.APIConnectionError(
             message=f"failsoft: the answer broke off: {cause.detail}", request=request
         )
