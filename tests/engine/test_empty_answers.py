@@ -91,6 +91,13 @@ def test_white_space_is_held_until_the_first_visible_character():
     assert answer.text == "\n\nHi \n"
 
 
+@pytest.mark.parametrize("said", [".", "\ufffd", "\U0001f600", "\U0001fae9", "\ue000", "\u4e00"])
+def test_a_single_character_is_an_answer(said):
+    """Also one that this Python does not know yet, or a private one."""
+    answer, _ = run(provider_of(START + block() + text(said) + STOP + end(), OPUS), streams=False)
+    assert (answer.text, answer.model) == (said, OPUS)
+
+
 def test_what_breaks_off_in_white_space_showed_nothing():
     broken = START + block() + text("\n\n") + event("error", error={"type": "overloaded_error"})
     answer, events = run(provider_of(broken, OPUS), streams=True)

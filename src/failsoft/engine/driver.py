@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
+from unicodedata import category
 
 from failsoft.attempt import Attempt, AttemptOutcome
 from failsoft.classify import classify
@@ -53,8 +54,12 @@ def _opens_thought(event: WireEvent) -> bool:
     return isinstance(block, Mapping) and block.get("type") in _THOUGHT
 
 
+# Controls, formats, white space. Half a character and one that is new to Python are shown somehow.
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+
+
 def _is_visible(text: str) -> bool:
-    return any(char.isprintable() and not char.isspace() for char in text)
+    return any(category(char) not in _INVISIBLE for char in text)
 
 
 GiveOut = Callable[[str, Watchdog], Awaitable[None]]
