@@ -46,9 +46,13 @@ async def test_connections_without_a_word_keep_nobody_out_and_requests_are_told(
                 await asyncio.sleep(0.02)
             await asyncio.sleep(1.2)  # longer than a connection without a word is kept
             idle += [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
-            async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as http:
+            async with aiohttp.ClientSession(
+                url, connector=aiohttp.TCPConnector(limit=0, force_close=True)
+            ) as http:
                 async with http.get("/livez") as reply:
                     assert reply.status == 200
+                async with http.post("/api/chat/stream", json={"message": "hi"}) as reply:
+                    assert reply.status == 200  # who says nothing refuses nobody
                 asked = [asyncio.create_task(status_of(http)) for _ in range(12)]
                 await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
                 async with http.get("/livez") as reply:

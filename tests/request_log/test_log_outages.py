@@ -370,6 +370,14 @@ async def test_a_file_that_was_taken_away_while_in_use(start, path, how):
     assert await log.end(record.id, 1, DONE)
 
 
+async def test_a_key_that_went_into_a_file_that_was_removed_is_not_taken_for_kept(start, path):
+    log = start()
+    await opened(log, intent("before"))
+    path.unlink()
+    found = await log.open(intent("k"))
+    assert (found.new, found.durable) == (True, False)
+
+
 async def test_before_the_start_it_is_down(path):
     log = SqliteLog(path.parent)
     assert "not started" in log.status.problem

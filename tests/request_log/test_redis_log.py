@@ -225,6 +225,20 @@ async def test_after_an_outage_of_all_nobody_is_taken_for_dead(another, monkeypa
     assert await log.end(record.id, 1, DONE)
 
 
+async def test_a_redis_that_was_emptied_makes_nobody_dead(another, admin):
+    log, sibling = await another(), await another()
+    await opened(log, intent("a"))
+    await admin.flushall()
+    record = await opened(log, intent("k"))
+    sibling._duties._living.clear()  # as after its next heartbeat, which finds itself alone
+    found = await known(sibling, intent("k"))
+    assert (found.record.id, found.record.run, found.record.state) == (
+        record.id,
+        1,
+        RequestState.QUEUED,
+    )
+
+
 async def test_a_clean_end_leaves_no_trace_of_its_owner(another, admin):
     log = await another()
     await opened(log, intent("k"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 __all__ = ["encode", "parse"]
 
@@ -23,8 +23,12 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def parse(text: str) -> Any:
-    """The value of a JSON text. Raises :class:`ValueError` for anything else."""
-    text = text.strip()
+    """The value of a JSON text. Raises :class:`ValueError` for anything else.
+
+    As the provider's SDK does, it reads over a byte order mark, and takes NaN and infinity, which
+    JSON does not have; here they are ``None``, so that they can be written again.
+    """
+    text = text.removeprefix("\ufeff").strip()
     try:
         value, end = _from_text(text)
         if end != len(text):
@@ -36,9 +40,5 @@ def parse(text: str) -> Any:
     return value
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
 _to_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_from_text = json.JSONDecoder(parse_constant=_refuse).raw_decode
+_from_text = json.JSONDecoder(parse_constant=lambda _: None).raw_decode

@@ -127,7 +127,8 @@ class Commands:
     def open(self, intent: Intent) -> list[Command]:
         """Enter a request, its place first: a record whose place nobody knows is not found.
 
-        Raises :class:`UnicodeEncodeError`.
+        A heartbeat goes before it: a Redis that was emptied knows of no owner, and others would
+        take over at once what such a one has just opened. Raises :class:`UnicodeEncodeError`.
         """
         place = place_of(intent)
         texts = (intent.id, intent.scope, intent.key or "")
@@ -144,7 +145,10 @@ class Commands:
             intent.route.encode(),
             intent.locale.encode(),
         )
-        return [asked] if intent.key is None else [self.locate(intent.id, place), asked]
+        if intent.key is None:
+            return [asked]
+        heartbeat = _eval("sign", (OWNERS,), self._owner, DEAD_SECONDS, self._while_running)
+        return [heartbeat, self.locate(intent.id, place), asked]
 
     def locate(self, request_id: str, place: str) -> Command:
         """Say where a request is kept."""

@@ -126,18 +126,23 @@ class Book:
         )
 
     def do(self, work: Callable[[], T], *, writes: bool) -> T:
-        """Do it all or nothing, in one transaction. May be done over where a lock is in the way."""
+        """Do it all or nothing, in one transaction. May be done over where a lock is in the way.
+
+        Raises :class:`OutageError` where what was written went into a file that is not at its
+        place any more: nobody will read it there.
+        """
 
         def once() -> T:
             with transaction(self._connection, writes=writes):
                 return work()
 
-        return _patiently(once)
+        done = _patiently(once)
+        if writes and identity(self._keeping.path) != self._file:
+            raise OutageError("removed or replaced while in use")
+        return done
 
     def give_sign(self) -> None:
-        """Say that we live. Raises :class:`OutageError` where the file is not the one we opened."""
-        if identity(self._keeping.path) != self._file:
-            raise OutageError("removed or replaced while in use")
+        """Say that we live."""
         self._owner.hold()
         now = self._keeping.clock()
         self.do(lambda: give_sign(self._connection, self._owner.name, now), writes=True)

@@ -120,7 +120,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
         self._begin_head()
         self._made_at = self.loop.time()
-        if self._is_crowded():
+        if len(self.connections) > most_connections():
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -264,7 +264,9 @@ class BoundedConnection(HttpToolsProtocol):
             oldest.transport.abort()
 
     def _is_crowded(self) -> bool:
-        return len(self.connections) > most_connections()
+        """Whether as many ask as may. Those that ask nothing make room, and refuse nobody."""
+        most = most_connections()
+        return len(self.connections) > most and sum(map(_is_busy, self.connections)) >= most
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Refuse what is being read, and all that would follow."""
