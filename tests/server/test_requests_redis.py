@@ -113,6 +113,24 @@ async def test_a_reader_on_another_server_keeps_a_request_alive(redis, tmp_path)
         assert events_in(raw)[-1][1]["type"] == "done"
 
 
+async def test_who_reads_elsewhere_when_redis_is_emptied_keeps_what_was_shown(redis, tmp_path):
+    async with servers(redis, tmp_path, SLOW, count=2) as ((_, here), (_, there)):
+        async with here.post(STREAM, json=QUESTION) as reply:
+            raw = await reply.content.readuntil(b'"type":"text"')
+            request_id = reply.headers["x-request-id"]
+            tab = await there.get(f"/api/requests/{request_id}/stream")
+            shown = await tab.content.readuntil(b'"type":"text"')
+            async with connect(redis.url, timeout=30) as admin:
+                await admin.flushall()
+            shown += await tab.content.read()
+            raw += await reply.content.read()
+        assert events_in(raw)[-1][1]["type"] == "done"
+        (*_, (_, last)) = events = events_in(shown)
+        assert last["type"] == "stream_interrupted"
+        assert last["chars_before_error"] == len(text_in(events)) > 0
+        assert "restart" not in last["user_message"]
+
+
 async def test_what_a_killed_server_ran_is_interrupted_and_its_text_is_there(redis, tmp_path):
     async with servers(redis, tmp_path, STALLED, count=2) as ((victim, here), (_, there)):
         reply = await here.post(STREAM, json=QUESTION, headers=ONE_CALL)

@@ -58,6 +58,7 @@ class LogReader:
         self._drain = drain
         self._render = render
         self._woken = asyncio.Event()
+        self._given: list[bytes] = []
 
     async def read(self) -> Frames:
         """Return what is new; where there is nothing, after a short wait."""
@@ -71,7 +72,8 @@ class LogReader:
             # It comes back by itself, and the reader is told by then that we are still here.
             events = Events(b"", self._after, self._record)
         except RecordExpiredError:
-            return Frames(await self._closing(self._after + 1), ended=True)
+            return Frames(self._lost(), ended=True)
+        self._given.append(events.data)
         if self._drain.cutting:
             return Frames(events.data + await self._closing(events.last_id + 1), ended=True)
         if not events.data:
@@ -106,7 +108,16 @@ class LogReader:
         with suppress(LogDownError, RecordExpiredError):
             frames = await self._log.events(record.id, record.run, 0)
             shown = shown_in(frames.data)
-        answer = cut_off(shown, record, ai=self._ai)
+        return self._last(cut_off(shown, record, ai=self._ai), shown, number)
+
+    def _lost(self) -> bytes:
+        """The end of a stream that the log no longer has: it expired, or the store was emptied."""
+        record, shown = self._record, shown_in(b"".join(self._given))
+        has_text = bool(shown.texts)
+        answer = unexpected(self._ai, request_id=record.id, locale=record.locale, shown=has_text)
+        return self._last(answer, shown, self._after + 1)
+
+    def _last(self, answer: Answer, shown: Shown, number: int) -> bytes:
         event = (
             StreamInterrupted(answer, len(shown.texts), len(shown.text))
             if shown.texts
