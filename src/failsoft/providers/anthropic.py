@@ -194,8 +194,7 @@ class AnthropicWire:
         headers = {**self._defaults, **key, **passed}
         if not _KEY_HEADERS & headers.keys():
             raise ReplyFailed(
-                "no API key is set: set ANTHROPIC_API_KEY, or api_key under [anthropic] in "
-                "failsoft.toml",
+                "no API key is set: set ANTHROPIC_API_KEY, or give api_key to ProviderSettings",
                 status=401,
             )
         for name in _NEVER_PASSED_ON:
