@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements/*.txt anew from pyproject.toml, and the pins of what benchmarks and the SDK's own
-# suite install apart from their *.in: exact versions with hashes, no index named.
+# Write requirements/*.txt anew from pyproject.toml, and the pins of what benchmarks, frameworks under
+# test and the SDK's own suite install apart from their *.in: exact versions with hashes, no index named.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -20,3 +20,4 @@ for apart in benchmarks/*/pins/*.in; do
     compile "$apart" -o "${apart%.in}.txt"
 done
 compile pyproject.toml tests/sdk_suite/sdk-suite.in -o tests/sdk_suite/sdk-suite.txt
+compile pyproject.toml --extra server tests/clients/frameworks/frameworks.in -o tests/clients/frameworks/frameworks.txt

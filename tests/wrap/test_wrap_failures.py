@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import pickle
 import threading
 
 import anthropic
@@ -11,7 +12,7 @@ from loopback import SSE_HEAD, fixed, serving
 from wrap_kit import OPUS, QUESTION, SONNET, Wrapped, sdk_client, timers_for, wrapped
 
 import failsoft
-from failsoft import Failsoft, SettingError, Settings, answer_of
+from failsoft import Failsoft, SettingError, Settings, answer_of, classify
 from failsoft.config.settings import BreakerSettings, ProviderSettings, RetrySettings
 from failsoft.telemetry.events import AttemptFinished
 from failsoft.testing import RunningSimulator
@@ -50,7 +51,6 @@ async def read(use, **more):
         ("close", anthropic.APIConnectionError, "transient · stream_cut"),
         ("hang", anthropic.APITimeoutError, "timeout · no_answer"),
         ("error_body", anthropic.APIStatusError, "transient · overloaded"),
-        ("cut_json", anthropic.APIResponseValidationError, "unknown · bad_reply"),
     ],
 )
 async def test_where_nothing_helps_the_sdks_own_exception_is_raised(kind, fault, error, verdict):
@@ -63,6 +63,23 @@ async def test_where_nothing_helps_the_sdks_own_exception_is_raised(kind, fault,
         assert str(answer.verdict) == verdict
         assert answer.notice.body
         assert [attempt.target for attempt in answer.attempts] == [f"anthropic/{OPUS}"]
+
+
+@KINDS
+@pytest.mark.parametrize("ask", [create, read], ids=["plain", "stream"])
+@pytest.mark.parametrize("fault", ["empty", "html;status=200", "cut_json", "eof;after=0"])
+async def test_a_reply_that_cannot_be_read_is_a_lost_connection_as_well(kind, ask, fault):
+    # Frameworks translate the SDK's connection and status errors, and no other.
+    settings = Settings(deadline_seconds=5, retry=ONCE)
+    async with wrapped(kind, f"*={fault}", settings=settings) as use:
+        with pytest.raises(anthropic.APIConnectionError) as caught:
+            await ask(use)
+    if ask is create:
+        assert isinstance(caught.value, anthropic.APIResponseValidationError)
+        assert caught.value.response.status_code == caught.value.status_code == 200
+        assert str(classify(caught.value)) == "unknown · bad_reply"
+        assert str(answer_of(caught.value).verdict) == "unknown · bad_reply"
+        assert "failsoft: " in str(pickle.loads(pickle.dumps(caught.value)))
 
 
 @KINDS

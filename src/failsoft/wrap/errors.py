@@ -63,14 +63,25 @@ def _made(answer: Answer, cause: WireFailure | None, request: httpx2.Request) ->
     if cause is None:
         return _not_called(answer, request)
     if isinstance(cause, BadReply):
-        return anthropic.APIResponseValidationError(
-            _response(cause, request), cause.body, message=f"failsoft: {cause.detail}"
-        )
+        return UnreadableReplyError(cause, request)
     if cause.status is None or not (cause.status >= HTTPStatus.MULTIPLE_CHOICES or cause.body):
         return anthropic.APIConnectionError(
             message=f"failsoft: the answer broke off: {cause.detail}", request=request
         )
     return _status_error(_response(cause, request), f"failsoft: {cause.detail}")
+
+
+class UnreadableReplyError(anthropic.APIResponseValidationError, anthropic.APIConnectionError):
+    """A 200 that is no reply, for programs that catch either of the two.
+
+    Frameworks translate the SDK's connection and status errors; they let a validation error pass.
+    """
+
+    def __init__(self, cause: BadReply, request: httpx2.Request) -> None:
+        message = f"failsoft: {cause.detail}"
+        anthropic.APIError.__init__(self, message, request, body=cause.body)
+        self.response = _response(cause, request)
+        self.status_code = self.response.status_code
 
 
 class MissingKeyError(anthropic.APIError, TypeError):
