@@ -45,11 +45,11 @@ def event(name, data):
 
 
 DOORS = {
-    "client": ({"timeout": 0.3}, {}, {}),
-    "with_options": ({}, {"timeout": 0.3}, {}),
-    "client, by phase": ({"timeout": httpx2.Timeout(30, read=0.3)}, {}, {}),
-    "call": ({}, {}, {"timeout": 0.3}),
-    "call, by phase": ({}, {}, {"timeout": httpx2.Timeout(30, read=0.3)}),
+    "client": ({"timeout": 0.8}, {}, {}),
+    "with_options": ({}, {"timeout": 0.8}, {}),
+    "client, by phase": ({"timeout": httpx2.Timeout(30, read=0.8)}, {}, {}),
+    "call": ({}, {}, {"timeout": 0.8}),
+    "call, by phase": ({}, {}, {"timeout": httpx2.Timeout(30, read=0.8)}),
 }
 
 
