@@ -1,20 +1,12 @@
 """One caller's failures, sent through several processes that share their breakers."""
 
 import pytest
-from led_world import RULES, TARGETS, World
-from memory_store import MemoryStore
+from led_world import RULES, TARGETS
 
 from failsoft.policy.breaker import CircuitState
 
 X, _ = TARGETS
 OPEN, HALF_OPEN, CLOSED = CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED
-
-
-@pytest.fixture
-def world():
-    world = World(MemoryStore)
-    yield world
-    world.close()
 
 
 def opened_by(world, *callers):

@@ -18,13 +18,6 @@ X, Y = TARGETS
 OPEN, HALF_OPEN, CLOSED = CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED
 
 
-@pytest.fixture
-def world():
-    world = World(MemoryStore)
-    yield world
-    world.close()
-
-
 def fail_until_open(world, process, target=X):
     for _ in range(20):
         world.do(process.call(target, "overloaded"))
