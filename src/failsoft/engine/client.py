@@ -17,11 +17,11 @@ from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.health import health, state
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import (
+    BodyFacts,
     Request,
     checked_request_id,
     message_body,
     new_request_id,
-    silence_of,
 )
 from failsoft.engine.runtime import Core
 from failsoft.engine.stream import AnswerStream
@@ -330,16 +330,13 @@ class Failsoft:
         headers: Mapping[str, str] | None = None,
         degrades: bool = True,
     ) -> Request:
+        facts, settings = BodyFacts.of(body), self.settings
+        own = settings.deadline_for(facts.silence_seconds(settings.timers), stream=stream)
         return Request(
             body=body,
+            facts=facts,
             times=request_times(
-                self.settings,
-                monotonic(),
-                timeout=timeout,
-                stream=stream,
-                own_seconds=self.settings.deadline_for(
-                    silence_of(body, self.settings.timers), stream=stream
-                ),
+                settings, monotonic(), timeout=timeout, stream=stream, own_seconds=own
             ),
             route=route,
             model=model,

@@ -17,7 +17,7 @@ from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
 from failsoft.classify.wire_errors import EmptyAnswer
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.report import Reporter
-from failsoft.engine.request import Request, fit, may_have_effects
+from failsoft.engine.request import Request, fit
 from failsoft.engine.runtime import Core
 from failsoft.engine.timers import LoopAlarms, Watchdog
 from failsoft.policy.admission import Permit
@@ -104,7 +104,7 @@ class LiveAttempt:
             number=self.call.number,
             seconds=max(limits.first_content_at - self.began, limits.idle_seconds),
             max_bytes=self._core.settings.max_answer_bytes,
-            fresh=may_have_effects(self._request.body),
+            fresh=self._request.facts.may_have_effects,
         )
         with Watchdog(limits, self._alarms, self.began) as watch:
             async with provider.exchange(call) as exchange:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.runtime import Core
@@ -21,17 +21,14 @@ from failsoft.providers.anthropic import key_in
 from failsoft.providers.protocol import Provider
 
 __all__ = [
+    "BodyFacts",
     "Request",
     "checked_request_id",
     "continues_assistant",
-    "estimated_tokens",
     "fit",
-    "may_have_effects",
     "message_body",
     "new_request_id",
     "share_of_wait",
-    "silence_of",
-    "thought_tokens",
 ]
 
 
@@ -57,8 +54,7 @@ def message_body(
 
     Raises :class:`~failsoft.errors.SettingError` for a message that is neither text nor blocks.
     """
-    blocks = isinstance(message, Sequence) and all(isinstance(one, Mapping) for one in message)
-    if not isinstance(message, str) and not blocks:
+    if not isinstance(message, str) and not _are_blocks(message):
         problem = f"must be text or a list of content blocks; it is {type(message).__name__}"
         raise SettingError("message", problem)
     content = message if isinstance(message, str) else list(message)
@@ -69,6 +65,10 @@ def message_body(
     if system is not None:
         body["system"] = system
     return body
+
+
+def _are_blocks(message: object) -> bool:
+    return isinstance(message, Sequence) and all(isinstance(one, Mapping) for one in message)
 
 
 def fit(body: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -126,11 +126,23 @@ def thought_tokens(body: Mapping[str, Any]) -> int | None:
     return None if body.get("reasoning_effort") in (None, "none", "minimal") else 0
 
 
-def silence_of(body: Mapping[str, Any], timers: TimerSettings) -> float:
-    """Seconds for which the first target may be silent before its first content."""
-    return first_content_period(
-        timers, input_tokens=estimated_tokens(body), thought_tokens=thought_tokens(body)
-    )
+class BodyFacts(NamedTuple):
+    """What the plan and the timers have to know of a body, which is walked once for it."""
+
+    input_tokens: int
+    thought_tokens: int | None
+    may_have_effects: bool
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> BodyFacts:
+        """Those of the provider's own fields."""
+        return cls(estimated_tokens(body), thought_tokens(body), may_have_effects(body))
+
+    def silence_seconds(self, timers: TimerSettings) -> float:
+        """For how long the first target may be silent before its first content."""
+        return first_content_period(
+            timers, input_tokens=self.input_tokens, thought_tokens=self.thought_tokens
+        )
 
 
 def _chars(part: Any) -> int:
@@ -180,6 +192,7 @@ class Request:
     """
 
     body: Mapping[str, Any]
+    facts: BodyFacts
     times: RequestTimes
     route: str = "chat"
     model: str | None = None
@@ -232,9 +245,9 @@ class Request:
             budget=core.budget,
             peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
-            input_tokens=estimated_tokens(self.body),
-            thought_tokens=thought_tokens(self.body),
-            may_have_effects=may_have_effects(self.body),
+            input_tokens=self.facts.input_tokens,
+            thought_tokens=self.facts.thought_tokens,
+            may_have_effects=self.facts.may_have_effects,
             retries=self.retries,
         )
 

@@ -147,8 +147,7 @@ class Commands:
         )
         if intent.key is None:
             return [asked]
-        heartbeat = _eval("sign", (OWNERS,), self._owner, DEAD_SECONDS, self._while_running)
-        return [heartbeat, self.locate(intent.id, place), asked]
+        return [self._heartbeat(), self.locate(intent.id, place), asked]
 
     def locate(self, request_id: str, place: str) -> Command:
         """Say where a request is kept."""
@@ -222,11 +221,13 @@ class Commands:
 
     def sign(self, buried: Sequence[str]) -> list[Command]:
         """Say that we live; who lives and who is dead."""
-        values = (self._owner, DEAD_SECONDS, self._while_running, *buried)
         return [
-            _eval("sign", (OWNERS,), *values),
+            self._heartbeat(*buried),
             ("PEXPIRE", runs_key(self._owner), self._while_running),
         ]
+
+    def _heartbeat(self, *buried: str) -> Command:
+        return _eval("sign", (OWNERS,), self._owner, DEAD_SECONDS, self._while_running, *buried)
 
     def lives(self, owner: str) -> Command:
         """Whether an owner lives."""

@@ -73,7 +73,8 @@ class LogReader:
             events = Events(b"", self._after, self._record)
         except RecordExpiredError:
             return Frames(self._lost(), ended=True)
-        self._given.append(events.data)
+        if events.data:
+            self._given.append(events.data)
         if self._drain.cutting:
             return Frames(events.data + await self._closing(events.last_id + 1), ended=True)
         if not events.data:

@@ -19,7 +19,7 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.driver import Ending
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request, silence_of
+from failsoft.engine.request import BodyFacts, Request
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
@@ -226,9 +226,11 @@ class Calls:
         if not request.stream:
             tokens = body.get("max_tokens")
             timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
+        facts = BodyFacts.of(body)
         return Request(
             body=body,
-            times=self._times(request, client, timers, silence_of(body, timers)),
+            facts=facts,
+            times=self._times(request, client, timers, facts.silence_seconds(timers)),
             route=self._route,
             model=model,
             degrades=False,
