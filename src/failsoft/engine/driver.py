@@ -59,7 +59,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
 def _is_visible(text: str) -> bool:
-    return any(category(char) not in _INVISIBLE for char in text)
+    return text[:1].isalnum() or any(category(char) not in _INVISIBLE for char in text)
 
 
 GiveOut = Callable[[str, Watchdog], Awaitable[None]]

@@ -38,6 +38,8 @@ _CHARS_PER_TOKEN = 4
 # The provider's own minimum.
 _LEAST_THINKING_TOKENS = 1024
 
+_THINKS = frozenset({"enabled", "adaptive"})
+
 # Tools of these types are run by the client, whatever their name; every other typed tool is run
 # by the provider.
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
@@ -91,7 +93,7 @@ def continues_assistant(body: Mapping[str, Any]) -> bool:
     """Whether the model is asked to go on from its own words (a prefill), which some refuse."""
     messages = body.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
-    return isinstance(last, Mapping) and last.get("role") == "assistant"
+    return isinstance(last, (dict, Mapping)) and last.get("role") == "assistant"
 
 
 def may_have_effects(body: Mapping[str, Any]) -> bool:
@@ -120,7 +122,7 @@ def thought_tokens(body: Mapping[str, Any]) -> int | None:
     4096
     """
     thinking = body.get("thinking")
-    if isinstance(thinking, Mapping) and thinking.get("type") in ("enabled", "adaptive"):
+    if thinking and isinstance(thinking, Mapping) and thinking.get("type") in _THINKS:
         budget = thinking.get("budget_tokens")
         return budget if isinstance(budget, int) else 0
     return None if body.get("reasoning_effort") in (None, "none", "minimal") else 0

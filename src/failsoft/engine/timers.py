@@ -156,7 +156,8 @@ class Watchdog:
             return False
         self._begun = True
         # Silence may end the attempt sooner than the first content would have had to come.
-        self._bring_forward()
+        if self.last_content_at + self._limits.idle_seconds < self._alarm_at:
+            self._bring_forward()
         return True
 
     def thinking(self, *, thinks: bool) -> None:

@@ -172,7 +172,7 @@ class Gate:
                 refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
-            early = self._early(caller)
+            early = caller is not None and self._early(caller)
             ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
             if isinstance(ticket, Ticket):
                 return Permit(self, ticket, place, leases, caller, began=now)
@@ -193,7 +193,7 @@ class Gate:
                 if not refusal.passes_soon:
                     return refusal
                 found = refusal
-        if rejection := self.breaker.peek(now, early=self._early(caller)):
+        if rejection := self.breaker.peek(now, early=caller is not None and self._early(caller)):
             return self._refusal(rejection)
         if found is None and self.bulkhead.full:
             return Refusal("full", float("inf"), None)
@@ -227,7 +227,9 @@ class Gate:
             hold for hold in self.holds if isinstance(hold, LedHold) and hold.needs_grant(now)
         ]
         breaker = self.breaker
-        if isinstance(breaker, LedBreaker) and breaker.needs_grant(now, early=self._early(caller)):
+        if isinstance(breaker, LedBreaker) and breaker.needs_grant(
+            now, early=caller is not None and self._early(caller)
+        ):
             parts.append(breaker)
         return parts
 
@@ -240,10 +242,10 @@ class Gate:
         parts = (self.breaker, *self.holds)
         return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
 
-    def _early(self, caller: Caller | None) -> bool:
+    def _early(self, caller: Caller) -> bool:
         """Whether this caller may probe at once what another has opened alone."""
         breaker = self.breaker
-        if caller is None or breaker.state is CircuitState.CLOSED:
+        if breaker.state is CircuitState.CLOSED:
             return False
         return self.share.lets_in(caller, one_caller=breaker.one_caller)
 

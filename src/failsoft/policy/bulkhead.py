@@ -68,12 +68,12 @@ class Bulkhead:
         """Give a place back, held or waiting, once or more; the next to go in, if any."""
         with self._lock:
             before, place.state = place.state, "left"
-            if before == "waiting":
-                self._queue.remove(place)
-            elif before == "held":
+            if before == "held":
                 if self._queue:
                     heir = self._queue.popleft()
                     heir.state = "held"
                     return heir
                 self._held -= 1
+            elif before == "waiting":
+                self._queue.remove(place)
             return None

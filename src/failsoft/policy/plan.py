@@ -22,6 +22,7 @@ from failsoft.policy.plan_events import (
     Cancelled,
     Command,
     Failed,
+    Finished,
     FirstContent,
     Give,
     GiveUp,
@@ -46,9 +47,6 @@ _EPSILON = 1e-6
 
 # One for all plans: it says nothing of its own.
 _GIVE = Give()
-
-# Written in place, the union would be put together anew for every event.
-_WAIT_OVER = (TimerFired, BreakerOpened)
 
 
 class Plan:
@@ -102,17 +100,16 @@ class Plan:
         if isinstance(event, Started):
             self._budget.request(now)
             return self._choose(now)
+        if isinstance(event, (Finished, FirstContent)):
+            self._given_out = self._given_out or isinstance(event, FirstContent)
+            return _GIVE
         if isinstance(event, Failed):
             return self._failed(event.verdict, now)
         if isinstance(event, Refused):
             return self._refused(event.refusal, now)
-        if isinstance(event, _WAIT_OVER):
-            return self._go_on(event, now)
         if isinstance(event, Cancelled):
             return GiveUp("cancelled", None, None)
-        # Some content, or the whole answer.
-        self._given_out = self._given_out or isinstance(event, FirstContent)
-        return _GIVE
+        return self._go_on(event, now)
 
     def _failed(self, verdict: Verdict, now: float) -> Command:
         leg = self._under_way()

@@ -110,13 +110,18 @@ def limits_for(
     left = times.deadline_at - now
     half = max(left / 2, min(least, left) if hop else left - NEXT_TARGET_SECONDS)
     granted = left if last else min(period, half)
-    own = times.own_deadline_at - times.started_at
-    whole = min(period, own / 2 if hop else max(own / 2, own - NEXT_TARGET_SECONDS))
+    idle = settings.idle_seconds
     return Limits(
-        first_content_at=now + granted,
-        full_period=granted >= whole - _EPSILON,
-        idle_seconds=settings.idle_seconds,
-        thinking_seconds=max(settings.idle_seconds, thought_seconds(settings, thought_tokens or 0)),
-        answer_at=times.answer_at,
-        lease_seconds=granted + PROBE_LEASE_MARGIN_SECONDS,
+        now + granted,
+        granted >= period or granted >= _own_share(times, hop) - _EPSILON,
+        idle,
+        max(idle, thought_seconds(settings, thought_tokens or 0)),
+        times.answer_at,
+        granted + PROBE_LEASE_MARGIN_SECONDS,
     )
+
+
+def _own_share(times: RequestTimes, hop: int) -> float:
+    """What a target would be given of the deadline of the settings alone."""
+    own = times.own_deadline_at - times.started_at
+    return own / 2 if hop else max(own / 2, own - NEXT_TARGET_SECONDS)
