@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
+from failsoft.attempt import Attempt
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.engine.answer import Answer, DegradationLevel
-from failsoft.engine.driver import Ending
 from failsoft.engine.report import waste_of
-from failsoft.engine.request import Request
-from failsoft.engine.runtime import Core
+from failsoft.engine.turn import Turn
 from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, AIUnavailable
 from failsoft.ladder.ladder import Served
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
+from failsoft.policy.breaker import CircuitState
 from failsoft.policy.plan_events import GiveUp
 
 __all__ = [
     "Speech",
     "Voice",
     "answer_for",
+    "build_answer",
     "error_for",
     "error_kind",
     "reported",
-    "served_answer",
     "speech_of_failure",
     "speech_of_step",
 ]
@@ -50,13 +51,151 @@ _OUTAGES = (ErrorCategory.TRANSIENT, ErrorCategory.TIMEOUT, ErrorCategory.UNKNOW
 _PASSES = frozenset(ErrorCategory) - {ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT}
 
 
-def answer_for(
-    core: Core, request: Request, ending: Ending, catalogue: Catalogue, *, hops: int, now: float
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Ledger(NamedTuple):
+    """See the fields of :class:`~failsoft.engine.answer.Answer`, in whose order they are."""
+
+    model: str | None = None
+    target: str | None = None
+    position: int | None = None
+    hops: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    left_out: tuple[str, ...] = ()
+    usage: Mapping[str, Any] = _NOTHING
+    wasted_tokens: Mapping[str, int] = _NOTHING
+    wasted_cost_usd: float | None = 0.0
+    lost_cache_tokens: int = 0
+
+
+_NO_CALLS = _Ledger()
+
+
+class Speech(NamedTuple):
+    """What an answer that is not a model's own says to a person, and to a program."""
+
+    notice: Notice | None = None
+    actions: tuple[str, ...] = ()
+    retry_in_seconds: float | None = None
+    retry_after: float | None = None
+
+
+_SILENT = Speech()
+
+
+def answer_for(turn: Turn, served: Served | None = None) -> Answer:
+    """The answer to a request that has ended; ``served`` is what a step of the ladder gave."""
+    if turn.call is not None:
+        return _full(turn)
+    if served is not None:
+        return _stepped(turn, served)
+    return _failed(turn)
+
+
+def build_answer(
+    request_id: str,
+    *,
+    text: str = "",
+    finish: Literal["complete", "length", "interrupted"] | None = None,
+    speech: Speech = _SILENT,
+    failed_as: ErrorCategory | None = None,
+    served: Served | None = None,
+    verdict: Verdict | None = None,
+    message: dict[str, Any] | None = None,
+    ledger: _Ledger = _NO_CALLS,
+    circuit_state: CircuitState = CircuitState.CLOSED,
 ) -> Answer:
-    """The answer to ``request``, given how its driver ended at ``now`` (monotonic seconds)."""
-    if ending.gave_up is None:
-        return _full(core, request, ending, hops)
-    return _failed(core, request, ending, catalogue, hops=hops, now=now)
+    """Every answer is put together here.
+
+    It is a model's own, unless it is ``served`` by a step of the ladder or ``failed_as`` a
+    category.
+    """
+    level = DegradationLevel.FULL
+    if failed_as is not None:
+        level = DegradationLevel.MINIMAL
+    elif served is not None:
+        level, text = DegradationLevel(served.level), served.text
+    return Answer(
+        "success" if failed_as is None else "error",
+        level,
+        text,
+        request_id,
+        speech.notice,
+        message,
+        finish,
+        *ledger,
+        verdict,
+        failed_as is not None and failed_as.retryable,
+        failed_as,
+        circuit_state,
+        speech.actions,
+        speech.retry_in_seconds,
+        speech.retry_after,
+        None if served is None else served.age_seconds,
+        None if served is None else served.link,
+    )
+
+
+def _full(turn: Turn) -> Answer:
+    message = turn.message
+    length = message.get("stop_reason") == "max_tokens"
+    return build_answer(
+        turn.request.id,
+        text=_text(message),
+        finish="length" if length else "complete",
+        message=message,
+        ledger=_ledger_of(turn),
+        circuit_state=turn.core.circuit_state(turn.request.route),
+    )
+
+
+def _stepped(turn: Turn, served: Served) -> Answer:
+    asked = turn.gave_up is not None
+    verdict = reported(turn.gave_up) if asked else None
+    back_in = None if verdict is None else _shared(turn, _back_in(turn, verdict))
+    return build_answer(
+        turn.request.id,
+        finish="complete",
+        speech=speech_of_step(served, _voice(turn), back_in, asked=asked),
+        served=served,
+        verdict=verdict,
+        ledger=_ledger_of(turn),
+        circuit_state=turn.core.circuit_state(turn.request.route),
+    )
+
+
+def _failed(turn: Turn) -> Answer:
+    gave_up, shown = turn.gave_up, bool(turn.shown)
+    verdict = reported(gave_up)
+    back_in = _shared(turn, _back_in(turn, verdict))
+    asked = bool(turn.attempts) or gave_up is None or gave_up.reason != "unavailable"
+    return build_answer(
+        turn.request.id,
+        text="".join(turn.shown) if shown else _usable(verdict, turn.message),
+        finish="interrupted" if shown else None,
+        speech=speech_of_failure(verdict, _voice(turn), back_in, shown=shown, asked=asked),
+        failed_as=verdict.category,
+        verdict=verdict,
+        message=turn.message or None,
+        ledger=_ledger_of(turn),
+        circuit_state=turn.core.circuit_state(turn.request.route),
+    )
+
+
+def _ledger_of(turn: Turn) -> _Ledger:
+    call, waste = turn.call, waste_of(turn)
+    answered = call is not None
+    return _Ledger(
+        call.target.model if call is not None else None,
+        call.target.id if call is not None else None,
+        call.position if call is not None else None,
+        turn.hops,
+        tuple(turn.attempts),
+        turn.request.left_out,
+        turn.attempts[-1].usage if answered else _NOTHING,
+        *waste,
+    )
 
 
 def error_for(answer: Answer, cause: BaseException | None) -> AIError:
@@ -80,111 +219,6 @@ def error_kind(verdict: Verdict) -> type[AIError]:
     return _KINDS.get(verdict.category, AIUnavailable)
 
 
-def served_answer(
-    core: Core,
-    request: Request,
-    ending: Ending | None,
-    served: Served,
-    catalogue: Catalogue,
-    *,
-    hops: int,
-    now: float,
-) -> Answer:
-    """The answer that a step of the ladder gave; no ``ending`` where no model was asked."""
-    ended = ending or Ending()
-    verdict = reported(ended.gave_up) if ending is not None else None
-    back_in = None if verdict is None else _back_in(ended.gave_up, verdict, now)
-    speech = speech_of_step(
-        served,
-        _voice(core, request, catalogue),
-        _shared(core, request, back_in),
-        asked=ending is not None,
-    )
-    waste = waste_of(ended.attempts, None, core.settings)
-    return Answer(
-        status="success",
-        level=DegradationLevel(served.level),
-        text=served.text,
-        request_id=request.id,
-        notice=speech.notice,
-        finish="complete",
-        hops=hops,
-        attempts=tuple(ended.attempts),
-        left_out=request.left_out,
-        wasted_tokens=waste.tokens,
-        wasted_cost_usd=waste.cost_usd,
-        verdict=verdict,
-        circuit_state=core.circuit_state(request.route),
-        suggested_actions=speech.actions,
-        retry_in_seconds=speech.retry_in_seconds,
-        retry_after=speech.retry_after,
-        cache_age_seconds=served.age_seconds,
-        link=served.link,
-    )
-
-
-def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
-    call = ending.call
-    if call is None:
-        raise RuntimeError("a request ended with neither an answer nor a reason")
-    length = ending.message.get("stop_reason") == "max_tokens"
-    *unused, served = ending.attempts
-    waste = waste_of(unused, served, core.settings)
-    return Answer(
-        status="success",
-        level=DegradationLevel.FULL,
-        text=_text(ending.message),
-        request_id=request.id,
-        message=ending.message,
-        finish="length" if length else "complete",
-        model=call.target.model,
-        target=call.target.id,
-        position=call.position,
-        hops=hops,
-        attempts=tuple(ending.attempts),
-        left_out=request.left_out,
-        usage=served.usage,
-        wasted_tokens=waste.tokens,
-        wasted_cost_usd=waste.cost_usd,
-        lost_cache_tokens=waste.lost_cache_tokens,
-        circuit_state=core.circuit_state(request.route),
-    )
-
-
-def _failed(
-    core: Core, request: Request, ending: Ending, catalogue: Catalogue, *, hops: int, now: float
-) -> Answer:
-    gave_up, shown = ending.gave_up, bool(ending.shown)
-    verdict = reported(gave_up)
-    back_in = _shared(core, request, _back_in(gave_up, verdict, now))
-    asked = bool(ending.attempts) or gave_up is None or gave_up.reason != "unavailable"
-    voice = _voice(core, request, catalogue)
-    speech = speech_of_failure(verdict, voice, back_in, shown=shown, asked=asked)
-    unused = [attempt for attempt in ending.attempts if not attempt.shown_chars]
-    waste = waste_of(unused, None, core.settings)
-    return Answer(
-        status="error",
-        level=DegradationLevel.MINIMAL,
-        text="".join(ending.shown) if shown else _usable(verdict, ending.message),
-        request_id=request.id,
-        notice=speech.notice,
-        message=ending.message or None,
-        finish="interrupted" if shown else None,
-        hops=hops,
-        attempts=tuple(ending.attempts),
-        left_out=request.left_out,
-        wasted_tokens=waste.tokens,
-        wasted_cost_usd=waste.cost_usd,
-        verdict=verdict,
-        retryable=verdict.category.retryable,
-        error_category=verdict.category,
-        circuit_state=core.circuit_state(request.route),
-        suggested_actions=speech.actions,
-        retry_in_seconds=speech.retry_in_seconds,
-        retry_after=speech.retry_after,
-    )
-
-
 def reported(gave_up: GiveUp | None) -> Verdict:
     """The verdict that speaks for all that was tried."""
     if gave_up is not None and gave_up.verdict is not None:
@@ -193,11 +227,11 @@ def reported(gave_up: GiveUp | None) -> Verdict:
     return verdict_for(reason if reason in ("saturated", "unavailable") else "deadline_passed")
 
 
-def _back_in(gave_up: GiveUp | None, verdict: Verdict, now: float) -> float | None:
+def _back_in(turn: Turn, verdict: Verdict) -> float | None:
     """Seconds until a target may be back, as far as anybody knows."""
-    if gave_up is None or gave_up.back_at is None:
+    if turn.gave_up is None or turn.gave_up.back_at is None:
         return verdict.wait_seconds
-    return max(0.0, gave_up.back_at - now)
+    return max(0.0, turn.gave_up.back_at - turn.ended_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +242,6 @@ class Voice:
     locale: str
     reference: str
     links: Collection[str]
-
-
-class Speech(NamedTuple):
-    """What an answer that is not a model's own says to a person, and to a program."""
-
-    notice: Notice
-    actions: tuple[str, ...]
-    retry_in_seconds: float | None
-    retry_after: float | None
 
 
 def speech_of_failure(
@@ -278,12 +303,18 @@ def speech_of_step(
     return Speech(notice, (served.action, *actions) if served.action else actions, wait, wait)
 
 
-def _voice(core: Core, request: Request, catalogue: Catalogue) -> Voice:
-    return Voice(catalogue=catalogue, locale=request.locale, reference=request.id, links=core.links)
+def _voice(turn: Turn) -> Voice:
+    request = turn.request
+    return Voice(
+        catalogue=turn.catalogue,
+        locale=request.locale,
+        reference=request.id,
+        links=turn.core.links,
+    )
 
 
-def _shared(core: Core, request: Request, back_in: float | None) -> float | None:
-    return None if back_in is None else back_in + request.share(core)
+def _shared(turn: Turn, back_in: float | None) -> float | None:
+    return None if back_in is None else back_in + turn.request.share(turn.core)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

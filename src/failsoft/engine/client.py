@@ -25,6 +25,7 @@ from failsoft.engine.request import (
 )
 from failsoft.engine.runtime import Core
 from failsoft.engine.stream import AnswerStream
+from failsoft.engine.turn import Turn
 from failsoft.faults import Simulation, parse_simulation
 from failsoft.notices import Catalogue
 from failsoft.policy.breaker import CircuitState
@@ -349,5 +350,6 @@ class Failsoft:
         )
 
     async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
-        answer, ending = await carry_out(self._core, request, self.notices)
-        return answer, ending.cause(answer.verdict)
+        turn = Turn(self._core, request, self.notices)
+        answer = await carry_out(turn)
+        return answer, turn.cause(answer.verdict)

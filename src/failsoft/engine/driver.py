@@ -8,18 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 from unicodedata import category
 
 from failsoft.attempt import Attempt, AttemptOutcome
 from failsoft.classify import classify
 from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
 from failsoft.classify.wire_errors import EmptyAnswer
+from failsoft.engine import report
 from failsoft.engine.deadline import running_loop
-from failsoft.engine.report import Reporter
 from failsoft.engine.request import Request, fit
 from failsoft.engine.runtime import Core
 from failsoft.engine.timers import LoopAlarms, Watchdog
+from failsoft.engine.turn import Turn
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
@@ -40,7 +41,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.providers.protocol import Exchange, ProviderCall, WireEvent
 
-__all__ = ["Driver", "Ending", "GiveOut", "LiveAttempt", "Reader"]
+__all__ = ["Driver", "GiveOut", "LiveAttempt"]
 
 
 _THOUGHT = frozenset({"thinking", "redacted_thinking"})
@@ -184,52 +185,6 @@ class LiveAttempt:
         )
 
 
-class Reader(Protocol):
-    """Who an answer is given out to while it comes. A plain answer has none."""
-
-    @property
-    def full(self) -> bool:
-        """Whether giving out more would wait for the reader."""
-        ...
-
-    async def text(self, text: str) -> None:
-        """Give out some text; waits while the reader is behind."""
-        ...
-
-    def hopping(self) -> None:
-        """Another target is being tried."""
-        ...
-
-    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
-        """The request waits before its next call."""
-        ...
-
-
-class Ending:
-    """How a request ended: with a call that gave an answer, or with the plan giving up.
-
-    ``at`` is when, in monotonic seconds.
-    """
-
-    __slots__ = ("at", "attempts", "call", "failures", "gave_up", "message", "shown")
-
-    def __init__(self, gave_up: GiveUp | None = None) -> None:
-        self.at = 0.0
-        self.call: Call | None = None
-        self.gave_up = gave_up
-        self.message: dict[str, Any] = {}
-        self.attempts: list[Attempt] = []
-        self.shown: list[str] = []
-        self.failures: list[tuple[Verdict, Exception]] = []
-
-    def cause(self, verdict: Verdict | None) -> Exception | None:
-        """What the provider raised that led to ``verdict``."""
-        for known, error in self.failures:
-            if known is verdict:
-                return error
-        return None
-
-
 class Driver:
     """One request under way. :meth:`run` may be called once."""
 
@@ -238,28 +193,19 @@ class Driver:
     _previous: Call | None = None
     _last_verdict: Verdict | None = None
 
-    def __init__(
-        self,
-        core: Core,
-        request: Request,
-        report: Reporter,
-        reader: Reader | None,
-        answered: Answered,
-    ) -> None:
+    def __init__(self, turn: Turn, answered: Answered) -> None:
+        core, request = turn.core, turn.request
+        self._turn = turn
         self._core = core
-        self._request = request
+        self._reader = turn.reader
         self._caller = request.caller(answered)
         self._plan = request.plan(core, self._caller)
-        self._report = report
-        self._reader = reader
         loop = running_loop()
         self._clock = loop.time
         self._alarms = core.alarms.of(loop)
-        self._began = request.times.started_at
-        self.ending = Ending()
 
-    async def run(self) -> Ending:
-        """Carry the plan out to its end. Cancellation passes straight through."""
+    async def run(self) -> None:
+        """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
         event: PlanEvent = Started()
         while True:
             now = self._clock()
@@ -269,15 +215,14 @@ class Driver:
             elif isinstance(command, Wait):
                 event = await self._wait(command)
             else:
-                ending = self.ending
-                ending.at = now
+                self._turn.ended_at = now
                 if isinstance(command, GiveUp):
-                    ending.gave_up = command
-                return ending
+                    self._turn.gave_up = command
+                return
 
     async def _wait(self, wait: Wait) -> PlanEvent:
         seconds = max(0.0, wait.until - self._clock())
-        self._report.waiting(wait.why, seconds)
+        report.waiting(self._turn, wait.why, seconds)
         if self._reader is not None:
             self._reader.waiting(wait.why, seconds, self._last_verdict)
         began = self._clock()
@@ -295,7 +240,7 @@ class Driver:
             gate.give_back_grants()
             return Refused(permit)
         self._announce(call)
-        attempt = LiveAttempt(self._core, self._request, call, permit, self._alarms, began=now)
+        attempt = LiveAttempt(self._core, self._turn.request, call, permit, self._alarms, began=now)
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -311,16 +256,16 @@ class Driver:
         now = self._clock()
         permit.finish(Outcome.SUCCESS, now)
         self._record(attempt, "success", None, now)
-        self.ending.call, self.ending.message = call, attempt.message
+        self._turn.call, self._turn.message = call, attempt.message
         return Finished()
 
     def _announce(self, call: Call) -> None:
         before, self._previous = self._previous, call
         if before is not None and before.target != call.target and self._last_verdict is not None:
-            self._report.fell_back(before.target.id, call.target.id, self._last_verdict)
+            report.fell_back(self._turn, before.target.id, call.target.id, self._last_verdict)
             if self._reader is not None:
                 self._reader.hopping()
-        self._report.attempt_started(call)
+        report.attempt_started(self._turn, call)
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
@@ -329,14 +274,14 @@ class Driver:
             verdict = replace(verdict, breaker=BreakerEffect.NO)
         now = self._clock()
         self._core.gates.finish(attempt.permit, verdict, now)
-        self.ending.failures.append((verdict, error))
-        self.ending.message = attempt.message
+        self._turn.failures.append((verdict, error))
+        self._turn.message = attempt.message
         self._last_verdict = verdict
         self._record(attempt, "failure", verdict, now)
         return verdict
 
     async def _give_out(self, text: str, watch: Watchdog) -> None:
-        reader, shown = self._reader, self.ending.shown
+        reader, shown = self._reader, self._turn.shown
         if reader is None:
             return
         if not shown:
@@ -359,11 +304,11 @@ class Driver:
         entry = attempt.entry(
             outcome,
             verdict,
-            started_seconds=attempt.began - self._began,
+            started_seconds=attempt.began - self._turn.request.times.started_at,
             ended_at=now,
             wait_seconds=self._waited,
             shown_chars=self._shown_chars,
         )
         self._waited = 0.0
-        self.ending.attempts.append(entry)
-        self._report.attempt_finished(entry)
+        self._turn.attempts.append(entry)
+        report.attempt_finished(self._turn, entry)

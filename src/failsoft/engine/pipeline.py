@@ -10,20 +10,131 @@ from collections.abc import Mapping
 from typing import Any
 
 from failsoft.config.routes_and_targets import RouteSettings
+from failsoft.engine import report
 from failsoft.engine.answer import Answer
-from failsoft.engine.answers import answer_for, reported, served_answer
-from failsoft.engine.driver import Driver, Ending, Reader
-from failsoft.engine.report import Reporter
+from failsoft.engine.answers import answer_for, reported
+from failsoft.engine.deadline import monotonic
+from failsoft.engine.driver import Driver
 from failsoft.engine.request import Request
 from failsoft.engine.route_queue import RouteFullError
-from failsoft.engine.runtime import Core
+from failsoft.engine.turn import Turn
 from failsoft.ladder.cache.cache import PUBLIC, Partition, tenant_scope, user_scope
 from failsoft.ladder.ladder import Asked, Served, helps_after
-from failsoft.notices import Catalogue
 from failsoft.policy.plan_events import GiveUp
 from failsoft.telemetry.events import CacheLookedUp
 
-__all__ = ["asked_in", "carry_out", "saved_first", "settle"]
+__all__ = ["asked_in", "carry_out"]
+
+
+_log = logging.getLogger(__name__)
+
+
+async def carry_out(turn: Turn) -> Answer:
+    """Ask the models, and step down the ladder where none answers.
+
+    Cancellation passes straight through. The turn's reader is given the answer while it comes.
+    """
+    try:
+        if turn.request.route in turn.core.saved_first:
+            answer = await _saved_first(turn) or await _asked(turn)
+        else:
+            answer = await _asked(turn)
+    except BaseException:
+        report.cancelled(turn)
+        raise
+    report.finished(turn, answer)
+    return answer
+
+
+async def _saved_first(turn: Turn) -> Answer | None:
+    """A saved answer before any model is called, for routes that say ``cache = "always"``."""
+    asked = _question(turn)
+    served = await _saved(turn, asked) if asked is not None else None
+    return None if served is None else answer_for(turn, served)
+
+
+async def _asked(turn: Turn) -> Answer:
+    """What the models answer, which is saved if whole; else what a step of the ladder serves."""
+    await _drive(turn)
+    if turn.gave_up is not None:
+        return answer_for(turn, await _step_down(turn))
+    answer = answer_for(turn)
+    _keep(turn, answer)
+    return answer
+
+
+async def _drive(turn: Turn) -> None:
+    route = turn.core.route(turn.request.route)
+    driver = Driver(turn, route.answered)
+    try:
+        place = await route.enter(turn.request.times)
+    except RouteFullError:
+        turn.gave_up, turn.ended_at = GiveUp("saturated", None, None), monotonic()
+        return
+    try:
+        report.started(turn)
+        await driver.run()
+    finally:
+        route.leave(place)
+
+
+async def _step_down(turn: Turn) -> Served | None:
+    if turn.shown or not helps_after(reported(turn.gave_up)):
+        return None
+    asked = _question(turn)
+    if asked is None:
+        return None
+    served = await _saved(turn, asked) if _saves(turn) else None
+    return served or await turn.core.ladder.written(asked)
+
+
+async def _saved(turn: Turn, asked: Asked) -> Served | None:
+    core, request = turn.core, turn.request
+    served = await core.ladder.saved(asked)
+    if core.publisher and core.ladder.cache is not None:
+        result = "miss" if served is None else "alike" if served.alike else "same"
+        core.publisher.publish(
+            CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)
+        )
+    return served
+
+
+def _keep(turn: Turn, answer: Answer) -> None:
+    """Save what is whole, and words alone: never a part, a refusal or a call of a tool."""
+    if turn.core.ladder.cache is None or not turn.request.degrades:
+        return
+    if answer.finish != "complete" or not answer.text:
+        return
+    if not _saves(turn) or not _words_alone(answer.message or {}):
+        return
+    asked = _question(turn)
+    if asked is not None:
+        turn.core.ladder.keep(asked, answer.text)
+
+
+def _words_alone(message: Mapping[str, Any]) -> bool:
+    if message.get("stop_reason") not in ("end_turn", "stop_sequence"):
+        return False
+    blocks = message.get("content")
+    kinds = [b.get("type") if isinstance(b, Mapping) else None for b in blocks or ()]
+    return all(kind in ("text", "thinking") for kind in kinds)
+
+
+def _saves(turn: Turn) -> bool:
+    route = turn.core.settings.routes.get(turn.request.route)
+    return route is None or route.cache != "off"
+
+
+def _question(turn: Turn) -> Asked | None:
+    """What is asked, ``None`` where the ladder cannot help; a fault there breaks no request."""
+    request = turn.request
+    if not request.degrades:
+        return None
+    try:
+        return asked_in(request, turn.core.settings.routes.get(request.route))
+    except Exception:  # noqa: BLE001 - what the models took may be compared with nothing
+        _log.exception("ladder_failed", extra={"fields": {"request_id": request.id}})
+        return None
 
 
 _ROUTE = RouteSettings()
@@ -94,122 +205,3 @@ def _words(content: Any) -> str | None:
 def _digest(part: Any) -> str:
     said = json.dumps(part, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(said.encode()).hexdigest()
-
-
-_log = logging.getLogger(__name__)
-
-
-async def saved_first(core: Core, request: Request, catalogue: Catalogue) -> Answer | None:
-    """A saved answer before any model is asked, for routes that say ``cache = "always"``."""
-    asked = _asked(core, request)
-    served = await _saved(core, request, asked) if asked is not None else None
-    if served is None:
-        return None
-    return served_answer(core, request, None, served, catalogue, hops=0, now=0.0)
-
-
-async def settle(
-    core: Core, request: Request, ending: Ending, catalogue: Catalogue, *, hops: int, now: float
-) -> Answer:
-    """The answer to ``request`` at ``now`` (monotonic seconds). A model's own is saved if whole."""
-    if ending.gave_up is None:
-        answer = answer_for(core, request, ending, catalogue, hops=hops, now=now)
-        _keep(core, request, answer)
-        return answer
-    served = await _step_down(core, request, ending)
-    if served is None:
-        return answer_for(core, request, ending, catalogue, hops=hops, now=now)
-    return served_answer(core, request, ending, served, catalogue, hops=hops, now=now)
-
-
-async def _step_down(core: Core, request: Request, ending: Ending) -> Served | None:
-    verdict = reported(ending.gave_up)
-    if not helps_after(verdict) or ending.shown or (asked := _asked(core, request)) is None:
-        return None
-    served = await _saved(core, request, asked) if _saves(core, request) else None
-    return served or await core.ladder.written(asked)
-
-
-async def _saved(core: Core, request: Request, asked: Asked) -> Served | None:
-    served = await core.ladder.saved(asked)
-    if core.publisher and core.ladder.cache is not None:
-        result = "miss" if served is None else "alike" if served.alike else "same"
-        core.publisher.publish(
-            CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)
-        )
-    return served
-
-
-def _keep(core: Core, request: Request, answer: Answer) -> None:
-    """Save what is whole, and words alone: never a part, a refusal or a call of a tool."""
-    if core.ladder.cache is None or not request.degrades:
-        return
-    if answer.finish != "complete" or not answer.text:
-        return
-    if not _saves(core, request) or not _words_alone(answer.message or {}):
-        return
-    asked = _asked(core, request)
-    if asked is not None:
-        core.ladder.keep(asked, answer.text)
-
-
-def _words_alone(message: Mapping[str, Any]) -> bool:
-    if message.get("stop_reason") not in ("end_turn", "stop_sequence"):
-        return False
-    blocks = message.get("content")
-    kinds = [b.get("type") if isinstance(b, Mapping) else None for b in blocks or ()]
-    return all(kind in ("text", "thinking") for kind in kinds)
-
-
-def _saves(core: Core, request: Request) -> bool:
-    route = core.settings.routes.get(request.route)
-    return route is None or route.cache != "off"
-
-
-def _asked(core: Core, request: Request) -> Asked | None:
-    """What is asked, ``None`` where the ladder cannot help; a fault there breaks no request."""
-    if not request.degrades:
-        return None
-    try:
-        return asked_in(request, core.settings.routes.get(request.route))
-    except Exception:  # noqa: BLE001 - what the models took may be compared with nothing
-        _log.exception("ladder_failed", extra={"fields": {"request_id": request.id}})
-        return None
-
-
-async def carry_out(
-    core: Core, request: Request, catalogue: Catalogue, reader: Reader | None = None
-) -> tuple[Answer, Ending]:
-    """Ask the models, and step down the ladder where none answers.
-
-    Cancellation passes straight through. ``reader`` is given the answer while it comes.
-    """
-    report = Reporter(core, request)
-    try:
-        if request.route in core.saved_first:
-            saved = await saved_first(core, request, catalogue)
-            if saved is not None:
-                report.finished(saved, request.times.started_at)
-                return saved, Ending()
-        ending = await _driven(core, request, report, reader)
-        at = ending.at
-        answer = await settle(core, request, ending, catalogue, hops=report.hops, now=at)
-    except BaseException:
-        report.cancelled()
-        raise
-    report.finished(answer, at)
-    return answer, ending
-
-
-async def _driven(core: Core, request: Request, report: Reporter, reader: Reader | None) -> Ending:
-    route = core.route(request.route)
-    driver = Driver(core, request, report, reader, route.answered)
-    try:
-        place = await route.enter(request.times)
-    except RouteFullError:
-        return Ending(gave_up=GiveUp("saturated", None, None))
-    try:
-        report.started(stream=reader is not None)
-        return await driver.run()
-    finally:
-        route.leave(place)

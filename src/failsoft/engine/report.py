@@ -1,4 +1,7 @@
-"""Tells the health page and the subscribers what happens to one request."""
+"""Publishes what happens to one request: counts for the health page, events for subscribers.
+
+No event is made where nothing subscribes.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from failsoft.classify.verdict import ErrorCategory, Fault, Verdict
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic
-from failsoft.engine.request import Request
-from failsoft.engine.runtime import Core
+from failsoft.engine.turn import Turn
 from failsoft.policy.plan_events import Call
 from failsoft.providers.models import cost_usd
 from failsoft.telemetry.events import (
@@ -26,7 +28,18 @@ from failsoft.telemetry.events import (
     RetryScheduled,
 )
 
-__all__ = ["Reporter", "Waste", "token_counts", "waste_of"]
+__all__ = [
+    "Waste",
+    "attempt_finished",
+    "attempt_started",
+    "cancelled",
+    "fell_back",
+    "finished",
+    "started",
+    "token_counts",
+    "waiting",
+    "waste_of",
+]
 
 
 _TOKENS = (
@@ -55,11 +68,14 @@ def token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def waste_of(unused: Sequence[Attempt], served: Attempt | None, settings: Settings) -> Waste:
-    """The waste of the ``unused`` attempts of a request that one of another gave the answer to."""
+def waste_of(turn: Turn) -> Waste:
+    """The waste of the attempts whose text was neither the answer nor shown."""
+    served = turn.attempts[-1] if turn.call is not None else None
+    unused = [each for each in turn.attempts if each is not served and not each.shown_chars]
     if not unused:
         return _NOTHING
-    return Waste(_tokens(unused), _cost_usd(unused, settings), _lost_cache(unused, served))
+    cost = _cost_usd(unused, turn.core.settings)
+    return Waste(_tokens(unused), cost, _lost_cache(unused, served))
 
 
 def _tokens(unused: Sequence[Attempt]) -> dict[str, int]:
@@ -94,145 +110,137 @@ def _count(attempt: Attempt, name: str) -> int:
     return count if isinstance(count, int) else 0
 
 
-class Reporter:
-    """One request's events. Makes none where nobody listens."""
-
-    def __init__(self, core: Core, request: Request) -> None:
-        self._publisher = core.publisher or None
-        self._tally = core.tally
-        self._request_id = request.id
-        self._route = request.route
-        self._began = request.times.started_at
-        self._attempts = 0
-        self._hops = 0
-        self._stream = False
-        self._settings = core.settings
-
-    def started(self, *, stream: bool) -> None:
-        """The request was admitted."""
-        self._stream = stream
-        if self._publisher is not None:
-            event = RequestStarted(
-                at=time.time(), request_id=self._request_id, route=self._route, stream=stream
-            )
-            self._publisher.publish(event)
-
-    def attempt_started(self, call: Call) -> None:
-        """A target is being called."""
-        if self._publisher is not None:
-            event = AttemptStarted(
+def started(turn: Turn) -> None:
+    """The request was admitted."""
+    if publisher := turn.core.publisher:
+        request = turn.request
+        publisher.publish(
+            RequestStarted(
                 at=time.time(),
-                request_id=self._request_id,
+                request_id=request.id,
+                route=request.route,
+                stream=turn.reader is not None,
+            )
+        )
+
+
+def attempt_started(turn: Turn, call: Call) -> None:
+    """A target is being called."""
+    if publisher := turn.core.publisher:
+        publisher.publish(
+            AttemptStarted(
+                at=time.time(),
+                request_id=turn.request.id,
                 target=call.target.id,
                 number=call.number,
             )
-            self._publisher.publish(event)
-
-    def attempt_finished(self, attempt: Attempt) -> None:
-        """A call ended."""
-        self._attempts += 1
-        verdict = attempt.verdict
-        if verdict is not None:
-            self._tally.attempt_failed(verdict.category, time.time())
-        if self._publisher is None:
-            return
-        event = AttemptFinished(
-            at=time.time(),
-            request_id=self._request_id,
-            target=attempt.target,
-            number=attempt.number,
-            outcome=attempt.outcome,
-            category=verdict.category if verdict else "",
-            reason=verdict.reason if verdict else "",
-            fault=verdict.fault if verdict else "",
-            duration_seconds=attempt.duration_seconds,
-            first_content_seconds=attempt.first_content_seconds,
-            detail=verdict.internal_detail if verdict else "",
-            tokens=token_counts(attempt.usage),
-            cost_usd=cost_usd(attempt.target, attempt.usage, self._settings),
-            soft_end=attempt.soft_end,
         )
-        self._publisher.publish(event)
 
-    def waiting(self, why: str, seconds: float) -> None:
-        """The request waits before its next call."""
-        if self._publisher is not None:
-            event = RetryScheduled(
+
+def attempt_finished(turn: Turn, attempt: Attempt) -> None:
+    """A call ended."""
+    verdict = attempt.verdict
+    if verdict is not None:
+        turn.core.tally.attempt_failed(verdict.category, time.time())
+    if publisher := turn.core.publisher:
+        publisher.publish(
+            AttemptFinished(
                 at=time.time(),
-                request_id=self._request_id,
-                route=self._route,
+                request_id=turn.request.id,
+                target=attempt.target,
+                number=attempt.number,
+                outcome=attempt.outcome,
+                category=verdict.category if verdict else "",
+                reason=verdict.reason if verdict else "",
+                fault=verdict.fault if verdict else "",
+                duration_seconds=attempt.duration_seconds,
+                first_content_seconds=attempt.first_content_seconds,
+                detail=verdict.internal_detail if verdict else "",
+                tokens=token_counts(attempt.usage),
+                cost_usd=cost_usd(attempt.target, attempt.usage, turn.core.settings),
+                soft_end=attempt.soft_end,
+            )
+        )
+
+
+def waiting(turn: Turn, why: str, seconds: float) -> None:
+    """The request waits before its next call."""
+    if publisher := turn.core.publisher:
+        publisher.publish(
+            RetryScheduled(
+                at=time.time(),
+                request_id=turn.request.id,
+                route=turn.request.route,
                 wait_seconds=seconds,
                 reason=why,
             )
-            self._publisher.publish(event)
+        )
 
-    def fell_back(self, before: str, after: str, verdict: Verdict) -> None:
-        """The request went on to another target."""
-        self._hops += 1
-        if self._publisher is not None:
-            event = FellBack(
+
+def fell_back(turn: Turn, before: str, after: str, verdict: Verdict) -> None:
+    """The request went on to another target."""
+    turn.hops += 1
+    if publisher := turn.core.publisher:
+        publisher.publish(
+            FellBack(
                 at=time.time(),
-                request_id=self._request_id,
-                route=self._route,
+                request_id=turn.request.id,
+                route=turn.request.route,
                 from_target=before,
                 to_target=after,
                 reason=verdict.reason,
             )
-            self._publisher.publish(event)
-
-    @property
-    def hops(self) -> int:
-        """Times the request went on to another target."""
-        return self._hops
-
-    def finished(self, answer: Answer, now: float) -> None:
-        """The request ended at ``now`` (monotonic seconds), with this answer."""
-        failed = answer.status == "error"
-        ours = answer.verdict is not None and answer.verdict.category is ErrorCategory.AUTH_ERROR
-        self._tally.request_ended(
-            now, failed=failed, fell_back=bool(answer.position), misconfigured=ours
         )
-        if self._publisher is None:
-            return
+
+
+def finished(turn: Turn, answer: Answer) -> None:
+    """The request ended with this answer."""
+    failed = answer.status == "error"
+    ours = answer.verdict is not None and answer.verdict.category is ErrorCategory.AUTH_ERROR
+    turn.core.tally.request_ended(
+        turn.ended_at, failed=failed, fell_back=bool(answer.position), misconfigured=ours
+    )
+    if publisher := turn.core.publisher:
         if answer.level != "full":
-            event = Degraded(
-                at=time.time(),
-                request_id=self._request_id,
-                route=self._route,
-                level=str(answer.level),
-                reason=answer.verdict.reason if answer.verdict else "unavailable",
+            publisher.publish(
+                Degraded(
+                    at=time.time(),
+                    request_id=turn.request.id,
+                    route=turn.request.route,
+                    level=str(answer.level),
+                    reason=answer.verdict.reason if answer.verdict else "unavailable",
+                )
             )
-            self._publisher.publish(event)
-        self._finish(answer, answer.status)
+        publisher.publish(_finished(turn, answer, answer.status))
 
-    def cancelled(self) -> None:
-        """The caller left before the end."""
-        self._finish(None, "cancelled")
 
-    def _finish(self, answer: Answer | None, outcome: str) -> None:
-        if self._publisher is None:
-            return
-        verdict = answer.verdict if answer else None
-        event = RequestFinished(
-            at=time.time(),
-            request_id=self._request_id,
-            route=self._route,
-            level=str(answer.level) if answer else "",
-            outcome=outcome,
-            category=verdict.category if verdict and outcome != "success" else "none",
-            reason=verdict.reason if verdict else "",
-            fault=verdict.fault if verdict else (Fault.USER if answer is None else ""),
-            target=(answer.target if answer else None) or "",
-            position=answer.position if answer else None,
-            attempts=self._attempts,
-            hops=self._hops,
-            duration_seconds=monotonic() - self._began,
-            first_content_seconds=_first_content(answer) if answer else None,
-            interrupted=self._stream and answer is not None and answer.finish == "interrupted",
-            wasted_tokens=dict(answer.wasted_tokens) if answer else {},
-            wasted_cost_usd=answer.wasted_cost_usd if answer else None,
-        )
-        self._publisher.publish(event)
+def cancelled(turn: Turn) -> None:
+    """The caller left before the end."""
+    if publisher := turn.core.publisher:
+        publisher.publish(_finished(turn, None, "cancelled"))
+
+
+def _finished(turn: Turn, answer: Answer | None, outcome: str) -> RequestFinished:
+    request, verdict = turn.request, answer.verdict if answer else None
+    return RequestFinished(
+        at=time.time(),
+        request_id=request.id,
+        route=request.route,
+        level=str(answer.level) if answer else "",
+        outcome=outcome,
+        category=verdict.category if verdict and outcome != "success" else "none",
+        reason=verdict.reason if verdict else "",
+        fault=verdict.fault if verdict else (Fault.USER if answer is None else ""),
+        target=(answer.target if answer else None) or "",
+        position=answer.position if answer else None,
+        attempts=len(turn.attempts),
+        hops=turn.hops,
+        duration_seconds=monotonic() - request.times.started_at,
+        first_content_seconds=_first_content(answer) if answer else None,
+        interrupted=answer is not None and answer.finish == "interrupted",
+        wasted_tokens=dict(answer.wasted_tokens) if answer else {},
+        wasted_cost_usd=answer.wasted_cost_usd if answer else None,
+    )
 
 
 def _first_content(answer: Answer) -> float | None:

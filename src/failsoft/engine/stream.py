@@ -24,6 +24,7 @@ from failsoft.engine.deadline import running_loop
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import Request
 from failsoft.engine.runtime import Core
+from failsoft.engine.turn import Turn
 from failsoft.notices import Catalogue, notice_for
 
 __all__ = ["AnswerStream", "Outlet", "Pump"]
@@ -66,7 +67,7 @@ class Pump:
         Cancellation passes straight through, and no event is given then.
         """
         self._outlet.give(StreamStart(self._request.id))
-        answer, _ = await carry_out(self._core, self._request, self._catalogue, self)
+        answer = await carry_out(Turn(self._core, self._request, self._catalogue, self))
         if answer.level in _BELOW and answer.notice is not None:
             self._outlet.give(StreamStatus("degraded", answer.notice, answer.retry_in_seconds))
             await self.text(answer.text)

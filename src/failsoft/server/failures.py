@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from failsoft.classify.verdict import ErrorCategory
-from failsoft.engine.answer import Answer, DegradationLevel
+from failsoft.engine.answer import Answer
+from failsoft.engine.answers import Speech, build_answer
 from failsoft.engine.client import Failsoft
 
 __all__ = ["cancelled", "draining", "unexpected"]
@@ -39,17 +40,11 @@ def _failed(
     if shown and key != "cancelled":
         key = "interrupted.retry"
         notice = words.notice(key, reference=request_id, locale=locale, seconds=seconds)
-    return Answer(
-        status="error",
-        level=DegradationLevel.MINIMAL,
-        text="",
-        request_id=request_id,
-        notice=notice,
+    actions = words.actions(key, locale=locale, seconds=seconds)
+    return build_answer(
+        request_id,
         finish="interrupted" if shown else None,
-        retryable=category.retryable,
-        error_category=category,
+        speech=Speech(notice, actions, seconds, seconds),
+        failed_as=category,
         circuit_state=ai.circuit_state,
-        suggested_actions=words.actions(key, locale=locale, seconds=seconds),
-        retry_in_seconds=seconds,
-        retry_after=seconds,
     )

@@ -14,8 +14,8 @@ from typing import Any, Self, overload
 
 from failsoft.classify import classify, verdict_for
 from failsoft.classify.verdict import Verdict
-from failsoft.engine.answer import Answer, DegradationLevel
-from failsoft.engine.answers import Voice, speech_of_failure, speech_of_step
+from failsoft.engine.answer import Answer
+from failsoft.engine.answers import Voice, build_answer, speech_of_failure, speech_of_step
 from failsoft.engine.request import share_of_wait
 from failsoft.errors import AIError, CircuitOpenError
 from failsoft.ladder.cache.cache import OWN, SemanticCache
@@ -112,8 +112,14 @@ class Ladder:
         served = self._served(question, locale) if helps_after(verdict) else None
         if served is None:
             asked = failure is not None and not isinstance(failure, CircuitOpenError)
-            return _message(verdict, voice, back_in, asked=asked)
-        return _step(served, verdict, voice, back_in)
+            speech = speech_of_failure(verdict, voice, back_in, asked=asked)
+            return build_answer(
+                reference, speech=speech, failed_as=verdict.category, verdict=verdict
+            )
+        speech = speech_of_step(served, voice, back_in)
+        return build_answer(
+            reference, finish="complete", speech=speech, served=served, verdict=verdict
+        )
 
     @overload
     def call(
@@ -151,13 +157,7 @@ class Ladder:
             raise TypeError(f"Ladder: the function must return the answer's text, not {text!r:.80}")
         if text.strip():
             self.remember(question, text, locale=locale)
-        return Answer(
-            status="success",
-            level=DegradationLevel.FULL,
-            text=text,
-            request_id="",
-            finish="complete",
-        )
+        return build_answer("", text=text, finish="complete")
 
     def _after(self, error: Exception, question: str, locale: str | None) -> Answer:
         if classify(error, provider=self._provider, now=time.time()).reason == "cancelled":
@@ -199,38 +199,3 @@ class Ladder:
             _log.exception("rules_failed")
             return None
         return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
-
-
-def _step(served: Served, verdict: Verdict, voice: Voice, back_in: float | None) -> Answer:
-    speech = speech_of_step(served, voice, back_in)
-    return Answer(
-        status="success",
-        level=DegradationLevel(served.level),
-        text=served.text,
-        request_id=voice.reference,
-        notice=speech.notice,
-        finish="complete",
-        verdict=verdict,
-        suggested_actions=speech.actions,
-        retry_in_seconds=speech.retry_in_seconds,
-        retry_after=speech.retry_after,
-        cache_age_seconds=served.age_seconds,
-        link=served.link,
-    )
-
-
-def _message(verdict: Verdict, voice: Voice, back_in: float | None, *, asked: bool) -> Answer:
-    speech = speech_of_failure(verdict, voice, back_in, asked=asked)
-    return Answer(
-        status="error",
-        level=DegradationLevel.MINIMAL,
-        text="",
-        request_id=voice.reference,
-        notice=speech.notice,
-        verdict=verdict,
-        retryable=verdict.category.retryable,
-        error_category=verdict.category,
-        suggested_actions=speech.actions,
-        retry_in_seconds=speech.retry_in_seconds,
-        retry_after=speech.retry_after,
-    )

@@ -17,10 +17,10 @@ from failsoft.config.fields import DAY
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
-from failsoft.engine.driver import Ending
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import BodyFacts, Request
 from failsoft.engine.runtime import Core
+from failsoft.engine.turn import Turn
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
@@ -161,8 +161,8 @@ class Calls:
         """The reply to a request that is answered at once; raises what the SDK would raise."""
         provider = SdkProvider(request, model, send)
         made = self._request(request, model, client, provider)
-        answer, ending = await carry_out(self._core, made, self._catalogue)
-        return self._concluded(answer, ending, provider, request)
+        turn = Turn(self._core, made, self._catalogue)
+        return self._concluded(await carry_out(turn), turn, provider, request)
 
     async def streamed(
         self, request: APIRequest, model: str, client: Client, send: Send[Reply]
@@ -172,8 +172,8 @@ class Calls:
         pipe = Pipe(provider)
         made = self._request(request, model, client, provider)
         run = pipe.run(
-            carry_out(self._core, made, self._catalogue, pipe),
-            lambda answer, ending: self._failure(answer, ending, provider, request),
+            Turn(self._core, made, self._catalogue, pipe),
+            lambda answer, turn: self._failure(answer, turn, provider, request),
         )
         task = asyncio.create_task(run)
         try:
@@ -190,31 +190,31 @@ class Calls:
         return Streamed(reply, pipe, task) if reply.in_parts else reply
 
     def _concluded(
-        self, answer: Answer, ending: Ending, provider: SdkProvider[Reply], request: APIRequest
+        self, answer: Answer, turn: Turn, provider: SdkProvider[Reply], request: APIRequest
     ) -> Reply:
         if answer.status == "success":
             reply = provider.latest
         else:
-            reply = provider.reply_with(ending.cause(answer.verdict))
-            if reply is None or not self._usable(reply, answer, ending, provider):
-                raise self._failure(answer, ending, provider, request)
+            reply = provider.reply_with(turn.cause(answer.verdict))
+            if reply is None or not self._usable(reply, answer, turn, provider):
+                raise self._failure(answer, turn, provider, request)
         if reply is None:
             raise RuntimeError("an answer came without a reply")
         reply.http.extensions[ANSWER] = answer
         return reply
 
     @staticmethod
-    def _usable(reply: Reply, answer: Answer, ending: Ending, provider: SdkProvider[Reply]) -> bool:
+    def _usable(reply: Reply, answer: Answer, turn: Turn, provider: SdkProvider[Reply]) -> bool:
         """Whether the SDK can make of it what it would have made without failsoft."""
         if reply.status >= HTTPStatus.BAD_REQUEST and reply.ended:
             reply.http.headers["x-should-retry"] = "false"  # all that helps was tried
             return True
-        return tells_itself(provider, answer, ending)
+        return tells_itself(provider, answer, turn)
 
     def _failure(
-        self, answer: Answer, ending: Ending, provider: SdkProvider[Reply], request: APIRequest
+        self, answer: Answer, turn: Turn, provider: SdkProvider[Reply], request: APIRequest
     ) -> BaseException:
-        cause = ending.cause(answer.verdict)
+        cause = turn.cause(answer.verdict)
         return exception_for(answer, cause, _http_request(provider, request, self._url))
 
     def _request(

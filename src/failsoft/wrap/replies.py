@@ -9,7 +9,7 @@ import asyncio
 import re
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import copy_context
 from http import HTTPStatus
 from itertools import takewhile
@@ -21,7 +21,8 @@ from anthropic import APIRequest
 from failsoft.classify.verdict import Verdict
 from failsoft.classify.wire_errors import Stopped, StreamFailed
 from failsoft.engine.answer import Answer
-from failsoft.engine.driver import Ending
+from failsoft.engine.pipeline import carry_out
+from failsoft.engine.turn import Turn
 from failsoft.providers import payload
 from failsoft.providers.sdk import SdkProvider
 from failsoft.providers.sse import SSEReader
@@ -215,7 +216,7 @@ def _fail(done: asyncio.Future[T], error: BaseException) -> None:
 
 
 Reply = AsyncReply | BlockingReply
-Conclusion = tuple[Answer, Ending]
+Conclusion = tuple[Answer, Turn]
 Choose = Callable[[Callable[[bytes], bool], Iterator[bytes]], Iterator[bytes]]
 
 # Chunks waiting for the reader before the provider is no longer read from.
@@ -225,7 +226,7 @@ _BUFFERED_CHUNKS = 256
 class Pipe:
     """The bytes of one answer. Nothing is let through before the first content.
 
-    It is the driver's :class:`~failsoft.engine.driver.Reader`. There is a ``conclusion``
+    It is the driver's :class:`~failsoft.engine.turn.Reader`. There is a ``conclusion``
     at the end.
     """
 
@@ -264,20 +265,21 @@ class Pipe:
 
     async def run(
         self,
-        request: Coroutine[Any, Any, Conclusion],
-        failed: Callable[[Answer, Ending], BaseException],
+        turn: Turn,
+        failed: Callable[[Answer, Turn], BaseException],
     ) -> None:
         """Carry the request out to its end.
 
         ``failed`` makes the exception that the reader gets where the answer broke off.
         """
         try:
-            self.conclusion = answer, ending = await request
-            if answer.status == "success" or tells_itself(self._provider, answer, ending):
+            answer = await carry_out(turn)
+            self.conclusion = answer, turn
+            if answer.status == "success" or tells_itself(self._provider, answer, turn):
                 self._flush(last=True)
             elif self.opened:
                 self._flush(takewhile, last=True)
-                self._failure = failed(answer, ending)
+                self._failure = failed(answer, turn)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised where it is read
@@ -380,10 +382,10 @@ def _decodable(events: bytes) -> bytes:
     return events
 
 
-def tells_itself(provider: SdkProvider[Reply], answer: Answer, ending: Ending) -> bool:
+def tells_itself(provider: SdkProvider[Reply], answer: Answer, turn: Turn) -> bool:
     """Whether the SDK makes of the bytes what it would have made without failsoft.
 
     So it is with a refusal, which is a whole message, and with an ``error`` event.
     """
-    cause = ending.cause(answer.verdict)
+    cause = turn.cause(answer.verdict)
     return isinstance(cause, Stopped | StreamFailed) and provider.reply_with(cause) is not None
