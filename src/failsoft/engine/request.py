@@ -148,11 +148,11 @@ class BodyFacts(NamedTuple):
 
 
 def _chars(part: Any) -> int:
-    if isinstance(part, str):
-        return len(part)
     if isinstance(part, dict):
         # Images and documents are base64: their length says nothing about tokens.
-        return _chars(part.get("content") or part.get("text"))
+        part = part.get("content") or part.get("text")
+    if isinstance(part, str):
+        return len(part)
     return sum(map(_chars, part)) if isinstance(part, list) else 0
 
 

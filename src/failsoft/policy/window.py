@@ -15,7 +15,7 @@ class Window:
     later one: after an idle hour nothing stale is left, however few calls came since.
     """
 
-    __slots__ = ("_all", "_epochs", "_marked", "_size", "_width")
+    __slots__ = ("_all", "_epochs", "_from", "_marked", "_place", "_size", "_until", "_width")
 
     def __init__(self, seconds: float, buckets: int) -> None:
         self._width = seconds / buckets
@@ -23,17 +23,16 @@ class Window:
         self._epochs = [_NEVER] * buckets
         self._all = [0] * buckets
         self._marked = [0] * buckets
+        # Nearly every count is of the bucket of the one before it.
+        self._place, self._from, self._until = 0, 0.0, 0.0
 
     def add(self, now: float, *, marked: bool = False) -> None:
         """Count one at ``now`` (seconds), marked or not."""
-        epoch = int(now / self._width)
-        place = epoch % self._size
-        if self._epochs[place] != epoch:
-            self._epochs[place] = epoch
-            self._all[place] = self._marked[place] = 0
-        self._all[place] += 1
+        if not self._from <= now < self._until:
+            self._find(now)
+        self._all[self._place] += 1
         if marked:
-            self._marked[place] += 1
+            self._marked[self._place] += 1
 
     def take_back(self, now: float, *, marked: bool = False) -> None:
         """Undo an ``add`` of the same bucket; one that is older stands."""
@@ -57,3 +56,12 @@ class Window:
     def clear(self) -> None:
         """Forget everything."""
         self._epochs = [_NEVER] * self._size
+        self._from = self._until = 0.0
+
+    def _find(self, now: float) -> None:
+        epoch = int(now / self._width)
+        place = self._place = epoch % self._size
+        self._from, self._until = epoch * self._width, (epoch + 1) * self._width
+        if self._epochs[place] != epoch:
+            self._epochs[place] = epoch
+            self._all[place] = self._marked[place] = 0
