@@ -20,7 +20,12 @@ import pytest
 
 from failsoft import Settings
 from failsoft.chaos.simulator import Simulator
-from failsoft.server.app import describe_cancel, describe_request, describe_resume, describe_stream
+from failsoft.server.openapi import (
+    describe_cancel,
+    describe_request,
+    describe_resume,
+    describe_stream,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "streams.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from failsoft.notices import Catalogue
 from failsoft.server.endpoint import endpoint
 from failsoft.server.playground.notices_page import Html, NoticesPage, element
-from failsoft.server.render import Render
+from failsoft.server.service import Service
 
 PATH = "/playground/notices"
 CSS = Path(__file__).parents[2] / "web" / "playground" / "notices.css"
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 def mounted(**changes):
     ai = assistant(FakeProvider(("Hi.",)), **changes)
-    run = endpoint(NoticesPage(ai).show, ai=ai, render=Render(ai.settings))
+    run = endpoint(NoticesPage(ai).show, service=Service.of(ai))
     return Starlette(routes=[Route(PATH, run, methods=["GET"])])
 
 

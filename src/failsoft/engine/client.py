@@ -29,6 +29,7 @@ from failsoft.engine.turn import Turn
 from failsoft.faults import Simulation, parse_simulation
 from failsoft.notices import Catalogue
 from failsoft.policy.breaker import CircuitState
+from failsoft.policy.target import Target
 from failsoft.providers.protocol import Provider
 from failsoft.telemetry.events import Event
 from failsoft.telemetry.labels import Labels, State
@@ -190,6 +191,11 @@ class Failsoft:
     def state(self) -> State:
         """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""
         return state(self._core)
+
+    @property
+    def routes(self) -> Mapping[str, tuple[Target, ...]]:
+        """The routes of the settings, each with the targets that it may use, in their order."""
+        return {name: chain.targets for name, chain in self._core.chains.items()}
 
     @property
     def labels(self) -> Labels:

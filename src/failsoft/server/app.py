@@ -1,19 +1,18 @@
-"""The application, the routes to mount in another one, and their ``/openapi.json``."""
+"""The application, and the routes to mount in another one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from pydantic import TypeAdapter
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,263 +26,29 @@ from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.server.alerting import watching
 from failsoft.server.chat import Chat
-from failsoft.server.endpoint import Work, endpoint, trace_where_possible
+from failsoft.server.endpoint import endpoint, trace_where_possible
 from failsoft.server.health import Health, Probes
 from failsoft.server.logging import log_event, log_simulated
 from failsoft.server.metrics import MetricsPage
 from failsoft.server.middleware import Edge
+from failsoft.server.openapi import (
+    describe_cancel,
+    describe_chat,
+    describe_health,
+    describe_question,
+    describe_request,
+    describe_resume,
+    describe_stream,
+)
 from failsoft.server.playground import Demo, playground_routes
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.runs import Desk
-from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemBody, RequestBody
 from failsoft.server.service import Service
 from failsoft.server.shutdown import drained_by_signals
 from failsoft.server.static_files import Page, Web
-from failsoft.server.validation import KEY, MILLISECONDS, Limits, Question
 
-__all__ = [
-    "create_app",
-    "describe_cancel",
-    "describe_chat",
-    "describe_health",
-    "describe_request",
-    "describe_resume",
-    "describe_stream",
-    "router",
-]
-
-
-_JSON, _PROBLEM, _EVENTS = "application/json", "application/problem+json", "text/event-stream"
-
-_STREAM = """Every event is `id: <n>` and `data: <json>`; a comment breaks long silences. Exactly
-one terminal event (`done`, `stream_interrupted` or `error`) comes last, then `data: [DONE]`.
-
-| type | fields |
-|---|---|
-| `start` | request_id |
-| `status` | phase, notice, retry_in_seconds |
-| `text` | text |
-| `restart` | segment |
-| `done` | level, tokens, finish, usage?, notice?, suggested_actions?, retry_in_seconds?, model?, \
-cache?, links? |
-| `stream_interrupted`, `error` | tokens_before_error, chars_before_error, user_message, \
-retryable, action, error, error_category, suggested_actions, retry_in_seconds?, links? |
-"""
-
-
-# Of one event, as OpenAPI 3.2 and FastAPI have it.
-_EVENT = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "data": {"type": "string", "description": "JSON, or `[DONE]`."},
-    },
-    "required": ["data"],
-}
-
-
-def describe_chat(asked: dict[str, Any]) -> dict[str, Any]:
-    """``POST /api/chat``."""
-    answer, failure = _content(_JSON, AnswerBody), _content(_JSON, FailureBody)
-    return {
-        "summary": "Ask one question, get one answer",
-        "operation_id": "chat",
-        "openapi_extra": asked,
-        "responses": {
-            200: {"description": "An answer.", "content": answer},
-            **_refusals(),
-            413: {
-                "description": "Too large.",
-                "content": failure | _content(_PROBLEM, ProblemBody),
-            },
-            422: {
-                "description": "It cannot be answered as it is, or a field is wrong.",
-                "content": failure | _content(_PROBLEM, ProblemBody),
-            },
-            503: {"description": "No answer right now.", "content": failure},
-        },
-    }
-
-
-def describe_stream(asked: dict[str, Any]) -> dict[str, Any]:
-    """``POST /api/chat/stream``."""
-    last = _last_event("With a known key: the last event that was read.")
-    events = {_EVENTS: {"itemSchema": _EVENT}}
-    problem = _content(_PROBLEM, ProblemBody)
-    return {
-        "summary": "Ask one question, read the answer while it comes",
-        "description": _STREAM,
-        "operation_id": "chat_stream",
-        "openapi_extra": asked | {"parameters": [*asked["parameters"], last]},
-        "responses": {
-            200: {"description": "The answer's events.", "content": events},
-            **_refusals(),
-            413: {"description": "Too large.", "content": problem},
-            422: {"description": "A field is wrong.", "content": problem},
-            503: {
-                "description": "The service is restarting.",
-                "content": _content(_JSON, FailureBody),
-            },
-        },
-    }
-
-
-def describe_request() -> dict[str, Any]:
-    """``GET /api/requests/{request_id}``."""
-    return {
-        "summary": "How far a request is, and what there is of its answer",
-        "operation_id": "request",
-        "openapi_extra": {"parameters": [_path_id()]},
-        "responses": _of_request(),
-    }
-
-
-def describe_cancel() -> dict[str, Any]:
-    """``DELETE /api/requests/{request_id}``."""
-    return {
-        "summary": "End a request now; what has ended stays as it ended",
-        "operation_id": "cancel_request",
-        "openapi_extra": {"parameters": [_path_id()]},
-        "responses": _of_request(),
-    }
-
-
-def describe_resume() -> dict[str, Any]:
-    """``GET /api/requests/{request_id}/stream``."""
-    events = {_EVENTS: {"itemSchema": _EVENT}}
-    problem = _content(_PROBLEM, ProblemBody)
-    last = _last_event("The last event that was read; none for all.")
-    return {
-        "summary": "Join the stream of a request, or go on reading it",
-        "description": _STREAM,
-        "operation_id": "resume_stream",
-        "openapi_extra": {"parameters": [_path_id(), last]},
-        "responses": {
-            200: {"description": "The events after the last one read.", "content": events},
-            204: {"description": "There are no more."},
-            **{status: _of_request()[status] for status in (401, 404, 503)},
-            400: {"description": "A header cannot be read.", "content": problem},
-            409: {"description": "It has no stream, or none is kept.", "content": problem},
-        },
-    }
-
-
-def _of_request() -> dict[int | str, Any]:
-    problem = _content(_PROBLEM, ProblemBody)
-    return {
-        200: {"description": "As it is now.", "content": _content(_JSON, RequestBody)},
-        401: {"description": "A key is needed.", "content": problem},
-        404: {"description": "There is no such request of this caller.", "content": problem},
-        503: {"description": "The record cannot be read right now.", "content": problem},
-    }
-
-
-def _path_id() -> dict[str, Any]:
-    return {
-        "name": "request_id",
-        "in": "path",
-        "required": True,
-        "description": "As in `x-request-id` and the `start` event.",
-        "schema": {"type": "string"},
-    }
-
-
-def describe_health() -> dict[str, Any]:
-    """``GET /api/health/ai``."""
-    return {
-        "summary": "Whether models answer, from real traffic; calls none",
-        "operation_id": "health_ai",
-        "responses": {
-            200: {"description": "Always.", "content": _content(_JSON, HealthBody)},
-            401: {"description": "A key is needed.", "content": _content(_PROBLEM, ProblemBody)},
-        },
-    }
-
-
-def _refusals() -> dict[int | str, Any]:
-    reasons = {
-        400: "The body or a header cannot be read.",
-        401: "A key is needed.",
-        403: "Failures may not be asked for here.",
-        408: "The body did not come in time.",
-        415: "The body is not JSON, or it is compressed.",
-        429: "Too many requests at a time.",
-    }
-    content = _content(_PROBLEM, ProblemBody)
-    return {status: {"description": why, "content": content} for status, why in reasons.items()}
-
-
-def _question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
-    """The schema of a question to this service: what it refuses is not admitted."""
-    schema = dict(_schema(Question))
-    fields = dict(schema["properties"])
-    fields["history"] = fields["history"] | {"maxItems": limits.history}
-    fields["route"] = fields["route"] | {"enum": list(limits.routes)}
-    if names_models:
-        models = sorted({name for models in limits.routes.values() for name in models})
-        fields["model"] = fields["model"] | {"enum": [*models, None]}
-    return schema | {"properties": fields}
-
-
-def _request(limits: Limits, *, names_models: bool) -> dict[str, Any]:
-    question = {_JSON: {"schema": _question(limits, names_models=names_models)}}
-    return {
-        "requestBody": {"required": True, "content": question},
-        "parameters": [
-            _header(
-                "X-Request-Deadline-Ms",
-                "string",
-                "Milliseconds left, above 0.",
-                pattern=f"^(?=.*[1-9]){MILLISECONDS}$",
-            ),
-            _header("Accept-Language", "string", "The language of notices without a `locale`."),
-            _header(
-                "Idempotency-Key",
-                "string",
-                "One for each thing to be done: sent again, it "
-                "joins the request or gives its answer again.",
-                pattern=f'^(?!""$){KEY}$',
-            ),
-            _header(
-                "X-Simulate-Error",
-                "string",
-                "What is to go wrong, for developers: `<category|reason>[@target][;rate=0.2]"
-                "[;after=5]`.",
-            ),
-            _header("X-Simulate-Token", "string", "The right to it, where one is needed."),
-        ],
-    }
-
-
-def _last_event(description: str) -> dict[str, Any]:
-    return _header("Last-Event-ID", "integer", description, minimum=0, maximum=10**15 - 1)
-
-
-def _header(name: str, kind: str, description: str, **limits: Any) -> dict[str, Any]:
-    schema = {"type": kind, **limits}
-    return {"name": name, "in": "header", "description": description, "schema": schema}
-
-
-def _content(media_type: str, kind: type) -> dict[str, Any]:
-    return {media_type: {"schema": _schema(kind)}}
-
-
-@cache  # half of the time it takes to make an application, and always the same
-def _schema(kind: type) -> Any:
-    schema = TypeAdapter(kind).json_schema()
-    return _whole(schema, schema.pop("$defs", {}))
-
-
-def _whole(schema: Any, parts: dict[str, Any]) -> Any:
-    """Put the parts where they are referred to: they have no place in the document otherwise."""
-    if isinstance(schema, list):
-        return [_whole(each, parts) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
-    return {name: _whole(each, parts) for name, each in schema.items()}
+__all__ = ["create_app", "router"]
 
 
 # FastAPI's own telemetry would record exceptions with whatever text they hold.
@@ -321,11 +86,11 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        lifespan=_closing(ai, metrics),
+        lifespan=_closing(service, desk, metrics),
     )
     app.add_middleware(Edge, drain=service.drain, guard=service.guard)
     app.add_exception_handler(HTTPException, _no_route)
-    app.include_router(_routes(service, desk, direct=True))
+    _add_routes(app, _routes(service, desk))
     web = Web()
     _add_own_routes(app, service, metrics, web)
     _add_playground(app, service, desk, web, demo)
@@ -344,7 +109,8 @@ def router(ai: Failsoft, *, principal: Any = None) -> APIRouter:
     SIGTERM first refuses new requests here and lets open ones finish, for ``server.drain_seconds``.
     """
     service = Service.of(ai)
-    return _routes(service, _desk(service), principal)
+    desk = _desk(service)
+    return _described(_routes(service, desk, principal), lifespan=_draining(service, desk))
 
 
 def _desk(service: Service, demo: Demo | None = None) -> Desk:
@@ -362,6 +128,9 @@ def _log(settings: Settings) -> RequestLog:
     return SqliteLog(folder, store_text=keep_text, retention_seconds=retention)
 
 
+_Run = Callable[..., Awaitable[Response]]
+
+
 class _Router(APIRouter):
     """A router that also works where no FastAPI application is around it."""
 
@@ -369,37 +138,62 @@ class _Router(APIRouter):
         await AsyncExitStackMiddleware(super().__call__)(scope, receive, send)
 
 
-def _routes(
-    service: Service, desk: Desk, principal: Any = None, *, direct: bool = False
-) -> APIRouter:
-    """The routes. Where no application adds its own dependencies to them, they are ``direct``.
+class _Route(NamedTuple):
+    """One route: what runs, and how ``/openapi.json`` describes it."""
 
-    FastAPI's routes then only describe them: what it does around a request that has no dependencies
-    takes a fifth of the time to the first word, and 8 KB of every open stream.
-    """
+    method: str
+    path: str
+    run: _Run
+    description: dict[str, Any]
+
+
+def _routes(service: Service, desk: Desk, principal: Any = None) -> list[_Route]:
     chat, requests, health = Chat(service, desk), Requests(service, desk), Health(service, desk)
-    routes = _Router(redirect_slashes=False, lifespan=_draining(service, desk))
+    asked = describe_question(chat.limits, names_models=service.ai.settings.server.expose_model)
+    return [
+        _Route(method, path, endpoint(work, service=service, principal=principal), description)
+        for method, path, work, description in (
+            ("POST", "/api/chat", chat.answer, describe_chat(asked)),
+            ("POST", "/api/chat/stream", chat.stream, describe_stream(asked)),
+            ("GET", "/api/requests/{request_id}", requests.show, describe_request()),
+            ("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume()),
+            ("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel()),
+            ("GET", "/api/health/ai", health.show, describe_health()),
+        )
+    ]
+
+
+def _described(routes: Iterable[_Route], lifespan: Any = None) -> APIRouter:
+    """The routes as FastAPI's, which may add dependencies to them and describes them."""
+    router = _Router(redirect_slashes=False, lifespan=lifespan)
+    for method, path, run, description in routes:
+        router.add_api_route(path, run, methods=[method], response_class=Response, **description)
+    return router
+
+
+def _add_routes(app: FastAPI, routes: Sequence[_Route]) -> None:
+    """Add the routes as Starlette's, which FastAPI then only describes.
+
+    What it does around a request that has no dependencies takes a fifth of the time to the first
+    word, and 8 KB of every open stream.
+    """
     runs: dict[str, dict[str, _Run]] = {}
-
-    def add(method: str, path: str, work: Work, description: dict[str, Any]) -> None:
-        run = endpoint(work, ai=service.ai, render=service.render, principal=principal)
+    for method, path, run, _ in routes:
         runs.setdefault(path, {})[method] = run
-        routes.add_api_route(path, run, methods=[method], response_class=Response, **description)
+    for path, methods in runs.items():
+        app.router.routes.append(Route(path, _by_method(methods), methods=list(methods)))
 
-    asked = _request(chat.limits, names_models=service.ai.settings.server.expose_model)
-    add("POST", "/api/chat", chat.answer, describe_chat(asked))
-    add("POST", "/api/chat/stream", chat.stream, describe_stream(asked))
-    add("GET", "/api/requests/{request_id}", requests.show, describe_request())
-    add("GET", "/api/requests/{request_id}/stream", requests.stream, describe_resume())
-    add("DELETE", "/api/requests/{request_id}", requests.cancel, describe_cancel())
-    add("GET", "/api/health/ai", health.show, describe_health())
-    if direct:
-        for path, methods in runs.items():
-            routes.routes.insert(0, Route(path, _by_method(methods), methods=list(methods)))
-    return routes
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=_described(routes).routes,
+            )
+        return app.openapi_schema
 
-
-_Run = Callable[..., Awaitable[Response]]
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's guide has it
 
 
 def _by_method(runs: dict[str, _Run]) -> _Run:
@@ -416,7 +210,7 @@ def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: W
     works = {"/livez": probes.live, "/readyz": probes.ready, "/metrics": metrics.show}
     works |= {"/": Page().show, "/web/{path:path}": web.show}
     for path, work in works.items():
-        run = endpoint(work, ai=service.ai, render=service.render)
+        run = endpoint(work, service=service)
         app.add_api_route(path, run, methods=["GET", "HEAD"], include_in_schema=False)
 
 
@@ -425,7 +219,7 @@ def _add_playground(
 ) -> None:
     if service.ai.settings.serves_playground:
         for method, path, work in playground_routes(service, desk, web, demo=demo):
-            run = endpoint(work, ai=service.ai, render=service.render)
+            run = endpoint(work, service=service)
             app.add_api_route(path, run, methods=[method], include_in_schema=False)
 
 
@@ -437,10 +231,12 @@ async def _no_route(_request: Request, error: Exception) -> Response:
     return ProblemResponse(error.status_code, detail, headers=error.headers)
 
 
-def _closing(ai: Failsoft, metrics: MetricsPage) -> Any:
+def _closing(service: Service, desk: Desk, metrics: MetricsPage) -> Any:
+    draining = _draining(service, desk)
+
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with ai, metrics.shared():
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with service.ai, metrics.shared(), draining(app):
             yield
 
     return lifespan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.faults import Simulation
+from failsoft.policy.target import Target
 from failsoft.request_log.contract import Intent
 from failsoft.server.auth import Caller, caller_of
 from failsoft.server.body import read_json
@@ -45,7 +46,7 @@ class Chat:
         self._desk = desk
         self._replies = Replies(service, desk)
         server = service.ai.settings.server
-        self.limits = Limits(history=server.history_limit, routes=_routes(service.ai.health()))
+        self.limits = Limits(history=server.history_limit, routes=_models_of(service.ai.routes))
 
     async def answer(self, request: Request, request_id: str) -> Response:
         """One question, one JSON answer."""
@@ -150,12 +151,13 @@ def _refuse(*, when: bool) -> None:
         raise _EndingError
 
 
-def _routes(health: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """What a caller may call the models of each route: the target's id, or its model's name."""
-    return {each["route"]: _models(each["targets"]) for each in health["routes"]}
+def _models_of(routes: Mapping[str, Sequence[Target]]) -> dict[str, dict[str, str]]:
+    """What a caller may call the models of each route: the target's id, or its model's name.
 
-
-def _models(ids: list[str]) -> dict[str, str]:
-    """Where two providers have a model of one name, the name is the first's."""
-    short = {target.partition("/")[2]: target for target in reversed(ids)}
-    return short | {target: target for target in ids}
+    Where two providers have a model of one name, the name is the first's.
+    """
+    return {
+        route: {target.model: target.id for target in reversed(targets)}
+        | {target.id: target.id for target in targets}
+        for route, targets in routes.items()
+    }

@@ -16,7 +16,8 @@ from failsoft.engine.request import new_request_id
 from failsoft.server.auth import PRINCIPAL
 from failsoft.server.failures import unexpected
 from failsoft.server.problem import Problem
-from failsoft.server.render import AnswerResponse, Render
+from failsoft.server.render import AnswerResponse
+from failsoft.server.service import Service
 
 __all__ = ["Work", "endpoint", "incoming", "locale_of", "trace_where_possible"]
 
@@ -51,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 def endpoint(
-    work: Work, *, ai: Failsoft, render: Render, principal: Any = None
+    work: Work, *, service: Service, principal: Any = None
 ) -> Callable[..., Awaitable[Response]]:
     """The route's own function. ``work`` is given the request and its fresh id.
 
@@ -69,8 +70,9 @@ def endpoint(
             response = problem.response()
         except Exception:  # noqa: BLE001 - whatever it is, a person is waiting for an answer
             _log.exception("request_failed", extra={"fields": {"request_id": request_id}})
-            failure = unexpected(ai, request_id=request_id, locale=locale_of(request, ai))
-            response = AnswerResponse(failure, render)
+            locale = locale_of(request, service.ai)
+            failure = unexpected(service.ai, request_id=request_id, locale=locale)
+            response = AnswerResponse(failure, service.render)
         response.headers.setdefault("x-request-id", request_id)
         return response
 

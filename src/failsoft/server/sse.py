@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from failsoft.providers.sse import SSEReader
 from failsoft.request_log.broadcast import Frames
 from failsoft.server.disconnect import hang_up
 from failsoft.server.render import json_bytes
@@ -59,20 +60,14 @@ class Shown:
 def shown_in(frames: bytes) -> Shown:
     """Read back what ``frames``, of one run, showed."""
     shown = Shown()
-    for data in _data_of(frames):
+    for event in SSEReader(limit=len(frames)).feed(frames):
+        data = json.loads(event.data)
         if data["type"] == "text":
             shown.texts.append(data["text"])
             shown.status = None  # what was said of the wait is over
         elif data["type"] == "status":
             shown.status = data
     return shown
-
-
-def _data_of(frames: bytes) -> Iterator[dict[str, Any]]:
-    for frame in frames.split(b"\n\n"):
-        _, _, data = frame.partition(b"\ndata: ")
-        if data:
-            yield json.loads(data)
 
 
 # A reader that takes nothing for so long has gone without saying so: the heartbeat of the server's

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import aiohttp
 
+from failsoft.providers.sse import SSEReader
+
 __all__ = ["LIMIT_SECONDS", "Ask", "AskFunction", "Reply", "asked"]
 
 # A person's patience, scaled to the short limits that a check sets: a reply that takes longer
@@ -110,8 +112,8 @@ def _plain(text: str, places: tuple[str, ...]) -> tuple[Mapping[str, Any], str]:
 
 def _streamed(text: str) -> tuple[Mapping[str, Any], str]:
     """The last event's fields, and what a page shows: the words, and below them the message."""
-    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
-    events = [event for event in map(_json, lines) if event]
+    read = SSEReader().feed(text.encode())
+    events = [event for each in read if (event := _json(each.data))]
     last = events[-1] if events else {}
     words = "".join(event["text"] for event in events if event.get("type") == "text")
     return last, "\n".join(filter(None, (words, last.get("user_message"))))

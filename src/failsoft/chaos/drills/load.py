@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 import aiohttp
 
 from failsoft.chaos.drills.scenario import Load
+from failsoft.providers.sse import SSEReader
 
 __all__ = ["LEVELS", "Client", "Generator", "Level", "Question", "Reply", "Shown", "read_body"]
 
@@ -226,25 +227,24 @@ class Client:
 
     async def _read_events(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
         """Read to ``[DONE]``; a reply that ends before it was cut off on its way."""
-        shown = Shown(reply)
-        async for line in response.content:
-            if not line.startswith(b"data: "):
-                continue
-            if line.rstrip() == b"data: [DONE]":
-                shown.whole()
-                return
-            data = _object(line[6:])
-            if data is None:
-                reply.end_raw(f"an event that is no JSON: {line[:120]!r}")
-                return
-            shown.event(data, self._now())
+        shown, reader = Shown(reply), SSEReader()
+        async for chunk in response.content.iter_any():
+            for event in reader.feed(chunk):
+                if event.data == "[DONE]":
+                    shown.whole()
+                    return
+                data = _object(event.data)
+                if data is None:
+                    reply.end_raw(f"an event that is no JSON: {event.data[:120]!r}")
+                    return
+                shown.event(data, self._now())
         raise aiohttp.ClientPayloadError("the stream broke off")
 
     def _now(self) -> float:
         return time.monotonic() - self._began
 
 
-def _object(data: bytes) -> dict[str, Any] | None:
+def _object(data: str) -> dict[str, Any] | None:
     try:
         parsed = json.loads(data)
     except ValueError:
