@@ -138,7 +138,7 @@ async def test_what_could_not_be_written_is_written_afterwards(start, disk):
 
 
 async def test_a_change_is_logged_once_each_way(start, disk, caplog):
-    caplog.set_level(logging.INFO, "failsoft.request_log")
+    caplog.set_level(logging.INFO, "failsoft.storage")
     log = start()
     await disk.fill(log)
     await down(log)

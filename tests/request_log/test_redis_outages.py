@@ -126,7 +126,7 @@ async def test_not_there_from_the_start(start, server):
 
 
 async def test_a_change_is_logged_once_each_way(start, server, caplog):
-    caplog.set_level(logging.INFO, "failsoft.request_log")
+    caplog.set_level(logging.INFO, "failsoft.storage")
     log = start()
     await opened(log, intent())
     server.kill()

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Final
 
 from failsoft.config.settings import Settings
@@ -20,13 +19,11 @@ from failsoft.shared_state.outbox import Leading
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.sync import Sharing
 from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS, connect
-from failsoft.storage.status import StoreStatus
+from failsoft.storage.status import StoreHealth, StoreStatus
 
 __all__ = ["Shared"]
 
 _GRANT_SECONDS: Final = 3 * REDIS_TIMEOUT_SECONDS
-
-_log = logging.getLogger(__name__)
 
 
 class Shared:
@@ -41,7 +38,9 @@ class Shared:
         self, url: str, settings: Settings, *, on_status: Callable[[StoreStatus], None]
     ) -> None:
         connect(url)  # what is wrong with the address is told here, and not in the thread
-        self.status = StoreStatus(name="shared_state", up=True, problem="", since=None)
+        self._health = StoreHealth(
+            "shared_state", clock=time.time, fields={}, level=logging.WARNING
+        )
         self.leading = Leading(settings.breaker, now=time.monotonic, wake=self._wake)
         self._url = url
         self._rules = settings.breaker
@@ -64,6 +63,11 @@ class Shared:
                 self._thread = _Thread(self, gates)
                 self._thread.start()
                 self._pid = os.getpid()
+
+    @property
+    def status(self) -> StoreStatus:
+        """Whether the store works, and what to do if not."""
+        return self._health.status
 
     async def looked(self, seconds: float) -> None:
         """Return once the store has been read, could not be, or ``seconds`` are over."""
@@ -96,17 +100,10 @@ class Shared:
 
     def told(self, problem: str) -> None:
         """The store works, or has this problem."""
-        up, before = not problem, self.status
-        if up is before.up:
-            return
-        line = "" if up else f"shared state: {problem} from redis_url; each process decides alone"
-        self.status = replace(before, up=up, problem=line, since=time.time())
-        fields = {"fields": {"problem": line}}
-        if up:
-            _log.info("shared_state_up")
-        else:
-            _log.warning("shared_state_down", extra=fields)
-        self._on_status(self.status)
+        line = f"shared state: {problem} from redis_url; each process decides alone"
+        changed = self._health.fails(line) if problem else self._health.works()
+        if changed:
+            self._on_status(self.status)
 
     def share(self, gates: Gates) -> tuple[RedisStore, Sharing]:
         """What the thread runs."""

@@ -17,7 +17,7 @@ from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.redis_commands import DEAD_SECONDS, Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
 from failsoft.storage.outages import DROPPING
-from failsoft.storage.status import StoreStatus
+from failsoft.storage.status import StoreHealth, StoreStatus
 
 __all__ = ["Courier", "Duties", "Op"]
 
@@ -152,11 +152,10 @@ class Courier:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.pending = Pending[PlacedTail]()
-        self._status = StoreStatus(name="request_log", up=True, problem="", since=None)
+        self._health = StoreHealth("request_log", clock=clock, fields={"server": wire.where})
         self._wire = wire
         self._commands = commands
         self._duties = duties
-        self._clock = clock
         self._ops: list[Op] = []
         self._kept: list[Op] = []
         self._woken = asyncio.Event()
@@ -168,7 +167,7 @@ class Courier:
     @property
     def status(self) -> StoreStatus:
         """Whether the log works, and what to do if not."""
-        status = self._status
+        status = self._health.status
         if status.up or not self.pending.overflowed:
             return status
         return replace(status, problem=status.problem + DROPPING)
@@ -277,25 +276,14 @@ class Courier:
 
     def _up(self) -> None:
         self.pending.overflowed = False
-        if not self._status.up:
-            self._change(problem="")
-            _log.warning("request_log_up", extra={"fields": {"server": self._wire.where}})
+        self._health.works()
 
     def _fall(self, error: Exception) -> None:
         """Say why; it is tried again later."""
         self._connected = False
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         self._duties.lost_sight()
-        was_up = self._status.up
-        self._change(problem=explain(error, self._wire.where))
-        if was_up:
-            fields = {"problem": self.status.problem}
-            _log.error("request_log_down", extra={"fields": fields})
-
-    def _change(self, *, problem: str) -> None:
-        changed = bool(problem) == self._status.up
-        since = self._clock() if changed else self._status.since
-        self._status = replace(self._status, up=not problem, problem=problem, since=since)
+        self._health.fails(explain(error, self._wire.where))
 
     def _take(self, op: Op, soon: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe takes no names
         self._ops.append(op)

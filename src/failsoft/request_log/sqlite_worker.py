@@ -31,7 +31,7 @@ from failsoft.storage.outages import (
     is_outage,
 )
 from failsoft.storage.sqlite import connect, identity, transaction
-from failsoft.storage.status import StoreStatus
+from failsoft.storage.status import StoreHealth, StoreStatus
 
 __all__ = ["Book", "Inbox", "Keeping", "Op", "Writer"]
 
@@ -229,7 +229,9 @@ class Writer:
     ) -> None:
         self.inbox = Inbox()
         self.protection = Protection(DEAD_SECONDS)
-        self._status = StoreStatus(name="request_log", up=True, problem="", since=None)
+        self._health = StoreHealth(
+            "request_log", clock=keeping.clock, fields={"file": str(keeping.path)}
+        )
         self._keeping = keeping
         self._owner = owner
         self._running = running
@@ -247,7 +249,7 @@ class Writer:
     @property
     def status(self) -> StoreStatus:
         """Whether the log works, and what to do if not."""
-        status = self._status
+        status = self._health.status
         if status.up or not self.inbox.overflowed:
             return status
         return replace(status, problem=status.problem + DROPPING)
@@ -386,9 +388,7 @@ class Writer:
 
     def _up(self) -> None:
         self._damaged = self.inbox.overflowed = False
-        if not self.status.up:
-            self._change(problem="")
-            _log.warning("request_log_up", extra={"fields": {"file": str(self._keeping.path)}})
+        self._health.works()
 
     def _fall(self, error: Exception) -> None:
         """Close the file and say why; it is tried again later."""
@@ -400,24 +400,15 @@ class Writer:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         if is_damage(error):
             self._set_aside()
-        was_up = self.status.up
-        self._change(problem=explain(error, self._keeping.path))
-        if was_up:
-            fields = {"problem": self.status.problem}
-            _log.error("request_log_down", extra={"fields": fields})
+        self._health.fails(explain(error, self._keeping.path))
 
     def _set_aside(self) -> None:
         """Make room for a new file. Where that cannot be, it is told to be done by hand."""
         with suppress(OSError):
             if place := set_aside(self._keeping.path, self._which):
-                self._status = replace(self._status, set_aside=str(place))
+                self._health.set_aside(str(place))
                 fields = {"file": str(self._keeping.path), "now": place.name}
                 _log.error("request_log_set_aside", extra={"fields": fields})
-
-    def _change(self, *, problem: str) -> None:
-        changed = bool(problem) == self._status.up
-        since = self._keeping.clock() if changed else self._status.since
-        self._status = replace(self._status, up=not problem, problem=problem, since=since)
 
     def _hear(self) -> None:
         """Pass on what other processes ask to be cancelled."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -24,7 +24,7 @@ from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
 from failsoft.storage.damage import set_aside
 from failsoft.storage.outages import LOCK_SECONDS, explain, is_busy, is_outage
 from failsoft.storage.sqlite import identity
-from failsoft.storage.status import StoreStatus
+from failsoft.storage.status import StoreHealth, StoreStatus
 
 __all__ = ["CacheDownError", "Loading", "NotYetError", "Pending", "Worker", "wordllama"]
 
@@ -216,7 +216,7 @@ class Worker:
     """Saves a little, answers all that is asked, and so on: what was kept before is found."""
 
     def __init__(self, keeping: Keeping, loading: Loading) -> None:
-        self._status = StoreStatus(name="cache", up=True, problem="", since=None)
+        self._health = StoreHealth("cache", clock=keeping.clock, fields={"file": str(keeping.path)})
         self._keeping, self._loading = keeping, loading
         self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="failsoft-cache", daemon=True)
@@ -230,7 +230,7 @@ class Worker:
     @property
     def status(self) -> StoreStatus:
         """Whether answers are saved and found, and what to do if not."""
-        return self._status
+        return self._health.status
 
     @property
     def dropped(self) -> int:
@@ -252,7 +252,7 @@ class Worker:
         ask = _Ask(work, Future())
         self._inbox.put(ask)
         if self._over:  # the thread may not have seen it any more
-            problem = self._status.problem or f"cache {self._keeping.path}: closed"
+            problem = self.status.problem or f"cache {self._keeping.path}: closed"
             _fail(ask, CacheDownError(problem))
         return ask.answer
 
@@ -282,9 +282,9 @@ class Worker:
     def forked(self) -> None:
         """Be over in a forked process: SQLite has no second way to a file its parent has open."""
         self._over = True
-        self._change(
-            problem=f"cache {self._keeping.path}: the parent of this process had opened it before "
-            "the fork; make a new Failsoft or SemanticCache in the child"
+        self._health.fails(
+            f"cache {self._keeping.path}: the parent of this process had opened it before the "
+            "fork; make a new Failsoft or SemanticCache in the child"
         )
 
     # What follows runs in the thread.
@@ -318,7 +318,7 @@ class Worker:
             return _SOON_SECONDS
         if self._pending.batch(1):
             return 0
-        due = self._tidy_at if self._status.up else min(self._tidy_at, self._try_at)
+        due = self._tidy_at if self.status.up else min(self._tidy_at, self._try_at)
         return max(0.0, due - time.monotonic())
 
     def _turn(self) -> None:
@@ -331,7 +331,7 @@ class Worker:
         if self._pending.waiting and self._loading.settled():
             self._pending.wait_no_more()
         self._save(shelf)  # first, so that what was kept before is found
-        while self._asked and self._status.up and not self._locked_since and self._pending.batch(1):
+        while self._asked and self.status.up and not self._locked_since and self._pending.batch(1):
             self._save(shelf)
         for _ in range(len(self._asked)):
             self._do(shelf, self._asked.popleft())
@@ -389,7 +389,7 @@ class Worker:
 
     def _do_chores(self, shelf: Shelf, now: float) -> None:
         try:
-            if not self._status.up and now >= self._try_at:
+            if not self.status.up and now >= self._try_at:
                 shelf.try_room()
                 self._up()
             if now >= self._tidy_at:
@@ -440,25 +440,15 @@ class Worker:
         self._down(error)
 
     def _down(self, error: Exception) -> None:
-        was_up = self._status.up
-        self._change(problem=explain(error, self._keeping.path, "cache"))
-        if was_up:
-            _log.error("cache_down", extra={"fields": {"problem": self._status.problem}})
+        self._health.fails(explain(error, self._keeping.path, "cache"))
 
     def _up(self) -> None:
         self._locked_since = None
-        if not self._status.up:
-            self._change(problem="")
-            _log.warning("cache_up", extra={"fields": {"file": str(self._keeping.path)}})
-
-    def _change(self, *, problem: str) -> None:
-        changed = bool(problem) == self._status.up
-        since = self._keeping.clock() if changed else self._status.since
-        self._status = replace(self._status, up=not problem, problem=problem, since=since)
+        self._health.works()
 
     def _decline(self) -> None:
         while self._asked:
-            _fail(self._asked.popleft(), CacheDownError(self._status.problem))
+            _fail(self._asked.popleft(), CacheDownError(self.status.problem))
 
     def _leave(self) -> None:
         """Save what there is, and go."""
@@ -468,7 +458,7 @@ class Worker:
                 time.sleep(_SOON_SECONDS)
                 self._loading.look()
             self._turn()
-            while self._pending.batch(1) and self._shelf is not None and self._status.up:
+            while self._pending.batch(1) and self._shelf is not None and self.status.up:
                 self._save(self._shelf)
                 time.sleep(0 if self._locked_since is None else _SOON_SECONDS)
         except Exception as error:  # noqa: BLE001 - nobody waits for more
