@@ -75,6 +75,18 @@ async def test_a_message_that_the_sdk_cannot_read_is_asked_of_the_next_model(kin
         await use.do(lambda client: client.close())
 
 
+@KINDS
+async def test_a_redirect_in_a_circle_is_walked_once(kind):
+    circle = fixed(b"HTTP/1.1 307 Moved\r\nlocation: /v1/messages\r\n", b"")
+    async with serving(circle) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url), chain=[SONNET]), None, [])
+        with pytest.raises(anthropic.APIConnectionError) as caught:
+            await create(use)
+        assert str(answer_of(caught.value).verdict) == "auth_error · wrong_address"
+        assert len(answer_of(caught.value).attempts) == 1
+        await use.do(lambda client: client.close())
+
+
 async def helped(use):
     """The text and the final message of ``messages.stream``."""
 
