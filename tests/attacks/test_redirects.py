@@ -9,6 +9,7 @@ from loopback import SSE_HEAD, chunked, serving
 from failsoft import Failsoft, SettingError, Settings
 from failsoft.config.settings import CacheSettings, ProviderSettings, RetrySettings
 
+ONCE = RetrySettings(max_attempts=1)
 CORPUS = Path(__file__).parents[1] / "providers" / "corpus"
 ANSWER = chunked(SSE_HEAD, (CORPUS / "text.sse").read_bytes())
 
@@ -31,10 +32,10 @@ class Gateway:
         await peer.send(self.reply if first else ANSWER)
 
 
-async def ask(url, **settings):
+async def ask(url, *, retry=ONCE, **settings):
     there = Settings(
         anthropic=ProviderSettings(api_key="sk-secret", base_url=f"{url}/first"),
-        retry=RetrySettings(max_attempts=1),
+        retry=retry,
         cache=CacheSettings(enabled=False),
         **settings,
     )
@@ -52,6 +53,17 @@ async def test_nothing_goes_to_another_place(status):
     assert (answer.status, len(gateway.seen), elsewhere.seen) == ("error", 1, [])
     assert "ANTHROPIC_BASE_URL" in answer.verdict.internal_detail
     assert "secret" not in answer.verdict.internal_detail
+
+
+async def test_a_circle_is_walked_once():
+    async def circle(peer):
+        await peer.send(redirect(307, "/first/v1/messages"))
+
+    async with serving(circle) as server:
+        answer = await ask(server.url, retry=RetrySettings())
+    assert str(answer.verdict) == "auth_error · wrong_address"
+    assert len(server.requests) == 4
+    assert "ANTHROPIC_BASE_URL" in answer.verdict.internal_detail
 
 
 async def test_it_goes_where_the_settings_name_the_place():

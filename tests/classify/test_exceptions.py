@@ -272,6 +272,18 @@ def test_what_failsoft_observes_itself(failure, expected):
     assert str(verdict_on(failure)) == expected
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        aiohttp.TooManyRedirects(request_info(), (), status=307, message="redirected"),
+        from_(by_name("APIConnectionError")(), httpx2.TooManyRedirects("Exceeded 20 redirects.")),
+    ],
+)
+def test_a_redirect_in_a_circle_is_a_wrong_address(failure):
+    verdict = verdict_on(failure)
+    assert (str(verdict), verdict.sent) == ("auth_error · wrong_address", Sent.NO)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_that_was_not_followed_is_for_the_operator(status):
     assert verdict_on(ReplyFailed("", status=status)) == verdict_for(

@@ -255,13 +255,16 @@ def test_thousands_of_failed_probes_overflow_nothing():
 # Half open
 
 
-def test_one_probe_at_a_time_and_the_rest_are_told_until_when():
-    bench = Bench()
+def test_one_probe_at_a_time_and_the_rest_are_told_when_to_ask_again():
+    bench = Bench(open_seconds=5)
     probe = bench.half_open()
     assert bench.state is HALF_OPEN
     others = [bench.allow() for _ in range(100)]
     assert all(isinstance(o, Rejection) and o.why == "half_open" for o in others)
-    assert {o.until for o in others if isinstance(o, Rejection)} == {probe.expires_at}
+    assert {o.until for o in others if isinstance(o, Rejection)} == {bench.now + 5}
+    assert probe.expires_at is not None
+    late = bench.breaker.peek(probe.expires_at - 1)
+    assert late == Rejection("half_open", probe.expires_at)
 
 
 @pytest.mark.parametrize("probes", [1, 2, 5])

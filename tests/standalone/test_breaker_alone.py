@@ -146,8 +146,10 @@ def test_only_one_probe_at_a_time_and_a_hung_one_makes_room(make, clock):
     with breaker:
         with pytest.raises(CircuitOpenError) as rejected:
             breaker.call(flaky())
-        assert rejected.value.retry_in_seconds == pytest.approx(8.0)
-        clock.now += 8
+        assert rejected.value.retry_in_seconds == pytest.approx(5.0)  # open_seconds
+        clock.now += 5
+        assert breaker.status.retry_in_seconds == pytest.approx(3.0)  # what is left of the lease
+        clock.now += 3
         assert breaker.call(flaky()) == "done"
         assert breaker.call(flaky()) == "done"
         assert breaker.state is CLOSED

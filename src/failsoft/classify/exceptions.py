@@ -172,6 +172,11 @@ def _of_proxy(link: BaseException) -> str:
     return str(attribute(link, "status") or words_of(link))
 
 
+def _redirected(chain: Chain) -> Cause | None:
+    # Every reply was a redirect: it goes in a circle, and would again.
+    return Cause("wrong_address", unsent=True) if "TooManyRedirects" in chain.names else None
+
+
 def _saturated(chain: Chain) -> Cause | None:
     if "PoolTimeout" in chain.names or _has_errno(chain, _NO_DESCRIPTORS):
         return Cause("saturated", unsent=True)
@@ -298,6 +303,7 @@ _RULES: Final[tuple[Callable[[Chain], Cause | None], ...]] = (
     _own,
     _tls,
     _proxy,
+    _redirected,
     _saturated,
     _never_connected,
     _not_connected,

@@ -68,7 +68,7 @@ authentication    | auth_error · authentication       | never      | no        
 permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403, 451
 suspended         | auth_error · suspended            | never      | no            | no            | park     | operator | account | no    | none    | organization disabled or on hold
 connection_setup  | auth_error · connection_setup     | once       | no            | yes           | counts   | operator | host    | no    | none    | TLS certificate error, a proxy's 407, a captive portal's 511, 421, 426, a redirect to another origin
-wrong_address     | auth_error · wrong_address        | never      | no            | yes           | counts   | operator | host    | no    | none    | 404 that names no model, 405, 410
+wrong_address     | auth_error · wrong_address        | never      | no            | yes           | counts   | operator | host    | no    | none    | 404 that names no model, 405, 410, a redirect in a circle
 model_unavailable | permanent · model_unavailable     | never      | yes           | yes           | park     | operator | target  | no    | none    | 404 for a model, `model_not_found`
 bad_request       | permanent · bad_request           | never      | no            | no            | no       | operator | target  | no    | none    | other 400, 415, 422 without policy reason, 431
 too_large         | permanent · too_large             | never      | no            | no            | no       | user     | target  | no    | none    | 413, too-large codes

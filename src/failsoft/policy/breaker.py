@@ -122,7 +122,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``) and until when."""
+    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``), and when to ask again."""
 
     why: Literal["open", "half_open", "ramp", "isolated"]
     until: float
@@ -343,7 +343,11 @@ class Breaker:
         self._leases = [t for t in self._leases if t.expires_at is not None and t.expires_at > now]
         if len(self._leases) < self._settings.probes:
             return None
-        return Rejection("half_open", min(t.expires_at or now for t in self._leases))
+        return self._probed(now, min(t.expires_at or now for t in self._leases))
+
+    def _probed(self, now: float, free_at: float) -> Rejection:
+        """While a probe is out: most end long before their lease, so asking pays off sooner."""
+        return Rejection("half_open", max(now, min(free_at, now + self._settings.open_seconds)))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
         if ticket.spent or ticket.generation != self._generation:

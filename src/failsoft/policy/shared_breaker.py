@@ -170,7 +170,7 @@ class LedBreaker(Breaker):
         if granted is None:
             if self._state is CircuitState.OPEN and now < self._open_until:
                 return Rejection("open", self._open_until), None
-            return Rejection("half_open", max(now, self._free_at)), None
+            return self._probed(now, self._free_at), None
         expires_at = min(expires_at, granted.expires_at)
         change = None
         if self._state is CircuitState.OPEN:
@@ -181,7 +181,7 @@ class LedBreaker(Breaker):
         if not self._leader.leads:
             return super()._lease_taken(now)
         taken = self._free_at > now and not self._waiting.usable(now)
-        return Rejection("half_open", self._free_at) if taken else None
+        return self._probed(now, self._free_at) if taken else None
 
     def _begun(self, ticket: Ticket, now: float) -> None:
         if not self._leader.leads:

@@ -183,9 +183,11 @@ class AnthropicWire:
                 return WireReply(response)
             response.close()
             url = _onward(url, response, self._allowed)
-        raise ReplyFailed(
-            f"redirected more than {_MOST_REDIRECTS} times: check ANTHROPIC_BASE_URL",
+        raise aiohttp.TooManyRedirects(
+            response.request_info,
+            response.history,
             status=response.status,
+            message=f"redirected more than {_MOST_REDIRECTS} times: check ANTHROPIC_BASE_URL",
         )
 
     def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:

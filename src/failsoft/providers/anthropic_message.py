@@ -71,6 +71,17 @@ class MessageAssembler:
         """Whether its stop reason came and all its blocks are closed: nothing of it is missing."""
         return self.stop_reason is not None and not self._open_blocks
 
+    def has_place_for(self, kind: str, data: Mapping[str, Any]) -> bool:
+        """Whether the provider's own SDK can add the event: after its message and block began."""
+        match kind:
+            case "content_block_start" | "message_delta":
+                return self._started
+            case "content_block_delta" | "content_block_stop":
+                index = _index(data)
+                known = index is not None and 0 <= index < len(self._blocks)
+                return self._started and (known or not self.grows)
+        return True
+
     def add(self, kind: str, data: Mapping[str, Any]) -> str:
         """Take in one event of type ``kind``; the text it adds to the message's text blocks."""
         match kind:

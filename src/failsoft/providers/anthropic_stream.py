@@ -272,8 +272,9 @@ class AnthropicExchange:
             failed = self._failure(StreamFailed, "an error event came in the stream", body)
             self._end_with(failed)
             return None
-        if not isinstance(data, dict):
-            return self._skip(sse)
+        return self._read_event(kind, data) if isinstance(data, dict) else self._skip(sse)
+
+    def _read_event(self, kind: str, data: Mapping[str, Any]) -> WireEvent | None:
         self._begun = True
         if kind == "message_stop":
             self._complete = True

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from failsoft.classify.wire_errors import WireFailure
+from failsoft.classify.wire_errors import BadReply, StreamFailed, WireFailure
 from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
-from failsoft.providers.sse import ServerSentEvent
+from failsoft.providers.sse import ServerSentEvent, SSEReader, encoded
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
@@ -38,6 +38,8 @@ class SdkProvider(Generic[R]):
         self._model = model
         self._send = send
         self._replies: list[R] = []
+        self.events: list[bytes] = []
+        """Of the latest reply's stream: what the engine has read and nobody has taken yet."""
 
     @property
     def latest(self) -> R | None:
@@ -52,13 +54,15 @@ class SdkProvider(Generic[R]):
 
     def exchange(self, call: ProviderCall) -> AnthropicExchange:
         """One attempt, by the SDK; see :mod:`failsoft.providers.protocol`."""
+        events: list[bytes] = []
 
         async def send() -> Reply:
             reply = await self._send(attempt_of(self._request, self._model, call), call.seconds)
             self._replies.append(reply)
+            self.events = events
             return reply
 
-        return _SdkExchange(send, max_bytes=call.max_bytes, passes=self._request.stream)
+        return _SdkExchange(send, events, max_bytes=call.max_bytes, passes=self._request.stream)
 
     async def aclose(self) -> None:
         """The client is its owner's to close."""
@@ -67,8 +71,21 @@ class SdkProvider(Generic[R]):
 class _SdkExchange(AnthropicExchange):
     """Whatever the SDK's caller is shown counts as text: nothing of it may come twice.
 
-    The SDK reads the data of every event that has a name, and raises where it is no JSON.
+    It is a :class:`BadReply` where the SDK, which asked for one form of a reply, is given another.
+    Of a stream, the SDK gets what was read here as ``events``, named by their type: it skips an
+    event without a name, and raises for one that is no JSON or has no place in a message.
     """
+
+    def __init__(
+        self,
+        send: Callable[[], Awaitable[Reply]],
+        events: list[bytes],
+        *,
+        max_bytes: int,
+        passes: bool,
+    ) -> None:
+        super().__init__(send, max_bytes=max_bytes, passes=passes)
+        self._events = events
 
     async def __anext__(self) -> WireEvent:
         event = await super().__anext__()
@@ -76,8 +93,36 @@ class _SdkExchange(AnthropicExchange):
             return event._replace(text=_shown(event.data))
         return event
 
-    def _is_needed(self, sse: ServerSentEvent) -> bool:
-        return bool(sse.name)
+    def _feed(self, reader: SSEReader, chunk: bytes) -> Exception | None:
+        if self._passes:
+            return super()._feed(reader, chunk)
+        return self._failure(BadReply, "a stream of events came in place of a message", chunk)
+
+    def _take_plain(self, body: bytes) -> Exception | None:
+        if failed := super()._take_plain(body):
+            return failed
+        if self._passes:
+            return self._failure(BadReply, "a message came in place of a stream of events")
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            return self._failure(BadReply, "the message is not UTF-8", cause=error)
+        return None
+
+    def _take(self, sse: ServerSentEvent) -> WireEvent | None:
+        event = super()._take(sse)
+        if event is not None:
+            self._events.append(encoded(sse.name or event.type, sse.data))
+        elif isinstance(self._failed, StreamFailed):
+            self._events.append(encoded("error", sse.data))
+        return event
+
+    def _read_event(self, kind: str, data: Mapping[str, Any]) -> WireEvent | None:
+        if self._assembler.has_place_for(kind, data):
+            return super()._read_event(kind, data)
+        self._begun = True
+        self._end_with(self._broken(f"{kind} came before the start of its message or block"))
+        return None
 
 
 def _shown(data: Mapping[str, Any]) -> str:

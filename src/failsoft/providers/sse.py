@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from failsoft.classify.wire_errors import BadReply
 
-__all__ = ["DEFAULT_EVENT_LIMIT", "SSEReader", "ServerSentEvent"]
+__all__ = ["DEFAULT_EVENT_LIMIT", "SSEReader", "ServerSentEvent", "encoded"]
 
 # Far above the largest block a provider sends in one event (an encoded file), far below a worker's
 # memory.
@@ -31,6 +31,16 @@ class ServerSentEvent(NamedTuple):
 
     name: str
     data: str
+
+
+def encoded(name: str, data: str) -> bytes:
+    r"""The bytes of an event.
+
+    >>> encoded("ping", "{}")
+    b'event: ping\ndata: {}\n\n'
+    """
+    lines = data.replace("\n", "\ndata: ")
+    return f"event: {name}\ndata: {lines}\n\n".encode()
 
 
 class SSEReader:

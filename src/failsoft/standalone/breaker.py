@@ -89,8 +89,9 @@ class CircuitStatus:
     """A snapshot of a breaker.
 
     ``calls`` and ``failures`` are of the window, ``failures_in_row`` came with no success between.
-    ``open_for_seconds`` is how long it has not been closed, ``retry_in_seconds`` when a call would
-    be let through again; ``None`` where it is closed, or (the latter) opened by hand.
+    ``open_for_seconds`` is how long it has not been closed. ``retry_in_seconds`` is when to ask
+    again: when it may be probed, or, while a probe is out, the end of its lease, at most
+    ``open_seconds``. ``None`` where it is closed, or (the latter) opened by hand.
     """
 
     name: str

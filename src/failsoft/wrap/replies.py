@@ -6,13 +6,11 @@ A wrapped client's stream passes from the engine to the SDK through the pipe her
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import copy_context
 from http import HTTPStatus
-from itertools import takewhile
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -23,9 +21,7 @@ from failsoft.classify.wire_errors import Stopped, StreamFailed
 from failsoft.engine.answer import Answer
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.turn import Turn
-from failsoft.providers import payload
 from failsoft.providers.sdk import SdkProvider
-from failsoft.providers.sse import SSEReader
 from failsoft.wrap.attempts import SdkAttempt, asked_blocking, http_of
 
 __all__ = ["AsyncReply", "AttemptThread", "BlockingReply", "Pipe", "Reply", "tells_itself"]
@@ -34,11 +30,7 @@ T = TypeVar("T")
 
 
 class _SdkReply:
-    """What both have.
-
-    ``heard`` is what came of a stream and was not shown to the caller yet; ``reading`` is called
-    before more of it is read.
-    """
+    """What both have. ``reading`` is called before more of it is read."""
 
     reading: Callable[[], None] | None = None
 
@@ -49,7 +41,6 @@ class _SdkReply:
         self.status: int = self.http.status_code
         self.headers: Mapping[str, str] = dict(self.http.headers.items())
         self.ended = False
-        self.heard: list[bytes] = []
         # An error's body has to stay with the SDK, which makes its exception of it.
         self.in_parts = attempt.request.stream and self.status == HTTPStatus.OK
 
@@ -67,10 +58,7 @@ class _SdkReply:
         if chunk is None:
             self.ended = True
             return b""
-        if self.in_parts:
-            self.heard.append(chunk)
-        else:
-            self.ended = True
+        self.ended = not self.in_parts
         return chunk
 
 
@@ -217,7 +205,6 @@ def _fail(done: asyncio.Future[T], error: BaseException) -> None:
 
 Reply = AsyncReply | BlockingReply
 Conclusion = tuple[Answer, Turn]
-Choose = Callable[[Callable[[bytes], bool], Iterator[bytes]], Iterator[bytes]]
 
 # Chunks waiting for the reader before the provider is no longer read from.
 _BUFFERED_CHUNKS = 256
@@ -276,9 +263,9 @@ class Pipe:
             answer = await carry_out(turn)
             self.conclusion = answer, turn
             if answer.status == "success" or tells_itself(self._provider, answer, turn):
-                self._flush(last=True)
+                self._flush()
             elif self.opened:
-                self._flush(takewhile, last=True)
+                self._flush()
                 self._failure = failed(answer, turn)
         except asyncio.CancelledError:
             raise
@@ -315,71 +302,12 @@ class Pipe:
         self._changed.clear()
         await self._changed.wait()
 
-    def _flush(self, choose: Choose = filter, *, last: bool = False) -> None:
-        """Let through what the SDK can read of the events that were heard.
-
-        ``takewhile`` ends with the first that it cannot. What the engine has not yet seen the end
-        of stays, unless nothing comes after it.
-        """
-        reply = self._provider.latest
-        if reply is not None and reply.heard:
-            heard = b"".join(reply.heard)
-            end = _ended(heard)
-            told = b"".join(choose(_is_readable, _events(heard[:end])))
-            rest = heard[end:]
-            if last and choose is filter:
-                told, rest = told + rest, b""
-            reply.heard[:] = (rest,) if rest else ()
-            if told:
-                self._chunks.append(_decodable(told))
+    def _flush(self) -> None:
+        """Let through the events that the engine has read."""
+        if events := self._provider.events:
+            self._chunks.append(b"".join(events))
+            events.clear()
         self._changed.set()
-
-
-# Two ends of lines: that of an event and an empty line.
-_EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
-
-# The SDK does not read what these hold, or takes it as it is.
-_UNREAD = ("", "ping", "error")
-
-
-def _ended(heard: bytes) -> int:
-    """Where the last event ends."""
-    if heard.endswith(b"\n\n"):
-        return len(heard)
-    last = max(heard.rfind(pair) for pair in (b"\n\n", b"\n\r", b"\r\r"))
-    found = _EVENT_END.match(heard, last) if last >= 0 else None
-    return found.end() if found else 0
-
-
-def _events(heard: bytes) -> Iterator[bytes]:
-    start = 0
-    for found in _EVENT_END.finditer(heard):
-        yield heard[start : found.end()]
-        start = found.end()
-
-
-def _is_readable(event: bytes) -> bool:
-    """Whether the SDK can read it; it raises for data that is no JSON object."""
-    return all(
-        one.name in _UNREAD or not one.data or _is_object(one.data)
-        for one in SSEReader().feed(event)
-    )
-
-
-def _is_object(data: str) -> bool:
-    try:
-        return isinstance(payload.parse(data), dict)
-    except ValueError:
-        return False
-
-
-def _decodable(events: bytes) -> bytes:
-    """``events`` in UTF-8, which the SDK takes for granted."""
-    try:
-        events.decode()
-    except UnicodeDecodeError:
-        return events.decode(errors="replace").encode()
-    return events
 
 
 def tells_itself(provider: SdkProvider[Reply], answer: Answer, turn: Turn) -> bool:
