@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Awaitable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -25,6 +24,7 @@ from failsoft.server.schema import RequestBody
 from failsoft.server.service import Service
 from failsoft.server.sse import Shown, shown_in
 from failsoft.server.validation import last_event_id
+from failsoft.telemetry.publisher import rfc3339
 
 __all__ = ["Requests", "request_body"]
 
@@ -36,8 +36,8 @@ def request_body(
     body: dict[str, Any] = {
         "request_id": record.id,
         "status": record.state,
-        "created_at": _moment(record.created_at),
-        "updated_at": _moment(record.updated_at),
+        "created_at": rfc3339(record.created_at),
+        "updated_at": rfc3339(record.updated_at),
         "stream": record.stream,
         "last_event_id": record.last_id,
         "text": shown.text,
@@ -81,10 +81,6 @@ def _failed(record: Record, shown: Shown, ai: Failsoft, render: Render) -> dict[
     if "retry_in_seconds" in result:
         body["retry_in_seconds"] = result["retry_in_seconds"]
     return body
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class Requests:
