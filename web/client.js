@@ -47,7 +47,7 @@ import { outagesFor } from "./words.js"
  * @property {"done"} type
  * @property {"full" | "cached" | "rule" | "minimal"} level
  * @property {number} [tokens]
- * @property {"complete" | "length"} [finish]
+ * @property {"complete" | "length" | "paused"} [finish]
  * @property {Record<string, number>} [usage]
  * @property {Notice} [notice]
  * @property {string[]} [suggested_actions]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
@@ -123,11 +123,16 @@ def served_answer(
     )
 
 
+_FINISHES: Final[Mapping[Any, Literal["length", "paused"]]] = {
+    "max_tokens": "length",
+    "pause_turn": "paused",
+}
+
+
 def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
     call = ending.call
     if call is None:
         raise RuntimeError("a request ended with neither an answer nor a reason")
-    length = ending.message.get("stop_reason") == "max_tokens"
     *unused, served = ending.attempts
     waste = waste_of(unused, served, core.settings)
     return Answer(
@@ -136,7 +141,7 @@ def _full(core: Core, request: Request, ending: Ending, hops: int) -> Answer:
         text=_text(ending.message),
         request_id=request.id,
         message=ending.message,
-        finish="length" if length else "complete",
+        finish=_FINISHES.get(ending.message.get("stop_reason"), "complete"),
         model=call.target.model,
         target=call.target.id,
         position=call.position,
