@@ -16,7 +16,7 @@ from failsoft.engine.client import Failsoft
 from failsoft.request_log.contract import LogDownError, Record, RecordExpiredError, RequestState
 from failsoft.server.auth import Caller, caller_of
 from failsoft.server.problem import Problem
-from failsoft.server.render import JsonResponse, Render
+from failsoft.server.render import JsonResponse, Render, notice_body
 from failsoft.server.replies import Replies, cut_off
 from failsoft.server.run import Run
 from failsoft.server.runs import Desk
@@ -44,7 +44,7 @@ def request_body(
         "actions": [],
     }
     if not record.state.ended:
-        body |= _under_way(record, shown, now)
+        body |= _under_way(record, shown, ai, now)
     elif record.state is RequestState.DONE:
         body |= _done(record)
     else:
@@ -52,11 +52,14 @@ def request_body(
     return cast("RequestBody", body)
 
 
-def _under_way(record: Record, shown: Shown, now: float) -> dict[str, Any]:
+def _under_way(record: Record, shown: Shown, ai: Failsoft, now: float) -> dict[str, Any]:
     body: dict[str, Any] = {"attempt": record.attempt}
     if record.retry_at is not None and record.retry_at > now:
         body["retry_in_seconds"] = math.ceil(record.retry_at - now)
-    if shown.status is not None:
+    if shown.status is None:
+        words = ai.notices.notice("duplicate_joined", reference=record.id, locale=record.locale)
+        body["notice"] = notice_body(words)
+    else:
         body["notice"] = shown.status["notice"]
     return body
 
