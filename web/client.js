@@ -47,7 +47,7 @@ import { outagesFor } from "./words.js"
  * @property {"done"} type
  * @property {"full" | "cached" | "rule" | "minimal"} level
  * @property {number} [tokens]
- * @property {"complete" | "length"} [finish]
+ * @property {"complete" | "length" | "paused"} [finish]
  * @property {Record<string, number>} [usage]
  * @property {Notice} [notice]
  * @property {string[]} [suggested_actions]
@@ -387,7 +387,7 @@ class Run {
     const { status, text, result, notice, retryable, retry_in_seconds, actions } = await reply.json()
     if (text && !this.#texts && !this.intent.lastEventId) yield this.#noted({ type: "text", text }, 0)
     if (status === "done") yield { type: "done", ...result, level: result?.level ?? "full" }
-    else if (notice && status !== "running") {
+    else if (notice && status !== "queued" && status !== "running") {
       yield this.#failed(undefined, { error: notice, retryable, retry_in_seconds, suggested_actions: actions })
     } else throw new Trouble()
   }

@@ -49,21 +49,23 @@ class FailsoftError(Exception):
 
 
 class MissingExtraError(FailsoftError, ImportError):
-    """A package is not installed that comes with an extra; the line says how to install it."""
+    """A package of an extra is not installed; the line says what needs it and how to install it."""
 
 
 @contextmanager
-def extra(name: str) -> Iterator[None]:
+def extra(name: str, asker: str) -> Iterator[None]:
     """For imports of what the extra ``name`` brings.
 
-    Raises :class:`MissingExtraError` where a package of it is not installed.
+    ``asker`` is the setting or the public name that needs it, as the message names it. Raises
+    :class:`MissingExtraError` where a package of it is not installed.
     """
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("failsoft"):
             raise
-        problem = f"{error.name} is not installed: pip install 'failsoft[{name}]'"
+        install = f"pip install 'failsoft[{name}]'"
+        problem = f"{asker} needs {error.name}, which is not installed: {install}"
         raise MissingExtraError(problem) from error
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -137,10 +138,11 @@ async def test_a_proxy_that_wants_a_password_is_for_the_operator(proxies):
         assert str(answer.verdict) == "auth_error · connection_setup", address
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="no user can make a file in /proc")
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     assert "is no folder" in folder_problem(tmp_path / "file" / "data")
     assert folder_problem(tmp_path / "not" / "yet") == ""
     assert not (tmp_path / "not").exists()
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "cannot be written to" in folder_problem(tmp_path / "data")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+    assert "/proc cannot be written to" in folder_problem(Path("/proc/data"))

@@ -70,7 +70,7 @@ SILENCES: list[tuple[str, type[Exception], type[Exception]]] = [
 ]
 ELSEWHERE = {
     *("eof", "error_body", "error_event", "healthy", "latency", "ping_only", "rate_limit"),
-    *("refusal", "slow_drip", "window_exceeded"),
+    *("pause_turn", "refusal", "slow_drip", "window_exceeded"),
 }
 
 
@@ -208,10 +208,16 @@ async def test_a_refusal_is_a_complete_message(sim: Simulator, ask: Any, stream:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_full_window_leaves_usable_text(sim: Simulator, ask: Any, stream: bool) -> None:
-    sim.set(MODEL, faults=["window_exceeded"])
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("window_exceeded", "model_context_window_exceeded"), ("pause_turn", "pause_turn")],
+)
+async def test_what_ends_early_leaves_usable_text(
+    sim: Simulator, ask: Any, stream: bool, fault: str, reason: str
+) -> None:
+    sim.set(MODEL, faults=[fault])
     message = await ask(stream=stream)
-    assert message.stop_reason == "model_context_window_exceeded"
+    assert message.stop_reason == reason
     assert len(message.content[0].text.split()) == 10
 
 

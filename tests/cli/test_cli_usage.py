@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 from cli_command import FAILSOFT, environment
 
 from failsoft.cli import app
 
+DOCS = Path(__file__).parents[2] / "docs"
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-secret"}
 
 
@@ -79,14 +81,18 @@ def test_a_port_in_use_is_named(command, invoke):
 
 
 def test_every_problem_of_the_settings_has_its_line(invoke, tmp_path):
-    (tmp_path / "failsoft.toml").write_text("[breaker]\nprobes = 0\n[retry]\nspeed = 9\n")
-    ended = invoke("config", "check", **KEY)
+    """The example of docs/configuration.md."""
+    (tmp_path / "failsoft.toml").write_text("[server]\nport = 'http'\n[breaker]\ntrip = 9\n")
+    environ = {"FAILSOFT_DEDLINE": "3", "FAILSOFT_DEADLINE_SECONDS": "abc"}
+    ended = invoke("config", "check", **KEY, **environ)
     assert ended.code == 2
-    lines = ended.err.splitlines()
-    assert [line.split(": ")[:2] for line in lines] == [
-        ["failsoft", "breaker.probes"],
-        ["failsoft", "retry.speed"],
+    assert [line.split(": ")[:2] for line in ended.err.splitlines()] == [
+        ["failsoft", "FAILSOFT_DEDLINE"],
+        ["failsoft", "server.port"],
+        ["failsoft", "breaker.trip"],
+        ["failsoft", "deadline_seconds"],
     ]
+    assert ended.err in (DOCS / "configuration.md").read_text()
 
 
 def test_a_route_that_is_left_with_no_model_is_one_line(invoke, tmp_path):

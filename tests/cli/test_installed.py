@@ -117,18 +117,29 @@ def test_without_extras_it_asks(bare, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "extra"),
+    ("code", "asker", "extra"),
     [
-        ("import failsoft.server", "server"),
-        ("import failsoft.telemetry.metrics", "server"),
-        ("from failsoft.testing import check_fails_soft", "server"),
-        ("import failsoft; failsoft.RuleBook('.')", "rules"),
-        ("import failsoft; failsoft.Failsoft(failsoft.Settings(redis_url='redis://h'))", "redis"),
+        ("import failsoft.server", "failsoft.server", "server"),
+        ("import failsoft.telemetry.metrics", "failsoft.telemetry.metrics", "server"),
+        ("from failsoft.testing import check_fails_soft", "check_fails_soft", "server"),
+        ("f.RuleBook('.')", "RuleBook", "rules"),
+        ("f.Failsoft(f.Settings(rules_dir='.'))", "rules_dir", "rules"),
+        ("f.Failsoft(f.Settings(redis_url='redis://h'))", "redis_url", "redis"),
+        ("f.Failsoft().trace()", "trace", "otel"),
+        ("f.wrap(None)", "wrap", "anthropic"),
+        (
+            "from failsoft.ladder.embedder import WordllamaEmbedder as E; E().load()",
+            "cache.semantic",
+            "cache",
+        ),
     ],
 )
-def test_a_missing_extra_is_one_line(bare, tmp_path, code, extra):
-    _, _, error = said(bare / "python", "-c", code, cwd=tmp_path)
-    assert f"pip install 'failsoft[{extra}]'" in error.splitlines()[-1]
+def test_a_missing_extra_is_one_line_that_names_what_needs_it(bare, tmp_path, code, asker, extra):
+    _, _, error = said(bare / "python", "-c", f"import failsoft as f; {code}", cwd=tmp_path)
+    kind, _, line = error.splitlines()[-1].partition(": ")
+    assert kind == "failsoft.errors.MissingExtraError"
+    assert asker in line.partition(" needs ")[0]
+    assert line.endswith(f"pip install 'failsoft[{extra}]'")
 
 
 def test_a_command_line_that_is_not_installed_is_one_line(bare, tmp_path):

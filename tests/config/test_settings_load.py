@@ -337,6 +337,39 @@ def test_an_unknown_variable_is_a_warning():
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("FAILSOFT_DEDLINE", "FAILSOFT_DEADLINE_SECONDS"),
+        ("FAILSOFT_BREAKR_PROBES", "FAILSOFT_BREAKER_PROBES"),
+        ("FAILSOFT_BREAKER_PROBS", "FAILSOFT_BREAKER_PROBES"),
+        ("FAILSOFT_RETRY_PROBES", "FAILSOFT_BREAKER_PROBES"),
+        ("FAILSOFT_CHIAN", "FAILSOFT_CHAIN"),
+        ("FAILSOFT_REDIS", "FAILSOFT_REDIS_URL"),
+        ("FAILSOFT_BREAKER_TRIP", ""),
+    ],
+)
+def test_the_variable_that_was_meant_is_named_as_the_setting_would_be(variable, meant):
+    hint = f"; did you mean {meant}?" if meant else ""
+    warnings = load_settings(environ={variable: "5"}).warnings
+    assert warnings == (f"{variable}: is not a setting{hint}",)
+
+
+def test_the_section_that_a_setting_is_in_is_no_likeness(toml):
+    toml("[breaker]\ntrip = 3\nprobs = 3\n")
+    assert lines() == [
+        "breaker.trip: is not a setting (failsoft.toml)",
+        "breaker.probs: is not a setting; did you mean breaker.probes? (failsoft.toml)",
+    ]
+
+
+def test_a_warning_stands_with_what_is_wrong():
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={"FAILSOFT_ENV": "prod", "FAILSOFT_QQQ": "1"})
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert error.warnings == ("FAILSOFT_QQQ: is not a setting",)
+
+
 def test_what_is_loaded_shows_no_secret():
     loaded = load_settings(environ={"ANTHROPIC_API_KEY": SECRET, "FAILSOFT_API_KEYS": SECRET})
     assert SECRET not in repr(loaded)

@@ -28,6 +28,7 @@ TROUBLE = {
     "transient": "*=529",
 }
 SERVING = re.compile(r"http://127\.0\.0\.1:\d+")
+DEFAULT = "http://127.0.0.1:8787"
 LIMIT_SECONDS = 60
 
 
@@ -40,8 +41,10 @@ def test_every_page_with_commands_has_its_trouble():
 
 
 @asynccontextmanager
-async def serving(upstream: str, folder: Path, **more: str) -> AsyncIterator[dict[str, str]]:
-    """A service whose log is in ``folder``; the environment of whoever looks after it."""
+async def serving(
+    upstream: str, folder: Path, **more: str
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """The address of a service whose log is in ``folder``, and the environment of its operator."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FAILSOFT_")}
     environ = kept | {"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": "any"} | more
     environ["PATH"] = f"{BIN}:{kept['PATH']}"
@@ -55,7 +58,7 @@ async def serving(upstream: str, folder: Path, **more: str) -> AsyncIterator[dic
         while not (found := SERVING.search(log.read_text())):
             assert service.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
-        yield environ | {"FAILSOFT": found[0]}
+        yield found[0], environ
     finally:
         service.kill()
         await service.wait()
@@ -73,15 +76,14 @@ async def test_a_command_finds_what_it_is_for(page, tmp_path):
     async with (
         asyncio.timeout(LIMIT_SECONDS),
         Simulator(faults=(TROUBLE[page],)) as simulator,
-        serving(simulator.url, tmp_path, **more) as environ,
+        serving(simulator.url, tmp_path, **more) as (url, environ),
         aiohttp.ClientSession() as session,
     ):
-        place = f"{environ['FAILSOFT']}/api/chat"
         headers = {"X-Request-Deadline-Ms": "2000"}
-        async with session.post(place, json={"message": "?"}, headers=headers) as reply:
+        async with session.post(f"{url}/api/chat", json={"message": "?"}, headers=headers) as reply:
             number = reply.headers["x-request-id"]
         for block in (one for one in COMMANDS if name(one) == page):
-            command = block.code.replace("REQUEST_ID", number)
+            command = block.code.replace("REQUEST_ID", number).replace(DEFAULT, url)
             ran = await asyncio.create_subprocess_exec(
                 *("bash", "-euo", "pipefail", "-c", command),
                 cwd=tmp_path,

@@ -106,6 +106,12 @@ async def test_a_context_window_exceeded_keeps_its_usable_text():
     assert len(answer.text.split()) >= 4
 
 
+async def test_a_pause_of_the_model_is_said():
+    answer, requests = await ask("pause_turn;after=5")
+    assert (answer.status, answer.finish, len(requests)) == ("success", "paused", 1)
+    assert len(answer.text.split()) == 5
+
+
 async def test_nobody_listening_at_all_is_a_connection_failure():
     async with Simulator() as sim:
         gone = settings(sim)

@@ -41,14 +41,18 @@ def test_a_whole_answer_says_who_gave_it():
     assert [m["role"] for m in provider.bodies[0]["messages"]] == ["user", "user"]
 
 
-def test_max_tokens_is_an_answer_of_finish_length():
-    provider = Scripted(says("Hel", stop_reason="max_tokens"))
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [("max_tokens", "length"), ("pause_turn", "paused"), ("stop_sequence", "complete")],
+)
+def test_what_ended_the_answer(reason, finish):
+    provider = Scripted(says("Hel", stop_reason=reason))
 
     async def main():
         async with failsoft(provider) as ai:
             return await ai.ask("Hi")
 
-    assert virtually(main()).finish == "length"
+    assert virtually(main()).finish == finish
 
 
 def test_an_overloaded_model_hands_over_to_the_next_at_once():

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from failsoft.errors import SettingError
+from failsoft.errors import MissingExtraError
 from failsoft.ladder.embedder import WordllamaEmbedder
 
 
@@ -48,7 +48,9 @@ def test_a_process_has_the_weights_once():
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordllama", None)
     for use in (WordllamaEmbedder().load, lambda: WordllamaEmbedder().name):
-        with pytest.raises(SettingError, match=r"pip install 'failsoft\[cache\]'"):
+        with pytest.raises(
+            MissingExtraError, match=r"cache\.semantic.* pip install 'failsoft\[cache\]'"
+        ):
             use()
 
 

@@ -90,7 +90,7 @@ def test_the_catalogue_chooses_among_its_files(write):
     loaded = Catalogue.load(write("nl.toml", ""))
     assert loaded.choose("nl-BE, en;q=0.5") == "nl"
     assert loaded.choose("pt", default="nl-BE") == "nl"
-    assert loaded.notice("kept", locale="nl_BE").locale == "nl"
+    assert loaded.notice("saved", locale="nl_BE").locale == "nl"
 
 
 @pytest.mark.parametrize(

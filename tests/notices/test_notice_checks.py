@@ -132,10 +132,10 @@ def test_a_whole_language_is_fit_and_its_extra_keys_and_facts_are_not(write):
     whole = whole.replace(', link = "history"', "")
     whole = re.sub(r'^(\w+ = (?:\{ text = )?"[^"]+)"', r'\1 ok"', whole, flags=re.MULTILINE)
     assert problems_of(write("nl.toml", whole)) == []
-    extra = whole.replace("[notices.kept]", '[notices.kept]\nseverity = "error"\nbody = "x"')
+    extra = whole.replace("[notices.saved]", '[notices.saved]\nseverity = "error"\nbody = "x"')
     assert problems_of(write("nl.toml", extra)) == [
-        ("nl", "kept", "body", "is not a key that is used"),
-        ("nl", "kept", "severity", "is a fact that en.toml states for all"),
+        ("nl", "saved", "body", "is not a key that is used"),
+        ("nl", "saved", "severity", "is a fact that en.toml states for all"),
     ]
 
 

@@ -136,7 +136,7 @@ async def test_what_is_wrong_stands_beside_its_notice(tmp_path):
     _, page = await visit(notices_dir=str(tmp_path))
     told = "title: has a status code: '529'; say it in everyday words"
     assert page.texts.index("Fehler 529") < page.texts.index(told)
-    assert page.texts.index(told) < page.texts.index("kept", page.texts.index(told))
+    assert page.texts.index(told) < page.texts.index("duplicate_joined", page.texts.index(told))
     assert "actions.help.text: has jargon: 'Server'; say it in everyday words" in page.texts
     assert " 2 wrong" in page.texts
     assert len(page.of("ul", **{"class": "wrong"})) == 2

@@ -354,7 +354,10 @@ async def test_only_models_of_the_chain_can_be_set(model):
 )
 async def test_only_some_faults_can_be_set(body):
     async with demo() as (app, _):
-        assert (await put(app, "claude-opus-5-5", body)).status == 422
+        reply = await put(app, "claude-opus-5-5", body)
+        assert reply.status == 422
+        (problem,) = reply.json["errors"]
+        assert problem["field"] == "faults" or '{"faults": ["529@0.2"]}' in problem["problem"]
         assert (await get(app, "/playground/simulator")).json["models"] == {}
 
 

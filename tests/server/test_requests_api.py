@@ -282,6 +282,9 @@ async def test_the_status_of_a_request_on_its_way():
             await asyncio.sleep(0.02)
     assert (state["status"], state["text"], state["attempt"]) == ("running", "So far", 1)
     assert "result" not in state
+    notice = state["notice"]
+    assert "already being answered" in notice["body"]
+    assert (notice["primary_action_type"], notice["reference"]) == ("wait", request_id)
     gate.open.set()
     await whole
     state = await status(app, request_id)

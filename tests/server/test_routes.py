@@ -99,7 +99,9 @@ async def test_health_tells_from_traffic_and_calls_nobody():
     assert set(after.json) == set(HealthBody.__annotations__) - {"simulated"}
     assert (after.status, after.json["status"]) == (200, "down")
     assert after.json["circuit_breaker"]["state"] == "open"
-    assert after.json["errors"]["transient"]["count"] == 1
+    errors = after.json["errors"]["transient"]
+    assert errors["count"] == 1
+    assert re.fullmatch(r"\d{4}(-\d\d){2}T\d\d(:\d\d){2}\.\d{3}\+00:00", errors["last_at"])
     assert len(provider.calls) == 1
     failed = await ask(app)
     assert failed.json["circuit_state"] == "open"

@@ -57,4 +57,4 @@ def test_without_the_extra_the_error_names_it():
     ended = subprocess.run(  # noqa: S603 - this Python
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert "redis_url: needs the extra `redis`" in ended.stderr
+    assert "redis_url needs redis, which is not installed" in ended.stderr

@@ -82,7 +82,7 @@ def test_the_message_says_what_where_and_what_to_do(messages, clock):
     ]
     assert said["severity"] == "page"
     assert said["subject"] == "chat"
-    assert said["began_at"] == "2027-01-15T08:00:00+00:00"
+    assert said["began_at"] == "2027-01-15T08:00:00.000+00:00"
     clock.now = 300
     (over,) = messages.about([])
     assert over["text"].startswith(":white_check_mark: Over: FailsoftCircuitOpen (chat)")

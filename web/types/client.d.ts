@@ -42,7 +42,7 @@ export type DoneEvent = {
     type: "done";
     level: "full" | "cached" | "rule" | "minimal";
     tokens?: number;
-    finish?: "complete" | "length";
+    finish?: "complete" | "length" | "paused";
     usage?: Record<string, number>;
     notice?: Notice;
     suggested_actions?: string[];

@@ -86,7 +86,7 @@ def check_rules(
     config: ConfigFile = None,
 ) -> int:
     """Say which rules cannot be used, and which are worth a look."""
-    with extra("rules"):
+    with extra("rules", "rules check"):
         from failsoft.ladder.rules.files import check  # noqa: PLC0415 - an extra
     place = folder or _configured(config)
     try:

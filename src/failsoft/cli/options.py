@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from failsoft.cli.terminal import tell
-from failsoft.config.loading import Loaded, load_settings
+from failsoft.config.loading import ConfigurationError, Loaded, load_settings
 from failsoft.config.settings import Settings
 from failsoft.storage.sqlite import folder_problem
 
@@ -28,9 +28,12 @@ def load(config: Path | None, **arguments: Any) -> Loaded:
     Raises :class:`~failsoft.errors.SettingError`. An argument that is ``None`` was not given.
     """
     overrides = {name.replace("__", "."): value for name, value in arguments.items()}
-    loaded = load_settings(config, overrides=overrides)
-    for warning in loaded.warnings:
-        tell(warning)
+    try:
+        loaded = load_settings(config, overrides=overrides)
+    except ConfigurationError as error:
+        tell("\n".join(error.warnings))
+        raise
+    tell("\n".join(loaded.warnings))
     return loaded
 
 

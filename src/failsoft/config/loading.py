@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
 
-__all__ = ["ConfigurationError", "Gathered", "Loaded", "did_you_mean", "load_settings"]
+__all__ = ["ConfigurationError", "Gathered", "Loaded", "load_settings"]
 
 
 @dataclass
@@ -98,12 +98,6 @@ class Gathered:
             self.wrong(lower.name, problem, ", ".join(set_in))
 
 
-def did_you_mean(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Give the end of a sentence that names the closest option, if its likeness is enough."""
-    close = difflib.get_close_matches(word, list(options), n=1, cutoff=cutoff)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _is_section(place: Place) -> bool:
     match place:
         case (section,):
@@ -117,14 +111,35 @@ def _is_section(place: Place) -> bool:
 def _unknown(place: Place) -> str:
     if _is_section(place):
         return f"is a section: write [{full_name(place)}] and its settings below it"
+    meant = _alike(place, (*_settings_like(place), *((name,) for name in (*SECTIONS, *NAMED))))
+    return f"is not a setting{f'; did you mean {full_name(meant)}?' if meant else ''}"
+
+
+def _unknown_variable(variable: str) -> str:
+    name = variable.removeprefix("FAILSOFT_").lower()
+    section, _, rest = name.partition("_")
+    place = (section, rest) if section in SECTIONS and rest else (name,)
+    meant = lookup(_alike(place, _settings_like(place)) or ())
+    return f"is not a setting{f'; did you mean {meant.variable}?' if meant else ''}"
+
+
+def _settings_like(place: Place) -> tuple[Place, ...]:
     if place[0] in NAMED:
         own = fields(NAMED[place[0]].kind)
-        options = [full_name((*place[:2], one.name)) for one in own]
-    else:
-        options = [known.name for known in known_settings()] + [*SECTIONS, *NAMED]
-    misplaced = [name for name in options if name.rpartition(".")[2] == place[-1]]
-    cutoff = 0.0 if misplaced else 0.6
-    return f"is not a setting{did_you_mean(full_name(place), misplaced or options, cutoff=cutoff)}"
+        return tuple((*place[:2], one.name) for one in own)
+    return tuple(known.place for known in known_settings())
+
+
+def _alike(place: Place, options: tuple[Place, ...]) -> Place | None:
+    """The option that was meant: one of this name elsewhere, or one that is spelt much alike."""
+    names = {full_name(one): one for one in options if one[-1] == place[-1]}
+    word, cutoff = full_name(place), 0.0 if names else 0.6
+    if not names and len(place) > 1:  # without their section, in which they are all alike
+        names = {one[-1]: one for one in options if one[:-1] == place[:-1]}
+        word = place[-1] if names else word
+    names = names or {full_name(one): one for one in options}
+    close = difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
+    return names[close[0]] if close else None
 
 
 FILE = "failsoft.toml"
@@ -148,12 +163,16 @@ class Loaded:
 
 
 class ConfigurationError(SettingError):
-    """All that is wrong with the settings: ``problems``, and as text one line each."""
+    """All that is wrong with the settings: ``problems``, and as text one line each.
 
-    def __init__(self, *problems: SettingError) -> None:
+    ``warnings`` are what deserves a look besides.
+    """
+
+    def __init__(self, *problems: SettingError, warnings: tuple[str, ...] = ()) -> None:
         super().__init__(problems[0].setting, problems[0].problem)
         self.args = problems
         self.problems = problems
+        self.warnings = warnings
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
@@ -183,7 +202,7 @@ def load_settings(
     _check_providers(gathered, providers)
     gathered.check_together()
     if gathered.problems:
-        raise ConfigurationError(*gathered.problems)
+        raise ConfigurationError(*gathered.problems, warnings=tuple(gathered.warnings))
     origins = {known.name: "default" for known in names.known_settings()}
     origins |= {names.full_name(place): origin for place, origin in gathered.origins.items()}
     return Loaded(settings=gathered.settings(), origins=origins, warnings=tuple(gathered.warnings))
@@ -243,12 +262,12 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
         if variable in ours:
             _put_variable(ours[variable], environ[variable].strip(), gathered)
         elif variable.startswith("FAILSOFT_") and variable != CONFIG:
-            hint = did_you_mean(variable, ours, cutoff=0.78)  # the prefix alone is a likeness
-            gathered.warnings.append(f"{_printable(variable)}: is not a setting{hint}")
+            gathered.warnings.append(f"{_printable(variable)}: {_unknown_variable(variable)}")
         elif variable.startswith("ANTHROPIC") and variable not in SDK_VARIABLES:
             # The SDKs and other programs have more of these: only a likeness is a mistake.
-            hint = did_you_mean(variable, SDK_VARIABLES, cutoff=0.9)
-            gathered.warnings.extend([f"{_printable(variable)}: is not read{hint}"] * bool(hint))
+            for meant in difflib.get_close_matches(variable, SDK_VARIABLES, n=1, cutoff=0.9):
+                problem = f"is not read; did you mean {meant}?"
+                gathered.warnings.append(f"{_printable(variable)}: {problem}")
 
 
 def _put_variable(known: names.Known, text: str, gathered: Gathered) -> None:

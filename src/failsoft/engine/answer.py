@@ -44,11 +44,12 @@ class Answer(NamedTuple):
 
     ``status`` is ``success`` (levels full, cached, rule) or ``error`` (minimal: the ``notice``
     speaks). ``text`` is what a model said, also where it was cut short (``finish`` is then
-    ``interrupted``). ``message`` is the provider's own message as a dict, ``None`` where there is
-    none. ``position`` counts from 0 along the chain. ``retry_in_seconds`` is the true wait where it
-    is known, in an error the notice's countdown; ``retry_after`` what is said to a program, also
-    where a person has nothing to wait for. ``left_out`` are targets that could not take the
-    request. ``circuit_state`` is that of the request's route.
+    ``interrupted``). It is ``length`` where ``max_tokens`` ended it, and ``paused`` where the model
+    wants the conversation sent again to go on. ``message`` is the provider's own message as a dict,
+    ``None`` where there is none. ``position`` counts from 0 along the chain. ``retry_in_seconds``
+    is the true wait where it is known, in an error the notice's countdown; ``retry_after`` what is
+    said to a program, also where a person has nothing to wait for. ``left_out`` are targets that
+    could not take the request. ``circuit_state`` is that of the request's route.
 
     ``wasted_tokens`` are those of attempts whose answers were not used, as far as the provider
     told: an attempt turned away before it began (a 529) tells none and costs nothing, one cut short
@@ -65,7 +66,7 @@ class Answer(NamedTuple):
     request_id: str
     notice: Notice | None = None
     message: dict[str, Any] | None = None
-    finish: Literal["complete", "length", "interrupted"] | None = None
+    finish: Literal["complete", "length", "paused", "interrupted"] | None = None
     model: str | None = None
     target: str | None = None
     position: int | None = None

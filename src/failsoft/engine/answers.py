@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from failsoft.attempt import Attempt
 from failsoft.classify import verdict_for
@@ -97,7 +97,7 @@ def build_answer(
     request_id: str,
     *,
     text: str = "",
-    finish: Literal["complete", "length", "interrupted"] | None = None,
+    finish: Literal["complete", "length", "paused", "interrupted"] | None = None,
     speech: Speech = _SILENT,
     failed_as: ErrorCategory | None = None,
     served: Served | None = None,
@@ -137,13 +137,18 @@ def build_answer(
     )
 
 
+_FINISHES: Final[Mapping[Any, Literal["length", "paused"]]] = {
+    "max_tokens": "length",
+    "pause_turn": "paused",
+}
+
+
 def _full(turn: Turn) -> Answer:
     message = turn.message
-    length = message.get("stop_reason") == "max_tokens"
     return build_answer(
         turn.request.id,
         text=_text(message),
-        finish="length" if length else "complete",
+        finish=_FINISHES.get(message.get("stop_reason"), "complete"),
         message=message,
         ledger=_ledger_of(turn),
         circuit_state=turn.core.circuit_state(turn.request.route),

@@ -166,7 +166,7 @@ class Failsoft:
     def trace(self, traces: Traces | None = None) -> None:
         """Make OpenTelemetry spans of every request from now on, and tell the provider of them.
 
-        Raises :class:`~failsoft.errors.SettingError` without the extra ``otel``.
+        Raises :class:`~failsoft.errors.MissingExtraError` without the extra ``otel``.
         """
         from failsoft.telemetry.traces import Traces  # noqa: PLC0415 - an extra
 

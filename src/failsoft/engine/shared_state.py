@@ -31,7 +31,8 @@ class Shared:
 
     Safe under threads, several event loops, and after a fork: a child begins anew. ``on_status``
     is called in the thread when the store goes or comes. Raises
-    :class:`~failsoft.errors.SettingError` where the address is wrong or the extra is missing.
+    :class:`~failsoft.errors.SettingError` where the address is wrong, and
+    :class:`~failsoft.errors.MissingExtraError` where the extra is missing.
     """
 
     def __init__(

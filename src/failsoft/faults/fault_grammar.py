@@ -182,6 +182,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         doc="waits before the first content and between events; the faults after it still count",
         options={"first_content_ms": _NO_LATENCY, "between_events_ms": _NO_LATENCY},
     ),
+    "pause_turn": Kind(doc="200 with `stop_reason: pause_turn`", options={"after": 10}),
     "ping_only": Kind(
         doc="a stream of pings without content; silence for a plain request",
         options={"every_ms": 1000.0},

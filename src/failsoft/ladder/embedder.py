@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from failsoft.errors import SettingError
+from failsoft.errors import extra
 from failsoft.forks import in_every_child
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class WordllamaEmbedder:
 
     @property
     def name(self) -> str:
-        """Package, its version and the dimensions. Raises SettingError without the extra."""
+        """Package, its version and the dimensions. Raises MissingExtraError without the extra."""
         if self._name is None:
             _wordllama.package()
             self._name = f"wordllama {version('wordllama')} {self.dimensions}"
         return self._name
 
     def load(self) -> None:
-        """Read the weights, once: 0.5 s. Raises SettingError without the extra."""
+        """Read the weights, once: 0.5 s. Raises MissingExtraError without the extra."""
         self._model = _wordllama.model()
 
     def embed(self, text: str) -> NDArray[np.float32]:
@@ -93,12 +93,12 @@ class _Wordllama:
         self._lock = Lock()
 
     def package(self) -> Any:
-        """The package. Raises SettingError where it is not installed."""
+        """The package. Raises MissingExtraError where it is not installed."""
         with self._lock:
             return self._imported()
 
     def model(self) -> Any:
-        """Its model, loaded. Raises SettingError where it is not installed."""
+        """Its model, loaded. Raises MissingExtraError where it is not installed."""
         with self._lock:
             package = self._imported()
             if self._model is None:
@@ -110,13 +110,8 @@ class _Wordllama:
 
     @staticmethod
     def _imported() -> Any:
-        try:
-            with _logging_left_alone():
-                import wordllama  # noqa: PLC0415 - an extra, and slow
-        except ImportError as error:
-            raise SettingError(
-                "cache", "finding like questions needs wordllama: pip install 'failsoft[cache]'"
-            ) from error
+        with extra("cache", "finding like questions (cache.semantic)"), _logging_left_alone():
+            import wordllama  # noqa: PLC0415 - an extra, and slow
         return wordllama
 
 

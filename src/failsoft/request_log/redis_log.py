@@ -53,7 +53,8 @@ class RedisLog:
     It lasts as long as that Redis keeps it: what a server that keeps nothing on disk has lost is as
     if it had never been asked. ``store_text=False`` keeps no frames, and no body but what was told
     in place of an answer. Without a ``clock`` all times are those of Redis. Raises
-    :class:`~failsoft.errors.SettingError` without the extra, and where ``url`` is none.
+    :class:`~failsoft.errors.MissingExtraError` without the extra, and
+    :class:`~failsoft.errors.SettingError` where ``url`` is none.
     """
 
     def __init__(

@@ -94,7 +94,8 @@ def _check_type(request: Request) -> None:
     if kind is None and "origin" not in request.headers:
         return
     if kind is None or not _JSON.fullmatch(kind.strip()):
-        raise Problem.of_field(415, "Content-Type", "must be application/json")
+        what = "must be application/json; with curl: -H 'content-type: application/json'"
+        raise Problem.of_field(415, "Content-Type", what)
 
 
 def _check_encoding(request: Request) -> None:

@@ -31,7 +31,15 @@ from failsoft.engine.answer import (
 from failsoft.notices.notice import Notice
 from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
 
-__all__ = ["AnswerResponse", "JsonResponse", "Render", "json_bytes", "retry_after", "status_of"]
+__all__ = [
+    "AnswerResponse",
+    "JsonResponse",
+    "Render",
+    "json_bytes",
+    "notice_body",
+    "retry_after",
+    "status_of",
+]
 
 
 # Made once: json.dumps would make one for every event of every stream.
@@ -141,7 +149,7 @@ class Render:
                 return {
                     "type": "status",
                     "phase": phase,
-                    "notice": _notice_body(notice),
+                    "notice": notice_body(notice),
                     "retry_in_seconds": _whole(seconds),
                 }
 
@@ -190,7 +198,7 @@ class Render:
             if self._show_model and answer.model is not None:
                 found["model"] = answer.model
             if answer.notice is not None:
-                found["notice"] = _notice_body(answer.notice)
+                found["notice"] = notice_body(answer.notice)
             if answer.cache_age_seconds is not None:
                 found["cache"] = {"age_seconds": _whole(answer.cache_age_seconds)}
         wait = _whole(answer.retry_in_seconds)
@@ -202,7 +210,7 @@ class Render:
         return found
 
 
-def _notice_body(notice: Notice) -> NoticeBody:
+def notice_body(notice: Notice) -> NoticeBody:
     """The fields of a notice."""
     return cast("NoticeBody", {name: getattr(notice, name) for name in _NOTICE_FIELDS})
 
@@ -210,7 +218,7 @@ def _notice_body(notice: Notice) -> NoticeBody:
 def _notice(answer: Answer) -> NoticeBody:
     if answer.notice is None:
         raise RuntimeError("a failed answer has a notice")
-    return _notice_body(answer.notice)
+    return notice_body(answer.notice)
 
 
 def _whole(seconds: float | None) -> int | None:

@@ -94,6 +94,7 @@ class LogReader:
         if events.record.run != self._record.run and not events.data:
             # It was asked for again meanwhile: go on with the run that replaces this one.
             self._record = events.record
+            self._given.clear()
             events = await self._log.events(self._record.id, self._record.run, self._after)
         return events
 

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Awaitable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from failsoft.engine.client import Failsoft
 from failsoft.request_log.contract import LogDownError, Record, RecordExpiredError, RequestState
 from failsoft.server.auth import Caller, caller_of
 from failsoft.server.problem import Problem
-from failsoft.server.render import JsonResponse, Render
+from failsoft.server.render import JsonResponse, Render, notice_body
 from failsoft.server.replies import Replies, cut_off
 from failsoft.server.run import Run
 from failsoft.server.runs import Desk
@@ -25,6 +24,7 @@ from failsoft.server.schema import RequestBody
 from failsoft.server.service import Service
 from failsoft.server.sse import Shown, shown_in
 from failsoft.server.validation import last_event_id
+from failsoft.telemetry.publisher import rfc3339
 
 __all__ = ["Requests", "request_body"]
 
@@ -36,15 +36,15 @@ def request_body(
     body: dict[str, Any] = {
         "request_id": record.id,
         "status": record.state,
-        "created_at": _moment(record.created_at),
-        "updated_at": _moment(record.updated_at),
+        "created_at": rfc3339(record.created_at),
+        "updated_at": rfc3339(record.updated_at),
         "stream": record.stream,
         "last_event_id": record.last_id,
         "text": shown.text,
         "actions": [],
     }
     if not record.state.ended:
-        body |= _under_way(record, shown, now)
+        body |= _under_way(record, shown, ai, now)
     elif record.state is RequestState.DONE:
         body |= _done(record)
     else:
@@ -52,11 +52,14 @@ def request_body(
     return cast("RequestBody", body)
 
 
-def _under_way(record: Record, shown: Shown, now: float) -> dict[str, Any]:
+def _under_way(record: Record, shown: Shown, ai: Failsoft, now: float) -> dict[str, Any]:
     body: dict[str, Any] = {"attempt": record.attempt}
     if record.retry_at is not None and record.retry_at > now:
         body["retry_in_seconds"] = math.ceil(record.retry_at - now)
-    if shown.status is not None:
+    if shown.status is None:
+        words = ai.notices.notice("duplicate_joined", reference=record.id, locale=record.locale)
+        body["notice"] = notice_body(words)
+    else:
         body["notice"] = shown.status["notice"]
     return body
 
@@ -81,10 +84,6 @@ def _failed(record: Record, shown: Shown, ai: Failsoft, render: Render) -> dict[
     if "retry_in_seconds" in result:
         body["retry_in_seconds"] = result["retry_in_seconds"]
     return body
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class Requests:

@@ -12,6 +12,7 @@ __all__ = [
     "AnswerBody",
     "CacheBody",
     "CircuitBody",
+    "ErrorsBody",
     "FailureBody",
     "FieldProblem",
     "HealthBody",
@@ -127,6 +128,13 @@ class RequestBody(TypedDict):
     result: NotRequired[AnswerBody]
 
 
+class ErrorsBody(TypedDict):
+    """Failed attempts of one category, and when the last of them failed (RFC 3339)."""
+
+    count: int
+    last_at: str
+
+
 class HealthBody(TypedDict):
     """The state of the service, from real traffic."""
 
@@ -136,7 +144,7 @@ class HealthBody(TypedDict):
     routes: list[RouteBody]
     targets: list[dict[str, Any]]
     stores: list[dict[str, Any]]
-    errors: dict[str, dict[str, float]]
+    errors: dict[str, ErrorsBody]
     rates: dict[str, float]
     service: str
     version: str

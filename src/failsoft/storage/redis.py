@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from failsoft.errors import SettingError
+from failsoft.errors import SettingError, extra
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,16 +27,14 @@ def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis
 
     Nothing is tried twice: whoever asks knows better whether that can be done. ``timeout`` is in
     seconds, ``None`` where whoever asks keeps the time, or listens. Raises
-    :class:`~failsoft.errors.SettingError` without the extra, and where the address is none.
+    :class:`~failsoft.errors.MissingExtraError` without the extra, and
+    :class:`~failsoft.errors.SettingError` where the address is none.
     """
-    try:
+    with extra("redis", "redis_url"):
         from redis.asyncio import Redis  # noqa: PLC0415 - an extra
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.maint_notifications import MaintNotificationsConfig  # noqa: PLC0415
-    except ImportError:
-        problem = "needs the extra `redis`: pip install 'failsoft[redis]'"
-        raise SettingError("redis_url", problem) from None
     try:
         client = Redis.from_url(
             url,

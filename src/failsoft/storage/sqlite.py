@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from failsoft.storage.outages import OutageError
@@ -77,13 +78,15 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def folder_problem(folder: Path) -> str:
-    """Why no file can be made in ``folder``; empty where one can. Makes nothing itself."""
+    """Why no file can be made in ``folder``; empty where one can. Leaves nothing there."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         return f"{there} is no folder: name another, or move it away"
-    if not os.access(there, os.W_OK | os.X_OK):
+    try:
+        with TemporaryFile(dir=there):  # permissions alone do not show a file system's refusal
+            return ""
+    except OSError:
         return f"{there} cannot be written to by this user: name another, or allow it"
-    return ""
 
 
 def _make(path: Path) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -36,6 +35,7 @@ from failsoft.telemetry.alert_rules import (
 )
 from failsoft.telemetry.events import AttemptFinished, Event, RequestFinished
 from failsoft.telemetry.labels import State
+from failsoft.telemetry.publisher import rfc3339
 
 __all__ = ["Evaluator", "Firing", "Messages", "Webhook", "counted", "payload"]
 
@@ -269,7 +269,7 @@ def payload(
         "severity": alert.severity,
         "subject": firing.subject,
         "value": firing.value,
-        "began_at": datetime.fromtimestamp(began_at, UTC).isoformat(timespec="seconds"),
+        "began_at": rfc3339(began_at),
         "summary": alert.summary,
         "description": alert.description,
         "runbook": f"docs/runbooks/{alert.page}.md",

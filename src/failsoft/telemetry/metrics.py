@@ -26,7 +26,7 @@ from failsoft.telemetry.events import (
 )
 from failsoft.telemetry.labels import Labels, State
 
-with extra("server"):
+with extra("server", "failsoft.telemetry.metrics"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
     from prometheus_client.metrics_core import Metric as Family
     from prometheus_client.multiprocess import MultiProcessCollector

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from failsoft.policy.window import Window
 from failsoft.telemetry.events import Event
 
-__all__ = ["Publisher", "Tally"]
+__all__ = ["Publisher", "Tally", "rfc3339"]
 
 
 class Publisher:
@@ -34,6 +35,11 @@ class Publisher:
                 logging.getLogger("failsoft").exception(
                     "a subscriber failed on %s", type(event).__name__
                 )
+
+
+def rfc3339(at: float) -> str:
+    """Write a moment (seconds since the epoch) as replies and messages do."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 _RATES_SECONDS = 300.0
@@ -79,9 +85,9 @@ class Tally:
         self._misconfigured.clear()
 
     def errors(self) -> Mapping[str, Any]:
-        """Failed attempts by category: how many, and when last (seconds since the epoch)."""
+        """Failed attempts by category: how many, and when last (RFC 3339)."""
         return {
-            name: {"count": count, "last_at": at}
+            name: {"count": count, "last_at": rfc3339(at)}
             for name, (count, at) in sorted(self._errors.items())
         }
 

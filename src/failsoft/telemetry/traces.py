@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from failsoft.errors import SettingError
+from failsoft.errors import extra
 from failsoft.telemetry.events import (
     AttemptFinished,
     AttemptStarted,
@@ -27,13 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Traces"]
 
-try:
+with extra("otel", "Failsoft.trace"):
     from opentelemetry import propagate, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
-except ImportError as missing:
-    raise SettingError(
-        "traces", "spans need opentelemetry: pip install 'failsoft[otel]'"
-    ) from missing
 
 
 _GIGA = 1_000_000_000

@@ -26,7 +26,7 @@ from failsoft.testing.ask import Ask, AskFunction, asked
 from failsoft.testing.cases import Seen
 from failsoft.testing.simulator import RunningSimulator
 
-with extra("server"):
+with extra("server", "check_fails_soft"):
     import uvicorn
 
 __all__ = ["SHORT_LIMITS", "SHORT_TIMERS", "Trial", "heard", "makes", "served"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from failsoft.config.loading import load_settings
 from failsoft.config.settings import Settings, checked_settings
 from failsoft.engine.client import Failsoft
-from failsoft.errors import FailsoftError, SettingError
+from failsoft.errors import FailsoftError, SettingError, extra
 from failsoft.providers.protocol import Exchange, ProviderCall
 from failsoft.telemetry.events import Event
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["wrap"]
 
 Client = TypeVar("Client", bound="Anthropic | AsyncAnthropic")
-
-_INSTALL = "pip install 'failsoft[anthropic]'"
 
 
 def wrap(
@@ -77,14 +75,13 @@ class _TheClient:
 
 
 def _check(client: object) -> None:
-    try:
+    with extra("anthropic", "wrap"):
         import anthropic  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise FailsoftError(f"wrap needs Anthropic's SDK: {_INSTALL}") from error
+
     if not hasattr(anthropic, "Middleware"):
         raise FailsoftError(
             f"wrap needs an SDK with middleware, and anthropic {anthropic.__version__} has none: "
-            f"{_INSTALL} brings one"
+            "pip install 'failsoft[anthropic]' brings one"
         )
     if not isinstance(client, anthropic.Anthropic | anthropic.AsyncAnthropic):
         problem = f"must be an Anthropic or an AsyncAnthropic; it is {type(client).__name__}"

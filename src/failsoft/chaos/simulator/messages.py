@@ -127,6 +127,10 @@ async def _refusal(stage: Stage, fault: Fault) -> web.StreamResponse:
     )
 
 
+async def _pause(stage: Stage, fault: Fault) -> web.StreamResponse:
+    return await stage.play(stage.answer.stopped("pause_turn", after=fault.after or 0))
+
+
 async def _window(stage: Stage, fault: Fault) -> web.StreamResponse:
     reason = "model_context_window_exceeded"
     return await stage.play(stage.answer.stopped(reason, after=fault.after or 0))
@@ -141,6 +145,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "eof": _eof,
     "error_event": _error_event,
     "hang": _hang,
+    "pause_turn": _pause,
     "ping_only": _ping_only,
     "refusal": _refusal,
     "reset": _reset,

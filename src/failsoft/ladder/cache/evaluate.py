@@ -141,7 +141,7 @@ class Trial:
 
 
 def judge(pairs: Iterable[Pair], embedder: Embedder) -> list[Judged]:
-    """Measure every pair. Raises SettingError where the embedder's package is missing."""
+    """Measure every pair. Raises MissingExtraError where the embedder's package is missing."""
     return [
         Judged(
             pair,

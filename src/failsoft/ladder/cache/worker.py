@@ -126,7 +126,7 @@ _PATIENCE_SECONDS = 2.0
 
 
 def wordllama() -> Embedder:
-    """The embedder of the extra ``cache``, loaded. Raises SettingError without the extra."""
+    """The embedder of the extra ``cache``, loaded. Raises MissingExtraError without the extra."""
     embedder = WordllamaEmbedder()
     embedder.load()
     return embedder

@@ -44,7 +44,7 @@ class Inflection:
 
 
 def _snowball(name: str) -> Callable[[str], str]:
-    with extra("cache"):
+    with extra("cache", "finding like questions (cache.semantic)"):
         import snowballstemmer  # noqa: PLC0415 - a fifth of a second that not everybody needs
 
     stemmer = snowballstemmer.stemmer(name)

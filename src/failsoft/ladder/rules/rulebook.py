@@ -75,7 +75,7 @@ class RuleBook:
         report: Callable[[Problem], None] = _log,
     ) -> None:
         self._path = Path(folder)
-        with extra("rules"):
+        with extra("rules", "a folder of rules (rules_dir or RuleBook)"):
             from failsoft.ladder.rules.files import RuleFolder  # noqa: PLC0415 - an extra
         self._folder = RuleFolder(self._path)
         self._vocabulary = Vocabulary()

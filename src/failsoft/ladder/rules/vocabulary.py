@@ -120,7 +120,7 @@ class Vocabulary:
 def _make_stemmer(language: str) -> Callable[[str], str]:
     if language not in _STEMMERS:
         return str
-    with extra("rules"):
+    with extra("rules", "a folder of rules (rules_dir or RuleBook)"):
         import snowballstemmer  # noqa: PLC0415 - a fifth of a second, for those who have rules
 
     stem: Callable[[str], str] = snowballstemmer.stemmer(_STEMMERS[language]).stemWord

@@ -129,7 +129,7 @@ async def _texts(url: str, model: str, message: str) -> AsyncIterator[str]:
 def _message(body: Any) -> str:
     message = body.get("message") if isinstance(body, dict) else None
     if not isinstance(message, str) or not message.strip() or set(body) != {"message"}:
-        raise Problem.of_field(422, "body", 'must be {"message": "…"} and nothing else')
+        raise Problem.of_field(422, "body", 'must be like {"message": "Hello"}, with nothing else')
     if len(message) > _MOST_CHARS:
         raise Problem.of_field(422, "message", f"may have at most {_MOST_CHARS} characters")
     return message

@@ -137,7 +137,9 @@ class Controls:
 def _checked(body: Any) -> list[str]:
     faults = body.get("faults") if isinstance(body, dict) else None
     if not isinstance(faults, list) or set(body) != {"faults"}:
-        raise Problem.of_field(422, "body", 'must be {"faults": [...]} and nothing else')
+        raise Problem.of_field(
+            422, "body", 'must be like {"faults": ["529@0.2"]}, with nothing else'
+        )
     if len(faults) > _MOST_FAULTS:
         raise Problem.of_field(422, "faults", f"may be at most {_MOST_FAULTS}")
     return [_fault(fault) for fault in faults]

@@ -56,6 +56,6 @@ class Others:
 def _many(body: Any) -> int:
     many = body.get("count") if isinstance(body, dict) and set(body) == {"count"} else None
     if not isinstance(many, int) or isinstance(many, bool) or not 1 <= many <= MOST_OTHERS:
-        problem = f'must be {{"count": …}}, a whole number from 1 to {MOST_OTHERS}'
+        problem = f'must be like {{"count": 20}}, a whole number from 1 to {MOST_OTHERS}'
         raise Problem.of_field(422, "body", problem)
     return many
