@@ -1,5 +1,5 @@
 # `make run` and `make test` are all that a newcomer needs. Each target sets up what it needs.
-.PHONY: run run-cluster test check clients explore attacks lint types pins bench drill docs clean
+.PHONY: run run-cluster test check house clients explore attacks lint types pins bench drill docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 # Before a commit, in less than a minute: style, types, and the tests of the core rooms.
 check: $(VENV)/.dev
 	@sh scripts/check.sh core
+
+# The measures of the house, each with its bar; fails while one is missed.
+house: $(VENV)/.dev
+	@$(BIN)/python scripts/house.py
 
 # Tests with foreign packages that pin against each other, each in an environment of its own in
 # .peers/ (600 MB, two minutes the first time), frameworks and tracers over a wrapped client in

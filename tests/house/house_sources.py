@@ -2,22 +2,10 @@
 
 import ast
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src"
+from scripts.house import ROOT, modules, tree
 
-
-@cache
-def modules() -> dict[str, Path]:
-    """Every module of the package by its dotted name."""
-    return {_dotted(path): path for path in sorted(SOURCE.rglob("*.py"))}
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+__all__ = ["ROOT", "imports", "modules", "tree"]
 
 
 def imports(name: str) -> set[str]:
@@ -39,8 +27,3 @@ def _imported(node: ast.AST) -> Iterator[str]:
         case _:
             for inner in ast.iter_child_nodes(node):
                 yield from _imported(inner)
-
-
-def _dotted(path: Path) -> str:
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from house_sources import ROOT, modules, tree
+from scripts import house
 
-LONGEST_MODULE = 500
 LONGEST_FUNCTION = 40
 SHAPELESS = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
@@ -80,8 +80,8 @@ def test_pins_name_no_address_to_fetch_from(path):
 
 
 def test_modules_are_short():
-    sizes = {shown(path): len(path.read_text().splitlines()) for path in modules().values()}
-    assert {name: size for name, size in sizes.items() if size > LONGEST_MODULE} == {}
+    sizes = house.module_lines()
+    assert {name: size for name, size in sizes.items() if size > house.LONGEST_MODULE} == {}
 
 
 def test_functions_are_short():
@@ -122,3 +122,20 @@ def has_all(module: ast.Module) -> bool:
 
 def test_modules_are_named_for_what_they_are():
     assert [name for name in modules() if SHAPELESS & set(name.split("."))] == []
+
+
+LOWER = "this many are allowed in scripts/house.py; where there are fewer, lower it"
+
+
+def test_no_more_file_names_are_shared():
+    assert len(shared := house.shared_stems()) == house.SHARED_STEMS_ALLOWED, (LOWER, shared)
+
+
+def test_no_more_public_class_names_are_shared():
+    assert len(shared := house.shared_classes()) == house.SHARED_CLASSES_ALLOWED, (LOWER, shared)
+
+
+@pytest.mark.parametrize("word", house.STYLE_WORDS)
+def test_no_more_words_that_the_style_sheet_bans(word):
+    places = house.style_words()[word]
+    assert len(places) == house.STYLE_WORDS_ALLOWED[word], (LOWER, places)
