@@ -12,8 +12,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.budget import RetryBudget
-from failsoft.policy.plan import Plan
+from failsoft.policy.plan import Plan, RetryBudget
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,

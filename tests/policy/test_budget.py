@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.budget import RetryBudget
+from failsoft.policy.plan import RetryBudget
 
 NOW = 1000.0
 

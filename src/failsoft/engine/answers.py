@@ -12,7 +12,7 @@ from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.engine.answer import Answer, DegradationLevel
 from failsoft.engine.report import waste_of
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Turn
 from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, AIUnavailable
 from failsoft.ladder.ladder import Served
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions

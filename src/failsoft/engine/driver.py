@@ -16,11 +16,9 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
 from failsoft.classify.wire_errors import EmptyAnswer
 from failsoft.engine import report
-from failsoft.engine.deadline import running_loop
-from failsoft.engine.request import Request, fit
+from failsoft.engine.deadline import LoopAlarms, Watchdog
+from failsoft.engine.request import Request, Turn, fit
 from failsoft.engine.runtime import Core
-from failsoft.engine.timers import LoopAlarms, Watchdog
-from failsoft.engine.turn import Turn
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
@@ -96,7 +94,7 @@ class LiveAttempt:
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target, limits = self.call.target, self.call.limits
-        provider = self._request.provider or self._core.provider(target.provider)
+        provider = self._request.provider or self._core.providers[target.provider]
         call = ProviderCall(
             target,
             self._body,
@@ -200,9 +198,8 @@ class Driver:
         self._reader = turn.reader
         self._caller = request.caller(answered)
         self._plan = request.plan(core, self._caller)
-        loop = running_loop()
-        self._clock = loop.time
-        self._alarms = core.alarms.of(loop)
+        self._alarms = core.alarms.running()
+        self._clock = self._alarms.loop.time
 
     async def run(self) -> None:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""

@@ -15,7 +15,7 @@ from failsoft.classify.verdict import ErrorCategory, Fault, Verdict
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Turn
 from failsoft.policy.plan_events import Call
 from failsoft.providers.models import cost_usd
 from failsoft.telemetry.events import (

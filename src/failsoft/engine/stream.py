@@ -22,9 +22,8 @@ from failsoft.engine.answer import (
 )
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request
+from failsoft.engine.request import Request, Turn
 from failsoft.engine.runtime import Core
-from failsoft.engine.turn import Turn
 from failsoft.notices import Catalogue, notice_for
 
 __all__ = ["AnswerStream", "Outlet", "Pump"]

@@ -20,7 +20,7 @@ from failsoft.classify.verdict import Verdict
 from failsoft.classify.wire_errors import Stopped, StreamFailed
 from failsoft.engine.answer import Answer
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Turn
 from failsoft.providers.sdk import SdkProvider
 from failsoft.wrap.attempts import SdkAttempt, asked_blocking, http_of
 
@@ -213,7 +213,7 @@ _BUFFERED_CHUNKS = 256
 class Pipe:
     """The bytes of one answer. Nothing is let through before the first content.
 
-    It is the driver's :class:`~failsoft.engine.turn.Reader`. There is a ``conclusion``
+    It is the driver's :class:`~failsoft.engine.request.Reader`. There is a ``conclusion``
     at the end.
     """
 
