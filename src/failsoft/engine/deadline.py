@@ -258,9 +258,8 @@ class Watchdog:
 
     def thinking(self, *, thinks: bool) -> None:
         """A block of thought opens or closes; silence in it may be longer."""
-        if self._thinks is not thinks:
-            self._thinks = thinks
-            self._bring_forward()
+        self._thinks = thinks
+        self._bring_forward()
 
     def _bring_forward(self) -> None:
         due = self._due()

@@ -125,9 +125,11 @@ class LiveAttempt:
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         held: list[str] = []
+        thinks = False
         async for event in exchange:
-            if event.type in _BLOCK_EDGES:
-                watch.thinking(thinks=_opens_thought(event))
+            if event.type in _BLOCK_EDGES and thinks is not _opens_thought(event):
+                thinks = not thinks
+                watch.thinking(thinks=thinks)
             if not event.content:
                 self._soft_end = event.type == "soft_end"
                 continue
@@ -196,8 +198,7 @@ class Driver:
         self._turn = turn
         self._core = core
         self._reader = turn.reader
-        self._caller = request.caller(answered)
-        self._plan = request.plan(core, self._caller)
+        self._plan, self._caller = request.plan(core, answered)
         self._alarms = core.alarms.running()
         self._clock = self._alarms.loop.time
 
@@ -286,14 +287,13 @@ class Driver:
         self._shown_chars += len(text)
         if self._shown_chars <= self._core.settings.max_answer_bytes:
             shown.append(text)
-        if not reader.full:
-            await reader.text(text)
-            return
-        watch.pause()
-        try:
-            await reader.text(text)
-        finally:
-            watch.resume()
+        if reader.full:
+            watch.pause()
+            try:
+                await reader.room()
+            finally:
+                watch.resume()
+        reader.text(text)
 
     def _record(
         self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None, now: float

@@ -90,7 +90,7 @@ async def _step_down(turn: Turn) -> Served | None:
 async def _saved(turn: Turn, asked: Asked) -> Served | None:
     core, request = turn.core, turn.request
     served = await core.ladder.saved(asked)
-    if core.publisher and core.ladder.cache is not None:
+    if core.publisher.active and core.ladder.cache is not None:
         result = "miss" if served is None else "alike" if served.alike else "same"
         core.publisher.publish(
             CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)

@@ -262,25 +262,25 @@ class Request:
             return tuple(target.under(key) for target in targets)
         return targets
 
-    def caller(self, answered: Answered) -> Caller | None:
-        """Who calls, by their names or by the key that they show; ``None`` where they have neither.
-
-        ``answered`` is its route's.
-        """
+    def _caller(self, answered: Answered) -> Caller | None:
+        """Who calls, by their names or by the key that they show; ``None`` without either."""
         targets = self.targets
         account = targets[0].account if targets and not targets[0].shared else ""
         if account or self.principal or self.tenant:
             return Caller((self.tenant, self.principal, account), answered)
         return None
 
-    def plan(self, core: Core, caller: Caller | None) -> Plan:
-        """The plan of this request; targets that cannot take it are left out."""
-        chain = self.chain(core)
+    def plan(self, core: Core, answered: Answered) -> tuple[Plan, Caller | None]:
+        """The plan of this request, and who calls; targets that cannot take it are left out.
+
+        ``answered`` is its route's.
+        """
+        chain, caller = self.chain(core), self._caller(answered)
         if continues_assistant(self.body):
             able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
             self.left_out = tuple(target.id for target in chain if target not in able)
             chain = able
-        return Plan(
+        plan = Plan(
             chain,
             self.times,
             retry=core.settings.retry,
@@ -293,6 +293,7 @@ class Request:
             may_have_effects=self.facts.may_have_effects,
             retries=self.retries,
         )
+        return plan, caller
 
     def share(self, core: Core) -> float:
         """This request's own share of seconds on top of a common time to come back."""
@@ -307,8 +308,12 @@ class Reader(Protocol):
         """Whether giving out more would wait for the reader."""
         ...
 
-    async def text(self, text: str) -> None:
-        """Give out some text; waits while the reader is behind."""
+    async def room(self) -> None:
+        """Return once it is not full."""
+        ...
+
+    def text(self, text: str) -> None:
+        """Give out some text."""
         ...
 
     def hopping(self) -> None:

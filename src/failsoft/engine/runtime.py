@@ -408,7 +408,7 @@ class Core:
     def _changed(self, target: Target, change: Transition) -> None:
         if change.after is CircuitState.OPEN:
             self.openings.opened()
-        if self.publisher:
+        if self.publisher.active:
             event = BreakerChanged(
                 at=time.time(),
                 target=target.id,
@@ -430,7 +430,7 @@ class Core:
         self.publisher.publish(event)
 
     def _held(self, held: Held) -> None:
-        if self.publisher:
+        if self.publisher.active:
             event = Benched(
                 at=time.time(),
                 scope=held.scope,

@@ -231,14 +231,17 @@ class Pipe:
         """Whether giving out more would wait for the reader."""
         return len(self._chunks) >= _BUFFERED_CHUNKS
 
-    async def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
+    async def room(self) -> None:
+        """Return once it is not full."""
+        while self.full:
+            await self._wait()
+
+    def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
         """Let through what came of the reply as soon as all of it was looked at.
 
         That is when more is read: who is shown an error before the engine has seen it would end
         the request, which then had no failure.
         """
-        while self.full:
-            await self._wait()
         if (reply := self._provider.latest) is not None:
             reply.reading = self._flush
         self.opened = True
