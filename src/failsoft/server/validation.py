@@ -5,8 +5,6 @@ The ``Idempotency-Key`` and the body's fingerprint identify the intent.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -36,7 +34,6 @@ __all__ = [
     "MILLISECONDS",
     "Limits",
     "Question",
-    "fingerprint_of",
     "idempotency_key",
     "last_event_id",
     "read_deadline",
@@ -256,16 +253,6 @@ def idempotency_key(headers: Headers) -> str | None:
             400, "Idempotency-Key", "must be sent once, as 1 to 255 printable ASCII characters"
         )
     return key
-
-
-def fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
-    """Equal for bodies that say the same, however they are spaced and their fields are ordered.
-
-    ``simulated`` is what is to go wrong on purpose: another request than one that is to go well.
-    """
-    parts = [stream, data, simulated] if simulated else [stream, data]
-    said = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).digest()
 
 
 def last_event_id(headers: Headers) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.endpoint import Work
+from failsoft.server.middleware import Work
 from failsoft.server.playground.access import Access, Demo
 from failsoft.server.playground.bare_sdk import BareSdk
 from failsoft.server.playground.controls import Controls, RedisSwitch
@@ -17,9 +17,9 @@ from failsoft.server.playground.crowd import Others
 from failsoft.server.playground.feed import Feed
 from failsoft.server.playground.notices_page import NoticesPage
 from failsoft.server.render import JsonResponse
+from failsoft.server.responses import EventStream
 from failsoft.server.runs import Desk
 from failsoft.server.service import Service
-from failsoft.server.sse import EventStream
 from failsoft.server.static_files import Web
 
 __all__ = ["Route", "playground_routes"]
