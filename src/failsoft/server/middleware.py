@@ -64,7 +64,9 @@ class Edge:
                 if self._drain.leaving:  # or the next request comes when nobody is there any more
                     headers["connection"] = "close"
                 line["status"] = message["status"]
-                line["request_id"] = headers.setdefault("x-request-id", new_request_id())
+                if "x-request-id" not in headers:
+                    headers["x-request-id"] = new_request_id()
+                line["request_id"] = headers["x-request-id"]
             await send(message)
 
         try:

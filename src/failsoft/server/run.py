@@ -26,6 +26,8 @@ from failsoft.request_log.contract import Ending, LogDownError, Record, RequestL
 from failsoft.server.failures import cancelled, draining, unexpected
 from failsoft.server.render import Render, Result
 from failsoft.server.service import Service
+from failsoft.telemetry.events import Event
+from failsoft.telemetry.history import story_of
 
 __all__ = ["FrameOutlet", "Frames", "Live", "LiveReader", "Run"]
 
@@ -266,6 +268,8 @@ _LOOK_SECONDS = 1.0
 class Run:
     """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
 
+    :attr:`happened` are the events of its request so far, to be added to by whom they come to.
+
     ``on_kept`` is called when the log has its end, just before its readers are told. Where it is
     not ``durable`` the log was down when it began.
     """
@@ -293,7 +297,7 @@ class Run:
         self._log = log
         self._on_kept = on_kept
         self._drain = service.drain
-        self._stories = service.stories
+        self.happened: list[Event] = []
         self._render = service.render
         self._outlet: FrameOutlet | None = None
         if record.stream:
@@ -343,7 +347,6 @@ class Run:
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends with the run, and never raises but to be cancelled."""
-        self._stories.begin(self.record.id)
         self._task = asyncio.create_task(self._carry_out())
         return self._task
 
@@ -400,7 +403,7 @@ class Run:
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
         """Enter the end in the log, then tell it: what a reader is told has happened is kept."""
-        story = self._stories.take(self.record.id)
+        story = story_of(self.happened)
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
         if not ours and self.durable and state is not RequestState.CANCELLED:

@@ -30,7 +30,6 @@ from failsoft.server.body import BodyBytes
 from failsoft.server.problem import Problem
 from failsoft.server.render import Render
 from failsoft.telemetry.events import Event
-from failsoft.telemetry.history import Stories
 
 __all__ = ["LAST_WORDS_SECONDS", "Drain", "Service", "Simulations", "drained_by_signals"]
 
@@ -252,21 +251,16 @@ class Service:
     guard: Guard
     render: Render
     simulations: Simulations
-    stories: Stories
     bodies: BodyBytes
     drain: Drain = field(default_factory=Drain)
 
     @classmethod
     def of(cls, ai: Failsoft) -> Self:
         """The parts as the settings of ``ai`` want them."""
-        stories, simulations = Stories(), Simulations(ai)
-        ai.subscribe(stories)
-        simulations.subscribe(stories)
         return cls(
             ai=ai,
             guard=Guard(ai.settings),
             render=Render(ai.settings),
-            simulations=simulations,
-            stories=stories,
+            simulations=Simulations(ai),
             bodies=BodyBytes(ai.settings.server.bodies_limit_bytes),
         )
