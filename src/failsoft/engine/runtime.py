@@ -1,7 +1,7 @@
 """What all requests of one :class:`~failsoft.engine.client.Failsoft` share.
 
-The ladder as the settings want it, the chain of targets of each route, and the wake-up of retries
-that wait when a breaker opens.
+The ladder as the settings want it, the chain of targets of each route and the places on it, and
+the wake-up of retries that wait when a breaker opens.
 """
 
 from __future__ import annotations

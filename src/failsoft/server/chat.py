@@ -25,9 +25,8 @@ from failsoft.server.service import Service
 from failsoft.server.validation import (
     Limits,
     Question,
-    idempotency_key,
     last_event_id,
-    read_deadline,
+    read_headers,
     read_question,
 )
 
@@ -101,8 +100,7 @@ class Chat:
     ) -> tuple[Intent, dict[str, Any]]:
         _refuse(when=self._service.drain.began)
         ai, server = self._service.ai, self._service.ai.settings.server
-        key = idempotency_key(request.headers)
-        timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
+        key, timeout = read_headers(request.headers)
         data = await read_json(
             request,
             limit=server.body_limit_bytes,

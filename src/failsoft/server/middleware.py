@@ -113,8 +113,6 @@ def incoming(headers: Mapping[str, str]) -> Iterator[None]:
 
 Work = Callable[[Request, str], Awaitable[Response]]
 
-_log = logging.getLogger(__name__)
-
 
 def endpoint(
     work: Work, *, service: Service, principal: Any = None

@@ -34,9 +34,8 @@ __all__ = [
     "MILLISECONDS",
     "Limits",
     "Question",
-    "idempotency_key",
     "last_event_id",
-    "read_deadline",
+    "read_headers",
     "read_question",
 ]
 
@@ -170,18 +169,6 @@ def read_question(data: Any, limits: Limits) -> Question:
     raise Problem(422, detail, errors=errors)
 
 
-def read_deadline(header: str | None) -> float | None:
-    """Seconds left, from ``X-Request-Deadline-Ms``; ``None`` where it is not sent."""
-    if header is None:
-        return None
-    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
-    if not seconds > 0:
-        raise Problem.of_field(
-            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
-        )
-    return seconds
-
-
 def _limits(info: ValidationInfo) -> Limits:
     if not isinstance(info.context, Limits):
         raise TypeError("a question is checked by read_question")
@@ -237,11 +224,16 @@ _KEY = re.compile(KEY)
 _EVENT_ID = re.compile(r"[0-9]{1,15}")
 
 
-def idempotency_key(headers: Headers) -> str | None:
-    """The key of ``Idempotency-Key``; the quoted form and the bare one are the same key.
+def read_headers(headers: Headers) -> tuple[str | None, float | None]:
+    """The key of ``Idempotency-Key``, and the seconds left of ``X-Request-Deadline-Ms``.
 
-    Raises :class:`~failsoft.server.problem.Problem` (400) for what is no key.
+    ``None`` for what is not sent. Raises :class:`~failsoft.server.problem.Problem` (400).
     """
+    return _idempotency_key(headers), _deadline(headers.get("x-request-deadline-ms"))
+
+
+def _idempotency_key(headers: Headers) -> str | None:
+    """The quoted form and the bare one are the same key."""
     sent = headers.getlist("idempotency-key")
     if not sent:
         return None
@@ -253,6 +245,17 @@ def idempotency_key(headers: Headers) -> str | None:
             400, "Idempotency-Key", "must be sent once, as 1 to 255 printable ASCII characters"
         )
     return key
+
+
+def _deadline(header: str | None) -> float | None:
+    if header is None:
+        return None
+    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
+    if not seconds > 0:
+        raise Problem.of_field(
+            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
+        )
+    return seconds
 
 
 def last_event_id(headers: Headers) -> int:
