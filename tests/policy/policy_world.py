@@ -116,7 +116,9 @@ class World:
         self.now = now
         self.changes: list[tuple[Target, Transition]] = []
         self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
-        self.budget = RetryBudget(self.settings.retry)
+        self.budget = RetryBudget(
+            self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
+        )
         # Things that happen by themselves: (when, what), in order.
         self.later: list[tuple[float, Callable[[], None]]] = []
 

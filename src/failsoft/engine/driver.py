@@ -18,13 +18,13 @@ from failsoft.classify.wire_errors import EmptyAnswer
 from failsoft.engine import report
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.request import Request, fit
+from failsoft.engine.route_queue import Route
 from failsoft.engine.runtime import Core
 from failsoft.engine.timers import LoopAlarms, Watchdog
 from failsoft.engine.turn import Turn
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
-from failsoft.policy.callers import Answered
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -193,13 +193,13 @@ class Driver:
     _previous: Call | None = None
     _last_verdict: Verdict | None = None
 
-    def __init__(self, turn: Turn, answered: Answered) -> None:
+    def __init__(self, turn: Turn, route: Route) -> None:
         core, request = turn.core, turn.request
         self._turn = turn
         self._core = core
         self._reader = turn.reader
-        self._caller = request.caller(answered)
-        self._plan = request.plan(core, self._caller)
+        self._caller = request.caller(route.answered)
+        self._plan = request.plan(core, self._caller, route.retries)
         loop = running_loop()
         self._clock = loop.time
         self._alarms = core.alarms.of(loop)

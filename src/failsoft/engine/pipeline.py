@@ -65,7 +65,7 @@ async def _asked(turn: Turn) -> Answer:
 
 async def _drive(turn: Turn) -> None:
     route = turn.core.route(turn.request.route)
-    driver = Driver(turn, route.answered)
+    driver = Driver(turn, route)
     try:
         place = await route.enter(turn.request.times)
     except RouteFullError:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.runtime import Core
 from failsoft.errors import SettingError
+from failsoft.policy.budget import RetryBudget
 from failsoft.policy.callers import Answered, Caller
 from failsoft.policy.plan import Plan
 from failsoft.policy.target import Target
@@ -232,7 +233,7 @@ class Request:
             return Caller((self.tenant, self.principal, account), answered)
         return None
 
-    def plan(self, core: Core, caller: Caller | None) -> Plan:
+    def plan(self, core: Core, caller: Caller | None, budget: RetryBudget) -> Plan:
         """The plan of this request; targets that cannot take it are left out."""
         chain = self.chain(core)
         if continues_assistant(self.body):
@@ -244,7 +245,7 @@ class Request:
             self.times,
             retry=core.settings.retry,
             timers=self.timers or core.settings.timers,
-            budget=core.budget,
+            budget=budget,
             peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
             input_tokens=self.facts.input_tokens,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from failsoft.config.settings import Settings
+from failsoft.policy.budget import RetryBudget
 from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.callers import Answered
 from failsoft.policy.timers import RequestTimes
@@ -16,15 +18,17 @@ class RouteFullError(Exception):
 
 
 class Route:
-    """One route's bulkhead with the tasks that wait for it, and whom its models answered last.
+    """One route's bulkhead with the tasks that wait for it, its retries, and who was answered last.
 
     Safe under several event loops.
     """
 
-    def __init__(self, name: str, limit: int, queue: int) -> None:
+    def __init__(self, name: str, settings: Settings) -> None:
+        limits = settings.bulkhead
         self.name = name
         self.answered = Answered()
-        self.bulkhead = Bulkhead(limit, queue)
+        self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
+        self.retries = RetryBudget(settings.retry, most_waiting=(limits.route_limit + 1) // 2)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 
     async def enter(self, times: RequestTimes) -> Place:

@@ -33,7 +33,6 @@ from failsoft.ladder.ladder import Ladder
 from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Gates, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
-from failsoft.policy.budget import RetryBudget
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
@@ -214,7 +213,6 @@ class Core:
         self.alarms = Alarms()
         self.shared = self._sharing()
         self.gates = self._gates()
-        self.budget = RetryBudget(settings.retry)
         self.ladder = ladder_of(settings) if ladder is None else ladder
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
@@ -278,9 +276,7 @@ class Core:
             self.shared.begin(self.gates)
         route = self._routes.get(name)
         if route is None:
-            limits = self.settings.bulkhead
-            route = Route(name, limits.route_limit, limits.route_queue)
-            route = self._routes.setdefault(name, route)
+            route = self._routes.setdefault(name, Route(name, self.settings))
         return route
 
     @property
@@ -330,7 +326,6 @@ class Core:
     def _forked(self) -> None:
         """Go on in a forked process. What is under way is the parent's, and ends there."""
         self.gates.forked()
-        self.budget.forked()
         self._routes = {}
         self.openings = Openings()
 

@@ -96,7 +96,7 @@ class Pump:
         """The request waits before its next call."""
         if verdict is None:
             return
-        phase: Phase = "retrying" if why == "backoff" else "waiting"
+        phase: Phase = "retrying" if why in ("backoff", "turn") else "waiting"
         notice = notice_for(
             verdict,
             catalogue=self._catalogue,

@@ -87,7 +87,10 @@ class Call(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Wait until ``until`` (monotonic seconds) for ``target``; ``why`` is backoff, bench, ramp."""
+    """Wait until ``until`` (monotonic seconds) for ``target``.
+
+    ``why`` is backoff, turn (of a retry), bench, ramp.
+    """
 
     until: float
     why: str

@@ -53,6 +53,10 @@ class Window:
                 marked += self._marked[place]
         return every, marked
 
+    def span(self, now: float) -> float:
+        """Seconds that :meth:`totals` covers at ``now``: the latest bucket is not full yet."""
+        return now - (int(now / self._width) - self._size + 1) * self._width
+
     def clear(self) -> None:
         """Forget everything."""
         self._epochs = [_NEVER] * self._size
