@@ -9,9 +9,14 @@ from log_contract import LogContract
 from log_kit import DONE, FAILED, feed, intent, known, opened, until
 from redis_server import needs_redis, redis_server
 
+from failsoft import Failsoft, Settings
+from failsoft.config.settings import ProviderSettings
 from failsoft.request_log import redis_wire as scripts
-from failsoft.request_log.contract import Opened, RequestState
+from failsoft.request_log.contract import Opened, RecordRefusedError, RequestState
+from failsoft.request_log.redis_commands import place_keys, place_of
 from failsoft.request_log.redis_log import RedisLog
+from failsoft.server.replies import LogReader, awaited
+from failsoft.server.service import Service
 from failsoft.storage.redis import connect
 
 pytestmark = needs_redis
@@ -66,6 +71,35 @@ def dead_after(seconds, monkeypatch):
 async def admin(shared):
     async with connect(shared.url, timeout=30) as client:
         yield client
+
+
+@pytest.mark.parametrize("of", ["record", "frames"])
+async def test_a_key_that_holds_something_else_is_refused_and_ends_who_waits(another, admin, of):
+    log, there = await another(), await another()
+    asked = intent("k")
+    record = await opened(log, asked)
+    feed(log, record, 1)
+    await until(lambda: kept_frames(there, record))
+    keys = dict(zip(("record", "frames", "stories"), place_keys(place_of(asked)), strict=True))
+    await admin.set(keys[of], "another program's")
+    with pytest.raises(RecordRefusedError, match="WRONGTYPE"):
+        await there.events(record.id, record.run, 0)
+    async with Failsoft(Settings(anthropic=ProviderSettings(api_key="k"))) as ai:
+        service = Service.of(ai)
+        reader = LogReader(record, 0, ai=ai, log=there, drain=service.drain, render=service.render)
+        frames = await reader.read()
+        assert frames.ended
+        assert b'"type":"error"' in frames.data
+        if of == "record":
+            async with asyncio.timeout(10):
+                assert await awaited(record, log=there, drain=service.drain) is record
+            again = await there.open(asked)
+            assert isinstance(again, Opened)
+            assert not again.durable
+
+
+async def kept_frames(log, record):
+    return bool((await log.events(record.id, record.run, 0)).data)
 
 
 async def die(log):

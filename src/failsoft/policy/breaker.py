@@ -294,16 +294,22 @@ class Breaker:
         """A snapshot at ``now``."""
         with self._lock:
             closed = self._state is CircuitState.CLOSED
-            calls, failures = self._window.totals(now) if closed else self._opened_by
+            calls, failures, in_row = self._counted(now)
+            if not closed:
+                calls, failures = self._opened_by
             waiting = self._state is CircuitState.OPEN and not self._isolated
             return BreakerStatus(
                 state=self._state,
                 calls=calls,
                 failures=failures,
-                failures_in_row=self._in_row,
+                failures_in_row=in_row,
                 recovery_in_seconds=max(0.0, self._open_until - now) if waiting else None,
                 isolated=self._isolated,
             )
+
+    def _counted(self, now: float) -> tuple[int, int, int]:
+        """Calls and failures of the window, and failures in a row."""
+        return *self._window.totals(now), self._in_row
 
     def forked(self) -> None:
         """See :meth:`.Gate.forked`."""

@@ -51,6 +51,7 @@ class LedBreaker(Breaker):
         self._alone = False
         self._by_hand = False
         self._one_caller = False
+        self._told: tuple[Counts, float] | None = None  # what the leader has counted, and when
 
     @property
     def one_caller(self) -> bool | None:
@@ -73,6 +74,11 @@ class LedBreaker(Breaker):
         with self._lock:
             if granted := self._waiting.take():
                 self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
+
+    def counted(self, counts: Counts, now: float) -> None:
+        """What its leader has counted, of every process."""
+        with self._lock:
+            self._told = counts, now
 
     def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
         """For how many seconds it opens for what its leader counted, and why."""
@@ -149,6 +155,14 @@ class LedBreaker(Breaker):
         longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
         return self._alone and self._state is CircuitState.OPEN and longer
 
+    def _counted(self, now: float) -> tuple[int, int, int]:
+        if not self._leader.leads:
+            return super()._counted(now)
+        if self._told is None or now - self._told[1] > self._settings.window_seconds:
+            return 0, 0, 0
+        counts = self._told[0]
+        return counts.calls, counts.failures, counts.in_row
+
     def _take_over(self, seen: BreakerSeen, now: float) -> Transition:
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
@@ -221,4 +235,7 @@ class LedBreaker(Breaker):
         self, after: CircuitState, reason: str, open_seconds: float | None = None
     ) -> Transition:
         self._alone = not self._leader.leads
+        if self._told is not None and self._opened_by == (0, 0):
+            self._opened_by = self._told[0][:2]
+        self._told = None
         return super()._move(after, reason, open_seconds)

@@ -22,6 +22,7 @@ __all__ = [
     "Opened",
     "Record",
     "RecordExpiredError",
+    "RecordRefusedError",
     "RequestLog",
     "RequestState",
     "fresh",
@@ -30,6 +31,10 @@ __all__ = [
 
 class LogDownError(FailsoftError):
     """The request log cannot be read now; the message is the operator's line."""
+
+
+class RecordRefusedError(LogDownError):
+    """The store works and refuses this record, as it will the next time: it is of another kind."""
 
 
 class RecordExpiredError(KeyError):
@@ -192,9 +197,10 @@ class RequestLog(Protocol):
     must be answered all the same: ``open`` gives :class:`Opened` (not durable), ``append`` and
     ``progress`` do nothing for it, ``end`` gives ``True``; what asks for records (``find``,
     ``events``, ``cancel``, ``followed``) raises
-    :class:`LogDownError`. It recovers by itself. What was opened before the outage is held in
-    memory, within bounds, and written after it. A run of which a frame had to be dropped keeps
-    none after it: what is read has no gap, but may lack its end.
+    :class:`LogDownError`. It recovers by itself, but for a :class:`RecordRefusedError`.
+    What was opened before the outage is held in memory, within bounds, and written after it. A run
+    of which a frame had to be dropped keeps none after it: what is read has no gap, but may lack
+    its end.
     """
 
     @property

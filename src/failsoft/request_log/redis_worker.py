@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from failsoft.request_log.contract import LogDownError, OnCancel, RequestState
+from failsoft.request_log.contract import (
+    LogDownError,
+    OnCancel,
+    RecordRefusedError,
+    RequestState,
+)
 from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.redis_commands import DEAD_SECONDS, Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
@@ -305,6 +310,6 @@ def _answer(op: Op, replies: list[Any]) -> None:
     if op.answer is None or op.answer.done():
         return
     if failed is not None:
-        op.answer.set_exception(LogDownError("the request log did not take this request"))
+        op.answer.set_exception(RecordRefusedError(f"the request log refused it: {failed}"))
     else:
         op.answer.set_result(replies)
