@@ -19,10 +19,10 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	@sh scripts/check.sh core
 
-# Tests with foreign packages that pin against each other, each in an environment of its own in
-# .peers/ (600 MB, two minutes the first time), frameworks and tracers over a wrapped client in
-# trouble (three minutes), and the suite of Anthropic's SDK with every client wrapped (ten minutes
-# more, and ten the first time).
+# Tests with foreign packages: whether they resolve beside the extras, those that pin against each
+# other, each in an environment of its own in .peers/ (600 MB, two minutes the first time),
+# frameworks and tracers over a wrapped client in trouble (three minutes), and the suite of
+# Anthropic's SDK with every client wrapped (ten minutes more, and ten the first time).
 clients: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/clients
 	@PYTHONPATH=. $(BIN)/python tests/sdk_suite/suite.py
