@@ -39,7 +39,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a body tells.
+    """The facts in a body.
 
     ``codes`` name a cause, ``types`` a kind, both in lower case (Google's ``error.status`` is a
     code in capitals). ``stop`` is a message's stop reason, empty if it has none yet; ``delay`` what

@@ -45,7 +45,7 @@ def _as_it_is(value: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is allowed, how a value is checked, and how a variable's text is read.
+    """The allowed values, how a value is checked, and how a variable's text is read.
 
     ``allowed`` follows "must be". ``check`` gives the value as it is kept or raises ``ValueError``,
     with a text where more can be said than showing the value. ``parse`` never fails: text that is
@@ -279,7 +279,7 @@ class Spec(NamedTuple):
     optional: bool
 
     def check(self, name: str, value: object) -> Any:
-        """Give the value as it is kept, or raise a ``SettingError`` that tells no secret."""
+        """Give the value as it is kept, or raise a ``SettingError`` that shows no secret."""
         if value is None and self.optional:
             return None
         try:

@@ -63,7 +63,7 @@ class Twin(Core):
         )
 
     async def aclose(self, drain_seconds: float) -> None:
-        """Admit nothing more. What is open is the lender's to close."""
+        """Admit nothing more. The lender closes what is open."""
         del drain_seconds
         self.closed = True
 
@@ -80,7 +80,7 @@ class Failsoft:
 
     ``settings`` default to ``failsoft.toml`` and the environment. ``chain`` names the targets as
     ``provider/model``, best first. ``providers`` adds or replaces providers by name (a mock, say).
-    ``on_event`` hears every :class:`~failsoft.telemetry.events.Event`. ``rng`` is the randomness of
+    ``on_event`` gets every :class:`~failsoft.telemetry.events.Event`. ``rng`` is the randomness of
     jitter and ramps. Raises :class:`~failsoft.errors.SettingError` for settings that cannot hold.
     """
 

@@ -185,7 +185,7 @@ class LiveAttempt:
 
 
 class Reader(Protocol):
-    """Who an answer is given out to while it comes. A plain answer has none."""
+    """The reader of an answer while it comes. A plain answer has none."""
 
     @property
     def full(self) -> bool:
@@ -301,7 +301,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
             return Failed(self._failed(attempt, error))
         except BaseException:
-            # The caller left, or the process is ending: not a failure, and nobody's fault.
+            # The caller left, or the process is ending: not a failure.
             began = attempt.first_content_at is not None
             now = self._clock()
             permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)

@@ -1,4 +1,4 @@
-"""Tells the health page and the subscribers what happens to one request."""
+"""Reports what happens to one request to the health page and the subscribers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _count(attempt: Attempt, name: str) -> int:
 
 
 class Reporter:
-    """One request's events. Makes none where nobody listens."""
+    """One request's events. Makes none without a subscriber."""
 
     def __init__(self, core: Core, request: Request) -> None:
         self._publisher = core.publisher or None
@@ -236,7 +236,7 @@ class Reporter:
 
 
 def _first_content(answer: Answer) -> float | None:
-    """Seconds from the start of the request to the first content that was given out."""
+    """Seconds from the start of the request to the first content that was sent on."""
     for attempt in answer.attempts:
         given = attempt.outcome == "success" or attempt.shown_chars
         if given and attempt.first_content_seconds is not None:

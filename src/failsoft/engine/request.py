@@ -183,7 +183,7 @@ def checked_request_id(given: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person gives support.
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where

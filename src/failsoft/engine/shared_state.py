@@ -1,4 +1,4 @@
-"""Shared state beside the engine: in a thread of its own, so that no loop waits for another."""
+"""Shared state of the engine, in a thread of its own, so that no loop waits for another."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class Shared:
     """What this process shares by the Redis at ``url``. Opens nothing before :meth:`begin`.
 
-    Safe under threads, several event loops, and after a fork: a child begins anew. ``on_status``
+    Safe under threads, several event loops, and after a fork: a child starts afresh. ``on_status``
     is called in the thread when the store goes or comes. Raises
     :class:`~failsoft.errors.SettingError` where the address is wrong or the extra is missing.
     """
@@ -40,7 +40,7 @@ class Shared:
     def __init__(
         self, url: str, settings: Settings, *, on_status: Callable[[StoreStatus], None]
     ) -> None:
-        connect(url)  # what is wrong with the address is told here, and not in the thread
+        connect(url)  # a wrong address raises here, not in the thread
         self.status = StoreStatus(name="shared_state", up=True, problem="", since=None)
         self.leading = Leading(settings.breaker, now=time.monotonic, wake=self._wake)
         self._url = url

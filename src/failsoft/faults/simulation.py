@@ -34,7 +34,7 @@ Make = Callable[[], Exception]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
-# Short enough to be waited for by whoever tries it, long enough to be seen counting down.
+# Short enough to be waited for, long enough to be seen counting down.
 _WAIT_SECONDS = "5"
 
 

@@ -167,7 +167,7 @@ class Rows:
         return Known(known, ours=known.owner == self._owner and not known.state.ended)
 
     def write(self, parts: Sequence[Part]) -> None:
-        """Write what runs have given out; what has ended or is another's now takes nothing."""
+        """Write what runs have sent; what has ended or is another's now takes nothing."""
         for part in parts:
             if part.moved:
                 self._do(_PROGRESS, self._given(part.tail))

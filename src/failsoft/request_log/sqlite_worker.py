@@ -129,7 +129,7 @@ class Book:
         """Do it all or nothing, in one transaction. May be done over where a lock is in the way.
 
         Raises :class:`OutageError` where what was written went into a file that is not at its
-        place any more: nobody will read it there.
+        place any more: it would not be read there.
         """
 
         def once() -> T:
@@ -190,7 +190,7 @@ class Book:
 
 
 def _patiently(work: Callable[[], T]) -> T:
-    """Try again while somebody else holds a lock, for ``LOCK_SECONDS``."""
+    """Try again while another connection holds a lock, for ``LOCK_SECONDS``."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -484,7 +484,7 @@ def _answer(answers: Sequence[tuple[asyncio.Future[Any] | None, Any]]) -> None:
 
 
 def _call(loop: asyncio.AbstractEventLoop, work: Callable[..., object], *args: object) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed, and the caller gone
         loop.call_soon_threadsafe(work, *args)
 
 

@@ -1,4 +1,4 @@
-"""Who may call and how much at a time.
+"""Authentication, and how much one caller may ask at a time.
 
 A caller is the tenant whose key it is, and the user the application has recognised.
 """
@@ -42,7 +42,7 @@ class Guard:
         """Whose request this is; ``None`` where the service has no keys.
 
         Raises :class:`~failsoft.server.problem.Problem` (401) without a key that is known. Every
-        key is compared, each in constant time, so that the time it takes tells nothing.
+        key is compared, each in constant time, so that the time it takes shows nothing.
         """
         if not self._tenants:
             return None
@@ -78,7 +78,7 @@ class Guard:
                 )
 
     def knows_host(self, netloc: str) -> bool:
-        """Whether a name, maybe with a port, is of this machine or allowed beside its own."""
+        """Whether a name, maybe with a port, is of this machine or allowed as well."""
         host = re.sub(r":[0-9]*$", "", netloc).lower()
         own = is_loopback(host.strip("[]")) or host.endswith(".localhost")  # as browsers have it
         return own or host in (self._known_hosts or ())

@@ -162,7 +162,7 @@ _NOT_KEPT: Final = (
 
 
 class Replies:
-    """Makes them for whoever asked first, for whoever asked again and for whoever came back."""
+    """Makes them for the first request, for duplicates and for resumed streams."""
 
     def __init__(self, service: Service, desk: Desk) -> None:
         self._service = service

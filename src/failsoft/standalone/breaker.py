@@ -68,7 +68,7 @@ class BreakerArguments(TypedDict, total=False):
 def breaker_settings(**given: Unpack[BreakerArguments]) -> BreakerSettings:
     """The settings of a breaker that stands alone; raises for what is out of range."""
     if "open_seconds" not in given and "recovery_timeout_seconds" in given:
-        # The longest time open bounds the first, without having to be told twice.
+        # The longest time open bounds the first, without being set twice.
         longest = replace(
             _ALONE, open_seconds=0.01, recovery_timeout_seconds=given["recovery_timeout_seconds"]
         ).recovery_timeout_seconds

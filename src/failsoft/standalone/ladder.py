@@ -99,7 +99,7 @@ class Ladder:
         """What to give whoever asked, after ``failure``; blocking, raises for no fault of a step.
 
         A refusal, an account that is not set up and a request that can never succeed have their
-        own message at once: somebody else's answer mends none of them. ``reference`` is what the
+        own message at once: another person's answer mends none of them. ``reference`` is what the
         person can tell support.
         """
         verdict, back_in = self._read(failure)

@@ -57,7 +57,7 @@ def is_outage(error: Exception) -> bool:
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether somebody else holds the lock."""
+    """Whether another connection holds the lock."""
     return _code(error) in _BUSY
 
 

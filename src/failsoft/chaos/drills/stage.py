@@ -70,7 +70,7 @@ class Service:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            process_group=0,  # Ctrl-C in a terminal is for whoever started it
+            process_group=0,  # Ctrl-C in a terminal is for the parent
         )  # fmt: skip
         try:
             async with asyncio.timeout(_READY_SECONDS):

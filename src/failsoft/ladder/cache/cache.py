@@ -79,7 +79,7 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Who is about to be told that nothing works waits no longer for a saved answer.
+# A request about to get the minimal notice waits no longer for a saved answer.
 _LOOKUP_SECONDS: Final = 2.5
 
 OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")

@@ -91,7 +91,7 @@ _TABLES: Final = (
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables where there are none. What is deleted is overwritten."""
+    """Make the tables where there are none. Deleted rows are overwritten."""
     connection.execute("PRAGMA secure_delete = ON")
     schema.prepare(connection, tables=_TABLES, version=_VERSION)
 
