@@ -150,7 +150,7 @@ def _delay(details: object) -> str:
 
 
 def _beside(plain: Body, outer: object) -> Body:
-    """``{"error": "some_code", "message": …}``: the string is a name, the words are beside it."""
+    """``{"error": "some_code", "message": …}``: the string is a name, with the text next to it."""
     words = clip(field(outer, "message"), _MESSAGE_LIMIT)
     return Body(
         shape=Shape.ERROR,

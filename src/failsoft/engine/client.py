@@ -43,7 +43,7 @@ class Twin(Core):
 
     Gates, breakers, budget, bulkheads and counts are its own, so that nothing of it touches the
     lender's requests. Saved answers are read and never written; connections are the lender's. Only
-    what was injected is told to the lender's subscribers; all else to ``subscribers``.
+    injected failures go to the lender's subscribers; all else to ``subscribers``.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Failsoft:
         """Another one with the same settings, whose calls fail as ``simulation`` says.
 
         It has breakers, budget and counts of its own, reads saved answers and saves none. Its
-        events are ``subscribers``' alone, but each failure made on purpose is told here too. It
+        events are ``subscribers``' alone, but each injected failure is published here too. It
         lives on connections of this one: close this one.
         """
         twin = copy(self)

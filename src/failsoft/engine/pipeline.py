@@ -62,7 +62,7 @@ def asked_in(request: Request, route: RouteSettings | None) -> Asked | None:
 
 
 def _scope(request: Request, route: RouteSettings) -> tuple[str, bool]:
-    """Who shares answers, and whether other wordings of a question may be served among them.
+    """The scope that shares answers, and whether other wordings may be served in it.
 
     Without users a service is one tenant, and what is a tenant's is shared.
     """
@@ -167,7 +167,7 @@ def _saves(core: Core, request: Request) -> bool:
 
 
 def _asked(core: Core, request: Request) -> Asked | None:
-    """What is asked, ``None`` where the ladder cannot help; a fault there breaks no request."""
+    """The question, ``None`` where the ladder cannot help; a fault there breaks no request."""
     if not request.degrades:
         return None
     try:

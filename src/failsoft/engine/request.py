@@ -220,7 +220,7 @@ class Request:
         return targets
 
     def caller(self, answered: Answered) -> Caller | None:
-        """Who calls, by their names or by the key that they show; ``None`` where they have neither.
+        """The caller, by its names or by the key that it shows; ``None`` where it has neither.
 
         ``answered`` is its route's.
         """

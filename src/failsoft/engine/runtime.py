@@ -297,7 +297,7 @@ class Core:
 
     @property
     def stores(self) -> list[StoreStatus]:
-        """What is kept outside of this process's memory, and whether it works."""
+        """The stores outside of this process's memory, and whether each works."""
         shared = [] if self.shared is None else [self.shared.status]
         return [*self.ladder.stores(), *shared]
 
@@ -328,7 +328,7 @@ class Core:
         await self.ladder.aclose()
 
     def _forked(self) -> None:
-        """Go on in a forked process. What is under way is the parent's, and ends there."""
+        """Go on in a forked process. Requests under way are the parent's, and end there."""
         self.gates.forked()
         self.budget.forked()
         self._routes = {}

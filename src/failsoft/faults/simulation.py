@@ -118,7 +118,7 @@ def _stopped(reason: str) -> Make:
 
 
 def _timed_out(timer: Timer) -> Make:
-    # As the engine's own timer would, but at once: nobody learns anything from a minute's silence.
+    # As the engine's own timer would, but at once: a minute's silence teaches nothing.
     return lambda: TimedOut(timer, 0.0, full_period=True)
 
 

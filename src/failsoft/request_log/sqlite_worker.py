@@ -304,7 +304,7 @@ class Writer:
             return
         try:
             answers = self._commit(self._book, ops, tails)
-        except Exception as error:  # noqa: BLE001 - told apart below
+        except Exception as error:  # noqa: BLE001 - sorted below
             if is_outage(error):
                 self._fall(error)
                 self._put_off(ops, tails)
@@ -407,7 +407,7 @@ class Writer:
             _log.error("request_log_down", extra={"fields": fields})
 
     def _set_aside(self) -> None:
-        """Make room for a new file. Where that cannot be, it is told to be done by hand."""
+        """Make room for a new file. Where that cannot be, ask for it to be done by hand."""
         with suppress(OSError):
             if place := set_aside(self._keeping.path, self._which):
                 self._status = replace(self._status, set_aside=str(place))

@@ -144,7 +144,7 @@ def _digest(key: str) -> bytes:
 
 
 PRINCIPAL = "failsoft.principal"
-"""Where the scope of a request has the user, as ``router(principal=…)`` was told."""
+"""Where the scope of a request has the user, as ``router(principal=…)`` says."""
 
 
 class Caller(NamedTuple):
@@ -170,7 +170,7 @@ def _name(given: Any) -> str:
     """A name that is the same for one user and different for two.
 
     Raises :class:`TypeError` for objects: what they look like as text often differs from one
-    request to the next, and then nobody would find their own requests again.
+    request to the next, and then callers would not find their own requests again.
     """
     if isinstance(given, bool) or not isinstance(given, str | int):
         kind = type(given).__name__

@@ -69,7 +69,7 @@ class LogReader:
             if not events.data:
                 await self._log.follow(self._record.id)
         except LogDownError:
-            # It comes back by itself, and the reader is told by then that we are still here.
+            # It comes back by itself, and the reader knows by then that we are still here.
             events = Events(b"", self._after, self._record)
         except RecordExpiredError:
             return Frames(self._lost(), ended=True)

@@ -137,7 +137,7 @@ class Result(NamedTuple):
 
 
 class Run:
-    """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
+    """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
 
     ``on_kept`` is called when the log has its end, just before its readers get it. Where it is
     not ``durable`` the log was down when it began.

@@ -47,7 +47,7 @@ class Switch:
 
 
 class _Notes:
-    """Of one key. What was done by hand has a number too, and only the last of it is told.
+    """Of one key. What was done by hand has a number too, and only the last of it is sent.
 
     It names the generation that was seen here: the store begins a later one with it, also where it
     has lost what it knew.

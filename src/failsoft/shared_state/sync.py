@@ -1,6 +1,6 @@
 """Synchronises this process's breakers and benches with the shared store.
 
-A closed breaker asks nobody: outcomes are told behind the calls, what others did is pushed here,
+A closed breaker asks no one: outcomes are sent in the background, what others did is pushed here,
 and all is read again every second. Only the lease of a probe is asked for before a call. A store
 that does not reply in time is left alone, and everything goes on without it; when it is back,
 what was counted meanwhile is dropped and what opened meanwhile is merged.

@@ -168,7 +168,7 @@ class CircuitBreaker:
 
     @property
     def status(self) -> CircuitStatus:
-        """What is counted, and for how long it is open."""
+        """The counts, and for how long it is open."""
         now = self._clock()
         known = self._breaker.status(now)
         rejection = self._breaker.peek(now)
@@ -310,7 +310,7 @@ class CircuitBreaker:
             return False
         if self._counts is not None:
             return self._counts(error)
-        # Alone, nothing is benched or parked elsewhere: whoever turns all of us away counts. And
+        # Alone, nothing is benched or parked elsewhere: a refusal of all callers counts. And
         # what a ValueError means is known of calls to models, not of any function.
         foreign = verdict.reason == "bad_call" and not isinstance(error, FailsoftError)
         return verdict.breaker is not BreakerEffect.NO or foreign

@@ -62,7 +62,7 @@ def is_busy(error: Exception) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the content of the file is wrong, so wrong that it cannot even be told at times."""
+    """Whether the content of the file is wrong, at times so wrong that it cannot even be read."""
     return _code(error) in _DAMAGE or isinstance(error, UnicodeDecodeError)
 
 

@@ -25,8 +25,8 @@ the library's own 5 s, tried again several times, held up a call for 40 s when i
 def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis:
     """A client of that server, for one event loop; nothing is connected before its first command.
 
-    Nothing is tried twice: whoever asks knows better whether that can be done. ``timeout`` is in
-    seconds, ``None`` where whoever asks keeps the time, or listens. Raises
+    Nothing is tried twice: the caller knows better whether that can be done. ``timeout`` is in
+    seconds, ``None`` where the caller keeps the time, or listens. Raises
     :class:`~failsoft.errors.SettingError` without the extra, and where the address is none.
     """
     try:

@@ -471,7 +471,7 @@ class Worker:
             while self._pending.batch(1) and self._shelf is not None and self._status.up:
                 self._save(self._shelf)
                 time.sleep(0 if self._locked_since is None else _SOON_SECONDS)
-        except Exception as error:  # noqa: BLE001 - nobody waits for more
+        except Exception as error:  # noqa: BLE001 - no caller waits for more
             self._fall(error)
         self._over = True
         self._take(0)
