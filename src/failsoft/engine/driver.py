@@ -246,7 +246,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
             return Failed(self._failed(attempt, error))
         except BaseException:
-            # The caller left, or the process is ending: not a failure, and nobody's fault.
+            # The caller left, or the process is ending: not a failure.
             began = attempt.first_content_at is not None
             now = self._clock()
             permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)

@@ -186,7 +186,7 @@ def checked_request_id(given: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person gives support.
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
@@ -223,7 +223,7 @@ class Request:
         return targets
 
     def caller(self, answered: Answered) -> Caller | None:
-        """Who calls, by their names or by the key that they show; ``None`` where they have neither.
+        """The caller, by its names or by the key that it shows; ``None`` where it has neither.
 
         ``answered`` is its route's.
         """

@@ -48,7 +48,7 @@ class Route:
         return place
 
     def leave(self, place: Place) -> None:
-        """Give a place back and wake whoever is next."""
+        """Give a place back and wake the next waiter."""
         heir = self.bulkhead.leave(place)
         future = self._waiting.get(heir) if heir is not None else None
         if future is not None:

@@ -181,7 +181,7 @@ TraceHeaders = Callable[[str, int], Mapping[str, str]]
 # A store that does not answer by then is not waited for.
 _FIRST_LOOK_SECONDS = 1.0
 
-# Several event loops may have requests under way; looking is simpler than being told by each.
+# Several event loops may have requests under way; polling is simpler than a signal from each.
 _DRAIN_LOOK_SECONDS = 0.01
 
 
@@ -263,7 +263,7 @@ class Core:
 
     async def begin(self) -> None:
         """Know what other processes know before the first request, where that takes no time."""
-        running_loop()  # who has none is told at once
+        running_loop()  # raises at once where there is none
         if self.shared is not None:
             self.shared.begin(self.gates)
             await self.shared.looked(_FIRST_LOOK_SECONDS)
@@ -293,7 +293,7 @@ class Core:
 
     @property
     def stores(self) -> list[StoreStatus]:
-        """What is kept outside of this process's memory, and whether it works."""
+        """The stores outside of this process's memory, and whether each works."""
         shared = [] if self.shared is None else [self.shared.status]
         return [*self.ladder.stores(), *shared]
 
@@ -324,14 +324,14 @@ class Core:
         await self.ladder.aclose()
 
     def _forked(self) -> None:
-        """Go on in a forked process. What is under way is the parent's, and ends there."""
+        """Go on in a forked process. Requests under way are the parent's, and end there."""
         self.gates.forked()
         self._routes = {}
         self.openings = Openings()
 
     def _sharing(self) -> Shared | None:
         settings = self.settings
-        # What fails on purpose is nobody else's affair.
+        # Failures on purpose are not shared.
         if settings.redis_url is None or settings.simulate_error:
             return None
         return Shared(settings.redis_url, settings, on_status=self._store_changed)

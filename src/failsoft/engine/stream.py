@@ -136,7 +136,7 @@ class AnswerStream:
 
     @property
     def request_id(self) -> str:
-        """The id a person tells support."""
+        """The id a person gives support."""
         return self._request.id
 
     async def into(self, outlet: Outlet) -> None:

@@ -17,7 +17,7 @@ __all__ = ["Asked", "Ladder", "Served", "helps_after"]
 
 _log = logging.getLogger(__name__)
 
-# What another's answer cannot mend: the words, our own set-up, or the request itself.
+# What another's answer cannot mend: the question, our own set-up, or the request itself.
 _OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
 
 # Of these categories, and yet outages: another model, or another host, would have answered.
@@ -119,11 +119,11 @@ class Ladder:
             )
 
     def stores(self) -> list[StoreStatus]:
-        """Whether the files under it work; those that nothing has used yet are not told of."""
+        """Whether the files under it work; those that nothing has used yet are left out."""
         return [self.cache.status] if self.cache is not None and self._started else []
 
     def read_only(self) -> Ladder:
-        """The same steps for somebody whose answers are not to be saved; owns nothing."""
+        """The same steps for callers whose answers are not to be saved; owns nothing."""
         return _Lent(self)
 
     async def aclose(self) -> None:

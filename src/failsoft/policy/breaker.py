@@ -10,7 +10,7 @@ its outcome. A ticket belongs to a generation, which every transition ends, so t
 before it is never counted after it. A probe is a leased ticket: a probe that hangs loses its
 lease and never holds the breaker half open.
 
-Failures are told at once and answers take their time, so what has finished says little after a
+Failures are known at once and answers take their time, so what has finished says little after a
 quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
 at its first content (and as a failure after all, should it be cut). And a failure is weighed
 against the calls of its time that are still undecided; see :func:`trips`.
@@ -173,7 +173,7 @@ _LONGEST_ASKED_SECONDS = 900.0
 class Breaker:
     """Safe under threads. Times are monotonic seconds given by the caller.
 
-    ``last_failure`` is the verdict on the last call that counted, for whoever is refused.
+    ``last_failure`` is the verdict on the last call that counted, for refused callers.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class Breaker:
 
     @property
     def one_caller(self) -> bool | None:
-        """Whether one caller alone opened it; ``None`` where only this process's share tells."""
+        """Whether one caller alone opened it; ``None`` where only this process's share is known."""
         return None
 
     def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
@@ -256,7 +256,7 @@ class Breaker:
 
         ``weight`` is how many failures in a row a failure stands for. ``wait_seconds`` is what the
         provider asked for with it: should the breaker open, it stays open at least as long. One
-        failure of a brownout benches nobody else: a fifth of the calls would close the service.
+        failure of a brownout benches nothing else: a fifth of the calls would close the service.
         """
         with self._lock:
             if wait_seconds is not None and outcome is Outcome.FAILURE:

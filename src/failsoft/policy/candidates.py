@@ -40,7 +40,7 @@ class Leg:
 def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
     """Mark what the verdict rules out for the rest of the request.
 
-    ``hopped`` tells that the failed target was not the first: a permanent verdict, or one on our
+    ``hopped`` says that the failed target was not the first: a permanent verdict, or one on our
     own set-up, then speaks of that target alone, since the first choice did take the request.
     """
     if not worth_another(verdict, failed.calls):
@@ -68,7 +68,7 @@ def spokesman(failures: Sequence[tuple[Leg, Verdict]], *, shown: bool = False) -
 def back_at(refusals: Sequence[Refusal | None]) -> float | None:
     """When the first of several targets may be back, given why each may not be called now.
 
-    ``None`` where one may be, or where nobody knows.
+    ``None`` where one may be, or where that is unknown.
     """
     known = [refusal for refusal in refusals if refusal is not None]
     if len(known) < len(refusals):

@@ -1,8 +1,8 @@
-"""The plan of one request: told what happened, it says what to do next.
+"""The plan of one request: given what happened, it says what to do next.
 
 ``next(event, now) -> command``. Pure: no I/O, no clock and no dice of its own, so that the same
 plan is carried out by the asyncio driver and in virtual time. It holds no ticket and no task; a
-target that may not be called is told to it as :class:`Refused`, and costs nothing.
+target that may not be called comes to it as :class:`Refused`, and costs nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _GIVE = Give()
 class Plan:
     """Decides one request.
 
-    ``peek`` tells why a target could not be called right now (or ``None``), without taking
+    ``peek`` says why a target could not be called right now (or ``None``), without taking
     anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
     sent a second time by itself once the first may have arrived. ``retries`` bound the calls of one
     target after its first.

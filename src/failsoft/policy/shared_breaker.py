@@ -30,7 +30,7 @@ __all__ = ["LedBreaker"]
 class LedBreaker(Breaker):
     """Rejects by what its leader had when last seen; safe under threads.
 
-    A closed one asks nobody. A probe needs a lease that the leader grants: where
+    A closed one asks no one. A probe needs a lease that the leader grants: where
     :meth:`needs_grant` says so, one is asked for and put into :meth:`grant` before ``allow``.
     """
 
@@ -65,12 +65,12 @@ class LedBreaker(Breaker):
         return not self._waiting.usable(now) and self._peek(now, early=early) is None
 
     def grant(self, granted: Granted) -> None:
-        """Keep a lease for whoever asks next; one of an older generation is void."""
+        """Keep a lease for the next caller; one of an older generation is void."""
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
     def give_back(self) -> None:
-        """Give a lease back that nobody took."""
+        """Give an unused lease back."""
         with self._lock:
             if granted := self._waiting.take():
                 self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
@@ -135,7 +135,7 @@ class LedBreaker(Breaker):
 
     def _adopt(self, seen: BreakerSeen, now: float, *, anew: bool) -> Transition | None:
         same = seen.generation == self.seen_generation
-        # What was done here by hand ends this generation as soon as it is told.
+        # What was done here by hand ends this generation as soon as it is sent.
         if seen.generation < self.seen_generation or (same and self._by_hand):
             return None
         if anew and self._untold_opening(seen, now):
@@ -145,13 +145,13 @@ class LedBreaker(Breaker):
             # Half open begins with a lease; a word of open that comes late does not end it.
             if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
                 return self._move(CircuitState.HALF_OPEN, seen.reason)
-            # They are not of one mind only where this one moved while it began to be led again.
+            # They differ only where this one moved while it began to be led again.
             if (self._state is CircuitState.CLOSED) == (seen.state is CircuitState.CLOSED):
                 return None
         return self._take_over(seen, now)
 
     def _untold_opening(self, seen: BreakerSeen, now: float) -> bool:
-        """Whether it opened by itself after it last told what it has: the next word merges that."""
+        """Whether it opened by itself after it last sent what it has: the next word merges that."""
         longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
         return self._alone and self._state is CircuitState.OPEN and longer
 

@@ -44,7 +44,7 @@ def fail_when_lost(response: aiohttp.ClientResponse) -> None:
 
     closed.add_done_callback(fail)
     body.on_eof(forget)
-    # The future lives as long as the connection; its exception is nobody's business once idle.
+    # The future lives as long as the connection; its exception concerns no one once idle.
     closed.remove_done_callback(_seen)
     closed.add_done_callback(_seen)
 

@@ -21,7 +21,7 @@ _HEAD_FIELDS = 1024
 
 
 class _Reply(aiohttp.ClientResponse):
-    """A reply that hangs up at once when nobody waits for its headers any more.
+    """A reply that hangs up at once when no caller waits for its headers any more.
 
     aiohttp alone would first send the rest of the request, or wait for the other side of TLS.
     """

@@ -24,7 +24,7 @@ class Frames(NamedTuple):
 
 
 class Live:
-    """The events of one run, given out to any number of readers. For one event loop.
+    """The events of one run, sent to any number of readers. For one event loop.
 
     What it holds is bounded by the length of one answer. It is an outlet with back-pressure: full
     while even the fastest reader is behind. ``on_left`` is called when the last reader leaves
@@ -128,7 +128,7 @@ class LiveReader:
     async def read(self) -> Frames:
         """Return all there is; where there is nothing yet, wait until there is, or for a wake.
 
-        Whoever comes for more has done with what there was.
+        A reader that comes for more has done with what there was.
         """
         live = self._live
         live.advance(self.position)

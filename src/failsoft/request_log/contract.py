@@ -59,7 +59,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What somebody asks for.
+    """What a caller asks for.
 
     ``scope`` is who asks (tenant and user), opaque here; ``key`` the idempotency key, normalized;
     ``fingerprint`` that of the body.
@@ -80,8 +80,8 @@ class Record:
 
     ``run`` counts from 1; ``attempt`` is 0 before the first. ``status`` and ``body`` are the result
     of the run: its HTTP status and JSON. ``first_id`` is the first event id of this run, always
-    above any that was given out before; ``last_id`` the last known over all runs (0 before any;
-    after a run whose process was killed, a number above all that it can have given out).
+    above any that was sent before; ``last_id`` the last known over all runs (0 before any;
+    after a run whose process was killed, a number above all that it can have sent).
     ``shown_run`` is the latest run that gave out text (0: none did).
     """
 
@@ -187,7 +187,7 @@ def fresh(intent: Intent, *, owner: str, now: float) -> Record:
 FOLLOW_SECONDS = 3.0
 
 OnCancel = Callable[[str, int], None]
-"""Called with the id and the run somebody elsewhere asks to cancel."""
+"""Called with the id and the run that another process asks to cancel."""
 
 
 class RequestLog(Protocol):
@@ -253,14 +253,14 @@ class RequestLog(Protocol):
     def covers(self, request_id: str, run: int) -> bool:
         """Whether no other process can have taken over a run of this one's.
 
-        To be asked before text is given out; where it is not so, :meth:`renew` comes first.
+        To be asked before text is shown; where it is not so, :meth:`renew` comes first.
         """
         ...
 
     async def renew(self, request_id: str, run: int) -> bool:
         """Give a heartbeat; whether that run is this process's still. Never raises.
 
-        True while the log is down: nobody takes anything over without it.
+        True while the log is down: no process takes anything over without it.
         """
         ...
 
@@ -277,7 +277,7 @@ class RequestLog(Protocol):
         ...
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:
-        """Ask the owner to cancel; another process hears of it within 250 ms.
+        """Ask the owner to cancel; another process sees it within 250 ms.
 
         The record as it is now, ``None`` where there is none or it is another scope's. Does
         nothing to what has ended.

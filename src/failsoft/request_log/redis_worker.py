@@ -62,13 +62,13 @@ class Duties:
         return owner not in self._living and time.monotonic() > self._blind_until
 
     async def arrive(self) -> None:
-        """Give a sign. After an outage nobody is dead before they could give one too."""
+        """Give a sign. After an outage no process is dead before they could give one too."""
         if self._blind_until == math.inf:
             self._blind_until = time.monotonic() + DEAD_SECONDS
         await self._sign()
 
     async def do(self) -> None:
-        """What is due."""
+        """The work that is due."""
         if self._running:
             await self._hear()
         if time.monotonic() >= self._sign_at:

@@ -72,7 +72,7 @@ class LogReader:
         except (RecordExpiredError, RecordRefusedError):
             return Frames(self._lost(), ended=True)
         except LogDownError:
-            # It comes back by itself, and the reader is told by then that we are still here.
+            # It comes back by itself, and the reader knows by then that we are still here.
             events = Events(b"", self._after, self._record)
         if events.data:
             self._given.append(events.data)
@@ -168,7 +168,7 @@ _NOT_KEPT: Final = (
 
 
 class Replies:
-    """Makes them for whoever asked first, for whoever asked again and for whoever came back."""
+    """Makes them for the first request, for duplicates and for resumed streams."""
 
     def __init__(self, service: Service, desk: Desk) -> None:
         self._service = service

@@ -63,7 +63,7 @@ class FrameOutlet:
 
     @property
     def shown(self) -> bool:
-        """Whether this run has given out text."""
+        """Whether this run has sent text."""
         return self._tokens > 0
 
     async def room(self) -> None:
@@ -137,9 +137,9 @@ class Result(NamedTuple):
 
 
 class Run:
-    """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
+    """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
 
-    ``on_kept`` is called when the log has its end, just before its readers are told. Where it is
+    ``on_kept`` is called when the log has its end, just before its readers get it. Where it is
     not ``durable`` the log was down when it began.
     """
 
@@ -184,7 +184,7 @@ class Run:
 
     @property
     def shown(self) -> bool:
-        """Whether it has given out text as a stream."""
+        """Whether it has sent text as a stream."""
         return self._outlet is not None and self._outlet.shown
 
     @property
@@ -272,7 +272,7 @@ class Run:
         return answer
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
-        """Enter the end in the log, then tell it: what a reader is told has happened is kept."""
+        """Enter the end in the log, then send it: an end that a reader sees is durable."""
         story = self._stories.take(self.record.id)
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
@@ -300,7 +300,7 @@ class Run:
         self._watch = asyncio.create_task(self._unread())
 
     async def _unread(self) -> None:
-        """Nobody here reads it: with a key it lingers, and readers elsewhere keep it alive."""
+        """Its last reader here left: with a key it lingers, and readers elsewhere keep it alive."""
         left_at = self.live.left_at
         if self.record.key is not None:
             await asyncio.sleep(self._ai.settings.linger_seconds)

@@ -31,12 +31,12 @@ _log = logging.getLogger(__name__)
 
 _HEADER, _TOKEN_HEADER = "X-Simulate-Error", "X-Simulate-Token"
 
-# What breakers learned of the words used longest ago is forgotten first.
+# The breakers of the simulation used longest ago are forgotten first.
 _MOST_ENGINES = 64
 
 
 class Simulations:
-    """Engines beside ``ai``, one for each simulation, made when it is first asked for.
+    """Further engines, one for each simulation, made when it is first asked for.
 
     One breaker for all simulations would have an ``auth_error``, tried once, answer every later
     request whatever it asks for. The engines own nothing that is open, and end with ``ai``.
@@ -62,7 +62,7 @@ class Simulations:
             _log.warning("simulating", extra={"fields": fields})
 
     def asked(self, request: Request, tenant: str | None) -> Simulation | None:
-        """What is to go wrong with this request, ``None`` where it does not ask for anything.
+        """The failures this request asks for, ``None`` where it does not ask for anything.
 
         Raises :class:`~failsoft.server.problem.Problem`: 403 for who has no right to it, 400 for
         words that cannot be read.
@@ -122,7 +122,7 @@ def _forbidden(problem: str) -> Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The engine and those beside it, who may call, what is held, whether the process ends."""
+    """The engine and its simulated copies, who may call, what is held, whether the process ends."""
 
     ai: Failsoft
     guard: Guard

@@ -39,7 +39,7 @@ class Drain:
         self._told: list[Callable[[], None]] = []
 
     def on_begin(self, tell: Callable[[], None]) -> None:
-        """Have it called when the end begins: for what nobody waits for."""
+        """Have it called when the end begins: for work without a waiter."""
         self._told.append(tell)
 
     @contextmanager
@@ -94,7 +94,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def drained_by_signals(drain: Drain, settings: ServerSettings) -> Iterator[None]:
     """Under uvicorn, let SIGTERM and SIGINT drain before the server stops.
 
-    Left to itself uvicorn closes its door first, so that nobody can be told anything, and later
+    Left to itself uvicorn closes its door first, so that no client gets a reply, and later
     cancels what is still open. SIGINT comes from a person and is not announced to balancers first;
     a second one cuts at once. Under other servers nothing changes.
     """

@@ -203,7 +203,7 @@ class _Writer:
         self._writing_since = None
 
     def silent(self) -> bool:
-        """Whether the reader should hear something, lest a proxy thinks that nobody is there."""
+        """Whether a comment is due, so that idle proxies do not close the connection."""
         return self._loop.time() - self._wrote_at >= self._heartbeat
 
     def gave_up(self) -> bool:

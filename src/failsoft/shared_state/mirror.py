@@ -69,7 +69,7 @@ class Mirror:
             yield _sync_hold(key, hold.seen(), now)
 
     def take(self, told: Told, now: float, *, merged: bool = False, anew: bool = False) -> None:
-        """Take over what was told; see :meth:`.LedBreaker.adopt`."""
+        """Take over what was sent; see :meth:`.LedBreaker.adopt`."""
         self._clock.learn(told["now"], now)
         key = told["key"]
         if led := self._breakers.get(key):
@@ -118,7 +118,7 @@ class Mirror:
             breaker.counted(_counts(counts), now)
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
         last = gate.breaker.last_failure
-        # Only where this process's own connections have told it that it is the host.
+        # Only where this process's own connections show that it is the host.
         if opened and last and last.bench_scope is BenchScope.HOST and gate.host.dead(now):
             self._gates.host_down(gate, last, now)
 

@@ -96,10 +96,10 @@ class Ladder:
         locale: str | None = None,
         reference: str = "",
     ) -> Answer:
-        """What to give whoever asked, after ``failure``; blocking, raises for no fault of a step.
+        """What to give the caller, after ``failure``; blocking, raises for no fault of a step.
 
         A refusal, an account that is not set up and a request that can never succeed have their
-        own message at once: somebody else's answer mends none of them. ``reference`` is what the
+        own message at once: another person's answer mends none of them. ``reference`` is what the
         person can tell support.
         """
         verdict, back_in = self._read(failure)

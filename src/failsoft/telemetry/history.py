@@ -10,12 +10,12 @@ from failsoft.telemetry.events import Event
 
 __all__ = ["Stories", "read_story"]
 
-# A request has at most a handful of attempts; one that waits for long is told of by its first.
+# A request has at most a handful of attempts; one that waits for long is explained by its first.
 _MOST_EVENTS = 100
 
 
 class Stories:
-    """A subscriber that keeps the events of the requests it was told to, until they are taken."""
+    """A subscriber that keeps the events of the requests it was asked to, until they are taken."""
 
     def __init__(self) -> None:
         self._open: dict[str, list[Event]] = {}

@@ -134,7 +134,7 @@ _KEPT = 1000
 
 
 class _Series(NamedTuple):
-    """What is counted together, and the one label that tells of whom."""
+    """The counters that count together, and the one label they share."""
 
     name: str
     counters: list[Counter]
