@@ -25,7 +25,8 @@ pytestmark = needs_redis
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A busy machine is not an outage."""
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
+    for module in ("request_log.redis_wire", "storage.redis"):
+        monkeypatch.setattr(f"failsoft.{module}.REDIS_TIMEOUT_SECONDS", 15.0)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +199,22 @@ async def test_who_opens_the_key_of_a_dead_owner_runs_it_again(another):
 
     await until(free)
     assert (await sibling.find(record.id, record.scope)).run == 2
+
+
+@pytest.mark.usefixtures("soon")
+async def test_one_record_that_is_refused_holds_up_no_other(another, admin):
+    log, sibling = await another(), await another()
+    spoiled, whole = [await opened(log, intent(key)) for key in ("spoiled", "whole")]
+    await log.find("r", "s")
+    await die(log)
+    await admin.set(place_keys(log._places[spoiled.id])[0], "another program's")
+    assert (await ended(sibling, whole)).state is RequestState.INTERRUPTED
+
+    async def buried() -> bool:
+        return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
+
+    await until(buried)
+    assert sibling.status.since is None  # it was never down
 
 
 @pytest.mark.usefixtures("soon")

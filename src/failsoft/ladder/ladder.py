@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from failsoft.classify.verdict import ErrorCategory, Verdict
-from failsoft.ladder.cache.cache import Partition, SemanticCache
+from failsoft.ladder.cache.cache import Hit, Partition, SemanticCache
 from failsoft.ladder.embedder import Embedder
-from failsoft.ladder.rules.rulebook import RuleBook
+from failsoft.ladder.rules.rulebook import RuleBook, RuleMatch
 from failsoft.storage.status import StoreStatus
 
 __all__ = ["Asked", "Ladder", "Served", "helps_after"]
@@ -59,6 +59,16 @@ class Served(NamedTuple):
     action: str | None = None
     alike: bool = False
 
+    @classmethod
+    def saved(cls, hit: Hit) -> Self:
+        """What the cache has found."""
+        return cls("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+
+    @classmethod
+    def written(cls, rule: RuleMatch) -> Self:
+        """What a rule answers."""
+        return cls("rule", rule.text, None, rule.link, rule.action)
+
 
 class Ladder:
     """The steps below a model's own answer. A step that breaks is logged, and the next is taken.
@@ -88,9 +98,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - whatever it is, the next step may help
             _log.exception("cache_failed")
             return None
-        if hit is None:
-            return None
-        return Served("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+        return None if hit is None else Served.saved(hit)
 
     async def written(self, asked: Asked) -> Served | None:
         """An answer that was written for such questions."""
@@ -103,7 +111,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - as above
             _log.exception("rules_failed")
             return None
-        return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
+        return None if rule is None else Served.written(rule)
 
     def keep(self, asked: Asked, text: str) -> None:
         """Save a complete answer of a model. Returns at once."""

@@ -148,6 +148,14 @@ class Wire:
             replies += await answered(self._pass_prepared(group))
         return replies
 
+    async def require(self, commands: Sequence[Command]) -> list[Any]:
+        """The same; raises also what one command was refused with."""
+        replies = await self.send(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
     async def aclose(self) -> None:
         """Close the connection."""
         await self._client.aclose()

@@ -186,9 +186,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - whatever it is, the next step may help
             _log.exception("cache_failed")
             return None
-        if hit is None:
-            return None
-        return Served("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+        return None if hit is None else Served.saved(hit)
 
     def _written(self, question: str, locale: str) -> Served | None:
         if self._rules is None:
@@ -198,4 +196,4 @@ class Ladder:
         except Exception:  # noqa: BLE001 - as above
             _log.exception("rules_failed")
             return None
-        return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
+        return None if rule is None else Served.written(rule)
