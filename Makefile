@@ -23,10 +23,10 @@ check: $(VENV)/.dev
 house: $(VENV)/.dev
 	@$(BIN)/python scripts/house.py
 
-# Tests with foreign packages that pin against each other, each in an environment of its own in
-# .peers/ (600 MB, two minutes the first time), frameworks and tracers over a wrapped client in
-# trouble (three minutes), and the suite of Anthropic's SDK with every client wrapped (ten minutes
-# more, and ten the first time).
+# Tests with foreign packages: whether they resolve beside the extras, those that pin against each
+# other, each in an environment of its own in .peers/ (600 MB, two minutes the first time),
+# frameworks and tracers over a wrapped client in trouble (three minutes), and the suite of
+# Anthropic's SDK with every client wrapped (ten minutes more, and ten the first time).
 clients: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/clients
 	@PYTHONPATH=. $(BIN)/python tests/sdk_suite/suite.py

@@ -60,10 +60,14 @@ class Healthy:
 
 
 class Brownout(Healthy):
-    """A fifth of the calls of every model is refused with a 529."""
+    """A share of the calls of every model is refused with a 529."""
+
+    def __init__(self, seed: int, share: float = 0.2) -> None:
+        super().__init__(seed)
+        self.share = share
 
     def trouble(self, target: Target, now: float) -> Reply | None:
-        return self.overloaded() if self.rng.random() < 0.2 else None
+        return self.overloaded() if self.rng.random() < self.share else None
 
 
 class SlowBrownout(Brownout):
@@ -191,6 +195,42 @@ def brownout(seed: int, requests: int, rate: float) -> list[Figure]:
     return [*figures, Figure("runs in which a breaker opened", bool(driver.opened), 3, total=True)]
 
 
+def ended_by_budget(results: list[Result]) -> int:
+    """Requests that the retry budget ended."""
+    return sum(r.gave_up is not None and r.gave_up.reason == "budget" for r in results)
+
+
+def one_target(seed: int, requests: int, rate: float) -> list[Figure]:
+    """20 % of the calls of the only target answer 529."""
+    upstream = Brownout(seed)
+    driver = VirtualDriver(CHAIN[:1], upstream, seed=seed)
+    results = driver.run(poisson(rate, Random(f"arrivals {seed}"), count=requests))
+    figures = usual(results, len(upstream.calls), answered=0.999, p99=4.0, most_calls=1.35)
+    return [*figures, Figure("ended by the budget", ended_by_budget(results), 0, total=True)]
+
+
+def one_target_burst(seed: int, burst: int) -> list[Figure]:
+    """The same, where many come at once, and then one a second for a minute."""
+    upstream = Brownout(seed)
+    driver = VirtualDriver(CHAIN[:1], upstream, seed=seed)
+    results = driver.run([0.0] * burst + [float(second) for second in range(1, 61)])
+    figures = usual(results, len(upstream.calls), answered=0.999, p99=12.0, most_calls=1.35)
+    return [*figures, Figure("ended by the budget", ended_by_budget(results), 0, total=True)]
+
+
+def one_target_ill(seed: int, share: float, rate: float) -> list[Figure]:
+    """Half of the calls of the only target, or more, answer 529 for five minutes."""
+    upstream = Brownout(seed, share)
+    driver = VirtualDriver(CHAIN[:1], upstream, seed=seed)
+    results = driver.run(poisson(rate, Random(f"arrivals {seed}"), until=300.0))
+    done = sum(result.answered for result in results) / len(results)
+    figures = [
+        Figure("p90 s", percentile([r.seconds for r in results], 0.9), 15.0),
+        Figure("waiting, x rate", driver.most_waiting / rate, 8.0),
+    ]
+    return [*figures, Figure("answered", done, 0.58, low=True)] if share == 0.6 else figures
+
+
 def slow_brownout(seed: int, requests: int, rate: float) -> list[Figure]:
     """20 % of all calls answer 529 at once; answers take about ten seconds. From a cold start."""
     upstream = SlowBrownout(seed)
@@ -280,6 +320,14 @@ def scenarios(requests: int) -> dict[str, tuple[Callable[..., list[Figure]], tup
         # At 80/s the primary has 640 calls in flight: more would be the bulkhead's affair.
         name = f"20 % answer 529 at once, answers take 10 s, {rate}/s"
         rows[name] = (slow_brownout, (requests // 10, rate))
+    for name, rate in {"1/min": 1 / 60, "1/s": 1.0, "20/s": 20.0, "1,000/s": 1000.0}.items():
+        rows[f"one target, 20 % answer 529, {name}"] = (one_target, (requests, rate))
+    for burst in (100, 300, 1000):
+        rows[f"one target, 20 % answer 529, {burst:,} at once"] = (one_target_burst, (burst,))
+    for share in (0.5, 0.6, 0.7):
+        for rate in (20.0, 200.0):
+            name = f"one target, {share:.0%} answer 529, {rate:g}/s"
+            rows[name] = (one_target_ill, (share, rate))
     rows["primary down, 20/s"] = (primary_down, ())
     for seconds in (20, 45, 60, 300):
         rows[f"all down for {seconds} s, 200/s"] = (outage, (seconds,))

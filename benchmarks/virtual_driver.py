@@ -21,7 +21,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.plan import Plan, RetryBudget
+from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -38,6 +38,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.target import Target
 from failsoft.policy.timers import Limits, RequestTimes
+from failsoft.policy.window import RetryBudget
 
 __all__ = ["Reply", "Result", "Upstream", "VirtualDriver"]
 
@@ -97,11 +98,14 @@ class VirtualDriver:
         self.opened: list[tuple[float, Target]] = []
         self.now = 0.0
         self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
-        self.budget = RetryBudget(self.settings.retry)
+        self.budget = RetryBudget(
+            self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
+        )
         self.chain = tuple(chain)
         self.upstream = upstream
         self.stream = stream
         self.waiting: dict[_Run, int] = {}
+        self.most_waiting = 0
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         for target in chain:
@@ -197,6 +201,7 @@ class _Run:
         self._wait += 1
         wait = self._wait
         self._driver.waiting[self] = wait
+        self._driver.most_waiting = max(self._driver.most_waiting, len(self._driver.waiting))
         self._driver.later(until, partial(self.wake, wait, TimerFired()))
 
     def _begin(self, call: Call, permit: Permit) -> None:

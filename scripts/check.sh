@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE=
 if [ "${1:-}" = core ]; then
     set -- -n 3
     for room in tests/*/; do
-        case " attacks chaos cli clients concurrency docs examples kits peers request_log server shared_state testing typing web wrap " in
+        case " attacks cases chaos cli clients concurrency docs examples kits peers request_log server shared_state testing typing web wrap " in
             *" $(basename "$room") "*) ;;
             *) set -- "$@" "$room" ;;
         esac

@@ -19,7 +19,7 @@ class Attempt(NamedTuple):
     waited just before; ``verdict`` is ``None`` on success; ``shown_chars`` is the text a person had
     already been given; ``usage`` the provider's own figures, as far as they arrived; ``changes``
     what was altered in the request to suit the target; ``soft_end``
-    tells that the answer was whole but its stream did not end.
+    says that the answer was whole but its stream did not end.
     """
 
     number: int

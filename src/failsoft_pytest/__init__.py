@@ -1,7 +1,7 @@
 """The pytest plugin of failsoft: fixtures, and nothing of failsoft until one of them is used.
 
-A package beside ``failsoft`` because pytest loads every installed plugin in every run: whoever does
-not use a fixture pays for this file alone.
+A package next to ``failsoft`` because pytest loads every installed plugin in every run: a run
+without its fixtures pays for this file alone.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def test_processes_do_not_wait_in_step(upstream):
 def test_locks_that_another_thread_held_are_free_in_the_child(upstream):
     ai = Failsoft(settings(upstream))
     breaker = ai._core.gates.of(ai._core.chain[0]).breaker
-    with breaker._lock, ai._core.budget._lock:
+    with breaker._lock, ai._core.route("chat").retries._lock:
         child = fork(lambda: asked(ai))
     assert child() == ["success", "full"]
 

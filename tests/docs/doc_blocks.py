@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OF_THE_REPOSITORY = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES = [*OF_THE_REPOSITORY, *sorted((ROOT / "docs").rglob("*.md"))]
 
 # What is shown, and not told to anybody.
 SHOWN = {"", "text", "mermaid", "markdown", "html", "css", "pycon"}

@@ -24,6 +24,7 @@ KINDS = {
     ".html",
     ".css",
     ".yaml",
+    ".yml",
     "",
 }
 FOLDERS = (
@@ -36,6 +37,7 @@ FOLDERS = (
     "requirements",
     "deploy",
     ".ci",
+    ".github",
     "web",
 )
 TEXTS = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in KINDS] + [

@@ -12,7 +12,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.plan import Plan, RetryBudget
+from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -30,6 +30,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.policy.window import RetryBudget
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
 MOST_STEPS = 3000
@@ -115,7 +116,9 @@ class World:
         self.now = now
         self.changes: list[tuple[Target, Transition]] = []
         self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
-        self.budget = RetryBudget(self.settings.retry)
+        self.budget = RetryBudget(
+            self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
+        )
         # Things that happen by themselves: (when, what), in order.
         self.later: list[tuple[float, Callable[[], None]]] = []
 

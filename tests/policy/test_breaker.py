@@ -507,6 +507,8 @@ def test_it_can_open_again_during_the_ramp_and_then_ramps_anew():
     bench.close()
     bench.now += 3
     late = [one for _ in range(200) if isinstance(one := bench.allow(), Ticket)]
+    for ticket in late[12:]:
+        bench.done(ticket, NEUTRAL)
     for ticket in late[:12]:
         bench.now += 0.05
         bench.done(ticket, FAILURE)
@@ -653,3 +655,27 @@ def test_a_ticket_counts_once_however_often_it_is_brought_back():
     for _ in range(3):
         bench.done(ticket, FAILURE)
     assert bench.breaker.status(bench.now).failures == 1
+
+
+def test_the_quick_failures_of_a_burst_are_weighed_against_all_of_it():
+    """What fails first of 300 that begin at once is told before any of the others answers."""
+    bench = Bench()
+    burst = [bench.allow() for _ in range(300)]
+    for ticket in burst[:60]:
+        bench.now += 0.005
+        bench.done(ticket, FAILURE)
+    assert bench.state is CLOSED
+    for ticket in burst[60:]:
+        bench.done(ticket, SUCCESS)
+    assert bench.state is CLOSED
+
+
+def test_calls_that_begin_later_hold_no_opening_back():
+    bench = Bench()
+    early = [bench.allow() for _ in range(12)]
+    bench.now += 0.3
+    [bench.allow() for _ in range(300)]
+    for ticket in early:
+        bench.now += 0.05
+        bench.done(ticket, FAILURE)
+    assert bench.state is OPEN

@@ -188,20 +188,6 @@ async def test_locked_by_another_program(start, path):
     assert (await log.events(record.id, 1, 0)).data == data
 
 
-async def test_what_a_trial_left_in_a_full_file_does_not_keep_it_down(start, path):
-    """There was room to write the trial and none to delete it; later comes another trouble."""
-    log = start()
-    await opened(log, intent())
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("INSERT INTO events (request, run, last, data) VALUES (0, 0, 0, x'00')")
-        other.execute("BEGIN EXCLUSIVE")
-        assert isinstance(await log.open(intent()), Opened)
-        await down(log, "locked by another program")
-        other.execute("ROLLBACK")
-        await up(log)
-        assert other.execute("SELECT count(*) FROM events WHERE request = 0").fetchone() == (0,)
-
-
 async def test_locked_from_the_start(start, path):
     log = start()
     await opened(log, intent())

@@ -9,9 +9,14 @@ from log_contract import LogContract
 from log_kit import DONE, FAILED, feed, intent, known, opened, until
 from redis_server import needs_redis, redis_server
 
+from failsoft import Failsoft, Settings
+from failsoft.config.settings import ProviderSettings
 from failsoft.request_log import redis_wire as scripts
-from failsoft.request_log.contract import Opened, RequestState
+from failsoft.request_log.contract import Opened, RecordRefusedError, RequestState
+from failsoft.request_log.redis_commands import place_keys, place_of
 from failsoft.request_log.redis_log import RedisLog
+from failsoft.server.responses import LogReader, awaited
+from failsoft.server.service import Service
 from failsoft.storage.redis import connect
 
 pytestmark = needs_redis
@@ -20,7 +25,8 @@ pytestmark = needs_redis
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A busy machine is not an outage."""
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
+    for module in ("request_log.redis_wire", "storage.redis"):
+        monkeypatch.setattr(f"failsoft.{module}.REDIS_TIMEOUT_SECONDS", 15.0)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,35 @@ def dead_after(seconds, monkeypatch):
 async def admin(shared):
     async with connect(shared.url, timeout=30) as client:
         yield client
+
+
+@pytest.mark.parametrize("of", ["record", "frames"])
+async def test_a_key_that_holds_something_else_is_refused_and_ends_who_waits(another, admin, of):
+    log, there = await another(), await another()
+    asked = intent("k")
+    record = await opened(log, asked)
+    feed(log, record, 1)
+    await until(lambda: kept_frames(there, record))
+    keys = dict(zip(("record", "frames", "stories"), place_keys(place_of(asked)), strict=True))
+    await admin.set(keys[of], "another program's")
+    with pytest.raises(RecordRefusedError, match="WRONGTYPE"):
+        await there.events(record.id, record.run, 0)
+    async with Failsoft(Settings(anthropic=ProviderSettings(api_key="k"))) as ai:
+        service = Service.of(ai)
+        reader = LogReader(record, 0, ai=ai, log=there, drain=service.drain, render=service.render)
+        frames = await reader.read()
+        assert frames.ended
+        assert b'"type":"error"' in frames.data
+        if of == "record":
+            async with asyncio.timeout(10):
+                assert await awaited(record, log=there, drain=service.drain) is record
+            again = await there.open(asked)
+            assert isinstance(again, Opened)
+            assert not again.durable
+
+
+async def kept_frames(log, record):
+    return bool((await log.events(record.id, record.run, 0)).data)
 
 
 async def die(log):
@@ -164,6 +199,22 @@ async def test_who_opens_the_key_of_a_dead_owner_runs_it_again(another):
 
     await until(free)
     assert (await sibling.find(record.id, record.scope)).run == 2
+
+
+@pytest.mark.usefixtures("soon")
+async def test_one_record_that_is_refused_holds_up_no_other(another, admin):
+    log, sibling = await another(), await another()
+    spoiled, whole = [await opened(log, intent(key)) for key in ("spoiled", "whole")]
+    await log.find("r", "s")
+    await die(log)
+    await admin.set(place_keys(log._places[spoiled.id])[0], "another program's")
+    assert (await ended(sibling, whole)).state is RequestState.INTERRUPTED
+
+    async def buried() -> bool:
+        return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
+
+    await until(buried)
+    assert sibling.status.since is None  # it was never down
 
 
 @pytest.mark.usefixtures("soon")

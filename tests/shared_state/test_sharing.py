@@ -43,6 +43,29 @@ def test_an_opening_is_in_force_everywhere_and_is_over_everywhere(world):
     assert well_again(world)
 
 
+def test_a_closed_breaker_shows_what_the_store_has_counted(world):
+    first, second = world.processes[:2]
+
+    def shown(process, target=X):
+        status = process.breaker(target).status(process.now())
+        return status.calls, status.failures, status.failures_in_row
+
+    for process in (first, second):
+        for reason in (None, "overloaded"):
+            world.do(process.call(X, reason))
+            world.wait(0.5)
+    world.wait(1.0)
+    assert shown(second) == (4, 2, 1)
+    assert shown(first) == (2, 1, 1)  # when it last told of a call
+    world.wait(RULES.window_seconds)
+    assert shown(second) == shown(first) == (0, 0, 0)
+    fail_until_open(world, first)
+    status = first.breaker(X).status(first.now())
+    assert (status.calls, status.failures) == (3, 3)  # the fourth in a row was before the window
+    assert well_again(world)
+    assert shown(first)[1] == 0
+
+
 def test_what_goes_well_elsewhere_is_told_as_soon_as_a_call_fails_somewhere(world):
     """In a calm it is told once a second; a row of failures opens after a quarter of one."""
     broken, *others = world.processes

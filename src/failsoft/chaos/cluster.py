@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = ANNOUNCE_SECONDS + DRAIN_SECONDS + 5.0
 
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
-# At the end of all of it nobody's work hangs on it: what is open gets so long, and a last word.
+# At the end of all of it no work depends on it: open requests get so long, and a last word.
 _LAST_SECONDS = 1.0
 
 

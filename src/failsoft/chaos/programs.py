@@ -51,7 +51,7 @@ class Program:
                 stdout=said,
                 stderr=said,
                 pass_fds=pass_fds,
-                process_group=0,  # Ctrl-C in a terminal is for whoever started it
+                process_group=0,  # Ctrl-C in a terminal is for the parent
             )  # fmt: skip
         try:
             async with asyncio.timeout(_READY_SECONDS):

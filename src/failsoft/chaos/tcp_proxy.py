@@ -294,7 +294,7 @@ class FaultProxy:
         await asyncio.gather(*self._links, return_exceptions=True)
 
     def _bind(self) -> socket.socket:
-        """Take the port without listening: connecting is refused, and nobody else can have it."""
+        """Take the port without listening: connecting is refused, no other program gets it."""
         taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((_HOST, self._port))

@@ -1,7 +1,7 @@
 """A failure in, a Verdict out: the one place that looks at status codes, bodies and exceptions.
 
 :func:`classify` reads the evidence (:mod:`evidence`), picks a row of the truth table by a
-provider's vocabulary (:mod:`decide`) and adds what only this failure tells: a wait, a request id,
+provider's vocabulary (:mod:`decide`) and adds what only this failure has: a wait, a request id,
 whether anything was sent. Every decision is in :mod:`rows`, every provider's words in a table.
 """
 

@@ -39,7 +39,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a body tells.
+    """The facts in a body.
 
     ``codes`` name a cause, ``types`` a kind, both in lower case (Google's ``error.status`` is a
     code in capitals). ``stop`` is a message's stop reason, empty if it has none yet; ``delay`` what
@@ -150,7 +150,7 @@ def _delay(details: object) -> str:
 
 
 def _beside(plain: Body, outer: object) -> Body:
-    """``{"error": "some_code", "message": …}``: the string is a name, the words are beside it."""
+    """``{"error": "some_code", "message": …}``: the string is a name, with the text next to it."""
     words = clip(field(outer, "message"), _MESSAGE_LIMIT)
     return Body(
         shape=Shape.ERROR,

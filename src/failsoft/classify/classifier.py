@@ -186,7 +186,7 @@ def classify(failure: object, *, provider: str = "http", now: float | None = Non
 
 
 def is_cancellation(failure: object) -> bool:
-    """Whether this is no failure at all but somebody's wish to stop: it must be let through.
+    """Whether this is no failure at all but a wish to stop: it must be let through.
 
     >>> is_cancellation(KeyboardInterrupt()), is_cancellation(TimeoutError())
     (True, False)

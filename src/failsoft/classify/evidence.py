@@ -157,7 +157,7 @@ def _body_of(speaker: BaseException, response: object) -> Body:
 
 
 def _with_attributes(body: Body, speaker: BaseException) -> Body:
-    """What an SDK's exception tells by its attributes, where its body is gone or unreadable."""
+    """The facts in an SDK exception's attributes, where its body is gone or unreadable."""
     names = {name: attribute(speaker, name) for name in _TELLING}
     if not any(isinstance(value, str) for value in names.values()):
         return body

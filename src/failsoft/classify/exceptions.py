@@ -3,7 +3,7 @@
 Exceptions of the standard library are known by their class; those of aiohttp, httpx, httpx2,
 requests and the SDKs by the names along their class tree, so that none of them is imported. The
 order of the rules matters: ``APITimeoutError`` is an ``APIConnectionError``, ``ConnectTimeout`` is
-a timeout, and the deepest cause tells more than the class around it.
+a timeout, and the deepest cause says more than the class around it.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ _CODES: Final = {
     "content_filter": "content_policy",
     "content_policy_violation": "content_policy",
     "responsibleaipolicyviolation": "content_policy",
-    # Vertex, where its field status tells more than a status does
+    # Vertex, where its field status says more than a status does
     "FAILED_PRECONDITION": "bad_request",
     "NOT_FOUND": "model_unavailable",
 }

@@ -185,7 +185,7 @@ def truth_table() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodePattern:
-    """A family of codes, told by a part of the code; read under these statuses (empty: any)."""
+    """A family of codes, known by a part of the code; read under these statuses (empty: any)."""
 
     pattern: re.Pattern[str]
     row: str

@@ -46,7 +46,7 @@ _RETRYABLE = frozenset(
 
 
 class Fault(StrEnum):
-    """Whose fault it is: it decides who is told and which ratio counts it."""
+    """Whose fault it is: it decides who is informed and which ratio counts it."""
 
     USER = "user"
     OPERATOR = "operator"

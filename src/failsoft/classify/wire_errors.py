@@ -71,7 +71,7 @@ class BadReply(WireFailure):
 class EmptyAnswer(WireFailure):
     """A complete answer without a visible character, where a person is to see one.
 
-    ``thought`` tells that ``max_tokens`` were spent on thought alone.
+    ``thought`` says that ``max_tokens`` were spent on thought alone.
     """
 
     def __init__(self, detail: str, *, thought: bool) -> None:
@@ -94,7 +94,7 @@ class Timer(StrEnum):
 class TimedOut(WireFailure):
     """failsoft's own timer fired.
 
-    ``full_period`` tells whether the target was given the whole period the settings grant it; a
+    ``full_period`` says whether the target was given the whole period the settings grant it; a
     shorter period (the caller's own limit) says nothing against the target and is neutral.
     """
 

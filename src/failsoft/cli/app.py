@@ -48,7 +48,7 @@ def main() -> None:
     except TyperException as error:
         tell(_wrong_use(error))
         code = WRONG_USE
-    except BrokenPipeError:  # whoever read us has enough
+    except BrokenPipeError:  # the reader has closed the pipe
         sys.stdout = None
         code = FAILED
     except Exception as error:  # noqa: BLE001 - a person at a terminal is owed a sentence

@@ -110,7 +110,7 @@ _WIDTH, _HEIGHT = 640, 400
 _LEFT, _TOP, _RIGHT, _BOTTOM = 60, 30, 470, 340
 _STEPS = 50
 
-# (what, of pairs that ask the same, guarded, colour, dashes); told apart without colour too.
+# (what, of pairs that ask the same, guarded, colour, dashes); distinct without colour too.
 _CURVES = (
     ("served, guards", True, True, "#0b6e4f", ""),
     ("served, no guards", True, False, "#0b6e4f", "6 4"),

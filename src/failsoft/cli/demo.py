@@ -206,7 +206,7 @@ _REAL = """\
 Answers from AI models that fail soft. An API key is set, so this talks to the \
 real service, and every question costs what it costs there. Unset the key \
 (ANTHROPIC_API_KEY) to watch failures that are made on purpose."""
-# Questions still open get this long after Ctrl-C: nobody's work hangs on a demo.
+# Questions still open get this long after Ctrl-C: no work depends on a demo.
 _DRAIN_SECONDS = 1.0
 
 

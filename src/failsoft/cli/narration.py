@@ -75,7 +75,7 @@ WORDS = MappingProxyType(
 
 
 def in_words(reason: str) -> str:
-    """The words for a reason; one that has none speaks for itself."""
+    """The text for a reason; one that has none speaks for itself."""
     return WORDS.get(reason, reason.replace("_", " "))
 
 

@@ -28,7 +28,7 @@ __all__ = [
 # Escape sequences in a model's answer could move the cursor, change colours or retitle windows.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-# Where nobody looks, lines are for other programs: a table's row is not broken in two.
+# Without a terminal, lines are for other programs: a table's row is not broken in two.
 _UNSEEN_WIDTH = 200
 
 _TWO_MINUTES = 120.0

@@ -45,7 +45,7 @@ def _as_it_is(value: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is allowed, how a value is checked, and how a variable's text is read.
+    """The allowed values, how a value is checked, and how a variable's text is read.
 
     ``allowed`` follows "must be". ``check`` gives the value as it is kept or raises ``ValueError``,
     with a text where more can be said than showing the value. ``parse`` never fails: text that is
@@ -165,7 +165,7 @@ def origin_list() -> Kind:
 
 
 def key_list() -> Kind:
-    """Make keys that callers show. What is said of a wrong one never shows it."""
+    """Make keys that callers show. The message about a wrong one never shows it."""
     form = re.compile(r"(?:(?P<tenant>[A-Za-z0-9_.-]+):)?(?P<key>[!-9;-~]+)")
 
     def check(value: object) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ def _is_mail(value: str) -> bool:
 
 
 class Spec(NamedTuple):
-    """What is known of a setting besides its name and default.
+    """The facts of a setting other than its name and default.
 
     ``at_most`` names the setting of the same section that this one may not exceed. An
     ``optional`` setting may be ``None``: not set.
@@ -279,7 +279,7 @@ class Spec(NamedTuple):
     optional: bool
 
     def check(self, name: str, value: object) -> Any:
-        """Give the value as it is kept, or raise a ``SettingError`` that tells no secret."""
+        """Give the value as it is kept, or raise a ``SettingError`` that shows no secret."""
         if value is None and self.optional:
             return None
         try:

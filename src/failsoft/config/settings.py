@@ -194,10 +194,19 @@ class RetrySettings(Section):
         number(0, 900),
         at_most="bench_max_seconds",
     )
-    budget_ratio: float = setting(0.5, "retries as a share of requests", number(0, 1))
-    budget_window_seconds: int = setting(10, "window of the retry budget", whole(1, 600))
+    budget_ratio: float = setting(
+        0.5, "retries that may begin, as a share of requests", number(0, 1)
+    )
+    budget_window_seconds: int = setting(
+        10,
+        "seconds over which requests are counted, and of retries that may be saved up",
+        whole(1, 600),
+    )
     budget_floor_per_second: float = setting(
-        3.0, "retries always allowed, a second", number(0, MANY)
+        3.0, "retries a second that may always begin", number(0, MANY)
+    )
+    budget_wait_seconds: float = setting(
+        10.0, "the longest wait of a request for the turns of its retries", number(0, DAY)
     )
     bench_max_seconds: float = setting(900.0, "the longest bench before one probe", number(1, DAY))
     park_seconds: float = setting(

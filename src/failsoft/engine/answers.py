@@ -39,7 +39,7 @@ _KINDS: Mapping[str, type[AIError]] = {
     "permanent": AIBadRequest,
 }
 
-# The minimal level names this time where nobody knows when a target will be back.
+# The minimal level names this time where it is unknown when a target will be back.
 _MINIMAL_RETRY_SECONDS = 300.0
 
 # As the minimal level's, for the steps above it.
@@ -301,7 +301,7 @@ def speech_of_failure(
     shown: bool = False,
     asked: bool = True,
 ) -> Speech:
-    """The words where nothing is served; ``back_in`` seconds, as far as anybody knows.
+    """The notice where nothing is served; ``back_in`` seconds, as far as anybody knows.
 
     Not ``asked``: every target is left out, and nothing was called.
     """
@@ -338,7 +338,7 @@ def _speech_of_outage(voice: Voice, back_in: float | None) -> Speech:
 def speech_of_step(
     served: Served, voice: Voice, back_in: float | None, *, asked: bool = True
 ) -> Speech:
-    """The words beside what a step of the ladder served; not ``asked``: no model was tried."""
+    """The notice for what a step of the ladder served; not ``asked``: no model was tried."""
     wait = _STEP_RETRY_SECONDS[served.level] if back_in is None else back_in
     key = served.level if asked else "saved"
     notice = voice.catalogue.notice(

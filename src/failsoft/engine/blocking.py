@@ -75,7 +75,7 @@ class Portal:
         if last is not None:
             asyncio.run_coroutine_threadsafe(_awaited(last), loop).result()
         loop.call_soon_threadsafe(loop.stop)
-        if self._thread is not threading.current_thread():  # whoever drops it last may be anywhere
+        if self._thread is not threading.current_thread():  # any thread may drop the last reference
             self._thread.join()
 
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -126,7 +126,7 @@ async def _awaited(last: Callable[[], Awaitable[None]]) -> None:
 def _blocking(
     method: Callable[Concatenate[Failsoft, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[BlockingFailsoft, P], T]:
-    """``method`` for whoever waits; its arguments, types and documentation are the same."""
+    """``method``, blocking; its arguments, types and documentation are the same."""
 
     def call(self: BlockingFailsoft, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._portal.wait(method(self._ai, *args, **kwargs))

@@ -41,7 +41,7 @@ class Twin(Core):
 
     Gates, breakers, budget, bulkheads and counts are its own, so that nothing of it touches the
     lender's requests. Saved answers are read and never written; connections are the lender's. Only
-    what was injected is told to the lender's subscribers; all else to ``subscribers``.
+    injected failures go to the lender's subscribers; all else to ``subscribers``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Twin(Core):
         )
 
     async def aclose(self, drain_seconds: float) -> None:
-        """Admit nothing more. What is open is the lender's to close."""
+        """Admit nothing more. The lender closes what is open."""
         del drain_seconds
         self.closed = True
 
@@ -78,7 +78,7 @@ class Failsoft:
 
     ``settings`` default to ``failsoft.toml`` and the environment. ``chain`` names the targets as
     ``provider/model``, best first. ``providers`` adds or replaces providers by name (a mock, say).
-    ``on_event`` hears every :class:`~failsoft.telemetry.events.Event`. ``rng`` is the randomness of
+    ``on_event`` gets every :class:`~failsoft.telemetry.events.Event`. ``rng`` is the randomness of
     jitter and ramps. Raises :class:`~failsoft.errors.SettingError` for settings that cannot hold.
     """
 
@@ -151,7 +151,7 @@ class Failsoft:
         """Another one with the same settings, whose calls fail as ``simulation`` says.
 
         It has breakers, budget and counts of its own, reads saved answers and saves none. Its
-        events are ``subscribers``' alone, but each failure made on purpose is told here too. It
+        events are ``subscribers``' alone, but each injected failure is published here too. It
         lives on connections of this one: close this one.
         """
         twin = copy(self)

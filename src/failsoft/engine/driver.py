@@ -18,11 +18,10 @@ from failsoft.classify.wire_errors import EmptyAnswer
 from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms, Watchdog
 from failsoft.engine.request import Request, Turn, fit
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Core, Route
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
-from failsoft.policy.callers import Answered
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -193,12 +192,12 @@ class Driver:
     _previous: Call | None = None
     _last_verdict: Verdict | None = None
 
-    def __init__(self, turn: Turn, answered: Answered) -> None:
+    def __init__(self, turn: Turn, route: Route) -> None:
         core, request = turn.core, turn.request
         self._turn = turn
         self._core = core
         self._reader = turn.reader
-        self._plan, self._caller = request.plan(core, answered)
+        self._plan, self._caller = request.plan(core, route)
         self._alarms = core.alarms.running()
         self._clock = self._alarms.loop.time
 
@@ -244,7 +243,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
             return Failed(self._failed(attempt, error))
         except BaseException:
-            # The caller left, or the process is ending: not a failure, and nobody's fault.
+            # The caller left, or the process is ending: not a failure.
             began = attempt.first_content_at is not None
             now = self._clock()
             permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)

@@ -48,7 +48,7 @@ def state(core: Core) -> State:
         routes={chain.route: chain.circuit_state() for chain in core.chains.values()},
         inflight={route.name: route.bulkhead.held for route in used},
         queued=sum(route.bulkhead.waiting for route in used),
-        budget_ratio=core.budget.ratio(now),
+        budget_ratio=max((route.retries.ratio(now) for route in used), default=0.0),
         stores={store.name: store.up for store in core.stores},
     )
 

@@ -64,7 +64,7 @@ async def _asked(turn: Turn) -> Answer:
 
 async def _drive(turn: Turn) -> None:
     route = turn.core.route(turn.request.route)
-    driver = Driver(turn, route.answered)
+    driver = Driver(turn, route)
     try:
         place = await route.enter(turn.request.times)
     except RouteFullError:
@@ -172,7 +172,7 @@ def asked_in(request: Request, route: RouteSettings | None) -> Asked | None:
 
 
 def _scope(request: Request, route: RouteSettings) -> tuple[str, bool]:
-    """Who shares answers, and whether other wordings of a question may be served among them.
+    """The scope that shares answers, and whether other wordings may be served in it.
 
     Without users a service is one tenant, and what is a tenant's is shared.
     """

@@ -188,7 +188,7 @@ def _finished(turn: Turn, answer: Answer | None, outcome: str) -> RequestFinishe
 
 
 def _first_content(answer: Answer) -> float | None:
-    """Seconds from the start of the request to the first content that was given out."""
+    """Seconds from the start of the request to the first content that was sent on."""
     for attempt in answer.attempts:
         given = attempt.outcome == "success" or attempt.shown_chars
         if given and attempt.first_content_seconds is not None:

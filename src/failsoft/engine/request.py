@@ -14,7 +14,7 @@ from failsoft.attempt import Attempt
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.engine.deadline import monotonic, request_times
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Core, Route
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.callers import Answered, Caller
@@ -190,7 +190,7 @@ def _checked_id(given: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One request. ``times`` are monotonic seconds; ``id`` is what a person tells support.
+    """One request. ``times`` are monotonic seconds; ``id`` is what a person gives support.
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
@@ -263,19 +263,16 @@ class Request:
         return targets
 
     def _caller(self, answered: Answered) -> Caller | None:
-        """Who calls, by their names or by the key that they show; ``None`` without either."""
+        """The caller, by its names or by the key that it shows; ``None`` where it has neither."""
         targets = self.targets
         account = targets[0].account if targets and not targets[0].shared else ""
         if account or self.principal or self.tenant:
             return Caller((self.tenant, self.principal, account), answered)
         return None
 
-    def plan(self, core: Core, answered: Answered) -> tuple[Plan, Caller | None]:
-        """The plan of this request, and who calls; targets that cannot take it are left out.
-
-        ``answered`` is its route's.
-        """
-        chain, caller = self.chain(core), self._caller(answered)
+    def plan(self, core: Core, route: Route) -> tuple[Plan, Caller | None]:
+        """The plan of this request, and who calls; targets that cannot take it are left out."""
+        chain, caller = self.chain(core), self._caller(route.answered)
         if continues_assistant(self.body):
             able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
             self.left_out = tuple(target.id for target in chain if target not in able)
@@ -285,7 +282,7 @@ class Request:
             self.times,
             retry=core.settings.retry,
             timers=self.timers or core.settings.timers,
-            budget=core.budget,
+            budget=route.retries,
             peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
             input_tokens=self.facts.input_tokens,

@@ -33,9 +33,9 @@ from failsoft.policy.admission import Gates, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
 from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.callers import Answered
-from failsoft.policy.plan import RetryBudget
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.policy.window import RetryBudget
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
@@ -182,15 +182,17 @@ class RouteFullError(Exception):
 
 
 class Route:
-    """One route's bulkhead with the tasks that wait for it, and whom its models answered last.
+    """One route's bulkhead with the tasks that wait for it, its retries, and who was answered last.
 
     Safe under several event loops.
     """
 
-    def __init__(self, name: str, limit: int, queue: int) -> None:
+    def __init__(self, name: str, settings: Settings) -> None:
+        limits = settings.bulkhead
         self.name = name
         self.answered = Answered()
-        self.bulkhead = Bulkhead(limit, queue)
+        self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
+        self.retries = RetryBudget(settings.retry, most_waiting=(limits.route_limit + 1) // 2)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 
     async def enter(self, times: RequestTimes) -> Place:
@@ -210,7 +212,7 @@ class Route:
         return place
 
     def leave(self, place: Place) -> None:
-        """Give a place back and wake whoever is next."""
+        """Give a place back and wake the next waiter."""
         heir = self.bulkhead.leave(place)
         future = self._waiting.get(heir) if heir is not None else None
         if future is not None:
@@ -236,7 +238,7 @@ TraceHeaders = Callable[[str, int], Mapping[str, str]]
 # A store that does not answer by then is not waited for.
 _FIRST_LOOK_SECONDS = 1.0
 
-# Several event loops may have requests under way; looking is simpler than being told by each.
+# Several event loops may have requests under way; polling is simpler than a signal from each.
 _DRAIN_LOOK_SECONDS = 0.01
 
 
@@ -268,7 +270,6 @@ class Core:
         self.alarms = Alarms()
         self.shared = self._sharing()
         self.gates = self._gates()
-        self.budget = RetryBudget(settings.retry)
         self.ladder = ladder_of(settings) if ladder is None else ladder
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
@@ -313,7 +314,7 @@ class Core:
 
     async def begin(self) -> None:
         """Know what other processes know before the first request, where that takes no time."""
-        running_loop()  # who has none is told at once
+        running_loop()  # raises at once where there is none
         if self.shared is not None:
             self.shared.begin(self.gates)
             await self.shared.looked(_FIRST_LOOK_SECONDS)
@@ -326,9 +327,7 @@ class Core:
             self.shared.begin(self.gates)
         route = self._routes.get(name)
         if route is None:
-            limits = self.settings.bulkhead
-            route = Route(name, limits.route_limit, limits.route_queue)
-            route = self._routes.setdefault(name, route)
+            route = self._routes.setdefault(name, Route(name, self.settings))
         return route
 
     @property
@@ -345,7 +344,7 @@ class Core:
 
     @property
     def stores(self) -> list[StoreStatus]:
-        """What is kept outside of this process's memory, and whether it works."""
+        """The stores outside of this process's memory, and whether each works."""
         shared = [] if self.shared is None else [self.shared.status]
         return [*self.ladder.stores(), *shared]
 
@@ -376,15 +375,14 @@ class Core:
         await self.ladder.aclose()
 
     def _forked(self) -> None:
-        """Go on in a forked process. What is under way is the parent's, and ends there."""
+        """Go on in a forked process. Requests under way are the parent's, and end there."""
         self.gates.forked()
-        self.budget.forked()
         self._routes = {}
         self.openings = Openings()
 
     def _sharing(self) -> Shared | None:
         settings = self.settings
-        # What fails on purpose is nobody else's affair.
+        # Failures on purpose are not shared.
         if settings.redis_url is None or settings.simulate_error:
             return None
         return Shared(settings.redis_url, settings, on_status=self._store_changed)

@@ -1,4 +1,4 @@
-"""Shared state beside the engine: in a thread of its own, so that no loop waits for another."""
+"""Shared state of the engine, in a thread of its own, so that no loop waits for another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GRANT_SECONDS: Final = 3 * REDIS_TIMEOUT_SECONDS
 class Shared:
     """What this process shares by the Redis at ``url``. Opens nothing before :meth:`begin`.
 
-    Safe under threads, several event loops, and after a fork: a child begins anew. ``on_status``
+    Safe under threads, several event loops, and after a fork: a child starts afresh. ``on_status``
     is called in the thread when the store goes or comes. Raises
     :class:`~failsoft.errors.SettingError` where the address is wrong, and
     :class:`~failsoft.errors.MissingExtraError` where the extra is missing.

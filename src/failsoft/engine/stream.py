@@ -99,7 +99,7 @@ class Pump:
         """The request waits before its next call."""
         if verdict is None:
             return
-        phase: Phase = "retrying" if why == "backoff" else "waiting"
+        phase: Phase = "retrying" if why in ("backoff", "turn") else "waiting"
         notice = notice_for(
             verdict,
             catalogue=self._catalogue,
@@ -139,7 +139,7 @@ class AnswerStream:
 
     @property
     def request_id(self) -> str:
-        """The id a person tells support."""
+        """The id a person gives support."""
         return self._request.id
 
     async def into(self, outlet: Outlet) -> None:

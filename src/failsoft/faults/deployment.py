@@ -16,7 +16,7 @@ def simulation_in(settings: Settings, targets: Sequence[Target]) -> Simulation |
     """What ``simulate_error`` says, ``None`` where it is not set.
 
     Raises :class:`~failsoft.errors.SettingError` for words that cannot be read, and in production
-    unless a ``simulate_token_key`` shows that somebody means it: people would be failed for nothing
+    unless a ``simulate_token_key`` shows that it is meant: people would be failed for nothing
     by a variable that was left behind.
     """
     said = settings.simulate_error

@@ -16,7 +16,7 @@ __all__ = ["Injector"]
 class Injector:
     """Fails as ``simulation`` says; all else is ``provider``'s own, its connections among it.
 
-    ``on_injected`` is told of each attempt just before it fails. ``rng`` draws for ``rate=``.
+    ``on_injected`` is called for each attempt just before it fails. ``rng`` draws for ``rate=``.
     """
 
     def __init__(

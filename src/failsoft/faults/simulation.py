@@ -34,7 +34,7 @@ Make = Callable[[], Exception]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
-# Short enough to be waited for by whoever tries it, long enough to be seen counting down.
+# Short enough to be waited for, long enough to be seen counting down.
 _WAIT_SECONDS = "5"
 
 
@@ -118,7 +118,7 @@ def _stopped(reason: str) -> Make:
 
 
 def _timed_out(timer: Timer) -> Make:
-    # As the engine's own timer would, but at once: nobody learns anything from a minute's silence.
+    # As the engine's own timer would, but at once: a minute's silence teaches nothing.
     return lambda: TimedOut(timer, 0.0, full_period=True)
 
 

@@ -102,7 +102,7 @@ class _Wordllama:
         with self._lock:
             package = self._imported()
             if self._model is None:
-                # Told where its own tokenizer lies, it asks the network for nothing.
+                # Given its own tokenizer's path, it asks the network for nothing.
                 self._model = package.WordLlama.load(
                     cache_dir=Path(package.__file__).parent, disable_download=True
                 )

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from failsoft.classify.verdict import ErrorCategory, Verdict
-from failsoft.ladder.cache.cache import Partition, SemanticCache
+from failsoft.ladder.cache.cache import Hit, Partition, SemanticCache
 from failsoft.ladder.embedder import Embedder
-from failsoft.ladder.rules.rulebook import RuleBook
+from failsoft.ladder.rules.rulebook import RuleBook, RuleMatch
 from failsoft.storage.status import StoreStatus
 
 __all__ = ["Asked", "Ladder", "Served", "helps_after"]
 
 _log = logging.getLogger(__name__)
 
-# What another's answer cannot mend: the words, our own set-up, or the request itself.
+# What another's answer cannot mend: the question, our own set-up, or the request itself.
 _OWN_NOTICE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.AUTH_ERROR, ErrorCategory.PERMANENT)
 
 # Of these categories, and yet outages: another model, or another host, would have answered.
@@ -59,6 +59,16 @@ class Served(NamedTuple):
     action: str | None = None
     alike: bool = False
 
+    @classmethod
+    def saved(cls, hit: Hit) -> Self:
+        """What the cache has found."""
+        return cls("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+
+    @classmethod
+    def written(cls, rule: RuleMatch) -> Self:
+        """What a rule answers."""
+        return cls("rule", rule.text, None, rule.link, rule.action)
+
 
 class Ladder:
     """The steps below a model's own answer. A step that breaks is logged, and the next is taken.
@@ -88,9 +98,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - whatever it is, the next step may help
             _log.exception("cache_failed")
             return None
-        if hit is None:
-            return None
-        return Served("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+        return None if hit is None else Served.saved(hit)
 
     async def written(self, asked: Asked) -> Served | None:
         """An answer that was written for such questions."""
@@ -103,7 +111,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - as above
             _log.exception("rules_failed")
             return None
-        return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
+        return None if rule is None else Served.written(rule)
 
     def keep(self, asked: Asked, text: str) -> None:
         """Save a complete answer of a model. Returns at once."""
@@ -119,11 +127,11 @@ class Ladder:
             )
 
     def stores(self) -> list[StoreStatus]:
-        """Whether the files under it work; those that nothing has used yet are not told of."""
+        """Whether the files under it work; those that nothing has used yet are left out."""
         return [self.cache.status] if self.cache is not None and self._started else []
 
     def read_only(self) -> Ladder:
-        """The same steps for somebody whose answers are not to be saved; owns nothing."""
+        """The same steps for callers whose answers are not to be saved; owns nothing."""
         return _Lent(self)
 
     async def aclose(self) -> None:

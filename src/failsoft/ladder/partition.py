@@ -1,4 +1,4 @@
-"""Who may share a saved answer, what it is valid for, and the digest that identifies both."""
+"""The scope of a saved answer, what it is valid for, and the digest that identifies both."""
 
 from __future__ import annotations
 

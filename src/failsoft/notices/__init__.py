@@ -1,4 +1,4 @@
-"""Product copy: the words a person reads when something goes wrong, and what to do next."""
+"""Product copy: the texts a person reads when something goes wrong, and what to do next."""
 
 from failsoft.notices.catalogue import Catalogue, notice_for, suggested_actions
 from failsoft.notices.locale_file import direction

@@ -1,4 +1,4 @@
-"""The catalogue of notices: picks the language and the words for a failure.
+"""The catalogue of notices: picks the language and the text for a failure.
 
 Bundled languages come first and a folder that may change lies over them. The language follows the
 ``Accept-Language`` header (RFC 9110) by lookup (RFC 4647).
@@ -41,7 +41,7 @@ def nearest(tag: str, available: Collection[str]) -> str | None:
 def best_language(header: str, available: Collection[str]) -> str | None:
     """The available language that the header likes best, ``None`` if it names none.
 
-    What is not a language range is skipped; ``*`` names none; nothing a header says raises.
+    Anything but a language range is skipped; ``*`` names none; nothing a header says raises.
     """
     wanted = sorted(_ranges(header), key=lambda each: -each[1])
     refused = {tag for tag, quality in wanted if quality == 0}
@@ -101,7 +101,7 @@ class Catalogue:
 
         A file of the folder need only hold the keys it changes. The folder is looked at again at
         most once a second (``clock``, in seconds); while a file in it is wrong, everything stays
-        as it was and ``report`` is told once. Raises :class:`~failsoft.errors.NoticeFileError`
+        as it was and ``report`` is called once. Raises :class:`~failsoft.errors.NoticeFileError`
         when a file is wrong now.
         """
         return cls(Path(folder) if folder else None, clock=clock, report=report)
@@ -122,7 +122,7 @@ class Catalogue:
         return best_language(accept_language or "", languages) or self.language(default).tag
 
     def language(self, locale: str) -> Language:
-        """The words for a locale: its own, its mother language's, or English."""
+        """The texts for a locale: its own, its mother language's, or English."""
         languages = self._current()
         return languages[nearest(locale, languages) or "en"]
 
@@ -152,7 +152,7 @@ class Catalogue:
         seconds: float | None = None,
         links: Collection[str] = (),
     ) -> tuple[str, ...]:
-        """What to suggest beside that notice; ``links`` names the links the deployment has.
+        """What to suggest with that notice; ``links`` names the links the deployment has.
 
         What needs a link (``help``, ``status_page``, ``history``) is left out where there is none.
         """

@@ -45,9 +45,9 @@ _QUESTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Something wrong with the words, where it stands and what to do about it.
+    """Something wrong with a text, where it stands and what to do about it.
 
-    ``skipped`` marks a check that could not be made here; the words may be right.
+    ``skipped`` marks a check that could not be made here; the text may be right.
     """
 
     locale: str
@@ -73,7 +73,7 @@ _UNMEASURED = Problem(
 
 
 def check(catalogue: Catalogue) -> list[Problem]:
-    """Every problem of every language; empty when the words are fit to be read by anybody."""
+    """Every problem of every language; empty when the texts are fit to be read by anybody."""
     languages = [catalogue.language(tag) for tag in catalogue.locales]
     english, shipped = catalogue.language("en"), Catalogue.load().language("en")
     problems = [

@@ -1,4 +1,4 @@
-"""Reads the words of one language from its TOML tables and checks them.
+"""Reads the texts of one language from its TOML tables and checks them.
 
 Folders are found, parsed and laid over one another; errors name the file, the key and the remedy.
 Waits and ages are written with the plural forms that the file gives.

@@ -1,4 +1,4 @@
-"""The words a person reads, as data."""
+"""A notice as data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Product copy shown to a person: what happened, whose move it is, what to do now.
+    """Product copy shown to a person: what happened, whether they need to act, what to do now.
 
     ``retry_countdown_seconds`` is whole seconds, or ``None`` where there is nothing to count down
     to. ``reference`` is the request id, for support.

@@ -46,14 +46,14 @@ def review(catalogue: Catalogue, locale: str) -> str:
 
 
 def sample(catalogue: Catalogue, key: str, locale: str) -> tuple[Notice, tuple[str, ...]]:
-    """A notice and all its suggestions as somebody might meet them."""
+    """A notice and all its suggestions as a person might meet them."""
     notice = catalogue.notice(key, locale=locale, seconds=_SECONDS, age_seconds=_AGE_SECONDS)
     links = ("help", "history", "status_page")
     return notice, catalogue.actions(key, locale=locale, seconds=_SECONDS, links=links)
 
 
 def facts(notice: Notice) -> str:
-    """What a notice is beside its words: how grave, what its button does, what it shows."""
+    """What a notice is apart from its text: how grave, what its button does, what it shows."""
     told = [notice.severity, f"button: {notice.primary_action_type}"]
     if notice.retry_countdown_seconds is not None:
         told.append("counts down")

@@ -26,8 +26,8 @@ from failsoft.policy.target import Target
 
 __all__ = ["Gate", "Gates", "Held", "HostRow", "Leaders", "Permit"]
 
-# Accounts of callers that a process keeps apart, 2 KB each: whoever takes keys from users may be
-# shown any number.
+# Accounts of callers that a process keeps apart, 2 KB each: with users' own keys there may be
+# any number.
 _MOST_CALLERS = 1000
 
 # A second 429 without a stated wait benches within this time of the first. Calls that began less
@@ -40,7 +40,7 @@ class HostRow:
     """Counts connection failures in a row over all targets of one host.
 
     Kept apart from the targets' own breakers: a reply from any target proves the host alive, while
-    a row carried into the breaker of a target nobody calls would never be broken by a success.
+    a row carried into the breaker of a target without calls would never be broken by a success.
     """
 
     __slots__ = ("_began", "_count", "_lock", "_settings")
@@ -185,7 +185,7 @@ class Gate:
     def peek(self, now: float, caller: Caller | None = None) -> Refusal | None:
         """Why ``admit`` would refuse right now, taking nothing.
 
-        What will not pass soon comes first: nobody waits for a bench whose breaker is open.
+        What will not pass soon comes first: no wait for a bench whose breaker is open.
         """
         found: Refusal | None = None
         for hold in self.holds:
@@ -256,7 +256,7 @@ class Gate:
         leases: list[tuple[Hold, Lease]],
         caller: Caller | None,
     ) -> Refusal | None:
-        # What is certain comes before the dice of a slow start: nobody waits for those in vain.
+        # What is certain comes before the dice of a slow start: no wait for those in vain.
         certain = self.peek(now, caller)
         if certain is not None and certain.why != "full":
             return certain
@@ -340,7 +340,7 @@ class Gates:
         return gate
 
     def _remember_caller(self, target: Target) -> None:
-        """Forget the oldest of too many accounts: its next call finds out anew how it is."""
+        """Forget the oldest of too many accounts: its next call finds out again how it is."""
         self._callers.setdefault(target.account, []).append(target)
         if len(self._callers) > _MOST_CALLERS:
             with suppress(StopIteration, KeyError, RuntimeError):  # another thread does the same
@@ -400,7 +400,7 @@ class Gates:
 
     def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
         # The target's own breaker weighs the calls that are still undecided; the row of the host
-        # tells that it was opened by its connections and by nothing else.
+        # shows that it was opened by its connections and by nothing else.
         if gate.host.failed(now) and gate.breaker.state is CircuitState.OPEN:
             self.host_down(gate, verdict, now)
 

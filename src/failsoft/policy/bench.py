@@ -79,7 +79,7 @@ class Refusal:
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """The one probe after a hold whose end nobody named; ``id`` that of a granted lease."""
+    """The one probe after a hold without a named end; ``id`` that of a granted lease."""
 
     expires_at: float
     id: str | None = None

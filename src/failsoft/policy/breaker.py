@@ -10,10 +10,10 @@ its outcome. A ticket belongs to a generation, which every transition ends, so t
 before it is never counted after it. A probe is a leased ticket: a probe that hangs loses its
 lease and never holds the breaker half open.
 
-Failures are told at once and answers take their time, so what has finished says little after a
+Failures are known at once and answers take their time, so what has finished says little after a
 quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
 at its first content (and as a failure after all, should it be cut). And a failure is weighed
-against the calls that are still undecided; see :func:`trips`.
+against the calls of its time that are still undecided; see :func:`trips`.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Counts(NamedTuple):
     """What was counted of one target.
 
     ``calls`` and ``failures`` are of the window. ``in_row`` failures came with no success between
-    them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure and
-    are still undecided.
+    them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure did,
+    or up to 0.25 s after it, and are still undecided.
     """
 
     calls: int
@@ -63,7 +63,7 @@ def trips(rules: BreakerSettings, counts: Counts) -> str | None:
     """Why a closed breaker opens; ``None`` where it stays closed.
 
     Failures are told at once and answers take their time: a failure is weighed against the calls
-    that began before it and are undecided, as if all of them were to succeed.
+    of its time that are undecided, as if all of them were to succeed.
     """
     calls, failures, in_row, row_seconds, older = counts
     if (
@@ -103,18 +103,31 @@ class Outcome(Enum):
     NEUTRAL = "neutral"
 
 
+# Of calls that begin so soon after each other, it says nothing which of them fails first.
+_BURST_SECONDS = 0.25
+
+
+class _Burst:
+    """Calls that begin within 0.25 s: until when, and how many had been admitted at its end."""
+
+    __slots__ = ("admitted", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.admitted = 0
+
+
 @dataclass(slots=True, eq=False)
 class Ticket:
     """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``.
 
-    ``ahead`` calls were undecided when it was given, and ``decided`` had been decided by then;
-    ``begun_at`` is when the call began to answer; ``lease`` the id of a granted one.
+    It was given in a ``burst`` of others; ``begun_at`` is when the call began to answer; ``lease``
+    is the id of a granted one.
     """
 
     generation: int
     expires_at: float | None = None
-    ahead: int = 0
-    decided: int = 0
+    burst: _Burst | None = None
     begun_at: float | None = None
     spent: bool = False
     lease: str | None = None
@@ -160,7 +173,7 @@ _LONGEST_ASKED_SECONDS = 900.0
 class Breaker:
     """Safe under threads. Times are monotonic seconds given by the caller.
 
-    ``last_failure`` is the verdict on the last call that counted, for whoever is refused.
+    ``last_failure`` is the verdict on the last call that counted, for refused callers.
     """
 
     def __init__(
@@ -183,6 +196,7 @@ class Breaker:
         self._row_began = 0.0
         self._admitted = 0
         self._decided = 0
+        self._burst = _Burst(float("-inf"))
         self._open_until = 0.0
         self._asked_until = 0.0
         self._opened_by = (0, 0)  # calls, and those of them that failed
@@ -198,7 +212,7 @@ class Breaker:
 
     @property
     def one_caller(self) -> bool | None:
-        """Whether one caller alone opened it; ``None`` where only this process's share tells."""
+        """Whether one caller alone opened it; ``None`` where only this process's share is known."""
         return None
 
     def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
@@ -208,7 +222,7 @@ class Breaker:
         """
         with self._lock:
             if self._state is CircuitState.CLOSED and not self._ramp.active:
-                return self._admit()
+                return self._admit(now)
             answer, change = self._allow(now, lease_seconds, early=early)
         self._tell(change)
         if isinstance(answer, Rejection) and self._settings.metrics_only:
@@ -242,7 +256,7 @@ class Breaker:
 
         ``weight`` is how many failures in a row a failure stands for. ``wait_seconds`` is what the
         provider asked for with it: should the breaker open, it stays open at least as long. One
-        failure of a brownout benches nobody else: a fifth of the calls would close the service.
+        failure of a brownout benches nothing else: a fifth of the calls would close the service.
         """
         with self._lock:
             if wait_seconds is not None and outcome is Outcome.FAILURE:
@@ -280,16 +294,22 @@ class Breaker:
         """A snapshot at ``now``."""
         with self._lock:
             closed = self._state is CircuitState.CLOSED
-            calls, failures = self._window.totals(now) if closed else self._opened_by
+            calls, failures, in_row = self._counted(now)
+            if not closed:
+                calls, failures = self._opened_by
             waiting = self._state is CircuitState.OPEN and not self._isolated
             return BreakerStatus(
                 state=self._state,
                 calls=calls,
                 failures=failures,
-                failures_in_row=self._in_row,
+                failures_in_row=in_row,
                 recovery_in_seconds=max(0.0, self._open_until - now) if waiting else None,
                 isolated=self._isolated,
             )
+
+    def _counted(self, now: float) -> tuple[int, int, int]:
+        """Calls and failures of the window, and failures in a row."""
+        return *self._window.totals(now), self._in_row
 
     def forked(self) -> None:
         """See :meth:`.Gate.forked`."""
@@ -314,7 +334,7 @@ class Breaker:
     ) -> tuple[Ticket | Rejection, Transition | None]:
         if self._state is CircuitState.CLOSED:
             until = self._ramp.hold_back(now)
-            return self._admit() if until is None else Rejection("ramp", until), None
+            return self._admit(now) if until is None else Rejection("ramp", until), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
         if self._state is CircuitState.OPEN and now < self._open_until and not early:
@@ -334,10 +354,13 @@ class Breaker:
         self._leases.append(ticket)
         return ticket
 
-    def _admit(self) -> Ticket:
-        admitted, decided = self._admitted, self._decided
-        self._admitted = admitted + 1
-        return Ticket(self._generation, None, admitted - decided, decided)
+    def _admit(self, now: float) -> Ticket:
+        burst = self._burst
+        if now > burst.until:
+            burst = self._burst = _Burst(now + _BURST_SECONDS)
+        self._admitted += 1
+        burst.admitted = self._admitted
+        return Ticket(self._generation, None, burst)
 
     def _lease_taken(self, now: float) -> Rejection | None:
         self._leases = [t for t in self._leases if t.expires_at is not None and t.expires_at > now]
@@ -364,8 +387,8 @@ class Breaker:
             return None
         if ticket.begun_at is not None:
             return self._cut(ticket, now) if outcome is Outcome.FAILURE else None
-        older = max(0, ticket.ahead - (self._decided - ticket.decided))
         self._decided += 1
+        older = 0 if ticket.burst is None else max(0, ticket.burst.admitted - self._decided)
         return self._count(now, weight, older) if outcome is Outcome.FAILURE else None
 
     def _cut(self, ticket: Ticket, now: float) -> Transition | None:
@@ -432,6 +455,7 @@ class Breaker:
         self._probes_passed = 0
         self._in_row = 0
         self._admitted = self._decided = 0
+        self._burst = _Burst(float("-inf"))
         self._window.clear()
         if after is CircuitState.CLOSED:
             self._opened_by = (0, 0)

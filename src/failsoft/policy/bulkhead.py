@@ -20,7 +20,7 @@ class Bulkhead:
     """At most ``limit`` places held, at most ``queue`` waiting, served in the order they came.
 
     It knows no tasks: ``leave`` returns the waiting place that may go in next, and the caller
-    wakes whoever holds it. Safe under threads.
+    wakes its holder. Safe under threads.
     """
 
     def __init__(self, limit: int, queue: int = 0) -> None:

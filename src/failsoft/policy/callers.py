@@ -42,7 +42,7 @@ class Answered:
         self._last = who, now
 
     def another(self, who: Hashable, now: float) -> bool:
-        """Whether somebody else was answered within :data:`WELL_SECONDS` before ``now``."""
+        """Whether another caller was answered within :data:`WELL_SECONDS` before ``now``."""
         for known in (self._last, self._before):
             if known is not None and known[0] != who and now - known[1] <= WELL_SECONDS:
                 return True
@@ -50,7 +50,7 @@ class Answered:
 
 
 class Caller(NamedTuple):
-    """Who calls (anything that tells callers apart), and who else was answered on that route."""
+    """The caller (anything that identifies one), and who else was answered on that route."""
 
     who: Hashable
     route: Answered
@@ -59,7 +59,7 @@ class Caller(NamedTuple):
 class FairShare:
     """What each caller has filled of the thresholds of one breaker. Safe under threads.
 
-    At most 64 callers a window are told apart, those that failed last; callers without a name
+    At most 64 callers a window are kept apart, those that failed last; callers without a name
     count as one. ``row`` maps those that failed since the target last answered to their weight.
     """
 

@@ -1,4 +1,4 @@
-"""A breaker or a hold whose truth is elsewhere: what it tells its leader, and what it is told.
+"""A breaker or a hold whose truth is elsewhere: what it sends to its leader, and what it receives.
 
 While it is led, it counts nothing and opens nothing by itself. Cut off from its leader it goes on
 alone, from empty counts. A leader is called with a lock held, and only takes notes.
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MERGED_SECONDS: Final = 0.6
-"""Two ends of one time that differ by less are the same one, told by two clocks: theirs are taken
+"""Two ends of one time that differ by less are the same one, read from two clocks: theirs are taken
 to differ by up to half a second before one counts as set."""
 
 
@@ -30,7 +30,7 @@ Act = Literal["isolate", "restore"]
 
 
 class BreakerLeader(Protocol):
-    """What a breaker tells."""
+    """What a breaker sends."""
 
     @property
     def leads(self) -> bool:
@@ -50,7 +50,7 @@ class BreakerLeader(Protocol):
         ...
 
     def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
-        """A probe ended; ``open_seconds`` is for how long it opens anew, should it have failed."""
+        """A probe ended; ``open_seconds`` is for how long it opens again, should it have failed."""
         ...
 
     def tripped(self, open_seconds: float, reason: str) -> None:
@@ -58,12 +58,12 @@ class BreakerLeader(Protocol):
         ...
 
     def by_hand(self, act: Act) -> None:
-        """Somebody opened or closed it by hand."""
+        """It was opened or closed by hand."""
         ...
 
 
 class HoldLeader(Protocol):
-    """What a hold tells."""
+    """What a hold sends."""
 
     @property
     def leads(self) -> bool:
@@ -92,7 +92,7 @@ class Granted(NamedTuple):
 
 
 class WaitingLease:
-    """The lease that was granted and that nobody has taken yet. Not locked: its owner is."""
+    """The lease that was granted and not taken yet. Not locked: its owner is."""
 
     __slots__ = ("_granted",)
 
@@ -100,7 +100,7 @@ class WaitingLease:
         self._granted: Granted | None = None
 
     def put(self, granted: Granted, generation: int) -> None:
-        """Keep it for whoever asks next; one of another generation is void."""
+        """Keep it for the next caller; one of another generation is void."""
         if granted.generation == generation:
             self._granted = granted
 

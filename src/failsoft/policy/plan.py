@@ -1,8 +1,8 @@
-"""The plan of one request: told what happened, it says what to do next.
+"""The plan of one request: given what happened, it says what to do next.
 
 ``next(event, now) -> command``. Pure: no I/O, no clock and no dice of its own, so that the same
 plan is carried out by the asyncio driver and in virtual time. It holds no ticket and no task; a
-target that may not be called is told to it as :class:`Refused`, and costs nothing.
+target that may not be called comes to it as :class:`Refused`, and costs nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
-from threading import Lock
 
 from failsoft.classify.verdict import (
     BenchScope,
@@ -42,61 +41,9 @@ from failsoft.policy.plan_events import (
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter, worth_another
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, limits_for
-from failsoft.policy.window import Window
+from failsoft.policy.window import RetryBudget
 
-__all__ = ["Leg", "Plan", "RetryBudget", "back_at", "restrict", "spokesman"]
-
-
-class RetryBudget:
-    """Retries may be ``budget_ratio`` of the requests in the window, or a floor, if that is more.
-
-    A hop to another target is not a retry. The rule is Finagle's ``RetryBudget`` (ratio plus a
-    floor a second), with the figures of :class:`~failsoft.config.settings.RetrySettings`.
-    """
-
-    def __init__(self, settings: RetrySettings) -> None:
-        self._ratio = settings.budget_ratio
-        self._floor = settings.budget_floor_per_second * settings.budget_window_seconds
-        # Marked counts are retries, the rest requests.
-        self._window = Window(settings.budget_window_seconds, settings.budget_window_seconds)
-        self._lock = Lock()
-
-    def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
-        self._lock = Lock()
-
-    def request(self, now: float) -> None:
-        """Count one request that began at ``now`` (seconds, monotonic)."""
-        with self._lock:
-            self._window.add(now)
-
-    def available(self, now: float) -> bool:
-        """Whether a retry would be allowed at ``now``."""
-        with self._lock:
-            return self._available(now)
-
-    def spend(self, now: float) -> bool:
-        """Take one retry out of the budget; ``False`` where none is left."""
-        with self._lock:
-            if not self._available(now):
-                return False
-            self._window.add(now, marked=True)
-            return True
-
-    def refund(self, now: float) -> None:
-        """Give back a retry that was not made after all."""
-        with self._lock:
-            self._window.take_back(now, marked=True)
-
-    def ratio(self, now: float) -> float:
-        """Retries as a share of requests over the window."""
-        with self._lock:
-            every, retries = self._window.totals(now)
-        return retries / (every - retries) if every > retries else 0.0
-
-    def _available(self, now: float) -> bool:
-        every, retries = self._window.totals(now)
-        return retries < max(self._floor, self._ratio * (every - retries))
+__all__ = ["Leg", "Plan", "back_at", "restrict", "spokesman"]
 
 
 class Leg:
@@ -120,7 +67,7 @@ class Leg:
 def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
     """Mark what the verdict rules out for the rest of the request.
 
-    ``hopped`` tells that the failed target was not the first: a permanent verdict, or one on our
+    ``hopped`` says that the failed target was not the first: a permanent verdict, or one on our
     own set-up, then speaks of that target alone, since the first choice did take the request.
     """
     if not worth_another(verdict, failed.calls):
@@ -148,7 +95,7 @@ def spokesman(failures: Sequence[tuple[Leg, Verdict]], *, shown: bool = False) -
 def back_at(refusals: Sequence[Refusal | None]) -> float | None:
     """When the first of several targets may be back, given why each may not be called now.
 
-    ``None`` where one may be, or where nobody knows.
+    ``None`` where one may be, or where that is unknown.
     """
     known = [refusal for refusal in refusals if refusal is not None]
     if len(known) < len(refusals):
@@ -205,7 +152,7 @@ _GIVE = Give()
 class Plan:
     """Decides one request.
 
-    ``peek`` tells why a target could not be called right now (or ``None``), without taking
+    ``peek`` says why a target could not be called right now (or ``None``), without taking
     anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
     sent a second time by itself once the first may have arrived. ``retries`` bound the calls of one
     target after its first.
@@ -219,6 +166,10 @@ class Plan:
     _passes = 0
     _waits_until = 0.0
     _given_out = False
+    # The turn for its next retry, the seconds it waits for turns in all, and why it has none.
+    _turn: float | None = None
+    _turn_seconds = 0.0
+    _no_turn = ""
 
     def __init__(
         self,
@@ -250,6 +201,13 @@ class Plan:
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
+        command = self._decide(event, now)
+        if self._turn is not None and isinstance(command, (Give, GiveUp)):
+            self._budget.give_back(self._turn)
+            self._turn = None
+        return command
+
+    def _decide(self, event: PlanEvent, now: float) -> Command:
         if isinstance(event, Started):
             self._budget.request(now)
             return self._choose(now)
@@ -284,7 +242,7 @@ class Plan:
             return self._give_up("attempts", now)
         if self._once_more(leg, verdict, now):
             self._again = leg
-            return self._wait(leg.ready_at, "backoff", leg, now)
+            return self._wait_again(leg, now)
         return self._choose(now)
 
     def _once_more(self, leg: Leg, verdict: Verdict, now: float) -> bool:
@@ -293,15 +251,22 @@ class Plan:
             return False
         transient = verdict.category is ErrorCategory.TRANSIENT
         fits = leg.ready_at <= self._times.useful_until
-        return transient and fits and self._affordable(leg, now)
+        return transient and fits and self._take_turn(leg.ready_at, now)
+
+    def _wait_again(self, leg: Leg, now: float) -> Command:
+        turn = leg.ready_at if self._turn is None else self._turn
+        if turn > leg.ready_at:
+            return self._wait(turn, "turn", leg, now)
+        return self._wait(leg.ready_at, "backoff", leg, now)
 
     def _refused(self, refusal: Refusal, now: float) -> Command:
         leg = self._under_way()
         leg.refusal = refusal
         leg.calls -= 1
         self._calls -= 1
-        if leg.calls:
-            self._budget.refund(now)
+        if leg.calls:  # it was a retry, which keeps its turn
+            self._budget.undo(now)
+            self._turn = now
         if self._first_leg is leg and not leg.calls:
             self._first_leg = None
         return self._choose(now)
@@ -315,22 +280,23 @@ class Plan:
             leg.refusal = None
         again, self._again = self._again, None
         if again is not None and self._peek(again.target, now) is None:
-            if again.ready(now):
+            if again.ready(now) and self._has_turn(now):
                 return self._start(again, now)
             self._again = again
-            return self._wait(again.ready_at, "backoff", again, now)
+            return self._wait_again(again, now)
         return self._choose(now)
 
     def _choose(self, now: float) -> Command:
         """The ready target that was called least, the best of them; else wait, else give up."""
         best: Leg | None = None
         for leg in self._legs:
-            fewer = best is None or leg.calls < best.calls
-            if fewer and leg.ready(now) and self._affordable(leg, now):
+            if (best is None or leg.calls < best.calls) and leg.ready(now):
                 best = leg
                 if not leg.calls:
                     break
-        return self._pause(now) if best is None else self._start(best, now)
+        if best is None or (best.calls and not self._has_turn(now)):
+            return self._pause(now)
+        return self._start(best, now)
 
     def _start(self, leg: Leg, now: float) -> Command:
         begun = self._calls or self._passes
@@ -338,7 +304,8 @@ class Plan:
         if now > latest:
             return self._give_up("deadline", now)
         if leg.calls:
-            self._budget.spend(now)
+            self._budget.start(now)
+            self._turn = None
         hop = 0
         if self._calls:
             hop = sum(1 for other in self._legs if other.calls and other is not leg)
@@ -366,20 +333,46 @@ class Plan:
                 return True
         return False
 
-    def _affordable(self, leg: Leg, now: float) -> bool:
-        return not leg.calls or self._budget.available(now)
+    def _has_turn(self, now: float) -> bool:
+        return self._turn is not None and self._turn <= now
+
+    def _take_turn(self, ready_at: float, now: float) -> bool:
+        """Whether a retry that may begin at ``ready_at`` has a turn, soon enough to wait for it."""
+        if self._turn is not None:
+            return True
+        turn = None if self._budget.crowded else self._budget.take(ready_at, now)
+        if turn is None:
+            self._no_turn = "saturated" if self._budget.crowded else "budget"
+            return False
+        seconds = self._turn_seconds + max(0.0, turn - max(ready_at, now))
+        if not self._is_useful(turn) or seconds > self._retry.budget_wait_seconds:
+            self._budget.give_back(turn)
+            self._no_turn = "budget"
+            return False
+        self._turn, self._turn_seconds = turn, seconds
+        return True
 
     def _pause(self, now: float) -> Command:
+        """Wait for the target that is back first; a retry waits for its turn too."""
+        self._no_turn = ""
         waits = [
-            (until, why, leg)
+            (max(until, now), why, leg)
             for leg in self._legs
-            if not leg.unfit and self._affordable(leg, now)
+            if not leg.unfit
             for until, why in [self._back_at(leg, now)]
             if until is not None
         ]
-        if not waits or self._passes >= _MAX_PASSES:
-            return self._give_up(self._why_nothing(now), now)
-        until, why, leg = min(waits, key=lambda wait: wait[0])
+        first = min(waits, key=_until, default=None)
+        if first is not None and first[2].calls and self._is_useful(first[0]):
+            fresh = [wait for wait in waits if not wait[2].calls]
+            if self._take_turn(first[0], now) and self._turn is not None:
+                fresh.append(first if self._turn <= first[0] else (self._turn, "turn", first[2]))
+            first = min(fresh, key=_until, default=None)
+        if first is None or self._passes >= _MAX_PASSES:
+            return self._give_up(self._why_nothing(), now)
+        until, why, leg = first
+        if until <= now and leg.ready(now):
+            return self._start(leg, now)
         return self._wait(until, why, leg, now)
 
     def _back_at(self, leg: Leg, now: float) -> tuple[float | None, str]:
@@ -402,10 +395,13 @@ class Plan:
 
     def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
         until = max(until, now)
-        if until > self._times.useful_until + _EPSILON:
+        if not self._is_useful(until):
             return self._give_up("deadline" if self._calls else "unavailable", now)
         self._waits_until = until
         return Wait(self._waits_until, why, leg.target)
+
+    def _is_useful(self, at: float) -> bool:
+        return at <= self._times.useful_until + _EPSILON
 
     def _ready_at(self, leg: Leg, verdict: Verdict, now: float) -> float:
         """When the same target may be called again: the provider's own wait, else a backoff."""
@@ -414,9 +410,9 @@ class Plan:
             verdict, leg.calls, settings=self._retry, rng=self._rng, fits=fits
         )
 
-    def _why_nothing(self, now: float) -> str:
-        if any(not leg.unfit and not self._affordable(leg, now) for leg in self._legs):
-            return "budget"
+    def _why_nothing(self) -> str:
+        if self._no_turn:
+            return self._no_turn
         refusals = [leg.refusal for leg in self._legs if leg.refusal is not None]
         if not refusals:
             return "not_retryable"
@@ -436,3 +432,7 @@ class Plan:
         if self._at is None:
             raise RuntimeError("the plan was told how a call ended before it asked for one")
         return self._at
+
+
+def _until(wait: tuple[float, str, Leg]) -> float:
+    return wait[0]

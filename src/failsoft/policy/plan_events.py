@@ -1,4 +1,4 @@
-"""What a plan is told, and what it says: events in, commands out."""
+"""The plan's protocol: events in, commands out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class FirstContent:
-    """Something was given out: from here on nothing is replayed."""
+    """Something was shown: from here on nothing is replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,10 @@ class Call(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Wait until ``until`` (monotonic seconds) for ``target``; ``why`` is backoff, bench, ramp."""
+    """Wait until ``until`` (monotonic seconds) for ``target``.
+
+    ``why`` is backoff, turn (of a retry), bench, ramp.
+    """
 
     until: float
     why: str

@@ -14,7 +14,7 @@ __all__ = ["LedHold"]
 
 
 class LedHold(Hold):
-    """Takes what it is told at once and tells its leader; its probe needs a granted lease.
+    """Applies a change at once and sends it to its leader; its probe needs a granted lease.
 
     See :class:`~failsoft.policy.shared_breaker.LedBreaker`.
     """
@@ -43,12 +43,12 @@ class LedHold(Hold):
         return not self._waiting.usable(now) and self.peek(now) is None
 
     def grant(self, granted: Granted) -> None:
-        """Keep a lease for whoever asks next; one of an older generation is void."""
+        """Keep a lease for the next caller; one of an older generation is void."""
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
     def give_back(self) -> None:
-        """Give a lease back that nobody took."""
+        """Give an unused lease back."""
         with self._lock:
             if granted := self._waiting.take():
                 self._leader.probed(granted.lease, well=None)

@@ -30,7 +30,7 @@ __all__ = ["LedBreaker"]
 class LedBreaker(Breaker):
     """Rejects by what its leader had when last seen; safe under threads.
 
-    A closed one asks nobody. A probe needs a lease that the leader grants: where
+    A closed one asks no one. A probe needs a lease that the leader grants: where
     :meth:`needs_grant` says so, one is asked for and put into :meth:`grant` before ``allow``.
     """
 
@@ -51,6 +51,7 @@ class LedBreaker(Breaker):
         self._alone = False
         self._by_hand = False
         self._one_caller = False
+        self._told: tuple[Counts, float] | None = None  # what the leader has counted, and when
 
     @property
     def one_caller(self) -> bool | None:
@@ -64,15 +65,20 @@ class LedBreaker(Breaker):
         return not self._waiting.usable(now) and self._peek(now, early=early) is None
 
     def grant(self, granted: Granted) -> None:
-        """Keep a lease for whoever asks next; one of an older generation is void."""
+        """Keep a lease for the next caller; one of an older generation is void."""
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
     def give_back(self) -> None:
-        """Give a lease back that nobody took."""
+        """Give an unused lease back."""
         with self._lock:
             if granted := self._waiting.take():
                 self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
+
+    def counted(self, counts: Counts, now: float) -> None:
+        """What its leader has counted, of every process."""
+        with self._lock:
+            self._told = counts, now
 
     def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
         """For how many seconds it opens for what its leader counted, and why."""
@@ -129,7 +135,7 @@ class LedBreaker(Breaker):
 
     def _adopt(self, seen: BreakerSeen, now: float, *, anew: bool) -> Transition | None:
         same = seen.generation == self.seen_generation
-        # What was done here by hand ends this generation as soon as it is told.
+        # What was done here by hand ends this generation as soon as it is sent.
         if seen.generation < self.seen_generation or (same and self._by_hand):
             return None
         if anew and self._untold_opening(seen, now):
@@ -139,15 +145,23 @@ class LedBreaker(Breaker):
             # Half open begins with a lease; a word of open that comes late does not end it.
             if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
                 return self._move(CircuitState.HALF_OPEN, seen.reason)
-            # They are not of one mind only where this one moved while it began to be led again.
+            # They differ only where this one moved while it began to be led again.
             if (self._state is CircuitState.CLOSED) == (seen.state is CircuitState.CLOSED):
                 return None
         return self._take_over(seen, now)
 
     def _untold_opening(self, seen: BreakerSeen, now: float) -> bool:
-        """Whether it opened by itself after it last told what it has: the next word merges that."""
+        """Whether it opened by itself after it last sent what it has: the next word merges that."""
         longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
         return self._alone and self._state is CircuitState.OPEN and longer
+
+    def _counted(self, now: float) -> tuple[int, int, int]:
+        if not self._leader.leads:
+            return super()._counted(now)
+        if self._told is None or now - self._told[1] > self._settings.window_seconds:
+            return 0, 0, 0
+        counts = self._told[0]
+        return counts.calls, counts.failures, counts.in_row
 
     def _take_over(self, seen: BreakerSeen, now: float) -> Transition:
         self.seen_generation, self._free_at = seen.generation, seen.free_at
@@ -221,4 +235,7 @@ class LedBreaker(Breaker):
         self, after: CircuitState, reason: str, open_seconds: float | None = None
     ) -> Transition:
         self._alone = not self._leader.leads
+        if self._told is not None and self._opened_by == (0, 0):
+            self._opened_by = self._told[0][:2]
+        self._told = None
         return super()._move(after, reason, open_seconds)

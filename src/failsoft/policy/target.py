@@ -40,7 +40,7 @@ class Target:
         object.__setattr__(self, "key", f"{self.circuit} {self.account}")
 
     def under(self, key: str, *, host: str = "", shared: bool = False) -> Target:
-        """The same target for whoever shows ``key``, at ``host`` where that is another.
+        """The same target for callers with ``key``, at ``host`` where that is another.
 
         The key itself is not in it, but 64 bits of a hash: among a million keys two are taken for
         one at a chance of 3e-8.

@@ -55,7 +55,7 @@ class RequestTimes(NamedTuple):
 class Limits(NamedTuple):
     """The limits of one attempt: monotonic moments, and the longest silence in seconds.
 
-    ``full_period`` tells whether the target is given the whole first-content period that the
+    ``full_period`` says whether the target is given the whole first-content period that the
     settings grant it: only then does the timer speak against the target. ``thinking_seconds`` are
     the longest silence while a block of thought is open.
     """

@@ -42,7 +42,7 @@ _HEAD_FIELDS = 1024
 
 
 class _Reply(aiohttp.ClientResponse):
-    """A reply that hangs up at once when nobody waits for its headers any more.
+    """A reply that hangs up at once when no caller waits for its headers any more.
 
     aiohttp alone would first send the rest of the request, or wait for the other side of TLS.
     """
@@ -170,7 +170,7 @@ def fail_when_lost(response: aiohttp.ClientResponse) -> None:
 
     closed.add_done_callback(fail)
     body.on_eof(forget)
-    # The future lives as long as the connection; its exception is nobody's business once idle.
+    # The future lives as long as the connection; its exception concerns no one once idle.
     closed.remove_done_callback(_seen)
     closed.add_done_callback(_seen)
 

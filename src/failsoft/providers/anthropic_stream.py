@@ -65,7 +65,7 @@ class AnthropicExchange:
     Entering raises the transport's own exception, :class:`ReplyFailed` for an error (by its status
     or, under a 200, by its body) and :class:`BadReply` for a 200 that is neither a stream nor a
     message. Iterating raises :class:`StreamFailed`, :class:`StreamCut`, :class:`Stopped`, and
-    :class:`BadReply` while not one event has come; what came before is always given out first.
+    :class:`BadReply` while not one event has come; what came before is always yielded first.
     A plain message, from an upstream that does not stream, comes as one event ``message``. An
     answer of more than ``max_bytes`` is a :class:`BadReply` too; of one that ``passes`` no more is
     kept.
@@ -85,8 +85,8 @@ class AnthropicExchange:
         self._announced = False  # the content-type is a stream's
         self._soft_end_at: float | None = None
         self._soft_end = False  # all but the terminal event came
-        self._begun = False  # an event was given out
-        self._complete = False  # the terminal event was given out
+        self._begun = False  # an event was yielded
+        self._complete = False  # the terminal event was yielded
         self._over = False
         self._failed: Exception | None = None
         self.headers: Mapping[str, str] = {}
@@ -98,7 +98,7 @@ class AnthropicExchange:
 
     @property
     def message(self) -> dict[str, Any]:
-        """The message put together from the events given out so far."""
+        """The message put together from the events yielded so far."""
         return self._assembler.message
 
     async def __aenter__(self) -> Self:

@@ -41,7 +41,7 @@ _EXAMPLE = "anthropic/claude-opus-5-5"
 
 
 def facts(model: str) -> ModelFacts:
-    """What is known of a model by its name.
+    """The facts of a model by its name.
 
     A model that is not known is a family of its own and can do anything.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SdkProvider", "Send", "attempt_of"]
 
-# What a caller of the SDK is shown of an answer beside its text.
+# What a caller of the SDK is shown of an answer besides its text.
 _SHOWN = ("thinking", "partial_json")
 
 

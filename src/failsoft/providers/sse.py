@@ -20,7 +20,7 @@ DEFAULT_EVENT_LIMIT = 16 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 
-# An event as providers write it, and what it has beside its name and its data. Only at the start of
+# An event as providers write it, and its other fields. Only at the start of
 # a line, or a long line could be searched again from each of its bytes.
 _FRAME = re.compile(rb"^event: ([^\n]*)\ndata: ([^\n]*)\n\n", re.MULTILINE)
 _FRAME_REST = len(b"event: \ndata: \n\n")
@@ -70,7 +70,7 @@ class SSEReader:
         """The events that ``chunk`` completes.
 
         Raises :class:`~failsoft.classify.wire_errors.BadReply` when an event exceeds the limit, and
-        at every call from then on; events completed before it are given out first.
+        at every call from then on; events completed before it are yielded first.
         """
         events: list[ServerSentEvent] = []
         if not self._too_large:

@@ -22,6 +22,7 @@ __all__ = [
     "Opened",
     "Record",
     "RecordExpiredError",
+    "RecordRefusedError",
     "RequestLog",
     "RequestState",
     "fresh",
@@ -30,6 +31,10 @@ __all__ = [
 
 class LogDownError(FailsoftError):
     """The request log cannot be read now; the message is the operator's line."""
+
+
+class RecordRefusedError(LogDownError):
+    """The store works and refuses this record, as it will the next time: it is of another kind."""
 
 
 class RecordExpiredError(KeyError):
@@ -54,7 +59,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What somebody asks for.
+    """What a caller asks for.
 
     ``scope`` is who asks (tenant and user), opaque here; ``key`` the idempotency key, normalized;
     ``fingerprint`` that of the body.
@@ -75,8 +80,8 @@ class Record:
 
     ``run`` counts from 1; ``attempt`` is 0 before the first. ``status`` and ``body`` are the result
     of the run: its HTTP status and JSON. ``first_id`` is the first event id of this run, always
-    above any that was given out before; ``last_id`` the last known over all runs (0 before any;
-    after a run whose process was killed, a number above all that it can have given out).
+    above any that was sent before; ``last_id`` the last known over all runs (0 before any;
+    after a run whose process was killed, a number above all that it can have sent).
     ``shown_run`` is the latest run that gave out text (0: none did).
     """
 
@@ -182,7 +187,7 @@ def fresh(intent: Intent, *, owner: str, now: float) -> Record:
 FOLLOW_SECONDS = 3.0
 
 OnCancel = Callable[[str, int], None]
-"""Called with the id and the run somebody elsewhere asks to cancel."""
+"""Called with the id and the run that another process asks to cancel."""
 
 
 class RequestLog(Protocol):
@@ -192,9 +197,10 @@ class RequestLog(Protocol):
     must be answered all the same: ``open`` gives :class:`Opened` (not durable), ``append`` and
     ``progress`` do nothing for it, ``end`` gives ``True``; what asks for records (``find``,
     ``events``, ``cancel``, ``followed``) raises
-    :class:`LogDownError`. It recovers by itself. What was opened before the outage is held in
-    memory, within bounds, and written after it. A run of which a frame had to be dropped keeps
-    none after it: what is read has no gap, but may lack its end.
+    :class:`LogDownError`. It recovers by itself, but for a :class:`RecordRefusedError`.
+    What was opened before the outage is held in memory, within bounds, and written after it. A run
+    of which a frame had to be dropped keeps none after it: what is read has no gap, but may lack
+    its end.
     """
 
     @property
@@ -247,14 +253,14 @@ class RequestLog(Protocol):
     def covers(self, request_id: str, run: int) -> bool:
         """Whether no other process can have taken over a run of this one's.
 
-        To be asked before text is given out; where it is not so, :meth:`renew` comes first.
+        To be asked before text is shown; where it is not so, :meth:`renew` comes first.
         """
         ...
 
     async def renew(self, request_id: str, run: int) -> bool:
         """Give a heartbeat; whether that run is this process's still. Never raises.
 
-        True while the log is down: nobody takes anything over without it.
+        True while the log is down: no process takes anything over without it.
         """
         ...
 
@@ -271,7 +277,7 @@ class RequestLog(Protocol):
         ...
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:
-        """Ask the owner to cancel; another process hears of it within 250 ms.
+        """Ask the owner to cancel; another process sees it within 250 ms.
 
         The record as it is now, ``None`` where there is none or it is another scope's. Does
         nothing to what has ended.

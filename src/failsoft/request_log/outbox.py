@@ -36,7 +36,7 @@ def boot_seconds() -> float:
 
 
 class Protection:
-    """Until when nobody else can have taken over what this process runs.
+    """Until when no other process can have taken over what this process runs.
 
     That is ``dead_seconds`` after its last confirmed heartbeat, less a margin. A process that was
     silent for longer may have been taken for dead: each of its runs has then to be renewed,
@@ -66,7 +66,7 @@ class Protection:
         tail.lapses = self._lapses
 
     def excuse(self, tail: Tail) -> None:
-        """The log does not answer: nobody can take the run over without it."""
+        """The log does not answer: no process can take the run over without it."""
         tail.excused_until = boot_seconds() + _EXCUSED_SECONDS
 
 
@@ -162,7 +162,7 @@ class Pending(Generic[T]):
         """Take all tails that were marked."""
         tails = [self._dirty.popleft() for _ in range(len(self._dirty))]
         for tail in tails:
-            tail.dirty = False  # before its frames are taken: what comes after marks it anew
+            tail.dirty = False  # before its frames are taken: what comes after marks it again
         return tails
 
     def add(self, tail: T, frame: bytes, event_id: int, *, shown: bool, kept: bool) -> None:

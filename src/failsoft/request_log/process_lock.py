@@ -97,7 +97,7 @@ def lives(folder: Path, name: str, silent: float) -> bool:
 
 
 def _held(path: Path) -> bool | None:
-    """Whether somebody holds the lock; ``None`` where that cannot be known."""
+    """Whether the lock is held; ``None`` where that cannot be known."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:

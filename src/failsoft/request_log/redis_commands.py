@@ -125,7 +125,7 @@ class Commands:
         self._clock = clock
 
     def open(self, intent: Intent) -> list[Command]:
-        """Enter a request, its place first: a record whose place nobody knows is not found.
+        """Enter a request, its place first: a record without a known place is not found.
 
         A heartbeat goes before it: a Redis that was emptied knows of no owner, and others would
         take over at once what such a one has just opened. Raises :class:`UnicodeEncodeError`.
@@ -245,7 +245,7 @@ class Commands:
         return [("RPUSH", key, word), ("PEXPIRE", key, self._once_ended)]
 
     def words(self) -> Command:
-        """The words that were left for us."""
+        """The messages that were left for us."""
         return ("LRANGE", cancels_key(self._owner), 0, _WORDS - 1)
 
     def heard(self, count: int) -> Command:

@@ -116,10 +116,10 @@ class RedisLog:
         try:
             how, record = await answered(self._open(intent, commands))
         except (LogDownError, TimeoutError):
-            self._take_back(intent)  # nobody knows whether it was entered
+            self._take_back(intent)  # whether it was entered is unknown
             return self._not_entered(intent)
         except asyncio.CancelledError:
-            self._take_back(intent)  # nobody will run it
+            self._take_back(intent)  # it would never run
             raise
         return self._opened(intent, how, record)
 
@@ -160,7 +160,7 @@ class RedisLog:
         return bool(replies[0])
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
         duties, tail = self._duties, self._tails.get(request_id)
         if duties is None or tail is None or tail.run != run:
             return True
@@ -248,7 +248,7 @@ class RedisLog:
         self._put(taken, keep=True, soon=True)
 
     def _end(self, tail: PlacedTail, ending: Ending) -> Command:
-        # What is told in place of an answer are words of our own.
+        # What is sent in place of an answer is text of our own.
         kept = self._store_text or ending.state is not RequestState.DONE
         return self._commands.end(tail, ending, ending.body if kept else None)
 
@@ -301,7 +301,7 @@ class RedisLog:
             del self._places[next(iter(self._places))]
 
     def _put(self, command: Command, *, keep: bool = False, soon: bool = False) -> None:
-        """Have it done; nobody waits for it."""
+        """Have it done, without waiting for it."""
         if self._courier is not None:
             self._courier.put(Op(commands=[command], keep=keep), soon=soon)
 

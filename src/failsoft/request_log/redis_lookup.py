@@ -41,7 +41,7 @@ async def _ids_like(wire: Wire, prefix: str) -> list[str]:
     cursor = b"0"
     while len(found) < MOST_ALIKE:
         pattern = place_key(f"{prefix}*").rpartition(":")[0] + ":*"
-        (answer,) = await wire.send([("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)])
+        (answer,) = await wire.require([("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)])
         cursor, keys = answer
         found |= {key.decode().partition("{")[2].partition("}")[0] for key in keys}
         if int(cursor) == 0:
@@ -50,9 +50,9 @@ async def _ids_like(wire: Wire, prefix: str) -> list[str]:
 
 
 async def _tell_of(wire: Wire, request_id: str) -> Told | None:
-    (place,) = await wire.send([("GET", place_key(request_id))])
+    (place,) = await wire.require([("GET", place_key(request_id))])
     record, _, stories = place_keys(place.decode() if place else request_id)
-    return _told(request_id, *await wire.send([("HGETALL", record), ("HGETALL", stories)]))
+    return _told(request_id, *await wire.require([("HGETALL", record), ("HGETALL", stories)]))
 
 
 async def _asked(wire: Wire, asking: Coroutine[Any, Any, _T]) -> _T:

@@ -81,6 +81,8 @@ def _reason(error: Exception) -> str:
         return _REASONS.get(code, f"cannot be used ({said}): check the server")
     if type(error).__name__ == "TimeoutError":
         return "does not answer in time: check the server, and the network between"
+    if "WRONGTYPE" in said:
+        return "holds what is not failsoft's in a key of failsoft's: delete the key"
     return f"cannot be reached ({said}): check that it runs, and redis_url"
 
 
@@ -144,6 +146,14 @@ class Wire:
         replies: list[Any] = []
         for group in _groups(commands):
             replies += await answered(self._pass_prepared(group))
+        return replies
+
+    async def require(self, commands: Sequence[Command]) -> list[Any]:
+        """The same; raises also what one command was refused with."""
+        replies = await self.send(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
         return replies
 
     async def aclose(self) -> None:

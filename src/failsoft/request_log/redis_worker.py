@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from failsoft.request_log.contract import LogDownError, OnCancel, RequestState
+from failsoft.request_log.contract import (
+    LogDownError,
+    OnCancel,
+    RecordRefusedError,
+    RequestState,
+)
 from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.redis_commands import DEAD_SECONDS, Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
@@ -26,7 +31,7 @@ _SIGN_SECONDS: Final = 2.0
 
 
 class Duties:
-    """Every method that waits raises what :meth:`Wire.send` raises, and what Redis refuses."""
+    """Every method that waits raises what :meth:`Wire.require` raises."""
 
     def __init__(
         self,
@@ -57,13 +62,13 @@ class Duties:
         return owner not in self._living and time.monotonic() > self._blind_until
 
     async def arrive(self) -> None:
-        """Give a sign. After an outage nobody is dead before they could give one too."""
+        """Give a sign. After an outage no process is dead before they could give one too."""
         if self._blind_until == math.inf:
             self._blind_until = time.monotonic() + DEAD_SECONDS
         await self._sign()
 
     async def do(self) -> None:
-        """What is due."""
+        """The work that is due."""
         if self._running:
             await self._hear()
         if time.monotonic() >= self._sign_at:
@@ -76,22 +81,22 @@ class Duties:
     async def leave(self) -> None:
         """End what we have left running, and go."""
         await self._strike_off(self._owner)
-        await self._send(self._commands.leave())
+        await self._wire.require(self._commands.leave())
 
     async def _hear(self) -> None:
         """Pass on what other processes ask to be cancelled; only then is it struck out."""
-        (words,) = await self._send([self._commands.words()])
+        (words,) = await self._wire.require([self._commands.words()])
         for word in words:
             request, run = word.decode().rsplit(" ", 1)
             self._on_cancel(request, int(run))
         if words:
-            await self._send([self._commands.heard(len(words))])
+            await self._wire.require([self._commands.heard(len(words))])
 
     async def _sign(self) -> list[str]:
         """Give a sign; who is dead."""
         buried, self._buried = self._buried, []
         at = boot_seconds()
-        (living, dead), _ = await self._send(self._commands.sign(buried))
+        (living, dead), _ = await self._wire.require(self._commands.sign(buried))
         self.protection.confirmed(at)
         self._living = {owner.decode() for owner in living}
         self._sign_at = time.monotonic() + _SIGN_SECONDS
@@ -99,19 +104,13 @@ class Duties:
 
     async def _strike_off(self, owner: str) -> None:
         """Interrupt what an owner has left running."""
-        (places,) = await self._send([("SMEMBERS", runs_key(owner))])
+        (places,) = await self._wire.require([("SMEMBERS", runs_key(owner))])
         commands: list[Command] = []
         for place in places:
             commands.append(self._commands.cut(place.decode(), owner, RequestState.INTERRUPTED))
             commands.append(("SREM", runs_key(owner), place))
-        await self._send(commands)
-
-    async def _send(self, commands: list[Command]) -> list[Any]:
-        replies = await self._wire.send(commands)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        for reply in await self._wire.send(commands):
+            _note_refusal(reply)  # of one place: the others are ended all the same
 
 
 _log = logging.getLogger(__name__)
@@ -241,8 +240,7 @@ class Courier:
             _answer(op, list(islice(replies, len(op.commands))))
 
     def _given(self, gift: Gift, reply: Any) -> None:
-        if isinstance(reply, Exception):
-            _log.error("request_log_refused", exc_info=reply)
+        _note_refusal(reply)
         if reply == 1:
             self.pending.release(gift.tail, gift.count)
         else:  # it is not this process's any more, or nothing that Redis takes
@@ -298,13 +296,17 @@ class Courier:
         await self._wire.aclose()
 
 
+def _note_refusal(reply: object) -> None:
+    if isinstance(reply, Exception):
+        _log.error("request_log_refused", exc_info=reply)
+
+
 def _answer(op: Op, replies: list[Any]) -> None:
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    if failed is not None:
-        _log.error("request_log_refused", exc_info=failed)
+    _note_refusal(failed)
     if op.answer is None or op.answer.done():
         return
     if failed is not None:
-        op.answer.set_exception(LogDownError("the request log did not take this request"))
+        op.answer.set_exception(RecordRefusedError(f"the request log refused it: {failed}"))
     else:
         op.answer.set_result(replies)

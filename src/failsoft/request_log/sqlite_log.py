@@ -96,7 +96,7 @@ class SqliteLog:
             record = fresh(intent, owner=self._owner.name, now=now)
             return Opened(record, new=True, durable=False)
         except asyncio.CancelledError:
-            if self._writer is not None:  # nobody will run it
+            if self._writer is not None:  # it would never run
                 undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
                 self._writer.inbox.put(undo)
             raise
@@ -129,7 +129,7 @@ class SqliteLog:
         return ended
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
         writer, tail = self._writer, self._tails.get(request_id)
         if writer is None or tail is None or tail.run != run:
             return True

@@ -167,7 +167,7 @@ class Rows:
         return Known(known, ours=known.owner == self._owner and not known.state.ended)
 
     def write(self, parts: Sequence[Part]) -> None:
-        """Write what runs have given out; what has ended or is another's now takes nothing."""
+        """Write what runs have sent; what has ended or is another's now takes nothing."""
         for part in parts:
             if part.moved:
                 self._do(_PROGRESS, self._given(part.tail))
@@ -175,13 +175,13 @@ class Rows:
         write_chunks(self._connection, self._owner, chunks)
 
     def end(self, tail: Tail, ending: Ending) -> bool:
-        """End a run. What has no row was never entered, and nobody else can have ended it."""
+        """End a run. One without a row was never entered, and no one else can have ended it."""
         answered = ending.state is RequestState.DONE
         values = {
             "state": ending.state.value,
             "retryable": ending.retryable,
             "status": ending.status,
-            # What is told in place of an answer are words of our own.
+            # What is sent in place of an answer is text of our own.
             "body": None if answered and not self._store_text else ending.body,
         }
         if self._do(_END, {**self._given(tail), **values}).rowcount:
@@ -199,7 +199,7 @@ class Rows:
         return row is None or row == (run, self._owner, None)
 
     def find(self, request: str, scope: str | None) -> Record | None:
-        """A record; ``None`` where it is another scope's. No scope: whoever asked."""
+        """A record; ``None`` where it is another scope's. No scope: any."""
         row = self._do(_BY_ID, (request, self._oldest)).fetchone()
         record = _record(row) if row else None
         return record if record and scope in (None, record.scope) else None
@@ -230,7 +230,7 @@ class Rows:
         return row is not None
 
     def words(self) -> list[tuple[str, int]]:
-        """Take the words that were left: requests and runs that are to be cancelled."""
+        """Take the messages that were left: requests and runs that are to be cancelled."""
         return self._do(
             "DELETE FROM cancels WHERE owner = ? RETURNING request, run", (self._owner,)
         ).fetchall()
@@ -288,7 +288,7 @@ def _record(row: tuple[Any, ...]) -> Record:
     return Record(**values)
 
 
-# A run whose process was killed may have given out ids that were never written. What follows, its
+# A run whose process was killed may have sent ids that were never written. What follows, its
 # last event and the next run, is far enough above them that no reader takes it for one it has seen.
 UNSEEN_IDS: Final = 100_000
 

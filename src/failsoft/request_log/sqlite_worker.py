@@ -129,7 +129,7 @@ class Book:
         """Do it all or nothing, in one transaction. May be done over where a lock is in the way.
 
         Raises :class:`OutageError` where what was written went into a file that is not at its
-        place any more: nobody will read it there.
+        place any more: it would not be read there.
         """
 
         def once() -> T:
@@ -190,7 +190,7 @@ class Book:
 
 
 def _patiently(work: Callable[[], T]) -> T:
-    """Try again while somebody else holds a lock, for ``LOCK_SECONDS``."""
+    """Try again while another connection holds a lock, for ``LOCK_SECONDS``."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -306,7 +306,7 @@ class Writer:
             return
         try:
             answers = self._commit(self._book, ops, tails)
-        except Exception as error:  # noqa: BLE001 - told apart below
+        except Exception as error:  # noqa: BLE001 - sorted below
             if is_outage(error):
                 self._fall(error)
                 self._put_off(ops, tails)
@@ -403,7 +403,7 @@ class Writer:
         self._health.fails(explain(error, self._keeping.path))
 
     def _set_aside(self) -> None:
-        """Make room for a new file. Where that cannot be, it is told to be done by hand."""
+        """Make room for a new file. Where that cannot be, ask for it to be done by hand."""
         with suppress(OSError):
             if place := set_aside(self._keeping.path, self._which):
                 self._health.set_aside(str(place))
@@ -475,7 +475,7 @@ def _answer(answers: Sequence[tuple[asyncio.Future[Any] | None, Any]]) -> None:
 
 
 def _call(loop: asyncio.AbstractEventLoop, work: Callable[..., object], *args: object) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed, and the caller gone
         loop.call_soon_threadsafe(work, *args)
 
 

@@ -1,4 +1,4 @@
-"""Who may call and how much at a time.
+"""Authentication, and how much one caller may ask at a time.
 
 A caller is the tenant whose key it is, and the user the application has recognised.
 """
@@ -42,7 +42,7 @@ class Guard:
         """Whose request this is; ``None`` where the service has no keys.
 
         Raises :class:`~failsoft.server.problem.Problem` (401) without a key that is known. Every
-        key is compared, each in constant time, so that the time it takes tells nothing.
+        key is compared, each in constant time, so that the time it takes shows nothing.
         """
         if not self._tenants:
             return None
@@ -78,7 +78,7 @@ class Guard:
                 )
 
     def knows_host(self, netloc: str) -> bool:
-        """Whether a name, maybe with a port, is of this machine or allowed beside its own."""
+        """Whether a name, maybe with a port, is of this machine or allowed as well."""
         host = re.sub(r":[0-9]*$", "", netloc).lower()
         own = is_loopback(host.strip("[]")) or host.endswith(".localhost")  # as browsers have it
         return own or host in (self._known_hosts or ())
@@ -144,7 +144,7 @@ def _digest(key: str) -> bytes:
 
 
 PRINCIPAL = "failsoft.principal"
-"""Where the scope of a request has the user, as ``router(principal=…)`` was told."""
+"""Where the scope of a request has the user, as ``router(principal=…)`` says."""
 
 
 class Caller(NamedTuple):
@@ -168,7 +168,7 @@ def _name(given: Any) -> str:
     """A name that is the same for one user and different for two.
 
     Raises :class:`TypeError` for objects: what they look like as text often differs from one
-    request to the next, and then nobody would find their own requests again.
+    request to the next, and then callers would not find their own requests again.
     """
     if isinstance(given, bool) or not isinstance(given, str | int):
         kind = type(given).__name__

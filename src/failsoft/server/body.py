@@ -31,7 +31,7 @@ async def read_json(
 ) -> Any:
     """The JSON value in the body of ``request``: at most ``limit`` bytes, in by ``seconds``.
 
-    ``take`` is told the size of every part; see :meth:`BodyBytes.held`.
+    ``take`` gets the size of every part; see :meth:`BodyBytes.held`.
 
     Raises :class:`~failsoft.server.problem.Problem` for whatever is not that, and
     :class:`~failsoft.server.body.GoneError` where the client leaves first.
@@ -55,7 +55,7 @@ _NAME_CHARS = 64
 
 
 def shown_name(name: str) -> str:
-    """A name that a caller sent, safe and short enough to be told back."""
+    """A name that a caller sent, safe and short enough to be sent back."""
     return ascii(name[:_NAME_CHARS])[1:-1] + "…" * (len(name) > _NAME_CHARS)
 
 

@@ -34,11 +34,11 @@ __all__ = ["Chat"]
 
 _MAX_TOKENS = 2048
 _STREAM_MAX_TOKENS = 4096
-_CLIENT_GONE = 499  # nobody reads it; the access log shows it as others do
+_CLIENT_GONE = 499  # it is not read; the access log shows it as others do
 
 
 class Chat:
-    """The two routes. Who may not ask is refused before what is asked is read."""
+    """The two routes. They authenticate before they read the body."""
 
     def __init__(self, service: Service, desk: Desk) -> None:
         self._service = service

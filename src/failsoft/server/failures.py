@@ -11,17 +11,17 @@ __all__ = ["cancelled", "draining", "unexpected"]
 
 
 def draining(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
-    """The process is ending; ``shown`` where some of an answer was given out before."""
+    """The process is ending; ``shown`` where some of an answer was shown before."""
     return _failed(ai, "draining", ErrorCategory.TRANSIENT, request_id, locale, shown=shown)
 
 
 def cancelled(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
-    """Somebody who may stop it has stopped it, or nobody was there any more to read it."""
+    """It was cancelled, or its last reader has left."""
     return _failed(ai, "cancelled", ErrorCategory.UNKNOWN, request_id, locale, shown=shown)
 
 
 def unexpected(ai: Failsoft, *, request_id: str, locale: str, shown: bool = False) -> Answer:
-    """Something here broke that nobody foresaw."""
+    """An unexpected error of our own."""
     return _failed(ai, "unknown.given_up", ErrorCategory.UNKNOWN, request_id, locale, shown=shown)
 
 

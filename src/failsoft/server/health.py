@@ -1,4 +1,4 @@
-"""Whether the service works, told without calling a model."""
+"""Health of the service, without a call to a model."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ _NOT_HTTP = "This is not an HTTP request that can be read."
 _NO_HOST = "A request needs exactly one Host header. Send one."
 
 
-# Whoever asks whether the process lives is answered however many others there are.
+# A liveness probe is answered however many others there are.
 _PROBES = frozenset({b"/livez", b"/readyz"})
 
 _HAS_LIMITS = importlib.util.find_spec("resource") is not None  # not on every system
@@ -138,7 +138,7 @@ class BoundedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came. After a refusal it is read over: else a peer that leaves is not seen.
 
-        What is too much for one turn waits for the next one, after the other connections.
+        Work beyond one turn waits for the next one, after the other connections.
         """
         self._unparsed += data
         if self._waits:
@@ -147,7 +147,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._parse_some()
 
     def on_message_begin(self) -> None:
-        """Count anew: a connection may carry many requests."""
+        """Reset the counts: a connection may carry many requests."""
         if not self._in_head:
             self._begin_head()
         super().on_message_begin()
@@ -264,7 +264,7 @@ class BoundedConnection(HttpToolsProtocol):
             oldest.transport.abort()
 
     def _is_crowded(self) -> bool:
-        """Whether as many ask as may. Those that ask nothing make room, and refuse nobody."""
+        """Whether as many ask as may. Those that ask nothing make room."""
         most = most_connections()
         return len(self.connections) > most and sum(map(_is_busy, self.connections)) >= most
 

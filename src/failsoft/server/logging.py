@@ -80,7 +80,7 @@ def _common(name: str, level: int, _thread: int, _process: int) -> dict[str, Any
 
 
 class _Form(NamedTuple):
-    """How the events of one type are told."""
+    """How the events of one type are logged."""
 
     name: str
     level: int

@@ -61,7 +61,7 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                if self._drain.leaving:  # or the next request comes when nobody is there any more
+                if self._drain.leaving:  # or the next request would find no server
                     headers["connection"] = "close"
                 line["status"] = message["status"]
                 if "x-request-id" not in headers:

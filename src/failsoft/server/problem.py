@@ -1,4 +1,4 @@
-"""What is wrong with a request, as RFC 9457 tells it."""
+"""Problems of a request in the form of RFC 9457."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from failsoft.server.schema import FieldProblem, ProblemBody
 
 __all__ = ["Problem", "ProblemResponse"]
 
-# A caller mends the first few and sends again; a thousand lines help nobody.
+# A caller mends the first few and sends again; a thousand lines help no one.
 _MAX_ERRORS = 10
 
 
@@ -68,5 +68,5 @@ class Problem(Exception):
         return cls(status, f"{field}: {problem}", errors=[{"field": field, "problem": problem}])
 
     def response(self) -> ProblemResponse:
-        """The reply that tells it."""
+        """The reply that carries it."""
         return ProblemResponse(self.status, self.detail, errors=self.errors, headers=self.headers)

@@ -216,7 +216,7 @@ class Render:
             "tokens": tokens,
             "finish": answer.finish or "complete",
         }
-        # Figures only: whatever else a provider puts beside them is its own business.
+        # Figures only; other fields of the provider are left out.
         usage = {name: n for name, n in answer.usage.items() if type(n) is int}
         if usage:
             done["usage"] = usage

@@ -162,7 +162,7 @@ class Requests:
             raise _nothing_there() from None
 
     async def _shown(self, record: Record) -> tuple[Record, Shown]:
-        """The record as it is beside what was shown: a request with text is not queued."""
+        """The record, consistent with what was shown: a request with text is not queued."""
         log = self._desk.log
         events = await log.events(record.id, record.run, 0)
         shown = shown_in(events.data)

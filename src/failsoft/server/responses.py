@@ -18,6 +18,7 @@ from failsoft.request_log.contract import (
     LogDownError,
     Record,
     RecordExpiredError,
+    RecordRefusedError,
     RequestLog,
     RequestState,
 )
@@ -179,7 +180,7 @@ class _Writer:
         self._writing_since = None
 
     def silent(self) -> bool:
-        """Whether the reader should hear something, lest a proxy thinks that nobody is there."""
+        """Whether a comment is due, so that idle proxies do not close the connection."""
         return self._loop.time() - self._wrote_at >= self._heartbeat
 
     def gave_up(self) -> bool:
@@ -241,11 +242,11 @@ class LogReader:
                 return await self._rest(events)
             if not events.data:
                 await self._log.follow(self._record.id)
-        except LogDownError:
-            # It comes back by itself, and the reader is told by then that we are still here.
-            events = Events(b"", self._after, self._record)
-        except RecordExpiredError:
+        except (RecordExpiredError, RecordRefusedError):
             return Frames(self._lost(), ended=True)
+        except LogDownError:
+            # It comes back by itself, and the reader knows by then that we are still here.
+            events = Events(b"", self._after, self._record)
         if events.data:
             self._given.append(events.data)
         if self._drain.cutting:
@@ -286,7 +287,7 @@ class LogReader:
         return self._last(cut_off(shown, record, ai=self._ai), shown, number)
 
     def _lost(self) -> bytes:
-        """The end of a stream that the log no longer has: it expired, or the store was emptied."""
+        """The end of a stream that the log no longer has: it expired, or the store lost it."""
         record, shown = self._record, shown_in(b"".join(self._given))
         has_text = bool(shown.texts)
         answer = unexpected(self._ai, request_id=record.id, locale=record.locale, shown=has_text)
@@ -315,12 +316,16 @@ def cut_off(shown: Shown, record: Record, *, ai: Failsoft) -> Answer:
 async def awaited(record: Record, *, log: RequestLog, drain: Drain) -> Record:
     """The record once another process has ended the run, or this one cannot wait any longer."""
     while not record.state.ended and not drain.cutting:
-        with suppress(LogDownError):
+        try:
             await log.follow(record.id)
             found = await log.find(record.id, record.scope)
             if found is None:  # it has expired
                 return record
             record = found
+        except RecordRefusedError:
+            return record
+        except LogDownError:
+            pass  # it comes back by itself
         await asyncio.sleep(_POLL_SECONDS)
     return record
 
@@ -336,7 +341,7 @@ _NOT_KEPT: Final = (
 
 
 class Replies:
-    """Makes them for whoever asked first, for whoever asked again and for whoever came back."""
+    """Makes them for the first request, for duplicates and for resumed streams."""
 
     def __init__(self, service: Service, desk: Desk) -> None:
         self._service = service

@@ -48,7 +48,7 @@ class Frames(NamedTuple):
 
 
 class Live:
-    """The events of one run, given out to any number of readers. For one event loop.
+    """The events of one run, sent to any number of readers. For one event loop.
 
     What it holds is bounded by the length of one answer. It is an outlet with back-pressure: full
     while even the fastest reader is behind. ``on_left`` is called when the last reader leaves
@@ -152,7 +152,7 @@ class LiveReader:
     async def read(self) -> Frames:
         """Return all there is; where there is nothing yet, wait until there is, or for a wake.
 
-        Whoever comes for more has done with what there was.
+        A reader that comes for more has done with what there was.
         """
         live = self._live
         live.advance(self.position)
@@ -204,7 +204,7 @@ class FrameOutlet:
 
     @property
     def shown(self) -> bool:
-        """Whether this run has given out text."""
+        """Whether this run has sent text."""
         return self._tokens > 0
 
     async def room(self) -> None:
@@ -266,11 +266,11 @@ _LOOK_SECONDS = 1.0
 
 
 class Run:
-    """Asks ``ai``, gives out and enters in the log. :attr:`live` tells its readers what there is.
+    """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
 
     :attr:`happened` are the events of its request so far, to be added to by whom they come to.
 
-    ``on_kept`` is called when the log has its end, just before its readers are told. Where it is
+    ``on_kept`` is called when the log has its end, just before its readers get it. Where it is
     not ``durable`` the log was down when it began.
     """
 
@@ -315,7 +315,7 @@ class Run:
 
     @property
     def shown(self) -> bool:
-        """Whether it has given out text as a stream."""
+        """Whether it has sent text as a stream."""
         return self._outlet is not None and self._outlet.shown
 
     @property
@@ -402,7 +402,7 @@ class Run:
         return answer
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
-        """Enter the end in the log, then tell it: what a reader is told has happened is kept."""
+        """Enter the end in the log, then send it: an end that a reader sees is durable."""
         story = story_of(self.happened)
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
@@ -432,7 +432,7 @@ class Run:
         self._watch = asyncio.create_task(self._unread())
 
     async def _unread(self) -> None:
-        """Nobody here reads it: with a key it lingers, and readers elsewhere keep it alive."""
+        """Its last reader here left: with a key it lingers, and readers elsewhere keep it alive."""
         left_at = self.live.left_at
         if self.record.key is not None:
             await asyncio.sleep(self._ai.settings.linger_seconds)

@@ -1,4 +1,4 @@
-"""Where requests come in: each is run once, and whoever asks again joins it."""
+"""Where requests come in: each is run once, and duplicates join it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Desk:
         return health
 
     def start(self) -> None:
-        """Open the log. Idempotent; done by the first request where nobody did it before."""
+        """Open the log. Idempotent; done by the first request at the latest."""
         if not self._started:
             self._started = True
             self.log.start(on_cancel=self._cancel_asked)
@@ -180,7 +180,7 @@ class Desk:
             del self._keys[name]
 
     def _forget(self, run: Run) -> None:
-        """Whoever asks from now on is answered from the log; while it is down, by what is held."""
+        """Later requests are answered from the log; while it is down, by what is held."""
         self._runs.pop(run.record.id, None)
         if run.record.key is None:
             return

@@ -46,7 +46,7 @@ _WORKER_SILENT_SECONDS = 30
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     """Serve at ``settings.server`` until SIGTERM or SIGINT, then drain and return.
 
-    ``on_ready`` is told the address once connections are accepted there. Every worker has these
+    ``on_ready`` gets the address once connections are accepted there. Every worker has these
     same settings. Raises :class:`~failsoft.errors.SettingError` where the address cannot be used
     or would be open to the world without keys, and where ``simulate_error`` is not to be.
     """

@@ -55,7 +55,7 @@ class Drain:
         self._told: list[Callable[[], None]] = []
 
     def on_begin(self, tell: Callable[[], None]) -> None:
-        """Have it called when the end begins: for what nobody waits for."""
+        """Have it called when the end begins: for work without a waiter."""
         self._told.append(tell)
 
     @contextmanager
@@ -110,7 +110,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def drained_by_signals(drain: Drain, settings: ServerSettings) -> Iterator[None]:
     """Under uvicorn, let SIGTERM and SIGINT drain before the server stops.
 
-    Left to itself uvicorn closes its door first, so that nobody can be told anything, and later
+    Left to itself uvicorn closes its door first, so that no client gets a reply, and later
     cancels what is still open. SIGINT comes from a person and is not announced to balancers first;
     a second one cuts at once. Under other servers nothing changes.
     """
@@ -156,12 +156,12 @@ _log = logging.getLogger(__name__)
 
 _HEADER, _TOKEN_HEADER = "X-Simulate-Error", "X-Simulate-Token"
 
-# What breakers learned of the words used longest ago is forgotten first.
+# The breakers of the simulation used longest ago are forgotten first.
 _MOST_ENGINES = 64
 
 
 class Simulations:
-    """Engines beside ``ai``, one for each simulation, made when it is first asked for.
+    """Further engines, one for each simulation, made when it is first asked for.
 
     One breaker for all simulations would have an ``auth_error``, tried once, answer every later
     request whatever it asks for. The engines own nothing that is open, and end with ``ai``.
@@ -187,7 +187,7 @@ class Simulations:
             _log.warning("simulating", extra={"fields": fields})
 
     def asked(self, request: Request, tenant: str | None) -> Simulation | None:
-        """What is to go wrong with this request, ``None`` where it does not ask for anything.
+        """The failures this request asks for, ``None`` where it does not ask for anything.
 
         Raises :class:`~failsoft.server.problem.Problem`: 403 for who has no right to it, 400 for
         words that cannot be read.
@@ -245,7 +245,7 @@ def _forbidden(problem: str) -> Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The engine and those beside it, who may call, what is held, whether the process ends."""
+    """The engine and its simulated copies, who may call, what is held, whether the process ends."""
 
     ai: Failsoft
     guard: Guard

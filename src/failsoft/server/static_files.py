@@ -77,7 +77,7 @@ class Web:
 
 
 def web_folder() -> Path:
-    """Where the package is: beside this code when installed, at the root of a checkout else."""
+    """Where the package is: next to this code when installed, at the root of a checkout else."""
     inside = Path(failsoft.__file__).parent / "web"
     return inside if inside.is_dir() else inside.parents[2] / "web"
 

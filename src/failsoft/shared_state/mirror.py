@@ -69,7 +69,7 @@ class Mirror:
             yield _sync_hold(key, hold.seen(), now)
 
     def take(self, told: Told, now: float, *, merged: bool = False, anew: bool = False) -> None:
-        """Take over what was told; see :meth:`.LedBreaker.adopt`."""
+        """Take over what was sent; see :meth:`.LedBreaker.adopt`."""
         self._clock.learn(told["now"], now)
         key = told["key"]
         if led := self._breakers.get(key):
@@ -94,14 +94,7 @@ class Mirror:
         gate, breaker = led
         if told["generation"] != breaker.seen_generation:
             return None
-        judged = Counts(
-            counts["calls"],
-            counts["failures"],
-            counts["in_row"],
-            counts["row_for"] / 1000,
-            counts["older"],
-        )
-        opening = breaker.opening(judged, now)
+        opening = breaker.opening(_counts(counts), now)
         return None if opening is None else (gate, *opening)
 
     def _take_breaker(
@@ -120,9 +113,12 @@ class Mirror:
                 gate.breaker.last_failure = verdict_for(told["cause"])
         before = breaker.state
         breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
+        counts = told.get("counts")
+        if counts is not None and told["generation"] == breaker.seen_generation:
+            breaker.counted(_counts(counts), now)
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
         last = gate.breaker.last_failure
-        # Only where this process's own connections have told it that it is the host.
+        # Only where this process's own connections show that it is the host.
         if opened and last and last.bench_scope is BenchScope.HOST and gate.host.dead(now):
             self._gates.host_down(gate, last, now)
 
@@ -155,6 +151,11 @@ class Mirror:
             free_at=here(told["free_at"]) if told["free_at"] else 0.0,
             cause=told["cause"],
         )
+
+
+def _counts(told: Told) -> Counts:
+    row_seconds = told["row_for"] / 1000
+    return Counts(told["calls"], told["failures"], told["in_row"], row_seconds, told["older"])
 
 
 def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operation:

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 BY_HAND: Final = frozenset({"isolate", "restore", "release"})
-"""The operations that somebody asked for: they are told also after a time without the store."""
+"""Operations by hand: they are sent even after a time without the store."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -47,7 +47,7 @@ class Switch:
 
 
 class _Notes:
-    """Of one key. What was done by hand has a number too, and only the last of it is told.
+    """Of one key. What was done by hand has a number too, and only the last of it is sent.
 
     It names the generation that was seen here: the store begins a later one with it, also where it
     has lost what it knew.
@@ -118,7 +118,7 @@ class _Notes:
 class BreakerNotes(_Notes):
     """Of one breaker. Successes wait for the next regular telling, everything else is urgent.
 
-    A batch of counts has a number: one whose reply was lost is told again under the same number,
+    A batch of counts has a number: one whose reply was lost is sent again under the same number,
     and counts once.
     """
 
@@ -307,7 +307,7 @@ class Leading:
         return [operation for each in self._everybody() for operation in each.take()]
 
     def begin_anew(self, *, forked: bool) -> None:
-        """Another process may be meant from now on: what it tells has numbers of its own."""
+        """Another process may be meant from now on: what it sends has numbers of its own."""
         if forked:
             for each in (*self._everybody(), *self.gates):
                 each.forked()

@@ -1,4 +1,4 @@
-"""The store in Redis 6.2 and later, or Valkey: a hash a key, and Lua that is run beside it."""
+"""The store in Redis 6.2 and later, or Valkey: a hash a key, and Lua scripts that run there."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Keeps the breakers and holds of this process and the store of one mind.
+"""Synchronises this process's breakers and benches with the shared store.
 
-A closed breaker asks nobody: outcomes are told behind the calls, what others did is pushed here,
+A closed breaker asks no one: outcomes are sent in the background, what others did is pushed here,
 and all is read again every second. Only the lease of a probe is asked for before a call. A store
 that does not reply in time is left alone, and everything goes on without it; when it is back,
 what was counted meanwhile is dropped and what opened meanwhile is merged.
@@ -25,15 +25,15 @@ from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS
 
 __all__ = ["Sharing"]
 
-# What went well is told so often after a failure anywhere. Less than the time that failures must
+# Successes are sent so often after a failure anywhere. Less than the time that failures must
 # span to open a breaker (`failure_span_seconds`): when one process asks for that, all have told.
 _TELL_SECONDS: Final = 0.2
 _STIRRED_SECONDS: Final = 10.0
 
-# What is urgent in a flood is told together.
+# Urgent changes in a flood are sent together.
 _TOGETHER_SECONDS: Final = 0.005
 
-# All is read so often, and in a calm what went well is told no sooner.
+# All is read so often, and in a calm successes are sent no sooner.
 _READ_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 0.5
 
@@ -41,7 +41,7 @@ _AGAIN_SECONDS: Final = 0.5
 class Sharing:
     """One store and one process's gates. For one event loop, in which :meth:`run` runs.
 
-    ``now`` gives monotonic seconds. ``on_status`` is told what is wrong with the store, in a line
+    ``now`` gives monotonic seconds. ``on_status`` gets what is wrong with the store, in a line
     for the operator, or nothing where all is well.
     """
 
@@ -105,7 +105,7 @@ class Sharing:
         """
         try:
             await self._grant(parts, seconds)
-        except Exception as error:  # noqa: BLE001 - whoever asked goes on alone
+        except Exception as error:  # noqa: BLE001 - the caller goes on alone
             self._down(error)
             self._urgent.set()
 
@@ -125,7 +125,7 @@ class Sharing:
                 part.grant(granted)
 
     async def _session(self) -> None:
-        """Be of one mind with the store until it fails."""
+        """Synchronise with the store until it fails."""
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._store.listen(self._changed, ready.set))
@@ -168,7 +168,7 @@ class Sharing:
 
     async def _tell(self, *, reads: bool) -> None:
         """Tell all there is to tell; where it ``reads``, take over all the store has before."""
-        # Kept until there is a reply: what is told again after a lost one counts once.
+        # Kept until there is a reply: a batch sent again after a lost one counts once.
         self._untold += self._leading.take()
         syncs = self._syncs() if reads else []
         if not syncs and not self._untold:
@@ -229,7 +229,7 @@ class Sharing:
         return Operation("breaker", self._mirror.key_of(part), "lease", arguments)
 
     def _failed(self, error: Exception, began: float) -> None:
-        # A connection may break by itself: it is made anew at once, and nobody hears of it.
+        # Dropped connections are re-established silently.
         if not self._leading.switch.leads or self._now() - began < _READ_SECONDS:
             self._down(error)
 

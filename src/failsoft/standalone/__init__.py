@@ -2,7 +2,7 @@
 
 Each is a thin form over what the engine itself uses: what a failure means is :mod:`classify`'s,
 how long to wait, when to open and who is next are :mod:`policy`'s. Nothing is decided here twice.
-A plain function and an asynchronous one are told apart by what they are, or by what they return.
+Plain and asynchronous functions are known by what they are, or by what they return.
 """
 
 from __future__ import annotations

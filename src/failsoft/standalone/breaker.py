@@ -68,7 +68,7 @@ class BreakerArguments(TypedDict, total=False):
 def breaker_settings(**given: Unpack[BreakerArguments]) -> BreakerSettings:
     """The settings of a breaker that stands alone; raises for what is out of range."""
     if "open_seconds" not in given and "recovery_timeout_seconds" in given:
-        # The longest time open bounds the first, without having to be told twice.
+        # The longest time open bounds the first, without being set twice.
         longest = replace(
             _ALONE, open_seconds=0.01, recovery_timeout_seconds=given["recovery_timeout_seconds"]
         ).recovery_timeout_seconds
@@ -169,7 +169,7 @@ class CircuitBreaker:
 
     @property
     def status(self) -> CircuitStatus:
-        """What is counted, and for how long it is open."""
+        """The counts, and for how long it is open."""
         now = self._clock()
         known = self._breaker.status(now)
         rejection = self._breaker.peek(now)
@@ -311,7 +311,7 @@ class CircuitBreaker:
             return False
         if self._counts is not None:
             return self._counts(error)
-        # Alone, nothing is benched or parked elsewhere: whoever turns all of us away counts. And
+        # Alone, nothing is benched or parked elsewhere: a refusal of all callers counts. And
         # what a ValueError means is known of calls to models, not of any function.
         foreign = verdict.reason == "bad_call" and not isinstance(error, FailsoftError)
         return verdict.breaker is not BreakerEffect.NO or foreign

@@ -35,7 +35,7 @@ __all__ = ["ChainResult", "FallbackChain", "Hop", "Hops"]
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Leave to call one target; told to :class:`Hops` how it ended."""
+    """Leave to call one target; reports to :class:`Hops` how it ended."""
 
     name: str
     leg: Leg
@@ -88,7 +88,7 @@ class Hops:
         self._record(hop, "success", None, now)
 
     def failed(self, hop: Hop, error: BaseException) -> bool:
-        """It raised; whether that is a failure, and not somebody's wish to stop."""
+        """It raised; whether that is a failure, and not a wish to stop."""
         now = monotonic()
         provider = hop.leg.target.provider
         verdict = classify(error, provider=provider, now=time.time())

@@ -1,4 +1,4 @@
-"""What is passed as a function: its kind, exceptions by class or predicate, listeners.
+"""Functions that users pass: their kind, exceptions by class or predicate, listeners.
 
 A listener that raises is logged and breaks no call.
 """
@@ -15,7 +15,7 @@ __all__ = ["Which", "is_async", "matcher", "refuse_generators", "tell"]
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
-    """Whether calling ``fn`` surely gives a coroutine; some that do cannot be told beforehand."""
+    """Whether calling ``fn`` surely gives a coroutine; some that do cannot be known beforehand."""
     return _is(inspect.iscoroutinefunction, fn)
 
 
@@ -73,5 +73,5 @@ def tell(listener: Callable[[Unpack[Told]], object] | None, *told: *Told) -> Non
         return
     try:
         listener(*told)
-    except Exception:  # noqa: BLE001 - nobody's call depends on it
+    except Exception:  # noqa: BLE001 - no call depends on it
         _log.exception("a listener failed: %r", listener)

@@ -96,10 +96,10 @@ class Ladder:
         locale: str | None = None,
         reference: str = "",
     ) -> Answer:
-        """What to give whoever asked, after ``failure``; blocking, raises for no fault of a step.
+        """What to give the caller, after ``failure``; blocking, raises for no fault of a step.
 
         A refusal, an account that is not set up and a request that can never succeed have their
-        own message at once: somebody else's answer mends none of them. ``reference`` is what the
+        own message at once: another person's answer mends none of them. ``reference`` is what the
         person can tell support.
         """
         verdict, back_in = self._read(failure)
@@ -186,9 +186,7 @@ class Ladder:
         except Exception:  # noqa: BLE001 - whatever it is, the next step may help
             _log.exception("cache_failed")
             return None
-        if hit is None:
-            return None
-        return Served("cached", hit.response, hit.age_seconds, alike=not hit.exact)
+        return None if hit is None else Served.saved(hit)
 
     def _written(self, question: str, locale: str) -> Served | None:
         if self._rules is None:
@@ -198,4 +196,4 @@ class Ladder:
         except Exception:  # noqa: BLE001 - as above
             _log.exception("rules_failed")
             return None
-        return None if rule is None else Served("rule", rule.text, None, rule.link, rule.action)
+        return None if rule is None else Served.written(rule)

@@ -243,7 +243,7 @@ def retry(
     more. A wait that the deadline in force (:func:`failsoft.deadline`) leaves no room for is not
     begun. The last error is raised as it was.
 
-    ``on_retry`` is told before each wait; what it raises is logged. ``rng`` is the randomness.
+    ``on_retry`` is called before each wait; what it raises is logged. ``rng`` is the randomness.
     Raises :class:`~failsoft.errors.SettingError` for a number out of range and :class:`TypeError`
     for a generator function: half a stream cannot be tried again.
     """

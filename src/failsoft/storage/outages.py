@@ -57,12 +57,12 @@ def is_outage(error: Exception) -> bool:
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether somebody else holds the lock."""
+    """Whether another connection holds the lock."""
     return _code(error) in _BUSY
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the content of the file is wrong, so wrong that it cannot even be told at times."""
+    """Whether the content of the file is wrong, at times so wrong that it cannot even be read."""
     return _code(error) in _DAMAGE or isinstance(error, UnicodeDecodeError)
 
 

@@ -14,7 +14,7 @@ from failsoft.storage.outages import OutageError
 
 __all__ = ["connect", "folder_problem", "identity", "transaction"]
 
-# Pages kept by each connection. What is written lies at the end of the file, and is seldom read.
+# Pages kept by each connection. Writes go to the end of the file, and are seldom read.
 _CACHE_KIB: Final = 4_096
 _WAL_BYTES: Final = 64 * 1024 * 1024
 

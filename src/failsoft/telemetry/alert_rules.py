@@ -1,4 +1,4 @@
-"""What somebody is told of: the one table of alerts, for Prometheus and for the process itself.
+"""The one table of alerts, for Prometheus and for the process itself.
 
 ``alerts.yml`` is written from it (:mod:`failsoft.telemetry.prometheus_rules`), and
 :mod:`failsoft.telemetry.alerts` judges by it without Prometheus.

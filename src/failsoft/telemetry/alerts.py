@@ -220,7 +220,7 @@ class Messages:
         self._open: dict[_Name, _Open] = {}
 
     def about(self, firing: Iterable[Firing]) -> list[dict[str, Any]]:
-        """What is to be said now that these hold, and nothing that was said already."""
+        """The alerts to post now that these hold, without those posted already."""
         now = self._clock()
         said = [self._holds(one, now) for one in firing]
         over = [name for name, one in self._open.items() if _is_over(one, now)]

@@ -168,7 +168,7 @@ class StoreChanged(Event):
 class RequestFinished(Event):
     """A request ended; ``outcome`` is success, error or cancelled, ``category`` none on success.
 
-    ``interrupted`` is one whose text was cut short before somebody's eyes. ``wasted_tokens`` and
+    ``interrupted`` is one whose text was cut short after some was shown. ``wasted_tokens`` and
     ``wasted_cost_usd`` are those of attempts whose answers were not used.
     """
 

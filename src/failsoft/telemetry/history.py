@@ -12,7 +12,7 @@ from failsoft.telemetry.events import Event
 
 __all__ = ["read_story", "story_of"]
 
-# A request has at most a handful of attempts; one that waits for long is told of by its first.
+# A request has at most a handful of attempts; one that waits for long is explained by its first.
 _MOST_EVENTS = 100
 
 

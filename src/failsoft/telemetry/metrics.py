@@ -53,7 +53,7 @@ served_total | counter | route target position | requests that a model answered,
 attempts_total | counter | target category reason | calls to targets; category and reason are `none` on success, `cancelled` where the caller left
 errors_total | counter | category fault | attempts that failed
 soft_ends_total | counter | target | answers that were whole, but whose stream did not end within a second
-retries_total | counter | route reason | waits before a further call: `backoff`, `bench`, `ramp`
+retries_total | counter | route reason | waits before a further call: `backoff`, `turn`, `bench`, `ramp`
 fallbacks_total | counter | route from to | hops from one target to the next
 breaker_transitions_total | counter | target to | changes of a breaker's state
 cache_lookups_total | counter | result | looks for a saved answer: `same` words, `alike` in meaning, or `miss`
@@ -71,7 +71,7 @@ breaker_state | gauge | target | 0 closed, 1 half open, 2 open
 route_breaker_state | gauge | route | the same of a route, which is open when all its targets are
 inflight | gauge | route | requests under way
 queue_depth | gauge | | requests that wait for a place
-retry_budget_ratio | gauge | | retries as a share of requests, over the last 10 seconds
+retry_budget_ratio | gauge | | retries as a share of requests, over the last 10 seconds, of the route with most
 store_up | gauge | store | 1 where a store works, else 0: `request_log`, `cache`, `shared_state`
 """  # noqa: E501 - a table is read in lines
 
@@ -134,7 +134,7 @@ _KEPT = 1000
 
 
 class _Series(NamedTuple):
-    """What is counted together, and the one label that tells of whom."""
+    """The counters that count together, and the one label they share."""
 
     name: str
     counters: list[Counter]

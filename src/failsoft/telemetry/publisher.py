@@ -51,7 +51,7 @@ _RATES_BUCKETS = 30
 class Tally:
     """Failed attempts by category, and the requests of the last five minutes.
 
-    Told directly and not by events, so that a service nobody listens to still has a health page.
+    Called directly and not by events, so that health works without subscribers.
     """
 
     def __init__(self) -> None:

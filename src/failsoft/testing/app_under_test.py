@@ -70,7 +70,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
     with suppress(SystemExit):  # its way to say that the application did not start
         await server.serve([listener])
     # A client that the application never closed would warn of its connections whenever it is
-    # collected, in the middle of somebody else's test.
+    # collected, in the middle of another test.
     left = getattr(asyncio.get_running_loop(), "_transports", {})
     for transport in list(left.values()):
         transport.abort()
@@ -170,7 +170,7 @@ class Trial:
     async def of(
         cls, app: Any, ask: Ask | AskFunction, *, inside: bool = False, silent: bool = False
     ) -> AsyncIterator[Trial]:
-        """Start the application beside a simulator of its own, in an environment that says so.
+        """Start the application with a simulator of its own, in an environment that says so.
 
         ``silent``: its timers are short, since nothing else ends what is to go wrong.
         """

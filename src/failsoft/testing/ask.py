@@ -42,7 +42,7 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came back: ``shown`` to a person, and ``raw`` to whoever looks, headers included.
+    """What came back: ``shown`` to a person, and ``raw``, headers included.
 
     ``problem`` says why there is none.
     """

@@ -134,7 +134,7 @@ _RAW: Final[dict[str, re.Pattern[str]]] = {
 
 
 def raw_leaks(raw: str) -> list[str]:
-    """What is internal in the bytes of a reply, each kind once."""
+    """The internals in the bytes of a reply, each kind once."""
     found = ((kind, pattern.search(raw)) for kind, pattern in _RAW.items())
     return [f"{kind} ({match[0]!r})" for kind, match in found if match]
 

@@ -129,7 +129,7 @@ def check_fails_soft(app: Any, *, ask: Ask | AskFunction = _OURS) -> Report:
         def test_it_fails_soft():
             check_fails_soft(create_app)
 
-    ``app`` is a function without arguments that makes the ASGI application, called anew for every
+    ``app`` is a function without arguments that makes the ASGI application, called for every
     case with an environment in which the provider is a simulator; an application itself will do
     where it reads the environment in its lifespan. ``ask`` says how it is asked, by default at
     failsoft's own routes. Prints a table, and raises :class:`AssertionError` with a line for each
@@ -153,7 +153,7 @@ async def acheck_fails_soft(app: Any, *, ask: Ask | AskFunction = _OURS) -> Repo
     if inside:
         ladder |= await _ladder(app, ask, models={call.model for _, e in seen for call in e.calls})
     report = Report(rows=tuple(judged(*each) for each in seen), ladder=ladder)
-    print(report)  # noqa: T201 - pytest shows it with -s, and beside what failed
+    print(report)  # noqa: T201 - pytest shows it with -s, and with what failed
     if report.findings:
         lines = "\n".join(f"- {finding}" for finding in report.findings)
         raise AssertionError(f"it does not fail soft:\n{lines}")

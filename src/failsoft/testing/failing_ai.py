@@ -148,7 +148,7 @@ class FailingAIs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A loop that is nobody's: the test's own may be closed by now, or never have been.
+        # A separate loop: the test's own may be closed by now, or never have been.
         loop = asyncio.new_event_loop()
         try:
             while self._made:

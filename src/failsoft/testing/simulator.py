@@ -1,4 +1,4 @@
-"""A simulator that runs in a thread, beside whatever is tested."""
+"""A simulator that runs in a thread of its own."""
 
 from __future__ import annotations
 

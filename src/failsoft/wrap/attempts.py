@@ -103,7 +103,7 @@ class SdkAttempt:
     def bounded(self) -> APIRequest:
         """The request, with no limit of its connection far above the engine's own.
 
-        Nobody can end a call in another thread.
+        A call in another thread cannot be ended.
         """
         net, own = self.seconds + _NET_SECONDS, self._limits
         bounded = copy(self.request)

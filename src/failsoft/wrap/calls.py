@@ -42,7 +42,7 @@ _PROVIDER = "anthropic"
 # Targets that are remembered: who takes models or keys from users may be told any number.
 _KNOWN_TARGETS = 1000
 
-# The plan makes them anew for each target.
+# The plan makes them for each target.
 _OF_THE_CALL = ("model", "stream")
 
 
@@ -287,7 +287,7 @@ def _cap(request: APIRequest, client: Client) -> float | None:
 
 
 def _retries(request: APIRequest, client: Client) -> int | None:
-    """How often the caller lets one model be called again; ``None`` where nobody chose it."""
+    """How often the caller lets one model be called again; ``None`` where it was not set."""
     retries = request.options.get_max_retries(client.max_retries)
     return retries if retries < DEFAULT_MAX_RETRIES else None
 

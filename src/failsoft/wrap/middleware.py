@@ -170,7 +170,7 @@ class _Middleware:
 
 
 class AsyncMiddleware(_Middleware):
-    """For ``AsyncAnthropic``. What is no request for a message is left to the SDK."""
+    """For ``AsyncAnthropic``. All but requests for a message are left to the SDK."""
 
     async def __call__(
         self, request: APIRequest, call_next: Callable[[APIRequest], Awaitable[Any]]

@@ -96,7 +96,7 @@ class AsyncReply(_SdkReply):
 class AttemptThread:
     """The thread of one attempt of an ``Anthropic``: its calls block, and one waits for another.
 
-    What is given up is left to end by itself: ``seconds`` bound its silence.
+    A call given up is left to end by itself: ``seconds`` bound its silence.
     """
 
     def __init__(self) -> None:

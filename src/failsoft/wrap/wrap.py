@@ -45,7 +45,7 @@ def wrap(
     ever goes to another model. A client that is wrapped has breakers of its own, unless ``ai`` is
     a :class:`~failsoft.Failsoft` to share them with, and its settings, events and connection to the
     shared store; closing is then up to that. Otherwise ``settings`` default to ``failsoft.toml``
-    and the environment, and ``on_event`` hears every event.
+    and the environment, and ``on_event`` gets every event.
 
     Raises :class:`~failsoft.errors.SettingError` for arguments that cannot hold, a ``client`` that
     is none of Anthropic's among them, and :class:`~failsoft.errors.FailsoftError` where the SDK is

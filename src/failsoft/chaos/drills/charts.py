@@ -19,7 +19,7 @@ __all__ = ["Plot", "Row", "Segment", "bars", "lines", "rows_of", "time_line", "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of time in which somebody was as one step had made them."""
+    """A stretch of time under one step's faults."""
 
     since: float
     until: float

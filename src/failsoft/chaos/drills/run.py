@@ -18,7 +18,7 @@ from failsoft.chaos.drills.stage import Stage, Usage, Where, open_stage
 
 __all__ = ["run_drill"]
 
-# What is not gone by then is left behind.
+# Processes that have not ended by then are left behind.
 _SETTLE_SECONDS = 10.0
 _STEADY_SECONDS = 0.5
 _STEADY_MB = 0.5
@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 async def run_drill(
     scenario: Scenario, where: Where | None = None, *, tell: Tell = lambda _: None
 ) -> Result:
-    """Run it to its end; ``tell`` hears what happens, in lines.
+    """Run it to its end; ``tell`` gets what happens, in lines.
 
     Raises :class:`.DrillError` or SettingError where it cannot be run. Whatever happens, every
     process and connection of its own is ended.

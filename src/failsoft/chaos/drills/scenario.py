@@ -75,7 +75,7 @@ ServiceAct = Literal["kill", "start"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is asked. ``streams``, ``doubled`` and ``known`` are shares of the questions."""
+    """The traffic. ``streams``, ``doubled`` and ``known`` are shares of the questions."""
 
     rate: float
     seconds: float

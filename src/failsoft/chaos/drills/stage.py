@@ -70,7 +70,7 @@ class Service:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            process_group=0,  # Ctrl-C in a terminal is for whoever started it
+            process_group=0,  # Ctrl-C in a terminal is for the parent
         )  # fmt: skip
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -210,7 +210,7 @@ class Where:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the service is shown, and nobody else."""
+        """Settings for the service alone."""
         return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
@@ -330,7 +330,7 @@ async def _own(
 
 
 def _refuse(scenario: Scenario, where: Where) -> None:
-    """What needs processes of our own cannot be done to a deployment of somebody's."""
+    """Refuses steps that need processes of our own where the deployment is another's."""
     for step in scenario.steps:
         if step.proxy is not None or step.service is not None:
             raise DrillError(

@@ -84,7 +84,7 @@ class Line:
 
 
 def as_response(reply: Reply, headers: Mapping[str, str]) -> web.Response:
-    """The reply as it is sent, with ``headers`` beside its own."""
+    """The reply as it is sent, with ``headers`` added to its own."""
     merged = {**headers, **reply.headers, "content-type": reply.content_type}
     return web.Response(status=reply.status, body=reply.body, headers=merged)
 

@@ -44,7 +44,7 @@ class Record:
     prompt_start: str | None = None
 
     def describe_prompt(self, *, prompt: str, question: str) -> None:
-        """Keep the whole prompt's hash, which tells duplicates, and the question's beginning."""
+        """Keep the whole prompt's hash, to find duplicates, and the question's beginning."""
         self.prompt_sha256 = hashlib.sha256(prompt.encode()).hexdigest()
         self.prompt_start = question[:_PROMPT_SHOWN]
 

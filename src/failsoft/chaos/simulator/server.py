@@ -220,7 +220,7 @@ async def serve_simulator(
 ) -> None:
     """Run a simulator until SIGTERM, SIGINT or cancellation.
 
-    ``on_ready`` is told its URL once it listens. Raises what :class:`Simulator` raises.
+    ``on_ready`` gets its URL once it listens. Raises what :class:`Simulator` raises.
     """
     steps = () if script is None else load_script(script)
     simulator = Simulator(

@@ -79,7 +79,7 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Who is about to be told that nothing works waits no longer for a saved answer.
+# A request about to get the minimal notice waits no longer for a saved answer.
 _LOOKUP_SECONDS: Final = 2.5
 
 OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")
@@ -95,7 +95,7 @@ class SemanticCache:
     finds the same only. An answer lives ``ttl_seconds`` from when it was given. Cosine similarity
     must be at least ``threshold``, by default what the embedder's evaluation supports, and no guard
     may tell the questions apart. A partition holds ``max_entries``, the file ``max_bytes``; the
-    oldest make room. With ``shadow`` a like question is served nothing: ``on_shadow`` is told, in
+    oldest make room. With ``shadow`` a like question is served nothing: ``on_shadow`` is called, in
     the cache's thread, what it would have been; without it a line is logged that has no text.
 
     On its own::
@@ -192,7 +192,7 @@ class SemanticCache:
     ) -> None:
         """Save a complete answer of a model soon. Returns at once, never raises.
 
-        ``tenant`` and ``user`` asked, whoever may share it: it is listed and deleted as theirs.
+        ``tenant`` and ``user`` asked, however it is shared: it is listed and deleted as theirs.
         """
         if (worker := self._worker) is not None:
             worker.keep(

@@ -104,7 +104,7 @@ CANDIDATES = 5
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair, how alike its vectors are, and the guard that tells the two apart, if one does."""
+    """A pair, how alike its vectors are, and the guard that separates the two, if one does."""
 
     pair: Pair
     similarity: float
@@ -190,7 +190,7 @@ def _served(  # noqa: PLR0917 - one call, a line below the names
     threshold: float,
     language: str,
 ) -> str | None:
-    """What the cache would serve: the first of the nearest that no guard tells apart."""
+    """What the cache would serve: the first of the nearest that no guard rejects."""
     vector = embedder.embed(question)
     near = nlargest(CANDIDATES, ((float(vectors[text] @ vector), text) for text in held))
     for similarity, text in near:

@@ -62,7 +62,7 @@ class Search:
     def alike(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
     ) -> tuple[Entry, float] | None:
-        """The best answer to a question that no guard tells apart, and its similarity."""
+        """The best answer to a question that no guard rejects, and its similarity."""
         from failsoft.ladder.paraphrase.same_question import difference  # noqa: PLC0415 - slow, and not always used
 
         for entry, similarity in self._candidates(query, embedder, earliest, latest):

@@ -91,7 +91,7 @@ _TABLES: Final = (
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables where there are none. What is deleted is overwritten."""
+    """Make the tables where there are none. Deleted rows are overwritten."""
     connection.execute("PRAGMA secure_delete = ON")
     schema.prepare(connection, tables=_TABLES, version=_VERSION)
 
@@ -235,7 +235,7 @@ class Shelf:
         self._connection.close()
 
     def _empty_journal(self) -> None:
-        """What was deleted is still in the journal, until nobody reads what was before."""
+        """Deleted rows stay in the journal until no reader needs the earlier state."""
         deadline = time.monotonic() + LOCK_SECONDS
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
         while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:

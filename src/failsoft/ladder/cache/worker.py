@@ -158,7 +158,7 @@ class Loading:
         return self._settled
 
     def close(self) -> None:
-        """Let it end, where it was begun: at the end of a process nobody else waits for it."""
+        """Let it end, where it was begun: at the end of a process nothing else waits for it."""
         if self._thread is not None and self._thread.ident is not None:
             self._thread.join()
 
@@ -187,14 +187,14 @@ class Loading:
 
 T = TypeVar("T")
 
-# Saved in one transaction: whoever looks something up meanwhile waits a few milliseconds for it.
+# Saved in one transaction: a lookup meanwhile waits a few milliseconds for it.
 _BATCH: Final = 16
 
 _RETRY_SECONDS: Final = 2.0
 _TIDY_SECONDS: Final = 60.0
 _SOON_SECONDS: Final = 0.01
 
-# An answer waits so long for others, unless somebody asks: a transaction takes as long as three.
+# An answer waits so long for others, unless there is a lookup: a transaction costs as three do.
 _GATHER_SECONDS: Final = 0.05
 
 
@@ -351,7 +351,7 @@ class Worker:
             if not is_busy(error):
                 _log.exception("cache_refused")
         else:
-            with suppress(InvalidStateError):  # nobody waits any more
+            with suppress(InvalidStateError):  # the caller has left
                 ask.answer.set_result(answer)
 
     def _save(self, shelf: Shelf, most: int = _BATCH) -> None:
@@ -402,7 +402,7 @@ class Worker:
             self._stumble(error)
 
     def _opened(self, now: float) -> Shelf | None:
-        """The file; opened anew where another process has put it aside."""
+        """The file; reopened where another process has put it aside."""
         if (shelf := self._shelf) is not None and not shelf.is_there():
             shelf.close()
             self._shelf = None
@@ -461,7 +461,7 @@ class Worker:
             while self._pending.batch(1) and self._shelf is not None and self.status.up:
                 self._save(self._shelf)
                 time.sleep(0 if self._locked_since is None else _SOON_SECONDS)
-        except Exception as error:  # noqa: BLE001 - nobody waits for more
+        except Exception as error:  # noqa: BLE001 - no caller waits for more
             self._fall(error)
         self._over = True
         self._take(0)
@@ -473,5 +473,5 @@ class Worker:
 
 
 def _fail(ask: _Ask, error: Exception) -> None:
-    with suppress(InvalidStateError):  # nobody waits any more
+    with suppress(InvalidStateError):  # the caller has left
         ask.answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""What tells two questions apart."""
+"""Guards: the differences between two questions."""
 
 from __future__ import annotations
 

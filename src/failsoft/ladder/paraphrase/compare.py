@@ -138,7 +138,7 @@ def _implied(ours: Reading, theirs: Reading, language: Language) -> bool:
         return full.kinds == {"#how"}
     if THING in bare.persons or bare.items[0].value not in language.verbs:
         return full.kinds in ({"#what"}, {"#yesno"})
-    # Where its ending tells who does it, a verb in front asks for itself.
+    # Where its ending says who does it, a verb in front asks for itself.
     return full.kinds == ({"#how"} if language.conjugated is None else {"#yesno"})
 
 

@@ -1,7 +1,7 @@
 """Reads a question: what kind it is, who does it, and all that it names, in order.
 
 Whatever is not known to mean nothing stays in the reading, and two readings are of one question
-only when they are equal. So a word that nobody thought of can cost a hit, but never make one.
+only when they are equal. So an unforeseen word can cost a hit, but never make one.
 
 The steps: the text is written out (no contraction, typing slip or filler), numerals become values,
 words that mean the same become one, then come the voice (I or you; done, was done or undergone) and
@@ -99,7 +99,7 @@ REVERSED = "<of>"
 PLACED = "<at>"
 INFINITIVE = "<to>"
 
-# Before what a verb's ending tells of tense and person.
+# Before the tense and person in a verb's ending.
 MARK = "~"
 
 

@@ -2,7 +2,7 @@
 
 Similar vectors say little: "open" and "close" lie as near to each other as two ways to say one
 thing. So both questions are read (:mod:`failsoft.ladder.paraphrase.reading`), and any part of the
-one that the other lacks is a difference. What is not understood is a difference too.
+one that the other lacks is a difference. Anything not understood is a difference too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def normalized(question: str) -> str:
 
 
 def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
-    """The name of the guard that tells them apart, ``None`` where none does.
+    """The name of the guard that separates them, ``None`` where none does.
 
     Without word lists for the locale, or where the text is in another language, only questions that
     are equal but for case and marks pass; the name is then "language". Of more than 300 characters,

@@ -67,7 +67,7 @@ def _sound(word: str, language: Language) -> str:
 
 
 def _ends(word: str) -> str:
-    """Slips behind the first letter are put right, and none in an ending, which tells tenses."""
+    """Slips behind the first letter are put right, and none in an ending, which marks tenses."""
     return word[0] + "".join(sorted(word[-2:]))
 
 

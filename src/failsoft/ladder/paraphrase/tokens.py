@@ -38,7 +38,7 @@ PAUSE = Token("")
 def tokens(text: Iterable[str], *, capitals: bool) -> list[Token]:
     """The words of a question that is cut at its spaces.
 
-    ``capitals`` where a capital inside a sentence tells a name.
+    ``capitals`` where a capital inside a sentence marks a name.
     """
     written = _pieces(text)
     names = _names(written) if capitals else set()

@@ -55,7 +55,7 @@ _MEANT = (
 
 
 class MalformedError(Exception):
-    """What is wrong, in which line of the file, and what to do."""
+    """A problem: in which line of the file, and what to do."""
 
     def __init__(self, line: int, what: str, remedy: str) -> None:
         super().__init__(line, what, remedy)

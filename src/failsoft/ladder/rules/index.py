@@ -52,7 +52,7 @@ class Subjects:
     A word weighs more the fewer rules have it (the inverse document frequency of BM25; its other
     half, for long texts, has nothing to do here). The score is the geometric mean of two shares by
     weight: how much of the question the rule covers, and how much of the rule's closest example the
-    question has. The second tells "how do I send it?" from "do I have to send it again?".
+    question has. The second separates "how do I send it?" from "do I have to send it again?".
     """
 
     def __init__(self, rules: Sequence[Rule], vocabulary: Vocabulary) -> None:

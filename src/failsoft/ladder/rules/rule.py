@@ -11,7 +11,7 @@ from typing import NamedTuple
 __all__ = ["Entry", "Problem", "Rule", "remarks"]
 
 _LONG_TEXT_CHARS = 1_200
-# RFC 2606: nobody can ever have these.
+# RFC 2606: these are never registered.
 _STAND_IN = re.compile(r"\bexample\.(com|org|net)\b")
 
 

@@ -59,7 +59,7 @@ class RuleBook:
     The folder is read when this is made (blocking: about a millisecond a file) and looked at again
     every two seconds while it is used, in a thread of its own, so that :meth:`match` never waits
     for a disk; who would rather wait than give what was taken back calls :meth:`refresh` first.
-    While a file is wrong its last good version is served and ``report`` is told once. With an
+    While a file is wrong its last good version is served and ``report`` is called once. With an
     ``embedder`` questions are also found by their meaning. ``clock`` is in seconds.
 
     Raises :class:`~failsoft.errors.RuleFolderError` when there is no such folder.

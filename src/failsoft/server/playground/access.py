@@ -1,4 +1,4 @@
-"""Who may look at the playground, which shows every request, and what the demo runs."""
+"""Access to the playground, which shows every request, and what the demo runs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 _MOST_CHARS: Final = 4000
 _BODY_BYTES, _BODY_SECONDS = 32 * 1024, 5.0
-# The SDK waits 600 s for each of its three tries: nobody watches a page for so long.
+# The SDK waits 600 s for each of its three tries: too long for a page.
 _LIMIT_SECONDS = 600.0
 _MAX_TOKENS = 1024
 
@@ -47,7 +47,7 @@ class BareSdk:
 
     @property
     def name(self) -> str | None:
-        """What is used, ``None`` where it is not installed."""
+        """The SDK in use, ``None`` where it is not installed."""
         try:
             return f"anthropic {version('anthropic')}"
         except PackageNotFoundError:
@@ -76,7 +76,7 @@ class BareSdk:
 
 
 class _Run:
-    """One run. It ends when nobody reads it any more."""
+    """One run. It ends when its reader leaves."""
 
     def __init__(self, url: str, model: str, message: str) -> None:
         self.live = Live(1, lingers=False, on_left=self.stop)

@@ -27,7 +27,7 @@ _QUESTION = "What is special about case {id}?"  # each another one: no saved ans
 class Others:
     """``POST /playground/others``: so many questions to the engine, all at once.
 
-    They are in no request log: nobody comes back for them.
+    They are in no request log, as they are never resumed.
     """
 
     def __init__(self, service: Service, access: Access) -> None:

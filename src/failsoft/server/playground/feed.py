@@ -1,4 +1,4 @@
-"""What happens, told live to everybody who watches."""
+"""A live feed of events for every viewer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from failsoft.telemetry.events import Event
 __all__ = ["MOST_BEHIND", "MOST_VIEWERS", "Feed", "Viewer"]
 
 MOST_VIEWERS: Final = 32
-"""Who comes later is told to come again."""
+"""Later viewers are asked to come again."""
 
 MOST_BEHIND: Final = 512
-"""Events a viewer may be behind; then the oldest are left out, and it is told how many."""
+"""Events a viewer may be behind; then the oldest are left out, and it gets their number."""
 
 # The id of a request is what its answer can be read with: enough of it to know one's own.
 _ID_SHOWN = 16
@@ -32,7 +32,7 @@ _UNTOLD = ("detail",)
 class Feed:
     """A subscriber of events, in any thread; without a viewer it does nothing.
 
-    ``health`` gives what a viewer is told first, and again after whatever happened.
+    ``health`` gives a viewer's first message, sent again after every event.
     """
 
     def __init__(self, health: Callable[[], Mapping[str, Any]]) -> None:
@@ -108,7 +108,7 @@ class Viewer:
             self._awaited.set_result(None)
 
     def end(self) -> None:
-        """Nothing more is told."""
+        """Nothing more is sent."""
         self._ended = True
         self.wake()
 

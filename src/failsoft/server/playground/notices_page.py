@@ -59,7 +59,7 @@ _AGES: Final = (None, 5, 60, 3600, 10_800, 172_800)
 
 
 class NoticesPage:
-    """Reads the notices of ``ai``'s settings anew for every visit, so that a change is seen."""
+    """Reads the notices of ``ai``'s settings at every visit, so that a change is seen."""
 
     def __init__(self, ai: Failsoft) -> None:
         self._ai = ai

@@ -65,7 +65,7 @@ class _Breaking:
 
 
 class _Looking:
-    """The page, and what it is told."""
+    """The page, and its feed."""
 
     def __init__(
         self,
