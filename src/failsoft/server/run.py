@@ -220,13 +220,13 @@ class FrameOutlet:
         if isinstance(event, StreamDone | StreamInterrupted | StreamError):
             self._terminal = event
             return
-        if text := isinstance(event, StreamText):
+        if isinstance(event, StreamText):
             if self._replaces:
                 self._replaces = False
                 self._give(StreamRestart(self._run))
             self._tokens += 1
             self._chars += len(event.text)
-        self._give(event, shown=text)
+        self._give(event)
 
     @property
     def answer(self) -> Answer:
@@ -252,8 +252,8 @@ class FrameOutlet:
         self._log.append(self._id, self._run, frame, number, shown=False)
         return frame
 
-    def _give(self, event: StreamEvent, *, shown: bool = False) -> None:
-        number = self._live.next_id
+    def _give(self, event: StreamEvent) -> None:
+        number, shown = self._live.next_id, isinstance(event, StreamText)
         frame = self._render.frame(number, event)
         self._live.append(frame)
         self._log.append(self._id, self._run, frame, number, shown=shown)

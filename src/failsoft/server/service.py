@@ -55,8 +55,10 @@ class Drain:
         self._told: list[Callable[[], None]] = []
 
     def on_begin(self, tell: Callable[[], None]) -> None:
-        """Have it called when the end begins: for work without a waiter."""
+        """Have it called when the end begins, or has begun: for work without a waiter."""
         self._told.append(tell)
+        if self.began:
+            tell()
 
     @contextmanager
     def open(self) -> Iterator[asyncio.Future[None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
@@ -82,9 +83,14 @@ class _Looking:
         self._web = web
         self._breaking = breaking
         self._notices = NoticesPage(service.ai)
-        self._feed = Feed(desk.health)
-        service.ai.subscribe(self._feed)
-        service.drain.on_begin(self._feed.close)
+
+    @cached_property
+    def _feed(self) -> Feed:
+        """Made for the first viewer: before that no event needs to come here."""
+        feed = Feed(self._desk.health)
+        self._service.ai.subscribe(feed)
+        self._service.drain.on_begin(feed.close)
+        return feed
 
     async def page(self, request: Request, _request_id: str) -> Response:
         """The page."""
