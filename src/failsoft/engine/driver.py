@@ -1,6 +1,7 @@
 """The asyncio driver: carries a plan out. It owns the task, the permits and the timers.
 
 The timers of an attempt run on content and never on bytes.
+
 Order, outside in: ladder( deadline( chain( retry( breaker( bulkhead( timers( wire call ))))))).
 """
 
