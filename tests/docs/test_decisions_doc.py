@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AGAIN = "run PYTHONPATH=src python scripts/decisions.py"
+AGAIN = "run PYTHONPATH=src python scripts/generated_docs.py"
 
 
 @pytest.fixture
 def decisions(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import decisions  # noqa: PLC0415 - a script
+    import generated_docs  # noqa: PLC0415 - a script
 
-    yield decisions
-    del sys.modules["decisions"]
+    yield generated_docs
+    del sys.modules["generated_docs"]
 
 
 def test_the_page_says_what_the_code_does(decisions):

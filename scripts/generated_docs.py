@@ -1,6 +1,7 @@
-"""The parts of docs/how-it-decides.md that are made from the code: run it to write them anew.
+"""Writes the parts of the docs that are made from the code.
 
-A test compares the page and its diagram with what is made here.
+They are the tables of docs/how-it-decides.md with their diagram, and the settings of
+docs/configuration.md. Tests compare the pages with what is made here.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +12,12 @@ from textwrap import dedent
 
 from failsoft.classify import truth_table
 from failsoft.config.settings import BreakerSettings
+from failsoft.config.show import reference
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket, Transition
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "how-it-decides.md"
+SETTINGS = DOCS / "configuration.md"
 DIAGRAM = DOCS / "diagrams" / "breaker.svg"
 
 # Small figures, so that a walk meets every rule soon; which rules there are is the code's.
@@ -69,12 +72,14 @@ def transitions() -> str:
     return "".join(["| from | to | because |\n|---|---|---|\n", *rows])
 
 
-PARTS = {"verdicts": verdicts, "transitions": transitions}
+PARTS = {"verdicts": verdicts, "transitions": transitions, "settings": reference}
 
 
 def written(page: str) -> str:
-    """The page with its parts made anew."""
+    """The page with those parts that it has, as the code makes them."""
     for name, make in PARTS.items():
+        if f"<!-- {name}: begin -->" not in page:
+            continue
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
         before, _, rest = page.partition(begin)
         page = before + begin + "\n" + make() + "\n" + end + rest.partition(end)[2]
@@ -142,6 +147,7 @@ def _arrow(before: CircuitState, after: CircuitState, because: list[str]) -> Ite
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for each in (PAGE, SETTINGS):
+        each.write_text(written(each.read_text(encoding="utf-8")), encoding="utf-8")
     DIAGRAM.parent.mkdir(exist_ok=True)
     DIAGRAM.write_text(diagram(), encoding="utf-8")
