@@ -64,8 +64,8 @@ def extra(name: str, asker: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("failsoft"):
             raise
-        install = f"pip install 'failsoft[{name}]'"
-        problem = f"{asker} needs {error.name}, which is not installed: {install}"
+        missing, install = error.name.partition(".")[0], f"pip install 'failsoft[{name}]'"
+        problem = f"{asker} needs {missing}, which is not installed: {install}"
         raise MissingExtraError(problem) from error
 
 
