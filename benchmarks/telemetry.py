@@ -22,7 +22,6 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from benchmarks.core import NoOp, cpu
 from failsoft import Failsoft, Settings
 from failsoft.server.logging import JsonFormatter, log_event
-from failsoft.telemetry.history import Stories
 from failsoft.telemetry.metrics import Metrics
 from failsoft.telemetry.traces import Traces
 
@@ -60,18 +59,11 @@ def with_logs(ai: Failsoft) -> None:
     ai.subscribe(log_event)
 
 
-def with_stories(ai: Failsoft) -> None:
-    """What ``failsoft explain`` tells; the id is another each time, so it is begun for one."""
-    stories = Stories()
-    stories.begin("req_none")
-    ai.subscribe(stories)
-
-
 LISTENERS: dict[str, tuple[Callable[[Failsoft], None], ...]] = {
     "metrics": (with_metrics,),
     "traces at 10 %": (with_traces,),
     "logs": (with_logs,),
-    "all of them": (with_metrics, with_traces, with_logs, with_stories),
+    "all of them": (with_metrics, with_traces, with_logs),
 }
 
 

@@ -41,7 +41,7 @@ BASE_DEPENDENCIES = {"aiohttp", "pydantic-core"}
 IMPORT_MS = 100
 
 # What tests/house allows for now. It only goes down: lower it in the commit that earned it.
-SHARED_STEMS_ALLOWED = 21
+SHARED_STEMS_ALLOWED = 18
 SHARED_CLASSES_ALLOWED = 32
 STYLE_WORDS_ALLOWED = {
     "What is": 14,

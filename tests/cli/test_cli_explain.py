@@ -20,7 +20,7 @@ from failsoft.telemetry.events import (
     RequestStarted,
     RetryScheduled,
 )
-from failsoft.telemetry.history import Stories, read_story
+from failsoft.telemetry.history import read_story, story_of
 
 ID = "req_" + "ab" * 16
 BEST, NEXT = "anthropic/claude-opus-5-5", "anthropic/claude-sonnet-5-5"
@@ -61,11 +61,7 @@ def happened(*, served: bool):
 
 
 def story(*, served: bool):
-    stories = Stories()
-    stories.begin(ID)
-    for event in happened(served=served):
-        stories(event)
-    return stories.take(ID)
+    return story_of(happened(served=served))
 
 
 def kept(folder, *endings):
@@ -100,20 +96,9 @@ def test_every_event_comes_back_as_it_was():
     assert read_story(story(served=False)) == list(happened(served=False))
 
 
-def test_what_is_not_asked_for_is_not_kept():
-    stories = Stories()
-    for event in happened(served=True):
-        stories(event)
-    assert read_story(stories.take(ID)) == []
-
-
 def test_a_story_has_an_end():
-    stories = Stories()
-    stories.begin(ID)
-    for _ in range(1000):
-        stories(RequestStarted(at=1.0, request_id=ID, route="chat", stream=False))
-    assert len(read_story(stories.take(ID))) == 100
-    assert stories._open == {}
+    begun = RequestStarted(at=1.0, request_id=ID, route="chat", stream=False)
+    assert len(read_story(story_of([begun] * 1000))) == 100
 
 
 def test_an_event_of_another_version_is_left_out():

@@ -12,7 +12,7 @@ from engine_kit import virtually
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.engine.timers import Alarms, LoopAlarms
+from failsoft.engine.deadline import Alarms, LoopAlarms
 
 
 def ringing(*offsets: float, cancelled: tuple[int, ...] = ()) -> list[tuple[float, int]]:
@@ -126,8 +126,8 @@ def test_every_loop_has_its_own() -> None:
 
     async def look() -> None:
         loop = asyncio.get_running_loop()
-        seen.append(alarms.of(loop))
-        assert alarms.of(loop) is seen[-1]
+        seen.append(alarms.running())
+        assert alarms.running() is seen[-1]
         assert seen[-1].loop is loop
 
     async def beside() -> None:

@@ -12,7 +12,6 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.budget import RetryBudget
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
     BreakerOpened,
@@ -31,6 +30,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
+from failsoft.policy.window import RetryBudget
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
 MOST_STEPS = 3000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.budget import RetryBudget
+from failsoft.policy.window import RetryBudget
 
 NOW = 1000.0
 

@@ -9,6 +9,7 @@ from failsoft.policy.timers import (
     PROBE_LEASE_MARGIN_SECONDS,
     Limits,
     RequestTimes,
+    deadline_for,
     first_content_period,
     limits_for,
 )
@@ -68,7 +69,7 @@ def test_a_model_that_thinks_may_be_silent_for_longer(budget, seconds):
     assert period == seconds
     asked = limits_for(
         TimerSettings(),
-        times(own=Settings().deadline_for(period, stream=True)),
+        times(own=deadline_for(Settings(), period, stream=True)),
         now=T0,
         hop=0,
         last=False,
@@ -81,10 +82,10 @@ def test_a_model_that_thinks_may_be_silent_for_longer(budget, seconds):
 
 
 def test_a_deadline_that_was_chosen_is_kept_for_thought_too():
-    assert Settings(deadline_seconds=20).deadline_for(120, stream=False) == 20
-    assert Settings(stream_deadline_seconds=40).deadline_for(120, stream=True) == 40
-    assert Settings().deadline_for(15, stream=True) == 30
-    assert Settings().deadline_for(15, stream=False) == 60
+    assert deadline_for(Settings(deadline_seconds=20), 120, stream=False) == 20
+    assert deadline_for(Settings(stream_deadline_seconds=40), 120, stream=True) == 40
+    assert deadline_for(Settings(), 15, stream=True) == 30
+    assert deadline_for(Settings(), 15, stream=False) == 60
 
 
 @pytest.mark.parametrize(

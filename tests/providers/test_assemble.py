@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import SSE_HEAD, chunked, serving
 
-from failsoft.providers import payload
 from failsoft.providers.anthropic_message import MessageAssembler
+from failsoft.providers.anthropic_stream import parse
 from failsoft.providers.sse import SSEReader
 
 CORPUS = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "corpus").glob("*.sse")}
@@ -22,7 +22,7 @@ def assembled(stream: bytes) -> tuple[dict[str, Any], str]:
     assembler = MessageAssembler()
     text = ""
     for event in SSEReader().feed(stream):
-        data = payload.parse(event.data)
+        data = parse(event.data)
         text += assembler.add(data["type"], data)
     return assembler.message, text
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.providers import payload
+from failsoft.providers.anthropic_stream import encode, parse
 
 any_text = st.text(st.sampled_from('aé😀\ud800\udfff\x00\n"\\u{}[1:,'), max_size=12)
 values = st.recursive(
@@ -19,19 +19,19 @@ values = st.recursive(
 
 @given(st.dictionaries(any_text, values, max_size=4))
 def test_whatever_can_be_json_is_encoded(body: dict[str, object]) -> None:
-    decoded = json.loads(payload.encode(body))
+    decoded = json.loads(encode(body))
 
     assert json.dumps(decoded, ensure_ascii=False).encode()
 
 
 def test_a_lone_surrogate_is_replaced_and_the_rest_is_kept() -> None:
-    assert payload.encode({"a": "é😀\ud800!"}) == '{"a":"é😀?!"}'.encode()
+    assert encode({"a": "é😀\ud800!"}) == '{"a":"é😀?!"}'.encode()
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_no_number_that_json_does_not_have_is_sent(number: float) -> None:
     with pytest.raises(ValueError):
-        payload.encode({"a": [number]})
+        encode({"a": [number]})
 
 
 @given(values)
@@ -39,7 +39,7 @@ def test_what_json_can_say_is_parsed_as_the_standard_library_does(value: object)
     text = json.dumps(value)
 
     expected = json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace"))
-    assert payload.parse(text) == expected
+    assert parse(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_json_can_say_is_parsed_as_the_standard_library_does(value: object)
     ],
 )
 def test_escaped_surrogates(text: str, value: object) -> None:
-    assert payload.parse(text) == value
+    assert parse(text) == value
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_escaped_surrogates(text: str, value: object) -> None:
 )  # fmt: skip
 def test_what_is_not_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
-        payload.parse(text)
+        parse(text)
 
 
 def test_what_the_sdk_reads_is_read():
     """A byte order mark, and numbers that JSON does not have."""
-    assert payload.parse('\ufeff{"a":1}') == {"a": 1}
-    assert payload.parse('{"a":[NaN,Infinity,-Infinity]}') == {"a": [None, None, None]}
+    assert parse('\ufeff{"a":1}') == {"a": 1}
+    assert parse('{"a":[NaN,Infinity,-Infinity]}') == {"a": [None, None, None]}
 
 
 @given(any_text)
 def test_no_text_raises_anything_else(text: str) -> None:
     try:
-        payload.parse(text)
+        parse(text)
     except ValueError:
         return
-    assert payload.parse(text) == json.loads(text)
+    assert parse(text) == json.loads(text)

@@ -15,7 +15,7 @@ from failsoft.request_log import redis_wire as scripts
 from failsoft.request_log.contract import Opened, RecordRefusedError, RequestState
 from failsoft.request_log.redis_commands import place_keys, place_of
 from failsoft.request_log.redis_log import RedisLog
-from failsoft.server.replies import LogReader, awaited
+from failsoft.server.responses import LogReader, awaited
 from failsoft.server.service import Service
 from failsoft.storage.redis import connect
 

@@ -43,7 +43,7 @@ async def test_who_leaves_while_sending_the_question_is_no_accident(caplog):
 
 async def test_who_stops_reading_is_waited_for_and_then_left(monkeypatch):
     """Back-pressure reaches the provider, and does not last for ever."""
-    monkeypatch.setattr("failsoft.server.sse.WRITE_SECONDS", 0.3)
+    monkeypatch.setattr("failsoft.server.responses.WRITE_SECONDS", 0.3)
     given = 0
 
     async def count() -> None:

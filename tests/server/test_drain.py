@@ -8,7 +8,7 @@ import pytest
 from server_kit import request_bytes
 from server_process import Served, events, served
 
-from failsoft.server.shutdown import Drain
+from failsoft.server.service import Drain
 
 SLOW = "*=latency;first_content_ms=10;between_events_ms=25"
 STALLED = "*=stall"
@@ -123,7 +123,7 @@ async def test_nothing_open_ends_at_once():
 
 
 async def test_what_does_not_end_is_not_waited_for_long(monkeypatch):
-    monkeypatch.setattr("failsoft.server.shutdown.LAST_WORDS_SECONDS", 0.01)
+    monkeypatch.setattr("failsoft.server.service.LAST_WORDS_SECONDS", 0.01)
     drain = Drain()
     with drain.open() as cut:
         async with asyncio.timeout(5):

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from failsoft.notices import Catalogue
-from failsoft.server.endpoint import endpoint
+from failsoft.server.middleware import endpoint
 from failsoft.server.playground.notices_page import Html, NoticesPage, element
 from failsoft.server.service import Service
 

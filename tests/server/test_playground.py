@@ -21,7 +21,7 @@ from failsoft.server.playground import bare_sdk as sdk
 from failsoft.server.playground.crowd import MOST_OTHERS
 from failsoft.server.playground.feed import MOST_BEHIND, MOST_VIEWERS, Feed
 from failsoft.server.problem import Problem
-from failsoft.server.shutdown import Drain
+from failsoft.server.service import Drain
 from failsoft.telemetry.events import AttemptFinished, BreakerChanged, RequestStarted
 
 KEY = "k" * 16

@@ -6,10 +6,9 @@ from dataclasses import replace
 from server_kit import FakeProvider, assistant
 
 from failsoft.request_log.contract import Events, Intent, RecordExpiredError, fresh
-from failsoft.server.render import Render
-from failsoft.server.replies import LogReader
-from failsoft.server.shutdown import Drain
-from failsoft.server.sse import text_frame
+from failsoft.server.render import Render, text_frame
+from failsoft.server.responses import LogReader
+from failsoft.server.service import Drain
 
 ASKED = Intent(
     id="req_1", scope="s", key="k", fingerprint=b"f", stream=True, route="chat", locale="en"

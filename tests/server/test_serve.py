@@ -5,8 +5,8 @@ import pytest
 
 from failsoft.config.settings import ServerSettings, Settings
 from failsoft.errors import SettingError
+from failsoft.server.responses import WRITE_SECONDS
 from failsoft.server.serve import _config, _listen, serve
-from failsoft.server.sse import WRITE_SECONDS
 
 
 def test_an_address_in_use_is_told_with_the_way_out():

@@ -15,7 +15,7 @@ from failsoft.classify.retry_after import LIMIT_PREFIXES
 from failsoft.classify.untrusted import HOSTILE, attribute, clip, status_number
 from failsoft.classify.wire_errors import StreamFailed, WireFailure
 
-__all__ = ["Evidence", "add_header", "gather", "read_headers"]
+__all__ = ["Evidence", "gather", "read_headers"]
 
 
 _KEPT: Final = frozenset(
@@ -44,13 +44,13 @@ def read_headers(raw: object) -> dict[str, str]:
         for name, value in islice(_pairs(raw), _COUNT_LIMIT):
             key = (name if type(name) is str else clip(name, _VALUE_LIMIT)).lower()
             if key in _KEPT or key.startswith(LIMIT_PREFIXES):
-                add_header(found, key, clip(value, _VALUE_LIMIT))
+                _add_header(found, key, clip(value, _VALUE_LIMIT))
     except HOSTILE:  # what was read until then stands
         pass
     return found
 
 
-def add_header(headers: dict[str, str], name: str, value: str) -> None:
+def _add_header(headers: dict[str, str], name: str, value: str) -> None:
     """Add one line of a head; ``name`` is in lower case. A line said twice is said once."""
     before = headers.setdefault(name, value)
     if before != value:

@@ -34,8 +34,8 @@ from failsoft.config.routes_and_targets import NAMED, RouteSettings, TargetSetti
 from failsoft.errors import SettingError
 
 __all__ = [
+    "DEFAULT_DEADLINES",
     "MAX_ANSWER_BYTES",
-    "NEXT_TARGET_SECONDS",
     "AlertSettings",
     "BreakerSettings",
     "BulkheadSettings",
@@ -325,11 +325,8 @@ class ServerSettings(Section):
     requests_per_tenant: int = setting(1000, "requests of one tenant at a time", whole(1, MANY))
 
 
-# Of a request and of a stream.
-_DEFAULT_DEADLINES = (60.0, 30.0)
-
-NEXT_TARGET_SECONDS = 15.0
-"""What the first target's period leaves of a deadline to the targets after it."""
+DEFAULT_DEADLINES = (60.0, 30.0)
+"""Seconds of a request and of a stream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,13 +340,13 @@ class Settings(Section):
         DEFAULT_CHAIN, "targets as provider/model, best first", target_list()
     )
     deadline_seconds: float = setting(
-        _DEFAULT_DEADLINES[0],
+        DEFAULT_DEADLINES[0],
         "a request must have ended, or begun to answer, by then; as default, later where the first "
         "target may be silent for longer",
         number(0.05, DAY),
     )
     stream_deadline_seconds: float = setting(
-        _DEFAULT_DEADLINES[1],
+        DEFAULT_DEADLINES[1],
         "the same for a stream; never more than deadline_seconds, but as default",
         number(0.05, DAY),
     )
@@ -429,15 +426,6 @@ class Settings(Section):
     def effective_stream_deadline_seconds(self) -> float:
         """By when a stream must have begun: ``deadline_seconds`` caps it too."""
         return min(self.stream_deadline_seconds, self.deadline_seconds)
-
-    def deadline_for(self, period_seconds: float, *, stream: bool) -> float:
-        """The deadline of a request whose first target may be silent for ``period_seconds``.
-
-        A deadline that was chosen stays; the default one leaves the next target some time too.
-        """
-        own = self.effective_stream_deadline_seconds if stream else self.deadline_seconds
-        chosen = (self.deadline_seconds, self.stream_deadline_seconds) != _DEFAULT_DEADLINES
-        return own if chosen else max(own, period_seconds + NEXT_TARGET_SECONDS)
 
 
 def checked_settings(given: object) -> Settings | None:

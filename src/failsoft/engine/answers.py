@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -10,14 +10,16 @@ from typing import Any, Final, Literal, NamedTuple
 from failsoft.attempt import Attempt
 from failsoft.classify import verdict_for
 from failsoft.classify.verdict import ErrorCategory, Verdict
+from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer, DegradationLevel
-from failsoft.engine.report import waste_of
-from failsoft.engine.turn import Turn
+from failsoft.engine.report import TOKENS
+from failsoft.engine.request import Turn
 from failsoft.errors import AIBadRequest, AIError, AIMisconfigured, AIRefused, AIUnavailable
 from failsoft.ladder.ladder import Served
 from failsoft.notices import Catalogue, Notice, notice_for, suggested_actions
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.plan_events import GiveUp
+from failsoft.providers.models import cost_usd
 
 __all__ = [
     "Speech",
@@ -189,7 +191,7 @@ def _failed(turn: Turn) -> Answer:
 
 
 def _ledger_of(turn: Turn) -> _Ledger:
-    call, waste = turn.call, waste_of(turn)
+    call, waste = turn.call, _waste_of(turn)
     answered = call is not None
     return _Ledger(
         call.target.model if call is not None else None,
@@ -201,6 +203,48 @@ def _ledger_of(turn: Turn) -> _Ledger:
         turn.attempts[-1].usage if answered else _NOTHING,
         *waste,
     )
+
+
+def _waste_of(turn: Turn) -> tuple[Mapping[str, int], float | None, int]:
+    """Tokens, cost and lost cache of the attempts whose text was neither the answer nor shown."""
+    served = turn.attempts[-1] if turn.call is not None else None
+    unused = [each for each in turn.attempts if each is not served and not each.shown_chars]
+    if not unused:
+        return _NOTHING, 0.0, 0
+    cost = _cost_usd(unused, turn.core.settings)
+    return _tokens(unused), cost, _lost_cache(unused, served)
+
+
+def _tokens(unused: Sequence[Attempt]) -> dict[str, int]:
+    sums = {name: sum(_count(attempt, name) for attempt in unused) for name in TOKENS}
+    return {name: count for name, count in sums.items() if count}
+
+
+def _cost_usd(unused: Sequence[Attempt], settings: Settings) -> float | None:
+    total = 0.0
+    for attempt in unused:
+        cost = cost_usd(attempt.target, attempt.usage, settings)
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def _lost_cache(unused: Sequence[Attempt], served: Attempt | None) -> int:
+    """The longest cached prompt at another target, less what the target that served had itself."""
+    if served is None:
+        return 0
+    cached = (
+        _count(attempt, "cache_read_input_tokens") + _count(attempt, "cache_creation_input_tokens")
+        for attempt in unused
+        if attempt.target != served.target
+    )
+    return max(0, max(cached, default=0) - _count(served, "cache_read_input_tokens"))
+
+
+def _count(attempt: Attempt, name: str) -> int:
+    count = attempt.usage.get(name)
+    return count if isinstance(count, int) else 0
 
 
 def error_for(answer: Answer, cause: BaseException | None) -> AIError:

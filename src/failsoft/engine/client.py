@@ -13,19 +13,15 @@ from failsoft.config.loading import load_settings
 from failsoft.config.settings import Settings, checked_settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.answers import error_for
-from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.health import health, state
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import (
-    BodyFacts,
     Request,
-    checked_request_id,
+    Turn,
     message_body,
-    new_request_id,
 )
 from failsoft.engine.runtime import Core
 from failsoft.engine.stream import AnswerStream
-from failsoft.engine.turn import Turn
 from failsoft.faults import Simulation, parse_simulation
 from failsoft.notices import Catalogue
 from failsoft.policy.breaker import CircuitState
@@ -230,8 +226,9 @@ class Failsoft:
         """
         body = message_body(message, history=history, system=system, max_tokens=max_tokens)
         answer, _ = await self._run(
-            self._request(
+            Request.of(
                 body,
+                self.settings,
                 stream=False,
                 timeout=timeout,
                 route=route,
@@ -266,8 +263,9 @@ class Failsoft:
         the provider's exception is its ``__cause__``.
         """
         body = {"max_tokens": max_tokens, "messages": list(messages), **provider_fields}
-        request = self._request(
+        request = Request.of(
             body,
+            self.settings,
             stream=False,
             timeout=timeout,
             route=route,
@@ -309,8 +307,9 @@ class Failsoft:
         early cancels the request at the provider.
         """
         body = message_body(message, history=history, system=system, max_tokens=max_tokens)
-        request = self._request(
+        request = Request.of(
             body,
+            self.settings,
             stream=True,
             timeout=timeout,
             route=route,
@@ -321,39 +320,6 @@ class Failsoft:
             request_id=request_id,
         )
         return AnswerStream(self._core, request, self.notices)
-
-    def _request(
-        self,
-        body: Mapping[str, Any],
-        *,
-        stream: bool,
-        timeout: float | None,
-        route: str,
-        model: str | None,
-        locale: str | None,
-        principal: str | None,
-        tenant: str | None,
-        request_id: str | None,
-        headers: Mapping[str, str] | None = None,
-        degrades: bool = True,
-    ) -> Request:
-        facts, settings = BodyFacts.of(body), self.settings
-        own = settings.deadline_for(facts.silence_seconds(settings.timers), stream=stream)
-        return Request(
-            body=body,
-            facts=facts,
-            times=request_times(
-                settings, monotonic(), timeout=timeout, stream=stream, own_seconds=own
-            ),
-            route=route,
-            model=model,
-            locale=locale or self.settings.locale,
-            principal=principal,
-            tenant=tenant,
-            degrades=degrades,
-            headers=headers or {},
-            id=checked_request_id(request_id) if request_id else new_request_id(),
-        )
 
     async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
         turn = Turn(self._core, request, self.notices)

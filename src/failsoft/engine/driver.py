@@ -1,27 +1,28 @@
 """The asyncio driver: carries a plan out. It owns the task, the permits and the timers.
 
+The timers of an attempt run on content and never on bytes.
+
 Order, outside in: ladder( deadline( chain( retry( breaker( bulkhead( timers( wire call ))))))).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from unicodedata import category
 
 from failsoft.attempt import Attempt, AttemptOutcome
 from failsoft.classify import classify
 from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
-from failsoft.classify.wire_errors import EmptyAnswer
+from failsoft.classify.wire_errors import EmptyAnswer, TimedOut, Timer
 from failsoft.engine import report
-from failsoft.engine.deadline import running_loop
-from failsoft.engine.request import Request, fit
-from failsoft.engine.route_queue import Route
-from failsoft.engine.runtime import Core
-from failsoft.engine.timers import LoopAlarms, Watchdog
-from failsoft.engine.turn import Turn
+from failsoft.engine.deadline import LoopAlarms
+from failsoft.engine.request import Request, Turn, fit
+from failsoft.engine.runtime import Core, Route
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
@@ -39,6 +40,7 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.timers import Limits
 from failsoft.providers.protocol import Exchange, ProviderCall, WireEvent
 
 __all__ = ["Driver", "GiveOut", "LiveAttempt"]
@@ -61,6 +63,125 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 def _is_visible(text: str) -> bool:
     return text[:1].isalnum() or any(category(char) not in _INVISIBLE for char in text)
+
+
+class Watchdog:
+    """Cancels the current task when its attempt goes on too long, and says which timer it was.
+
+    Like :class:`asyncio.Timeout`, with whose cancellation rules it agrees: inside the block the
+    task is cancelled, at its end :class:`~failsoft.classify.wire_errors.TimedOut` is raised, unless
+    the caller cancelled the task too. Unlike it, moving the moment back costs one store: content
+    comes far more often than timers fire.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_alarm_at",
+        "_alarms",
+        "_began_at",
+        "_begun",
+        "_cancelling",
+        "_clock",
+        "_fired",
+        "_limits",
+        "_paused",
+        "_task",
+        "_thinks",
+        "last_content_at",
+    )
+
+    def __init__(self, limits: Limits, alarms: LoopAlarms, now: float) -> None:
+        self._limits = limits
+        self._alarms = alarms
+        self._clock = alarms.loop.time
+        self._fired: Timer | None = None
+        self._paused = False
+        self._began_at = self.last_content_at = now
+        self._begun = False
+        self._thinks = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task(self._alarms.loop)
+        if task is None:
+            raise RuntimeError("a watchdog needs a running task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._set(self._due())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alarms.cancel(self._alarm)
+        if self._fired is None:
+            return
+        ours = self._task.uncancel() <= self._cancelling
+        if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
+            raise self._timed_out(self._fired) from error
+
+    def content(self) -> bool:
+        """Content has come; true the first time."""
+        self.last_content_at = self._clock()
+        if self._begun:
+            return False
+        self._begun = True
+        # Silence may end the attempt sooner than the first content would have had to come.
+        if self.last_content_at + self._limits.idle_seconds < self._alarm_at:
+            self._bring_forward()
+        return True
+
+    def thinking(self, *, thinks: bool) -> None:
+        """A block of thought opens or closes; silence in it may be longer."""
+        self._thinks = thinks
+        self._bring_forward()
+
+    def _bring_forward(self) -> None:
+        due = self._due()
+        if due < self._alarm_at:
+            self._alarms.cancel(self._alarm)
+            self._set(due)
+
+    def pause(self) -> None:
+        """The reader is the one that is slow: silence is not the target's."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The reader has caught up."""
+        self._paused = False
+        self.last_content_at = self._clock()
+
+    def _set(self, due: float) -> None:
+        self._alarm_at = due
+        self._alarm = self._alarms.set(due, self._check)
+
+    def _due(self) -> float:
+        if not self._begun:
+            return min(self._limits.first_content_at, self._limits.answer_at)
+        silent_since = self._clock() if self._paused else self.last_content_at
+        limits = self._limits
+        longest = limits.thinking_seconds if self._thinks else limits.idle_seconds
+        return min(silent_since + longest, limits.answer_at)
+
+    def _check(self) -> None:
+        due = self._due()
+        if self._clock() < due:
+            self._set(due)
+            return
+        self._fired = self._which(due)
+        self._task.cancel()
+
+    def _which(self, due: float) -> Timer:
+        if due >= self._limits.answer_at:
+            return Timer.DEADLINE
+        return Timer.FIRST_CONTENT if not self._begun else Timer.IDLE
+
+    def _timed_out(self, timer: Timer) -> TimedOut:
+        seconds = self._clock() - self._began_at
+        full = timer is Timer.IDLE or (timer is Timer.FIRST_CONTENT and self._limits.full_period)
+        return TimedOut(timer, seconds, full_period=full)
 
 
 GiveOut = Callable[[str, Watchdog], Awaitable[None]]
@@ -96,7 +217,7 @@ class LiveAttempt:
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target, limits = self.call.target, self.call.limits
-        provider = self._request.provider or self._core.provider(target.provider)
+        provider = self._request.provider or self._core.providers[target.provider]
         call = ProviderCall(
             target,
             self._body,
@@ -127,9 +248,11 @@ class LiveAttempt:
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         held: list[str] = []
+        thinks = False
         async for event in exchange:
-            if event.type in _BLOCK_EDGES:
-                watch.thinking(thinks=_opens_thought(event))
+            if event.type in _BLOCK_EDGES and thinks is not _opens_thought(event):
+                thinks = not thinks
+                watch.thinking(thinks=thinks)
             if not event.content:
                 self._soft_end = event.type == "soft_end"
                 continue
@@ -198,11 +321,9 @@ class Driver:
         self._turn = turn
         self._core = core
         self._reader = turn.reader
-        self._caller = request.caller(route.answered)
-        self._plan = request.plan(core, self._caller, route.retries)
-        loop = running_loop()
-        self._clock = loop.time
-        self._alarms = core.alarms.of(loop)
+        self._plan, self._caller = request.plan(core, route)
+        self._alarms = core.alarms.running()
+        self._clock = self._alarms.loop.time
 
     async def run(self) -> None:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
@@ -289,14 +410,13 @@ class Driver:
         self._shown_chars += len(text)
         if self._shown_chars <= self._core.settings.max_answer_bytes:
             shown.append(text)
-        if not reader.full:
-            await reader.text(text)
-            return
-        watch.pause()
-        try:
-            await reader.text(text)
-        finally:
-            watch.resume()
+        if reader.full:
+            watch.pause()
+            try:
+                await reader.room()
+            finally:
+                watch.resume()
+        reader.text(text)
 
     def _record(
         self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None, now: float

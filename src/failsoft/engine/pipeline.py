@@ -15,9 +15,8 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.answers import answer_for, reported
 from failsoft.engine.deadline import monotonic
 from failsoft.engine.driver import Driver
-from failsoft.engine.request import Request
-from failsoft.engine.route_queue import RouteFullError
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Request, Turn
+from failsoft.engine.runtime import RouteFullError
 from failsoft.ladder.cache.cache import PUBLIC, Partition, tenant_scope, user_scope
 from failsoft.ladder.ladder import Asked, Served, helps_after
 from failsoft.policy.plan_events import GiveUp
@@ -91,7 +90,7 @@ async def _step_down(turn: Turn) -> Served | None:
 async def _saved(turn: Turn, asked: Asked) -> Served | None:
     core, request = turn.core, turn.request
     served = await core.ladder.saved(asked)
-    if core.publisher and core.ladder.cache is not None:
+    if core.publisher.active and core.ladder.cache is not None:
         result = "miss" if served is None else "alike" if served.alike else "same"
         core.publisher.publish(
             CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)

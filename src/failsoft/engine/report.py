@@ -6,16 +6,14 @@ No event is made where nothing subscribes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from failsoft.attempt import Attempt
 from failsoft.classify.verdict import ErrorCategory, Fault, Verdict
-from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Turn
 from failsoft.policy.plan_events import Call
 from failsoft.providers.models import cost_usd
 from failsoft.telemetry.events import (
@@ -29,7 +27,7 @@ from failsoft.telemetry.events import (
 )
 
 __all__ = [
-    "Waste",
+    "TOKENS",
     "attempt_finished",
     "attempt_started",
     "cancelled",
@@ -38,11 +36,10 @@ __all__ = [
     "started",
     "token_counts",
     "waiting",
-    "waste_of",
 ]
 
 
-_TOKENS = (
+TOKENS = (
     "input_tokens",
     "output_tokens",
     "cache_read_input_tokens",
@@ -50,69 +47,16 @@ _TOKENS = (
 )
 
 
-class Waste(NamedTuple):
-    """See the fields of :class:`~failsoft.engine.answer.Answer`."""
-
-    tokens: Mapping[str, int] = MappingProxyType({})
-    cost_usd: float | None = 0.0
-    lost_cache_tokens: int = 0
-
-
-_NOTHING = Waste()
-
-
 def token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
     """The provider's counts by its own names, those of nothing left out."""
     return {
-        name: count for name in _TOKENS if isinstance(count := usage.get(name), int) and count > 0
+        name: count for name in TOKENS if isinstance(count := usage.get(name), int) and count > 0
     }
-
-
-def waste_of(turn: Turn) -> Waste:
-    """The waste of the attempts whose text was neither the answer nor shown."""
-    served = turn.attempts[-1] if turn.call is not None else None
-    unused = [each for each in turn.attempts if each is not served and not each.shown_chars]
-    if not unused:
-        return _NOTHING
-    cost = _cost_usd(unused, turn.core.settings)
-    return Waste(_tokens(unused), cost, _lost_cache(unused, served))
-
-
-def _tokens(unused: Sequence[Attempt]) -> dict[str, int]:
-    sums = {name: sum(_count(attempt, name) for attempt in unused) for name in _TOKENS}
-    return {name: count for name, count in sums.items() if count}
-
-
-def _cost_usd(unused: Sequence[Attempt], settings: Settings) -> float | None:
-    total = 0.0
-    for attempt in unused:
-        cost = cost_usd(attempt.target, attempt.usage, settings)
-        if cost is None:
-            return None
-        total += cost
-    return total
-
-
-def _lost_cache(unused: Sequence[Attempt], served: Attempt | None) -> int:
-    """The longest cached prompt at another target, less what the target that served had itself."""
-    if served is None:
-        return 0
-    cached = (
-        _count(attempt, "cache_read_input_tokens") + _count(attempt, "cache_creation_input_tokens")
-        for attempt in unused
-        if attempt.target != served.target
-    )
-    return max(0, max(cached, default=0) - _count(served, "cache_read_input_tokens"))
-
-
-def _count(attempt: Attempt, name: str) -> int:
-    count = attempt.usage.get(name)
-    return count if isinstance(count, int) else 0
 
 
 def started(turn: Turn) -> None:
     """The request was admitted."""
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         request = turn.request
         publisher.publish(
             RequestStarted(
@@ -126,7 +70,7 @@ def started(turn: Turn) -> None:
 
 def attempt_started(turn: Turn, call: Call) -> None:
     """A target is being called."""
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         publisher.publish(
             AttemptStarted(
                 at=time.time(),
@@ -142,7 +86,7 @@ def attempt_finished(turn: Turn, attempt: Attempt) -> None:
     verdict = attempt.verdict
     if verdict is not None:
         turn.core.tally.attempt_failed(verdict.category, time.time())
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         publisher.publish(
             AttemptFinished(
                 at=time.time(),
@@ -165,7 +109,7 @@ def attempt_finished(turn: Turn, attempt: Attempt) -> None:
 
 def waiting(turn: Turn, why: str, seconds: float) -> None:
     """The request waits before its next call."""
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         publisher.publish(
             RetryScheduled(
                 at=time.time(),
@@ -180,7 +124,7 @@ def waiting(turn: Turn, why: str, seconds: float) -> None:
 def fell_back(turn: Turn, before: str, after: str, verdict: Verdict) -> None:
     """The request went on to another target."""
     turn.hops += 1
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         publisher.publish(
             FellBack(
                 at=time.time(),
@@ -200,7 +144,7 @@ def finished(turn: Turn, answer: Answer) -> None:
     turn.core.tally.request_ended(
         turn.ended_at, failed=failed, fell_back=bool(answer.position), misconfigured=ours
     )
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         if answer.level != "full":
             publisher.publish(
                 Degraded(
@@ -216,7 +160,7 @@ def finished(turn: Turn, answer: Answer) -> None:
 
 def cancelled(turn: Turn) -> None:
     """The caller left before the end."""
-    if publisher := turn.core.publisher:
+    if (publisher := turn.core.publisher).active:
         publisher.publish(_finished(turn, None, "cancelled"))
 
 

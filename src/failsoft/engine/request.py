@@ -1,4 +1,4 @@
-"""One request, admitted: who asks, for what, until when, of which targets."""
+"""One request, admitted: who asks, for what, until when, of which targets; what has come of it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
-from failsoft.config.settings import TimerSettings
-from failsoft.engine.runtime import Core
+from failsoft.attempt import Attempt
+from failsoft.classify.verdict import Verdict
+from failsoft.config.settings import Settings, TimerSettings
+from failsoft.engine.deadline import monotonic, request_times
+from failsoft.engine.runtime import Core, Route
 from failsoft.errors import SettingError
-from failsoft.policy.budget import RetryBudget
+from failsoft.notices import Catalogue
 from failsoft.policy.callers import Answered, Caller
 from failsoft.policy.plan import Plan
+from failsoft.policy.plan_events import Call, GiveUp
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes, first_content_period
+from failsoft.policy.timers import RequestTimes, deadline_for, first_content_period
 from failsoft.providers.anthropic import key_in
 from failsoft.providers.protocol import Provider
 
 __all__ = [
     "BodyFacts",
+    "Reader",
     "Request",
-    "checked_request_id",
+    "Turn",
     "continues_assistant",
     "fit",
     "message_body",
@@ -175,8 +180,7 @@ def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
     return rng.uniform(0.0, max(_SHARE_SECONDS, ramp_seconds))
 
 
-def checked_request_id(given: str) -> str:
-    """``given``, if it can serve; raises :class:`~failsoft.errors.SettingError`."""
+def _checked_id(given: str) -> str:
     if not _ID.fullmatch(given):
         raise SettingError(
             "request_id", "must be 22 to 128 letters, digits, - or _; leave it out to get one"
@@ -211,6 +215,42 @@ class Request:
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
+    @classmethod
+    def of(
+        cls,
+        body: Mapping[str, Any],
+        settings: Settings,
+        *,
+        stream: bool,
+        timeout: float | None,
+        route: str,
+        model: str | None,
+        locale: str | None,
+        principal: str | None,
+        tenant: str | None,
+        request_id: str | None,
+        headers: Mapping[str, str] | None = None,
+        degrades: bool = True,
+    ) -> Self:
+        """The request of one call that begins now; see :meth:`.Failsoft.ask` for what it raises."""
+        facts = BodyFacts.of(body)
+        own = deadline_for(settings, facts.silence_seconds(settings.timers), stream=stream)
+        return cls(
+            body=body,
+            facts=facts,
+            times=request_times(
+                settings, monotonic(), timeout=timeout, stream=stream, own_seconds=own
+            ),
+            route=route,
+            model=model,
+            locale=locale or settings.locale,
+            principal=principal,
+            tenant=tenant,
+            degrades=degrades,
+            headers=headers or {},
+            id=_checked_id(request_id) if request_id else new_request_id(),
+        )
+
     def chain(self, core: Core) -> tuple[Target, ...]:
         """The targets in the order to try: the model asked for first, then the route's chain."""
         if self.targets:
@@ -222,30 +262,27 @@ class Request:
             return tuple(target.under(key) for target in targets)
         return targets
 
-    def caller(self, answered: Answered) -> Caller | None:
-        """The caller, by its names or by the key that it shows; ``None`` where it has neither.
-
-        ``answered`` is its route's.
-        """
+    def _caller(self, answered: Answered) -> Caller | None:
+        """The caller, by its names or by the key that it shows; ``None`` where it has neither."""
         targets = self.targets
         account = targets[0].account if targets and not targets[0].shared else ""
         if account or self.principal or self.tenant:
             return Caller((self.tenant, self.principal, account), answered)
         return None
 
-    def plan(self, core: Core, caller: Caller | None, budget: RetryBudget) -> Plan:
-        """The plan of this request; targets that cannot take it are left out."""
-        chain = self.chain(core)
+    def plan(self, core: Core, route: Route) -> tuple[Plan, Caller | None]:
+        """The plan of this request, and who calls; targets that cannot take it are left out."""
+        chain, caller = self.chain(core), self._caller(route.answered)
         if continues_assistant(self.body):
             able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
             self.left_out = tuple(target.id for target in chain if target not in able)
             chain = able
-        return Plan(
+        plan = Plan(
             chain,
             self.times,
             retry=core.settings.retry,
             timers=self.timers or core.settings.timers,
-            budget=budget,
+            budget=route.retries,
             peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
             rng=core.rng,
             input_tokens=self.facts.input_tokens,
@@ -253,7 +290,78 @@ class Request:
             may_have_effects=self.facts.may_have_effects,
             retries=self.retries,
         )
+        return plan, caller
 
     def share(self, core: Core) -> float:
         """This request's own share of seconds on top of a common time to come back."""
         return share_of_wait(core.rng, core.settings.breaker.ramp_seconds)
+
+
+class Reader(Protocol):
+    """Receives an answer while it comes. A plain answer has none."""
+
+    @property
+    def full(self) -> bool:
+        """Whether giving out more would wait for the reader."""
+        ...
+
+    async def room(self) -> None:
+        """Return once it is not full."""
+        ...
+
+    def text(self, text: str) -> None:
+        """Give out some text."""
+        ...
+
+    def hopping(self) -> None:
+        """Another target is being tried."""
+        ...
+
+    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
+        """The request waits before its next call."""
+        ...
+
+
+class Turn:
+    """What the steps of the pipeline hand on: the request with its surroundings, and its ledger.
+
+    ``call`` is the one that gave the answer, ``gave_up`` why there is none; both are ``None``
+    before the end and where a saved answer was served before any call. ``ended_at`` is in monotonic
+    seconds, ``hops`` counts the times that the request went on to another target, ``shown`` is the
+    text given out so far.
+    """
+
+    __slots__ = (
+        "attempts",
+        "call",
+        "catalogue",
+        "core",
+        "ended_at",
+        "failures",
+        "gave_up",
+        "hops",
+        "message",
+        "reader",
+        "request",
+        "shown",
+    )
+
+    def __init__(
+        self, core: Core, request: Request, catalogue: Catalogue, reader: Reader | None = None
+    ) -> None:
+        self.core = core
+        self.request = request
+        self.catalogue = catalogue
+        self.reader = reader
+        self.attempts: list[Attempt] = []
+        self.failures: list[tuple[Verdict, Exception]] = []
+        self.shown: list[str] = []
+        self.message: dict[str, Any] = {}
+        self.hops = 0
+        self.call: Call | None = None
+        self.gave_up: GiveUp | None = None
+        self.ended_at = request.times.started_at
+
+    def cause(self, verdict: Verdict | None) -> Exception | None:
+        """What the provider raised that led to ``verdict``."""
+        return next((error for known, error in self.failures if known is verdict), None)

@@ -1,7 +1,7 @@
 """What all requests of one :class:`~failsoft.engine.client.Failsoft` share.
 
-The ladder as the settings want it, the chain of targets of each route, and the wake-up of retries
-that wait when a breaker opens.
+The ladder as the settings want it, the chain of targets of each route and the places on it, and
+the wake-up of retries that wait when a breaker opens.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from random import Random
 from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
 from failsoft.config.settings import CacheSettings, Settings
-from failsoft.engine.deadline import monotonic, running_loop
-from failsoft.engine.route_queue import Route
+from failsoft.engine.deadline import Alarms, monotonic, running_loop
 from failsoft.engine.shared_state import Shared
-from failsoft.engine.timers import Alarms
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.faults import Injector, Simulation, simulation_in
 from failsoft.forks import in_every_child
@@ -33,7 +31,11 @@ from failsoft.ladder.ladder import Ladder
 from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Gates, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
+from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.callers import Answered
 from failsoft.policy.target import Target
+from failsoft.policy.timers import RequestTimes
+from failsoft.policy.window import RetryBudget
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
@@ -41,7 +43,7 @@ from failsoft.storage.status import StoreStatus
 from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected, StoreChanged
 from failsoft.telemetry.publisher import Publisher, Tally
 
-__all__ = ["Core", "Openings", "RouteChain", "TraceHeaders", "ladder_of"]
+__all__ = ["Core", "Openings", "Route", "RouteChain", "RouteFullError", "TraceHeaders", "ladder_of"]
 
 
 _log = logging.getLogger(__name__)
@@ -175,6 +177,61 @@ def _cancel(future: asyncio.Future[None]) -> None:
     future.cancel()
 
 
+class RouteFullError(Exception):
+    """The route is full and so is its queue, or no place came free in time."""
+
+
+class Route:
+    """One route's bulkhead with the tasks that wait for it, its retries, and who was answered last.
+
+    Safe under several event loops.
+    """
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        limits = settings.bulkhead
+        self.name = name
+        self.answered = Answered()
+        self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
+        self.retries = RetryBudget(settings.retry, most_waiting=(limits.route_limit + 1) // 2)
+        self._waiting: dict[Place, asyncio.Future[None]] = {}
+
+    async def enter(self, times: RequestTimes) -> Place:
+        """Take a place, to be given to :meth:`leave`.
+
+        Raises :class:`RouteFullError` where none is free while starting still makes sense.
+        """
+        place = self.bulkhead.enter()
+        if place is None:
+            raise RouteFullError(self.name)
+        if place.state == "waiting":
+            try:
+                await self._wait(place, times.useful_until)
+            except BaseException:
+                self.leave(place)
+                raise
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give a place back and wake the next waiter."""
+        heir = self.bulkhead.leave(place)
+        future = self._waiting.get(heir) if heir is not None else None
+        if future is not None:
+            future.get_loop().call_soon_threadsafe(_wake, future)
+
+    async def _wait(self, place: Place, until: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[place] = future
+        try:
+            # A place may have come free between asking for one and being ready to hear of it.
+            if place.state == "waiting":
+                async with asyncio.timeout_at(until):
+                    await future
+        except TimeoutError:
+            raise RouteFullError(self.name) from None
+        finally:
+            del self._waiting[place]
+
+
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
 """The headers of a request's attempt, by its number."""
 
@@ -217,7 +274,7 @@ class Core:
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
         self._routes: dict[str, Route] = {}
-        self._providers = _providers(providers or {}, settings)
+        self.providers = _providers(providers or {}, settings)
         specs = settings.chain if chain is None else chain_specs(chain)
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
@@ -227,10 +284,10 @@ class Core:
             name: RouteChain(name, self.chain, own.allowed_models, self.gates)
             for name, own in settings.routes.items()
         }
-        self._wires = self._providers
+        self._wires = self.providers
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
-            self._providers = self.failing(self._simulation)
+            self.providers = self.failing(self._simulation)
         in_every_child(self._forked)
 
     def target(self, spec: str) -> Target:
@@ -238,16 +295,10 @@ class Core:
         if "/" not in spec:
             spec = f"{self.chain[0].provider}/{spec}"
         target = target_for(spec, self.settings)
-        self.provider(target.provider)
-        return target
-
-    def provider(self, name: str) -> Provider:
-        """The provider of that name; raises :class:`~failsoft.errors.SettingError`."""
-        provider = self._providers.get(name)
-        if provider is None:
-            known = ", ".join(sorted(self._providers))
+        if target.provider not in self.providers:
+            name, known = target.provider, ", ".join(sorted(self.providers))
             raise SettingError("chain", f"no provider is called {name!r}; there is {known}")
-        return provider
+        return target
 
     def failing(self, simulation: Simulation) -> dict[str, Provider]:
         """The providers, their calls failing as ``simulation`` says and no other way on purpose."""
@@ -317,7 +368,7 @@ class Core:
         until = monotonic() + drain_seconds
         while monotonic() < until and any(r.bulkhead.held for r in self._routes.values()):  # noqa: ASYNC110 - see the constant
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
-        for provider in self._providers.values():
+        for provider in self.providers.values():
             await provider.aclose()
         if self.shared is not None:
             await self.shared.aclose()
@@ -355,7 +406,7 @@ class Core:
     def _changed(self, target: Target, change: Transition) -> None:
         if change.after is CircuitState.OPEN:
             self.openings.opened()
-        if self.publisher:
+        if self.publisher.active:
             event = BreakerChanged(
                 at=time.time(),
                 target=target.id,
@@ -377,7 +428,7 @@ class Core:
         self.publisher.publish(event)
 
     def _held(self, held: Held) -> None:
-        if self.publisher:
+        if self.publisher.active:
             event = Benched(
                 at=time.time(),
                 scope=held.scope,

@@ -22,9 +22,8 @@ from failsoft.engine.answer import (
 )
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Request
+from failsoft.engine.request import Request, Turn
 from failsoft.engine.runtime import Core
-from failsoft.engine.turn import Turn
 from failsoft.notices import Catalogue, notice_for
 
 __all__ = ["AnswerStream", "Outlet", "Pump"]
@@ -70,7 +69,9 @@ class Pump:
         answer = await carry_out(Turn(self._core, self._request, self._catalogue, self))
         if answer.level in _BELOW and answer.notice is not None:
             self._outlet.give(StreamStatus("degraded", answer.notice, answer.retry_in_seconds))
-            await self.text(answer.text)
+            if self._outlet.full:
+                await self._outlet.room()
+            self.text(answer.text)
         self._outlet.give(self._terminal(answer))
 
     @property
@@ -78,10 +79,12 @@ class Pump:
         """Whether giving out more would wait for the readers."""
         return self._outlet.full
 
-    async def text(self, text: str) -> None:
-        """Give out some text; waits while the readers are behind."""
-        if self._outlet.full:
-            await self._outlet.room()
+    async def room(self) -> None:
+        """Return once it is not full."""
+        await self._outlet.room()
+
+    def text(self, text: str) -> None:
+        """Give out some text."""
         self._tokens += 1
         self._outlet.give(StreamText(text))
 

@@ -317,7 +317,7 @@ class Gates:
         self._on_change = on_change
         self._on_held = on_held
         self._leaders = leaders
-        self._gates: dict[Target, Gate] = {}
+        self._gates: dict[str, Gate] = {}
         self._circuits: dict[str, tuple[Breaker, Bulkhead, FairShare]] = {}
         self._holds: dict[str, Hold] = {}
         self._hosts: dict[str, HostRow] = {}
@@ -328,11 +328,11 @@ class Gates:
 
     def of(self, target: Target) -> Gate:
         """The gate of a target, made at its first use."""
-        return self._gates.get(target) or self._add(target)
+        return self._gates.get(target.key) or self._add(target)
 
     def _add(self, target: Target) -> Gate:
         known = target.circuit in self._circuits
-        gate = self._gates.setdefault(target, self._make(target))
+        gate = self._gates.setdefault(target.key, self._make(target))
         if self._leaders is not None and (target.shared or not known):
             self._leaders.lead(gate)
         if not target.shared:
@@ -345,7 +345,7 @@ class Gates:
         if len(self._callers) > _MOST_CALLERS:
             with suppress(StopIteration, KeyError, RuntimeError):  # another thread does the same
                 for gone in self._callers.pop(next(iter(self._callers))):
-                    self._gates.pop(gone, None)
+                    self._gates.pop(gone.key, None)
                     for scope in (BenchScope.TARGET, BenchScope.FAMILY, BenchScope.ACCOUNT):
                         self._holds.pop(_scope_key(gone, scope), None)
 
@@ -356,8 +356,7 @@ class Gates:
 
     def peek(self, target: Target, now: float, caller: Caller | None = None) -> Refusal | None:
         """Why ``target`` could not be called right now, taking nothing."""
-        gate = self._gates.get(target) or self.of(target)
-        return gate.peek(now, caller)
+        return self.of(target).peek(now, caller)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""

@@ -11,11 +11,17 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 
-from failsoft.classify.verdict import ErrorCategory, Sent, Verdict
+from failsoft.classify.verdict import (
+    BenchScope,
+    ErrorCategory,
+    Fault,
+    NextModel,
+    OtherProvider,
+    Sent,
+    Verdict,
+)
 from failsoft.config.settings import RetrySettings, TimerSettings
 from failsoft.policy.bench import Refusal
-from failsoft.policy.budget import RetryBudget
-from failsoft.policy.candidates import Leg, back_at, restrict, spokesman
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -32,11 +38,105 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
-from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
+from failsoft.policy.retry import seconds_to_wait, with_upward_jitter, worth_another
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, limits_for
+from failsoft.policy.window import RetryBudget
 
-__all__ = ["Plan"]
+__all__ = ["Leg", "Plan", "back_at", "restrict", "spokesman"]
+
+
+class Leg:
+    """One target within one request."""
+
+    # Most legs of most requests are never touched: what they begin with is the class's.
+    calls = 0
+    unfit = False
+    ready_at = 0.0
+    refusal: Refusal | None = None
+
+    def __init__(self, target: Target, position: int) -> None:
+        self.target = target
+        self.position = position
+
+    def ready(self, now: float) -> bool:
+        """Whether it may be asked for at ``now``."""
+        return not self.unfit and self.refusal is None and self.ready_at <= now
+
+
+def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
+    """Mark what the verdict rules out for the rest of the request.
+
+    ``hopped`` says that the failed target was not the first: a permanent verdict, or one on our
+    own set-up, then speaks of that target alone, since the first choice did take the request.
+    """
+    if not worth_another(verdict, failed.calls):
+        failed.unfit = True
+    if hopped and verdict.category in _OF_THE_TARGET and not _wants_larger(verdict):
+        return
+    for other in legs:
+        if other is not failed and not _allowed(verdict, failed.target, other):
+            other.unfit = True
+
+
+def spokesman(failures: Sequence[tuple[Leg, Verdict]], *, shown: bool = False) -> Verdict:
+    """The verdict to report of those that a request met, in order; ``shown``: something was given.
+
+    The last, which is the newest; the first where the last is of the set-up of a later choice.
+    """
+    if not shown:
+        # The caller's own limit says nothing where something was learnt before it.
+        failures = [item for item in failures if not _callers_limit(item[1])] or failures
+    first_leg, first = failures[0]
+    last_leg, last = failures[-1]
+    return first if last_leg is not first_leg and last.category in _OF_THE_TARGET else last
+
+
+def back_at(refusals: Sequence[Refusal | None]) -> float | None:
+    """When the first of several targets may be back, given why each may not be called now.
+
+    ``None`` where one may be, or where that is unknown.
+    """
+    known = [refusal for refusal in refusals if refusal is not None]
+    if len(known) < len(refusals):
+        return None
+    return min((r.until for r in known if r.why not in ("full", "isolated")), default=None)
+
+
+def _callers_limit(verdict: Verdict) -> bool:
+    return verdict.category is ErrorCategory.TIMEOUT and verdict.fault is Fault.USER
+
+
+_OF_THE_TARGET = (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
+
+
+def _wants_larger(verdict: Verdict) -> bool:
+    return verdict.try_next_model is NextModel.LARGER_WINDOW
+
+
+def _allowed(verdict: Verdict, failed: Target, leg: Leg) -> bool:
+    other = leg.target
+    dead_host = verdict.bench_scope is BenchScope.HOST and failed.host == other.host
+    if dead_host or _same_service(failed, other):
+        rule = verdict.try_next_model
+        if rule is NextModel.LARGER_WINDOW:
+            return _larger(failed, other)
+        # OTHER_FAMILY needs nothing here: the family is benched, and its targets refuse.
+        return rule not in (NextModel.NO, NextModel.OPT_IN)
+    if verdict.try_other_provider is OtherProvider.LARGER_WINDOW:
+        return _larger(failed, other)
+    return verdict.try_other_provider is not OtherProvider.NO
+
+
+def _same_service(one: Target, other: Target) -> bool:
+    return (one.provider, one.account, one.host) == (other.provider, other.account, other.host)
+
+
+def _larger(failed: Target, other: Target) -> bool:
+    if failed.context_window is None or other.context_window is None:
+        return False
+    return other.context_window > failed.context_window
+
 
 # Waits that may end before the request gives up: a bound on a loop, far above what the waits of one
 # deadline allow. An opening that cuts a wait short is not counted.

@@ -31,16 +31,13 @@ class Target:
     shared: bool = True
     id: str = field(init=False, compare=False)
     """``provider/model``, the name used in settings, events and metrics."""
-    _name: str = field(init=False, compare=False, repr=False)
+    key: str = field(init=False, compare=False, repr=False)
+    """Its circuit and account: by these a process keeps what it knows of its targets."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.model}")
         object.__setattr__(self, "circuit", self.circuit or self.id)
-        object.__setattr__(self, "_name", f"{self.circuit} {self.account}")
-
-    def __hash__(self) -> int:
-        # A string keeps its hash: targets are looked up several times a call.
-        return hash(self._name)
+        object.__setattr__(self, "key", f"{self.circuit} {self.account}")
 
     def under(self, key: str, *, host: str = "", shared: bool = False) -> Target:
         """The same target for callers with ``key``, at ``host`` where that is another.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from failsoft.config.settings import NEXT_TARGET_SECONDS, TimerSettings
+from failsoft.config.settings import DEFAULT_DEADLINES, Settings, TimerSettings
 
 __all__ = [
     "PROBE_LEASE_MARGIN_SECONDS",
     "Limits",
     "RequestTimes",
+    "deadline_for",
     "first_content_period",
     "limits_for",
     "thought_seconds",
@@ -18,6 +19,9 @@ __all__ = [
 # The lease of a probe outlives its own first-content timer by this much, so that the timer ends
 # the call and the lease is only the net under it.
 PROBE_LEASE_MARGIN_SECONDS = 5.0
+
+# What the first target's period leaves of a deadline to the targets after it.
+_NEXT_TARGET_SECONDS = 15.0
 
 # An attempt is pointless with less than this left to its first content; of a short deadline, a
 # tenth.
@@ -87,6 +91,16 @@ def first_content_period(
     return base + input_tokens / settings.input_tokens_per_second
 
 
+def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> float:
+    """The deadline of a request whose first target may be silent for ``period_seconds``.
+
+    A deadline that was chosen stays; the default one leaves the next target some time too.
+    """
+    own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
+    chosen = (settings.deadline_seconds, settings.stream_deadline_seconds) != DEFAULT_DEADLINES
+    return own if chosen else max(own, period_seconds + _NEXT_TARGET_SECONDS)
+
+
 def limits_for(
     settings: TimerSettings,
     times: RequestTimes,
@@ -108,7 +122,7 @@ def limits_for(
     base = first_content_period(settings, input_tokens=input_tokens, thought_tokens=thought_tokens)
     period = max(least, base * 0.5**hop) if hop else base
     left = times.deadline_at - now
-    half = max(left / 2, min(least, left) if hop else left - NEXT_TARGET_SECONDS)
+    half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
     granted = left if last else min(period, half)
     idle = settings.idle_seconds
     return Limits(
@@ -124,4 +138,4 @@ def limits_for(
 def _own_share(times: RequestTimes, hop: int) -> float:
     """What a target would be given of the deadline of the settings alone."""
     own = times.own_deadline_at - times.started_at
-    return own / 2 if hop else max(own / 2, own - NEXT_TARGET_SECONDS)
+    return own / 2 if hop else max(own / 2, own - _NEXT_TARGET_SECONDS)

@@ -8,22 +8,148 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Collection, Mapping
+import os
+import ssl
+from collections.abc import AsyncGenerator, Collection, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
-from failsoft.classify.evidence import add_header
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import ProviderSettings
-from failsoft.providers import payload
-from failsoft.providers.anthropic_stream import AnthropicExchange
+from failsoft.errors import SettingError
+from failsoft.providers.anthropic_stream import AnthropicExchange, encode
 from failsoft.providers.protocol import ProviderCall
-from failsoft.providers.sessions import SessionPerLoop
 
-__all__ = ["API_VERSION", "AnthropicWire", "WireReply", "fail_when_lost", "key_in"]
+__all__ = [
+    "API_VERSION",
+    "AnthropicWire",
+    "SessionPerLoop",
+    "WireReply",
+    "fail_when_lost",
+    "key_in",
+]
+
+
+_HEAD_BYTES = 64 * 1024
+_HEAD_FIELDS = 1024
+
+
+class _Reply(aiohttp.ClientResponse):
+    """A reply that hangs up at once when no caller waits for its headers any more.
+
+    aiohttp alone would first send the rest of the request, or wait for the other side of TLS.
+    """
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        try:
+            return await super().start(connection)
+        except BaseException:
+            if connection.transport is not None:
+                connection.transport.abort()
+            raise
+
+
+class SessionPerLoop:
+    """Makes an :class:`aiohttp.ClientSession` where it is first needed, one an event loop.
+
+    It is closed when its loop ends as ``asyncio.run`` ends one: a loop shuts down its asynchronous
+    generators, and one of them holds the session.
+
+    Proxy and certificates come from the environment as they do for the provider's SDK:
+    ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` (also in lower case),
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, read when a session is made. There is no limit on
+    connections and no timeout of any kind: the caller governs both. Where they are not
+    ``kept_alive`` every request has a connection of its own. Cookies are not kept, so that
+    no two requests can be linked by one. Raises :class:`~failsoft.errors.SettingError` where the
+    proxy for ``url`` is none that can be used.
+    """
+
+    def __init__(self, url: str, *, kept_alive: bool = True) -> None:
+        _proxy_for(url)  # what is wrong with it is said here, and not at the first call
+        self._url = url
+        self._kept_alive = kept_alive
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._holders: dict[
+            asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]
+        ] = {}
+
+    async def get(self) -> aiohttp.ClientSession:
+        """The session of the running event loop."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            for other in [other for other in self._sessions if other.is_closed()]:
+                del self._sessions[other], self._holders[other]
+            holder = self._holders[loop] = self._hold()
+            session = self._sessions[loop] = await anext(holder)  # which never waits
+        return session
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Idempotent."""
+        loop = asyncio.get_running_loop()
+        self._sessions.pop(loop, None)
+        holder = self._holders.pop(loop, None)
+        if holder is not None:
+            await holder.aclose()
+
+    async def _hold(self) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        async with self._make() as session:
+            yield session
+
+    def _make(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=_certificates_for(self._url), force_close=not self._kept_alive
+            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            response_class=_Reply,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # As much as a proxy may add: cookies, policies. Its own limit is 8,190 bytes.
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+            max_headers=_HEAD_FIELDS,
+            # Not trust_env: it would read .netrc, and refuse the request for what it finds there.
+            proxy=_proxy_for(self._url),
+        )
+
+
+def _certificates_for(url: str) -> ssl.SSLContext | bool:
+    # aiohttp's own context is as old as its import, and making one takes tens of milliseconds.
+    return ssl.create_default_context() if url.startswith("https:") else True
+
+
+def _proxy_for(url: str) -> str | None:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    hosts = (parts.netloc.rpartition("@")[2], parts.hostname or "")
+    if not proxy or any(proxy_bypass(host) for host in hosts):
+        return None
+    full = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_usable(full):
+        said = (f"{scheme}_proxy" for scheme in (parts.scheme, "all"))
+        names = [name for each in said for name in (each, each.upper())]
+        variable = next((name for name in names if os.environ.get(name)), names[1])
+        # Not what it is: it may have a password in it.
+        problem = "must be the address of an HTTP proxy, http://host:port; SOCKS is not spoken"
+        raise SettingError(variable, problem)
+    return full
+
+
+def _is_usable(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        known = parts.scheme in ("http", "https") and parts.path in ("", "/")
+        return bool(known and parts.hostname and parts.port != 0)
+    except ValueError:
+        return False
 
 
 def fail_when_lost(response: aiohttp.ClientResponse) -> None:
@@ -69,9 +195,10 @@ class WireReply:
         self._response = response
         self._body = response.content
         self.status = response.status
-        self.headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            add_header(self.headers, name.lower(), value)
+        lines = response.headers  # one that is said twice is said once
+        self.headers = {
+            name.lower(): ", ".join(dict.fromkeys(lines.getall(name))) for name in lines
+        }
         self.read = response.content.readany
 
     @property
@@ -142,7 +269,7 @@ class AnthropicWire:
 
     Several event loops may use one: each has connections of its own and closes them itself.
     Proxy and certificate variables of the environment are obeyed as the provider's SDK does, see
-    :class:`~failsoft.providers.sessions.SessionPerLoop`.
+    :class:`SessionPerLoop`.
     """
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -164,7 +291,7 @@ class AnthropicWire:
         raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
         has no JSON form.
         """
-        return AnthropicExchange(lambda: self._send(call), max_bytes=call.max_bytes)
+        return AnthropicExchange(partial(self._send, call), max_bytes=call.max_bytes)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Idempotent."""
@@ -173,7 +300,7 @@ class AnthropicWire:
 
     async def _send(self, call: ProviderCall) -> WireReply:
         headers = self._headers(call.headers)
-        body = payload.encode({**call.body, "model": call.target.model, "stream": True})
+        body = encode({**call.body, "model": call.target.model, "stream": True})
         sessions, url = self._fresh if call.fresh else self._sessions, URL(self._url)
         session = await sessions.get()
         for _ in range(_MOST_REDIRECTS + 1):

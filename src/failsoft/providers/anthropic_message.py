@@ -18,6 +18,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from failsoft.providers.protocol import WireEvent
+
 __all__ = ["MessageAssembler", "has_content"]
 
 
@@ -100,6 +102,11 @@ class MessageAssembler:
             case "message_delta":
                 self._conclude(data)
         return ""
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> WireEvent:
+        """Take in one event as :meth:`add` does, and say what it brought."""
+        text = self.add(kind, data)
+        return WireEvent(kind, data, bool(text) or has_content(kind, data), text)
 
     def _start(self, message: Mapping[str, Any]) -> str:
         if self._started:

@@ -7,6 +7,7 @@ an unknown kind, and one that is no JSON change nothing, unless content is missi
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -24,12 +25,11 @@ from failsoft.classify.wire_errors import (
     StreamFailed,
     WireFailure,
 )
-from failsoft.providers import payload
-from failsoft.providers.anthropic_message import MessageAssembler, has_content
+from failsoft.providers.anthropic_message import MessageAssembler
 from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader
 
-__all__ = ["AnthropicExchange"]
+__all__ = ["AnthropicExchange", "encode", "parse"]
 
 
 _ERROR_BODY_LIMIT = 64 * 1024  # bytes; real error bodies have a few hundred
@@ -90,11 +90,7 @@ class AnthropicExchange:
         self._over = False
         self._failed: Exception | None = None
         self.headers: Mapping[str, str] = {}
-
-    @property
-    def request_id(self) -> str | None:
-        """The ``request-id`` header."""
-        return self.headers.get("request-id")
+        self.request_id: str | None = None
 
     @property
     def _content_type(self) -> str:
@@ -108,6 +104,7 @@ class AnthropicExchange:
     async def __aenter__(self) -> Self:
         self._reply = await self._send()
         self.headers = self._reply.headers
+        self.request_id = self.headers.get("request-id")
         try:
             await self._open()
         except BaseException:
@@ -279,8 +276,7 @@ class AnthropicExchange:
         if kind == "message_stop":
             self._complete = True
             self._waiting.clear()
-        text = self._assembler.add(kind, data)
-        return WireEvent(kind, data, bool(text) or has_content(kind, data), text)
+        return self._assembler.event(kind, data)
 
     def _skip(self, sse: ServerSentEvent) -> WireEvent | None:
         """Go on without an event that is no JSON, unless content is missing because of it."""
@@ -330,8 +326,44 @@ class AnthropicExchange:
         return failure
 
 
+# JSON out and in, such that no text can make it fail. A lone surrogate is a character that no
+# encoding can carry. It is replaced in both directions: in a request it would fail the call, in a
+# reply it would fail later, in a log or in another reply.
+
+
 def _parsed(text: str) -> Any:
     try:
-        return payload.parse(text)
+        return parse(text)
     except ValueError:
         return None
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """``body`` as JSON in UTF-8.
+
+    Raises :class:`ValueError` for NaN and infinity, which JSON does not have, and for a structure
+    that contains itself, :class:`TypeError` for what has no JSON form.
+    """
+    return _to_text(body).encode(errors="replace")
+
+
+def parse(text: str) -> Any:
+    """The value of a JSON text. Raises :class:`ValueError` for anything else.
+
+    As the provider's SDK does, it reads over a byte order mark, and takes NaN and infinity, which
+    JSON does not have; here they are ``None``, so that they can be written again.
+    """
+    text = text.removeprefix("\ufeff").strip()
+    try:
+        value, end = _from_text(text)
+        if end != len(text):
+            raise ValueError("there is more than one JSON value")
+        if "\\ud" in text or "\\uD" in text:  # an escaped surrogate, alone or in a pair
+            value, _ = _from_text(_to_text(value).encode(errors="replace").decode())
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+    return value
+
+
+_to_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_from_text = json.JSONDecoder(parse_constant=lambda _: None).raw_decode

@@ -113,17 +113,6 @@ class Tail:
         """Whether there is something to write."""
         return self.moved or bool(self.frames)
 
-    def gave_out(self, event_id: int, *, shown: bool) -> None:
-        """A frame went out."""
-        self.last_id = event_id
-        if shown and not self.shown:
-            self.shown = self.moved = True
-
-    def went_on(self, attempt: int, retry_at: float | None) -> None:
-        """The run is in this attempt, and when (epoch seconds) the next is due."""
-        self.attempt, self.retry_at = attempt, retry_at
-        self.moved = True
-
     def part(self) -> Part:
         """What there is to write now. It stays here until it is written."""
         moved, self.moved = self.moved, False
@@ -176,14 +165,27 @@ class Pending(Generic[T]):
             tail.dirty = False  # before its frames are taken: what comes after marks it again
         return tails
 
-    def add(self, tail: T, frame: bytes, event_id: int) -> bool:
-        """Hold a frame until it is written; false where there is no room."""
+    def add(self, tail: T, frame: bytes, event_id: int, *, shown: bool, kept: bool) -> None:
+        """A frame went out. One that is ``kept`` is held until it is written, if there is room."""
+        tail.last_id = event_id
+        if shown and not tail.shown:
+            tail.shown = tail.moved = True
+        held = kept and not tail.torn and self._hold(tail, frame, event_id)
+        if held or tail.moved:
+            self.mark(tail)
+
+    def go_on(self, tail: T, attempt: int, retry_at: float | None) -> None:
+        """The run is in this attempt, and when (epoch seconds) the next is due."""
+        tail.attempt, tail.retry_at = attempt, retry_at
+        tail.moved = True
+        self.mark(tail)
+
+    def _hold(self, tail: T, frame: bytes, event_id: int) -> bool:
         if self._bytes_in - self._bytes_out + len(frame) > MAX_PENDING_BYTES:
-            self.overflowed = True
+            self.overflowed = tail.torn = True
             return False
         self._bytes_in += len(frame)
         tail.frames.append((event_id, frame))
-        self.mark(tail)
         return True
 
     def release(self, tail: T, count: int) -> None:

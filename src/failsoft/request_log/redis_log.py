@@ -133,22 +133,16 @@ class RedisLog:
         if event_id > MAX_ID:
             tail.torn = True
             return
-        tail.gave_out(event_id, shown=shown)
-        if tail.moved:
-            courier.pending.mark(tail)
         if not self._store_text:
             tail.moved = True
-            courier.pending.mark(tail)
-        elif not tail.torn:
-            tail.torn = not courier.pending.add(tail, frame, event_id)
+        courier.pending.add(tail, frame, event_id, shown=shown, kept=self._store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
         courier = self._courier
         if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.went_on(attempt, retry_at)
-        courier.pending.mark(tail)
+        courier.pending.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""

@@ -109,19 +109,14 @@ class SqliteLog:
         writer = self._writer
         if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.gave_out(event_id, shown=shown)
-        if tail.moved:
-            writer.inbox.mark(tail)
-        if self._keeping.store_text and not tail.torn:
-            tail.torn = not writer.inbox.add(tail, frame, event_id)
+        writer.inbox.add(tail, frame, event_id, shown=shown, kept=self._keeping.store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
         writer = self._writer
         if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.went_on(attempt, retry_at)
-        writer.inbox.mark(tail)
+        writer.inbox.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""

@@ -26,11 +26,10 @@ from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.server.alerting import watching
 from failsoft.server.chat import Chat
-from failsoft.server.endpoint import endpoint, trace_where_possible
 from failsoft.server.health import Health, Probes
 from failsoft.server.logging import log_event, log_simulated
 from failsoft.server.metrics import MetricsPage
-from failsoft.server.middleware import Edge
+from failsoft.server.middleware import Edge, by_method, endpoint, trace_where_possible
 from failsoft.server.openapi import (
     describe_cancel,
     describe_chat,
@@ -44,8 +43,7 @@ from failsoft.server.playground import Demo, playground_routes
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
 from failsoft.server.runs import Desk
-from failsoft.server.service import Service
-from failsoft.server.shutdown import drained_by_signals
+from failsoft.server.service import Service, drained_by_signals
 from failsoft.server.static_files import Page, Web
 
 __all__ = ["create_app", "router"]
@@ -181,7 +179,7 @@ def _add_routes(app: FastAPI, routes: Sequence[_Route]) -> None:
     for method, path, run, _ in routes:
         runs.setdefault(path, {})[method] = run
     for path, methods in runs.items():
-        app.router.routes.append(Route(path, _by_method(methods), methods=list(methods)))
+        app.router.routes.append(Route(path, by_method(methods), methods=list(methods)))
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -194,15 +192,6 @@ def _add_routes(app: FastAPI, routes: Sequence[_Route]) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's guide has it
-
-
-def _by_method(runs: dict[str, _Run]) -> _Run:
-    """One route for all methods of a path, so that 405 lists all of them in ``Allow``."""
-
-    async def run(request: Request) -> Response:
-        return await runs["GET" if request.method == "HEAD" else request.method](request)
-
-    return run
 
 
 def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: Web) -> None:

@@ -148,22 +148,20 @@ PRINCIPAL = "failsoft.principal"
 
 
 class Caller(NamedTuple):
-    """Whose request it is."""
+    """Whose request it is. Requests and keys of one ``scope`` are hidden from every other."""
 
     tenant: str | None
     user: str | None
-
-    @property
-    def scope(self) -> str:
-        """Requests and keys of one scope are hidden from every other. A tenant has no newline."""
-        tenant = self.tenant or ""
-        return tenant if self.user is None else f"{tenant}\n{self.user}"
+    scope: str
 
 
 def caller_of(request: Request, guard: Guard) -> Caller:
     """The caller; raises :class:`~failsoft.server.problem.Problem` (401) for an unknown key."""
-    user = request.scope.get(PRINCIPAL)
-    return Caller(guard.tenant(request.headers), None if user is None else _name(user))
+    tenant, user = guard.tenant(request.headers), request.scope.get(PRINCIPAL)
+    if user is None:
+        return Caller(tenant, None, tenant or "")
+    name = _name(user)
+    return Caller(tenant, name, f"{tenant or ''}\n{name}")  # a tenant has no newline
 
 
 def _name(given: Any) -> str:

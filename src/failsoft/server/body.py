@@ -1,4 +1,7 @@
-"""Reads the JSON body of a request within bounds of size, time, and what all requests may hold."""
+"""What comes from a client: the JSON body of its request, and its hanging up.
+
+A body is read within bounds of size, time, and what all requests may hold.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive
 
-from failsoft.server.disconnect import GoneError
 from failsoft.server.problem import Problem
 
-__all__ = ["BodyBytes", "read_json", "shown_name"]
+__all__ = ["BodyBytes", "GoneError", "attend", "hang_up", "read_json", "shown_name"]
+
 
 _JSON = re.compile(
     r"application/(?:json|[a-z0-9.!#$&^_-]+\+json)[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL
@@ -31,7 +34,7 @@ async def read_json(
     ``take`` gets the size of every part; see :meth:`BodyBytes.held`.
 
     Raises :class:`~failsoft.server.problem.Problem` for whatever is not that, and
-    :class:`~failsoft.server.disconnect.GoneError` where the client leaves first.
+    :class:`~failsoft.server.body.GoneError` where the client leaves first.
     """
     _check_type(request)
     _check_encoding(request)
@@ -196,3 +199,31 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, n in Counter(names).items() if n > 1)
         raise Problem.of_field(400, shown_name(twice), "is there twice; send it once")
     return found
+
+
+T = TypeVar("T")
+
+
+class GoneError(Exception):
+    """The client left."""
+
+
+async def attend(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """Do ``work``. Raises :class:`GoneError` when the client leaves; the work has ended then."""
+    task = asyncio.create_task(work)
+    leaving = asyncio.create_task(hang_up(receive))
+    try:
+        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise GoneError
+    finally:
+        for each in (task, leaving):
+            each.cancel()
+        await asyncio.gather(task, leaving, return_exceptions=True)
+
+
+async def hang_up(receive: Receive) -> None:
+    """Return once the client has hung up; its request's body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

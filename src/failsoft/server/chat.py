@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -13,21 +15,18 @@ from failsoft.faults import Simulation
 from failsoft.policy.target import Target
 from failsoft.request_log.contract import Intent
 from failsoft.server.auth import Caller, caller_of
-from failsoft.server.body import read_json
-from failsoft.server.disconnect import GoneError
-from failsoft.server.endpoint import locale_of
+from failsoft.server.body import GoneError, read_json
 from failsoft.server.failures import draining
+from failsoft.server.middleware import locale_of
 from failsoft.server.render import AnswerResponse
-from failsoft.server.replies import Replies
+from failsoft.server.responses import Replies
 from failsoft.server.runs import Desk
 from failsoft.server.service import Service
 from failsoft.server.validation import (
     Limits,
     Question,
-    fingerprint_of,
-    idempotency_key,
     last_event_id,
-    read_deadline,
+    read_headers,
     read_question,
 )
 
@@ -69,7 +68,7 @@ class Chat:
                     request, request_id, caller, stream=stream, simulation=simulation, take=take
                 )
                 after = last_event_id(request.headers) if intent.key is not None else 0
-                ai = service.simulations.engine(simulation)
+                ai = service.simulations.engine(simulation) if simulation else service.ai
                 found, started = await self._desk.open(intent, arguments, ai)
                 if stream:
                     seen = 0 if started else after  # the events of a run of its own are all new
@@ -84,7 +83,7 @@ class Chat:
             except _EndingError:
                 locale = locale_of(request, service.ai)
                 failure = draining(service.ai, request_id=request_id, locale=locale)
-                return AnswerResponse(failure, service.render)
+                return AnswerResponse(service.render.result(failure), request_id)
             if intent.key is not None and not self._desk.protects(found):
                 reply.headers["idempotency-status"] = "unprotected"
             return reply
@@ -101,8 +100,7 @@ class Chat:
     ) -> tuple[Intent, dict[str, Any]]:
         _refuse(when=self._service.drain.began)
         ai, server = self._service.ai, self._service.ai.settings.server
-        key = idempotency_key(request.headers)
-        timeout = read_deadline(request.headers.get("x-request-deadline-ms"))
+        key, timeout = read_headers(request.headers)
         data = await read_json(
             request,
             limit=server.body_limit_bytes,
@@ -116,12 +114,22 @@ class Chat:
             id=request_id,
             scope=caller.scope,
             key=key,
-            fingerprint=fingerprint_of(data, stream=stream, simulated=str(simulation or "")),
+            fingerprint=_fingerprint_of(data, stream=stream, simulated=str(simulation or "")),
             stream=stream,
             route=question.route,
             locale=locale,
         )
         return intent, _arguments(question, caller, timeout, locale, stream=stream)
+
+
+def _fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
+    """Equal for bodies that say the same, however they are spaced and their fields are ordered.
+
+    ``simulated`` is what is to go wrong on purpose: another request than one that is to go well.
+    """
+    parts = [stream, data, simulated] if simulated else [stream, data]
+    said = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).digest()
 
 
 def _arguments(

@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from failsoft.server.render import JsonResponse
 from failsoft.server.runs import Desk
-from failsoft.server.service import Service
-from failsoft.server.shutdown import Drain
+from failsoft.server.service import Drain, Service
 
 __all__ = ["Health", "Probes"]
 

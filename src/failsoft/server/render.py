@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from starlette.responses import Response
 
@@ -29,16 +29,20 @@ from failsoft.engine.answer import (
     StreamText,
 )
 from failsoft.notices.notice import Notice
+from failsoft.providers.sse import SSEReader
 from failsoft.server.schema import AnswerBody, FailureBody, NoticeBody
 
 __all__ = [
     "AnswerResponse",
     "JsonResponse",
     "Render",
+    "Result",
+    "Shown",
+    "frame_of",
     "json_bytes",
     "notice_body",
-    "retry_after",
-    "status_of",
+    "shown_in",
+    "text_frame",
 ]
 
 
@@ -72,25 +76,7 @@ _UNPROCESSABLE = (ErrorCategory.CONTENT_POLICY, ErrorCategory.PERMANENT)
 _NOTICE_FIELDS = tuple(each.name for each in fields(Notice))
 
 
-class AnswerResponse(Response):
-    """A whole answer, or the notice in its place, as JSON."""
-
-    media_type = "application/json"
-
-    def __init__(self, answer: Answer, render: Render) -> None:
-        super().__init__(render.body(answer), status_of(answer))
-        self.headers["x-request-id"] = answer.request_id
-        self.headers["cache-control"] = "no-store"
-        wait = retry_after(answer)
-        if wait is not None:
-            self.headers["retry-after"] = str(wait)
-
-    def render(self, content: Any) -> bytes:
-        """Give the body as JSON."""
-        return json_bytes(content)
-
-
-def status_of(answer: Answer) -> int:
+def _status_of(answer: Answer) -> int:
     """The HTTP status. Trouble with our account or our upstream is 503: it is not the caller's."""
     if answer.status == "success":
         return 200
@@ -99,10 +85,67 @@ def status_of(answer: Answer) -> int:
     return 422 if answer.error_category in _UNPROCESSABLE else 503
 
 
-def retry_after(answer: Answer) -> int | None:
+def _retry_after(answer: Answer) -> int | None:
     """Whole seconds for ``Retry-After``, where the answer is that there is none right now."""
-    now_unavailable = status_of(answer) == HTTPStatus.SERVICE_UNAVAILABLE
+    now_unavailable = _status_of(answer) == HTTPStatus.SERVICE_UNAVAILABLE
     return _whole(answer.retry_after) if now_unavailable else None
+
+
+def frame_of(number: int, data: dict[str, Any]) -> bytes:
+    """One event."""
+    return b"id: %d\ndata: %b\n\n" % (number, json_bytes(data))
+
+
+def text_frame(number: int, text: str) -> bytes:
+    """The event of some text, as :func:`frame_of` would make it: there is none more often."""
+    return b'id: %d\ndata: {"type":"text","text":%b}\n\n' % (number, json_bytes(text))
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a reader of some frames has seen: its text events, and the last status."""
+
+    texts: list[str] = field(default_factory=list)
+    status: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """All of the text."""
+        return "".join(self.texts)
+
+
+def shown_in(frames: bytes) -> Shown:
+    """Read back what ``frames``, of one run, showed."""
+    shown = Shown()
+    for event in SSEReader(limit=len(frames)).feed(frames):
+        data = json.loads(event.data)
+        if data["type"] == "text":
+            shown.texts.append(data["text"])
+            shown.status = None  # what was said of the wait is over
+        elif data["type"] == "status":
+            shown.status = data
+    return shown
+
+
+class Result(NamedTuple):
+    """A whole answer as it goes out: ``retry_after`` is in seconds, where a wait is known."""
+
+    status: int
+    body: bytes
+    retry_after: int | None
+
+
+class AnswerResponse(Response):
+    """A whole answer, or the notice in its place, as JSON: the same bytes for all who ask."""
+
+    media_type = "application/json"
+
+    def __init__(self, result: Result, request_id: str) -> None:
+        super().__init__(result.body, result.status)
+        self.headers["x-request-id"] = request_id
+        self.headers["cache-control"] = "no-store"
+        if result.retry_after is not None:
+            self.headers["retry-after"] = str(result.retry_after)
 
 
 class Render:
@@ -131,13 +174,17 @@ class Render:
         body["request_id"] = answer.request_id
         return cast("AnswerBody | FailureBody", body)
 
-    def event(self, event: StreamEvent) -> dict[str, Any]:
-        """The data of one server-sent event."""
+    def result(self, answer: Answer) -> Result:
+        """The answer as a JSON reply."""
+        return Result(_status_of(answer), json_bytes(self.body(answer)), _retry_after(answer))
+
+    def frame(self, number: int, event: StreamEvent) -> bytes:
+        """One server-sent event, with ``number`` for its id."""
         if isinstance(event, StreamText):
-            return {"type": "text", "text": event.text}
+            return text_frame(number, event.text)
         if isinstance(event, StreamDone | StreamInterrupted | StreamError):
-            return self._terminal(event)
-        return self._before(event)
+            return frame_of(number, self._terminal(event))
+        return frame_of(number, self._before(event))
 
     def _before(self, event: StreamStart | StreamStatus | StreamRestart) -> dict[str, Any]:
         match event:

@@ -16,13 +16,12 @@ from failsoft.engine.client import Failsoft
 from failsoft.request_log.contract import LogDownError, Record, RecordExpiredError, RequestState
 from failsoft.server.auth import Caller, caller_of
 from failsoft.server.problem import Problem
-from failsoft.server.render import JsonResponse, Render, notice_body
-from failsoft.server.replies import Replies, cut_off
+from failsoft.server.render import JsonResponse, Render, Shown, notice_body, shown_in
+from failsoft.server.responses import Replies, cut_off
 from failsoft.server.run import Run
 from failsoft.server.runs import Desk
 from failsoft.server.schema import RequestBody
 from failsoft.server.service import Service
-from failsoft.server.sse import Shown, shown_in
 from failsoft.server.validation import last_event_id
 from failsoft.telemetry.publisher import rfc3339
 

@@ -1,4 +1,4 @@
-"""One run of a request in this process, from its row in the log to its end.
+"""One run of a request in this process, from its row in the log to its end, and its readers.
 
 Its events go to its readers and to the log as the bytes that leave the service.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -22,14 +22,155 @@ from failsoft.engine.answer import (
     StreamText,
 )
 from failsoft.engine.client import Failsoft
-from failsoft.request_log.broadcast import Live
 from failsoft.request_log.contract import Ending, LogDownError, Record, RequestLog, RequestState
 from failsoft.server.failures import cancelled, draining, unexpected
-from failsoft.server.render import Render, json_bytes, retry_after, status_of
+from failsoft.server.render import Render, Result
 from failsoft.server.service import Service
-from failsoft.server.sse import frame_of, text_frame
+from failsoft.telemetry.events import Event
+from failsoft.telemetry.history import story_of
 
-__all__ = ["FrameOutlet", "Result", "Run"]
+__all__ = ["FrameOutlet", "Frames", "Live", "LiveReader", "Run"]
+
+
+# Events that the fastest reader may be behind before the provider is no longer read from: a few
+# screens of text. A slower one reads on from what is kept until the run ends.
+_AHEAD = 256
+
+
+class Frames(NamedTuple):
+    """Events as they go out, in one piece; ``ended`` where the last of the run is among them.
+
+    ``data`` is empty where a reader was only woken.
+    """
+
+    data: bytes
+    ended: bool
+
+
+class Live:
+    """The events of one run, sent to any number of readers. For one event loop.
+
+    What it holds is bounded by the length of one answer. It is an outlet with back-pressure: full
+    while even the fastest reader is behind. ``on_left`` is called when the last reader leaves
+    before the end; one that ``lingers`` goes on then, and is not full.
+    """
+
+    def __init__(self, first_id: int, *, lingers: bool, on_left: Callable[[], None]) -> None:
+        self.first_id = first_id
+        self.ended = False
+        self._lingers = lingers
+        self._on_left = on_left
+        self.left_at = asyncio.get_running_loop().time()
+        self._frames: list[bytes] = []
+        self._readers: set[LiveReader] = set()
+        self._farthest = 0
+        self._room: asyncio.Future[None] | None = None
+
+    @property
+    def next_id(self) -> int:
+        """The id of the event that comes next."""
+        return self.first_id + len(self._frames)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anybody reads it."""
+        return bool(self._readers)
+
+    @property
+    def full(self) -> bool:
+        """Whether even the fastest reader is behind."""
+        behind = len(self._frames) - self._farthest >= _AHEAD
+        return behind and (bool(self._readers) or not self._lingers)
+
+    async def room(self) -> None:
+        """Return once it is not full, or ended."""
+        while self.full and not self.ended:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    def append(self, frame: bytes) -> None:
+        """Give one event out."""
+        self._frames.append(frame)
+        for reader in self._readers:
+            reader.wake()
+
+    def end(self, last: bytes) -> None:
+        """Give the last event out; empty where there was none to give."""
+        self.ended = True
+        if last:
+            self._frames.append(last)
+        for reader in self._readers:
+            reader.wake()
+        self._give_room()
+
+    @property
+    def frames(self) -> Sequence[bytes]:
+        """All events so far, the first of them with the id ``first_id``."""
+        return self._frames
+
+    def reader(self, after: int = 0) -> LiveReader:
+        """A new reader of the events with ids above ``after``, to be closed in the end."""
+        known = min(max(0, after - self.first_id + 1), len(self._frames))
+        reader = LiveReader(self, known)
+        self._readers.add(reader)
+        return reader
+
+    def since(self, position: int) -> Frames:
+        """What there is from ``position`` on."""
+        return Frames(b"".join(self._frames[position:]), self.ended)
+
+    def advance(self, position: int) -> None:
+        """A reader has come so far."""
+        if position > self._farthest:
+            self._farthest = position
+            self._give_room()
+
+    def leave(self, reader: LiveReader) -> None:
+        """A reader leaves. Idempotent."""
+        if reader not in self._readers:
+            return
+        self._readers.remove(reader)
+        self.left_at = asyncio.get_running_loop().time()
+        self._farthest = max((each.position for each in self._readers), default=self._farthest)
+        self._give_room()
+        if not self._readers and not self.ended:
+            self._on_left()
+
+    def _give_room(self) -> None:
+        if self._room is not None and not self._room.done() and (self.ended or not self.full):
+            self._room.set_result(None)
+
+
+class LiveReader:
+    """Reads one :class:`Live` from a position on."""
+
+    def __init__(self, live: Live, position: int) -> None:
+        self.position = position
+        self._live = live
+        self._awaited: asyncio.Future[None] | None = None
+
+    async def read(self) -> Frames:
+        """Return all there is; where there is nothing yet, wait until there is, or for a wake.
+
+        A reader that comes for more has done with what there was.
+        """
+        live = self._live
+        live.advance(self.position)
+        if self.position >= live.next_id - live.first_id and not live.ended:
+            self._awaited = asyncio.get_running_loop().create_future()
+            await self._awaited
+        frames = live.since(self.position)
+        self.position = live.next_id - live.first_id
+        return frames
+
+    def wake(self) -> None:
+        """Make a waiting :meth:`read` return."""
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
+
+    def close(self) -> None:
+        """Read no more. Idempotent."""
+        self._live.leave(self)
 
 
 class FrameOutlet:
@@ -76,18 +217,16 @@ class FrameOutlet:
 
     def give(self, event: StreamEvent) -> None:
         """Take one event."""
+        if isinstance(event, StreamDone | StreamInterrupted | StreamError):
+            self._terminal = event
+            return
         if isinstance(event, StreamText):
             if self._replaces:
                 self._replaces = False
                 self._give(StreamRestart(self._run))
             self._tokens += 1
             self._chars += len(event.text)
-            number = self._live.next_id
-            self._keep(number, text_frame(number, event.text), shown=True)
-        elif isinstance(event, StreamDone | StreamInterrupted | StreamError):
-            self._terminal = event
-        else:
-            self._give(event)
+        self._give(event)
 
     @property
     def answer(self) -> Answer:
@@ -109,15 +248,13 @@ class FrameOutlet:
         if self._terminal is None:
             raise RuntimeError("this run has not ended")
         number = self._live.next_id
-        frame = frame_of(number, self._render.event(self._terminal))
+        frame = self._render.frame(number, self._terminal)
         self._log.append(self._id, self._run, frame, number, shown=False)
         return frame
 
     def _give(self, event: StreamEvent) -> None:
-        number = self._live.next_id
-        self._keep(number, frame_of(number, self._render.event(event)), shown=False)
-
-    def _keep(self, number: int, frame: bytes, *, shown: bool) -> None:
+        number, shown = self._live.next_id, isinstance(event, StreamText)
+        frame = self._render.frame(number, event)
         self._live.append(frame)
         self._log.append(self._id, self._run, frame, number, shown=shown)
 
@@ -128,16 +265,10 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-class Result(NamedTuple):
-    """A whole answer as it goes out: ``retry_after`` is in seconds, where a wait is known."""
-
-    status: int
-    body: bytes
-    retry_after: int | None
-
-
 class Run:
     """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
+
+    :attr:`happened` are the events of its request so far, to be added to by whom they come to.
 
     ``on_kept`` is called when the log has its end, just before its readers get it. Where it is
     not ``durable`` the log was down when it began.
@@ -166,7 +297,7 @@ class Run:
         self._log = log
         self._on_kept = on_kept
         self._drain = service.drain
-        self._stories = service.stories
+        self.happened: list[Event] = []
         self._render = service.render
         self._outlet: FrameOutlet | None = None
         if record.stream:
@@ -216,7 +347,6 @@ class Run:
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the task ends with the run, and never raises but to be cancelled."""
-        self._stories.begin(self.record.id)
         self._task = asyncio.create_task(self._carry_out())
         return self._task
 
@@ -273,7 +403,7 @@ class Run:
 
     async def _seal(self, answer: Answer, state: RequestState) -> None:
         """Enter the end in the log, then send it: an end that a reader sees is durable."""
-        story = self._stories.take(self.record.id)
+        story = story_of(self.happened)
         ending, last = self._end_with(answer, state, story)
         ours = await self._log.end(self.record.id, self.record.run, ending)
         if not ours and self.durable and state is not RequestState.CANCELLED:
@@ -284,11 +414,13 @@ class Run:
 
     def _end_with(self, answer: Answer, state: RequestState, story: bytes) -> tuple[Ending, bytes]:
         """Have this for a result; its entry in the log, and the frame that a stream ends with."""
-        body = json_bytes(self._render.body(answer))
-        self.result = Result(status_of(answer), body, retry_after(answer))
-        retryable, status = _again(answer), self.result.status
+        self.result = result = self._render.result(answer)
         self.ending = ending = Ending(
-            state=state, retryable=retryable, status=status, body=body, story=story
+            state=state,
+            retryable=_again(answer),
+            status=result.status,
+            body=result.body,
+            story=story,
         )
         return ending, self._outlet.seal() if self._outlet is not None else b""
 

@@ -224,6 +224,7 @@ class Desk:
         run = self._runs.get(event.request_id)
         if run is None:
             return
+        run.happened.append(event)
         if isinstance(event, AttemptStarted):
             run.attempt = event.number
             self.log.progress(run.record.id, run.record.run, event.number, None)

@@ -28,8 +28,8 @@ from failsoft.server.app import create_app
 from failsoft.server.auth import check_exposure
 from failsoft.server.http_connection import BoundedConnection, raise_open_files
 from failsoft.server.logging import LOGGING
-from failsoft.server.shutdown import LAST_WORDS_SECONDS
-from failsoft.server.sse import WRITE_SECONDS
+from failsoft.server.responses import WRITE_SECONDS
+from failsoft.server.service import LAST_WORDS_SECONDS
 
 __all__ = ["serve"]
 

@@ -5,8 +5,6 @@ The ``Idempotency-Key`` and the body's fingerprint identify the intent.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -36,10 +34,8 @@ __all__ = [
     "MILLISECONDS",
     "Limits",
     "Question",
-    "fingerprint_of",
-    "idempotency_key",
     "last_event_id",
-    "read_deadline",
+    "read_headers",
     "read_question",
 ]
 
@@ -173,18 +169,6 @@ def read_question(data: Any, limits: Limits) -> Question:
     raise Problem(422, detail, errors=errors)
 
 
-def read_deadline(header: str | None) -> float | None:
-    """Seconds left, from ``X-Request-Deadline-Ms``; ``None`` where it is not sent."""
-    if header is None:
-        return None
-    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
-    if not seconds > 0:
-        raise Problem.of_field(
-            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
-        )
-    return seconds
-
-
 def _limits(info: ValidationInfo) -> Limits:
     if not isinstance(info.context, Limits):
         raise TypeError("a question is checked by read_question")
@@ -240,11 +224,16 @@ _KEY = re.compile(KEY)
 _EVENT_ID = re.compile(r"[0-9]{1,15}")
 
 
-def idempotency_key(headers: Headers) -> str | None:
-    """The key of ``Idempotency-Key``; the quoted form and the bare one are the same key.
+def read_headers(headers: Headers) -> tuple[str | None, float | None]:
+    """The key of ``Idempotency-Key``, and the seconds left of ``X-Request-Deadline-Ms``.
 
-    Raises :class:`~failsoft.server.problem.Problem` (400) for what is no key.
+    ``None`` for what is not sent. Raises :class:`~failsoft.server.problem.Problem` (400).
     """
+    return _idempotency_key(headers), _deadline(headers.get("x-request-deadline-ms"))
+
+
+def _idempotency_key(headers: Headers) -> str | None:
+    """The quoted form and the bare one are the same key."""
     sent = headers.getlist("idempotency-key")
     if not sent:
         return None
@@ -258,14 +247,15 @@ def idempotency_key(headers: Headers) -> str | None:
     return key
 
 
-def fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
-    """Equal for bodies that say the same, however they are spaced and their fields are ordered.
-
-    ``simulated`` is what is to go wrong on purpose: another request than one that is to go well.
-    """
-    parts = [stream, data, simulated] if simulated else [stream, data]
-    said = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).digest()
+def _deadline(header: str | None) -> float | None:
+    if header is None:
+        return None
+    seconds = float(header) / 1000 if _MILLISECONDS.fullmatch(header.strip()) else math.nan
+    if not seconds > 0:
+        raise Problem.of_field(
+            400, "X-Request-Deadline-Ms", "must be the milliseconds that are left, above 0"
+        )
+    return seconds
 
 
 def last_event_id(headers: Headers) -> int:

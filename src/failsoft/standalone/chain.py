@@ -24,7 +24,7 @@ from failsoft.notices import Catalogue, notice_for
 from failsoft.policy.admission import Gates, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.candidates import Leg, back_at, restrict, spokesman
+from failsoft.policy.plan import Leg, back_at, restrict, spokesman
 from failsoft.policy.target import Target
 from failsoft.providers.models import facts
 from failsoft.standalone.breaker import LEASE_SECONDS

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from failsoft.telemetry import events
 from failsoft.telemetry.events import Event
 
-__all__ = ["Stories", "read_story"]
+__all__ = ["read_story", "story_of"]
 
 # A request has at most a handful of attempts; one that waits for long is explained by its first.
 _MOST_EVENTS = 100
 
 
-class Stories:
-    """A subscriber that keeps the events of the requests it was asked to, until they are taken."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, list[Event]] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Keep it, if it is of such a request."""
-        kept = self._open.get(event.request_id)
-        if kept is not None and len(kept) < _MOST_EVENTS:
-            kept.append(event)
-
-    def begin(self, request_id: str) -> None:
-        """Keep what happens to that request from now on."""
-        self._open[request_id] = []
-
-    def take(self, request_id: str) -> bytes:
-        """The story so far as JSON; nothing more is kept of it."""
-        kept = self._open.pop(request_id, ())
-        return json.dumps([_told(event) for event in kept], separators=(",", ":")).encode()
+def story_of(happened: Iterable[Event]) -> bytes:
+    """What happened to a request, as JSON."""
+    told = [_told(event) for event in islice(happened, _MOST_EVENTS)]
+    return json.dumps(told, separators=(",", ":")).encode()
 
 
 def read_story(data: bytes) -> list[Event]:

@@ -14,17 +14,19 @@ __all__ = ["Publisher", "Tally", "rfc3339"]
 
 
 class Publisher:
-    """Hands every event to every subscriber; one that fails is logged and never breaks a call."""
+    """Hands every event to every subscriber; one that fails is logged and never breaks a call.
+
+    It is ``active`` once it has any.
+    """
 
     def __init__(self, subscribers: Sequence[Callable[[Event], None]]) -> None:
         self._subscribers = list(subscribers)
-
-    def __bool__(self) -> bool:
-        return bool(self._subscribers)
+        self.active = bool(subscribers)
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Add a subscriber; it is called in the thread of the request and must be quick."""
         self._subscribers.append(subscriber)
+        self.active = True
 
     def publish(self, event: Event) -> None:
         """Tell everybody."""

@@ -18,13 +18,12 @@ from failsoft.config.settings import TimerSettings
 from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import BodyFacts, Request
+from failsoft.engine.request import BodyFacts, Request, Turn
 from failsoft.engine.runtime import Core
-from failsoft.engine.turn import Turn
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
+from failsoft.policy.timers import RequestTimes, deadline_for
 from failsoft.providers.anthropic import key_in
 from failsoft.providers.models import chain_specs, host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
@@ -249,7 +248,7 @@ class Calls:
             if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
                 own = max(own, min(2 * timers.first_content_seconds, longest))
             return request_times(settings, now, timeout=cap, stream=False, own_seconds=own)
-        own = settings.deadline_for(silence_seconds, stream=True)
+        own = deadline_for(settings, silence_seconds, stream=True)
         times = request_times(settings, now, timeout=None, stream=True, own_seconds=own)
         # The SDK's own limit is on the silence in a stream, and not on its length.
         ends = times.deadline_at if cap is None else min(times.deadline_at, now + cap)

@@ -20,7 +20,7 @@ from failsoft.classify.verdict import Verdict
 from failsoft.classify.wire_errors import Stopped, StreamFailed
 from failsoft.engine.answer import Answer
 from failsoft.engine.pipeline import carry_out
-from failsoft.engine.turn import Turn
+from failsoft.engine.request import Turn
 from failsoft.providers.sdk import SdkProvider
 from failsoft.wrap.attempts import SdkAttempt, asked_blocking, http_of
 
@@ -213,7 +213,7 @@ _BUFFERED_CHUNKS = 256
 class Pipe:
     """The bytes of one answer. Nothing is let through before the first content.
 
-    It is the driver's :class:`~failsoft.engine.turn.Reader`. There is a ``conclusion``
+    It is the driver's :class:`~failsoft.engine.request.Reader`. There is a ``conclusion``
     at the end.
     """
 
@@ -231,14 +231,17 @@ class Pipe:
         """Whether giving out more would wait for the reader."""
         return len(self._chunks) >= _BUFFERED_CHUNKS
 
-    async def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
+    async def room(self) -> None:
+        """Return once it is not full."""
+        while self.full:
+            await self._wait()
+
+    def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
         """Let through what came of the reply as soon as all of it was looked at.
 
         That is when more is read: who is shown an error before the engine has seen it would end
         the request, which then had no failure.
         """
-        while self.full:
-            await self._wait()
         if (reply := self._provider.latest) is not None:
             reply.reading = self._flush
         self.opened = True

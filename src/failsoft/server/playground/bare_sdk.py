@@ -13,12 +13,13 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.request_log.broadcast import Live
 from failsoft.server.body import read_json
 from failsoft.server.playground.access import Access
 from failsoft.server.problem import Problem
+from failsoft.server.render import frame_of
+from failsoft.server.responses import WRITE_SECONDS, EventStream
+from failsoft.server.run import Live
 from failsoft.server.service import Service
-from failsoft.server.sse import WRITE_SECONDS, EventStream, frame_of
 
 __all__ = ["BareSdk"]
 

@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.engine.client import Failsoft
-from failsoft.server.body import read_json
-from failsoft.server.disconnect import GoneError, attend
+from failsoft.server.body import GoneError, attend, read_json
 from failsoft.server.playground.access import Access
 from failsoft.server.problem import Problem
 from failsoft.server.render import JsonResponse

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from failsoft.request_log.broadcast import Frames
 from failsoft.server.problem import Problem
+from failsoft.server.run import Frames
 from failsoft.telemetry.events import Event
 
 __all__ = ["MOST_BEHIND", "MOST_VIEWERS", "Feed", "Viewer"]
@@ -74,7 +74,7 @@ class Feed:
 
 
 class Viewer:
-    """One who watches: a :class:`~failsoft.server.sse.Source` with a bounded queue."""
+    """One who watches: a :class:`~failsoft.server.responses.Source` with a bounded queue."""
 
     def __init__(self, health: Callable[[], bytes], *, ended: bool = False) -> None:
         self._health = health

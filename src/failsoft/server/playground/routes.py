@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.endpoint import Work
+from failsoft.server.middleware import Work
 from failsoft.server.playground.access import Access, Demo
 from failsoft.server.playground.bare_sdk import BareSdk
 from failsoft.server.playground.controls import Controls, RedisSwitch
@@ -17,9 +18,9 @@ from failsoft.server.playground.crowd import Others
 from failsoft.server.playground.feed import Feed
 from failsoft.server.playground.notices_page import NoticesPage
 from failsoft.server.render import JsonResponse
+from failsoft.server.responses import EventStream
 from failsoft.server.runs import Desk
 from failsoft.server.service import Service
-from failsoft.server.sse import EventStream
 from failsoft.server.static_files import Web
 
 __all__ = ["Route", "playground_routes"]
@@ -82,9 +83,14 @@ class _Looking:
         self._web = web
         self._breaking = breaking
         self._notices = NoticesPage(service.ai)
-        self._feed = Feed(desk.health)
-        service.ai.subscribe(self._feed)
-        service.drain.on_begin(self._feed.close)
+
+    @cached_property
+    def _feed(self) -> Feed:
+        """Made for the first viewer: before that no event needs to come here."""
+        feed = Feed(self._desk.health)
+        self._service.ai.subscribe(feed)
+        self._service.drain.on_begin(feed.close)
+        return feed
 
     async def page(self, request: Request, _request_id: str) -> Response:
         """The page."""
