@@ -4,6 +4,7 @@ import asyncio
 import errno
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from cache_kit import ALIKE, Words, found, keep, look, partition, until
@@ -12,17 +13,13 @@ from hypothesis import strategies as st
 from manual_clock import ManualClock
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
-from failsoft.storage.damage import set_aside
-from failsoft.storage.sqlite import identity
+from failsoft.storage.sqlite import identity, set_aside
+from failsoft.storage.times import StoreTimes
 
 TEXT = "x" * 700
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.ladder.cache.worker.LOCK_SECONDS", 0.1)
-    monkeypatch.setattr("failsoft.ladder.cache.store.LOCK_SECONDS", 0.1)
+IMPATIENT = StoreTimes(retry=0.05, lock_wait=0.1)
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ async def start(path):
     caches = []
 
     def begin(**settings):
-        cache = SemanticCache(path, **{"embedder": Words(), **settings})
+        cache = SemanticCache(path, **{"embedder": Words(), "times": IMPATIENT, **settings})
         cache.start()
         caches.append(cache)
         return cache
@@ -118,9 +115,8 @@ async def test_another_program_holds_it_for_itself(start, path):
     await works(cache)
 
 
-async def test_a_short_lock_is_waited_for(start, path, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker.LOCK_SECONDS", 60)
-    cache = start()
+async def test_a_short_lock_is_waited_for(start, path):
+    cache = start(times=StoreTimes(lock_wait=60))
     await look(cache)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -212,7 +208,7 @@ async def test_it_cannot_be_set_aside(start, path, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("failsoft.ladder.cache.store.Path.replace", refuse)
+        patch.setattr("failsoft.storage.sqlite.Path.replace", refuse)
         cache = start()
         await down(cache, "Read-only file system")
     await works(cache)
@@ -269,15 +265,14 @@ async def test_an_answer_moved_to_another_partition_is_not_given(start):
     await works(cache)
 
 
-async def test_only_the_latest_damaged_file_is_kept_and_not_for_long(start, path, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._TIDY_SECONDS", 0)
+async def test_only_the_latest_damaged_file_is_kept_and_not_for_long(start, path):
     clock = ManualClock()
     path.parent.mkdir()
     old = path.with_name("cache.db.damaged-20000101T000000")
     old.write_bytes(b"older")
     path.write_bytes(b"no database " * 1000)
     clock.now = path.stat().st_ctime
-    cache = start(clock=clock)
+    cache = start(clock=clock, times=replace(IMPATIENT, tidy=0))
     await works(cache)
     assert len(aside(path)) == 1
     assert not old.exists()
@@ -334,7 +329,7 @@ def test_damage_anywhere_gives_no_wrong_answer_and_is_overcome(
     path = tmp_path_factory.mktemp("damage") / "cache.db"
 
     async def begin():
-        cache = SemanticCache(path, embedder=Words())
+        cache = SemanticCache(path, embedder=Words(), times=IMPATIENT)
         cache.start()
         return cache
 
