@@ -200,6 +200,24 @@ async def test_other_tables_are_set_aside(start, path, version):
     assert len(aside(path)) == 1
 
 
+async def test_a_newer_file_that_is_made_again_is_reported_with_the_versions_of_the_cache(
+    start, path
+):
+    def make_newer():
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA user_version = 99")
+
+    path.parent.mkdir()
+    make_newer()
+    cache = start(times=StoreTimes(retry=60))
+    await works(cache)
+    assert len(aside(path)) == 1
+    for part in path.parent.glob("cache.db*"):
+        part.unlink()
+    make_newer()
+    await down(cache, "written by a later version (schema 99, this one knows 1)")
+
+
 async def test_it_cannot_be_set_aside(start, path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(b"no database " * 1000)

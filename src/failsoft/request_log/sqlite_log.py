@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from failsoft.request_log.contract import (
     Conflict,
@@ -31,8 +31,6 @@ from failsoft.storage.times import StoreTimes
 
 __all__ = ["SqliteLog"]
 
-_TIMES: Final = StoreTimes()
-
 _FORSAKEN = Ending(state=RequestState.CANCELLED, retryable=True, status=None, body=None)
 
 
@@ -52,7 +50,7 @@ class SqliteLog:
         store_text: bool = True,
         retention_seconds: float = 86400.0,
         clock: Callable[[], float] = time.time,
-        times: StoreTimes = _TIMES,
+        times: StoreTimes = StoreTimes(),
     ) -> None:
         self._options = LogOptions(
             path=directory.absolute() / "requests.db",

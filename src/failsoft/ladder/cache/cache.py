@@ -94,8 +94,6 @@ OWN: Final = Partition(scope=PUBLIC, shared=True, route="", context="")
 
 _OWN_LOCALE: Final = "en"
 
-_TIMES: Final = StoreTimes()
-
 
 class SemanticCache:
     """Saved answers in the SQLite file ``path``, which several processes may share.
@@ -129,7 +127,7 @@ class SemanticCache:
         shadow: bool = False,
         on_shadow: Callable[[ShadowHit], object] | None = None,
         clock: Callable[[], float] = time.time,
-        times: StoreTimes = _TIMES,
+        times: StoreTimes = StoreTimes(),
     ) -> None:
         self._options = CacheOptions(
             path=path.absolute(),
