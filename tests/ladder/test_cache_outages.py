@@ -132,7 +132,7 @@ async def test_the_disk_is_full_what_is_saved_is_still_found(start):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA max_page_count = 1").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA max_page_count = 1").fetchall())
 
     async def full():
         keep(cache, "x" * 1_000_000, question="Is it large?")
@@ -143,7 +143,7 @@ async def test_the_disk_is_full_what_is_saved_is_still_found(start):
     assert "the disk is full: free some space" in cache.status.problem
     assert [await found(cache), await found(cache, ALIKE)] == ["Here.", "Here."]
     many = "PRAGMA max_page_count = 1000000"
-    await do(cache, lambda shelf: shelf._connection.execute(many).fetchall())
+    await do(cache, lambda file: file._connection.execute(many).fetchall())
     await works(cache)
 
 
@@ -151,10 +151,10 @@ async def test_it_may_not_be_written_what_is_saved_is_still_found(start):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA query_only = ON").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA query_only = ON").fetchall())
     await down(cache, "cannot be written", "give this user the right to write")
     assert [await found(cache), await found(cache, ALIKE)] == ["Here.", "Here."]
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA query_only = OFF").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA query_only = OFF").fetchall())
     await works(cache)
 
 
@@ -237,7 +237,7 @@ async def test_an_answer_that_was_written_over_is_not_given(start, path):
     keep(cache)
     assert await found(cache) == "Here."
     change = "UPDATE entries SET response = 'Forged.'"
-    await do(cache, lambda shelf: shelf._connection.execute(change).fetchall())
+    await do(cache, lambda file: file._connection.execute(change).fetchall())
     assert await look(cache) is None
     await works(cache)
     assert len(aside(path)) == 1
@@ -263,7 +263,7 @@ async def test_a_row_that_was_written_over_is_not_given(start, change):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute(change).fetchall())
+    await do(cache, lambda file: file._connection.execute(change).fetchall())
     for asked in ("How do I reset my password?", ALIKE):
         hit = await look(cache, asked)
         assert hit is None
@@ -277,7 +277,7 @@ async def test_an_answer_moved_to_another_partition_is_not_given(start):
     cache.keep(other, "What else?", "Mine.", locale="en")
     assert await found(cache) == "Here."
     move = "UPDATE entries SET partition = (SELECT max(number) FROM partitions)"
-    await do(cache, lambda shelf: shelf._connection.execute(move).fetchall())
+    await do(cache, lambda file: file._connection.execute(move).fetchall())
     hit = await cache.lookup(other, "How do I reset my password?", locale="en")
     assert hit is None
     await works(cache)

@@ -128,7 +128,7 @@ async def test_a_matrix_grows_and_forgets_what_has_expired(another, clock):
 
 
 async def matrices(cache):
-    ask = cache._worker.ask(lambda shelf: list(shelf.search._matrices.values()))
+    ask = cache._worker.ask(lambda file: list(file.search._matrices.values()))
     return await asyncio.wrap_future(ask)
 
 
@@ -265,7 +265,7 @@ async def test_a_question_under_way_does_not_open_what_is_being_closed(another):
     worker = cache._worker
     asking = [
         asyncio.wrap_future(
-            worker.ask(lambda shelf: cache._look(partition(), ALIKE, "en", None, shelf))
+            worker.ask(lambda file: cache._look(partition(), ALIKE, "en", None, file))
         )
         for _ in range(50)
     ]

@@ -167,10 +167,10 @@ async def test_a_dead_owners_runs_are_ended_though_nobody_asks(another, admin):
 
         await until(over)
 
-    async def buried() -> bool:
+    async def removed() -> bool:
         return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
 
-    await until(buried)
+    await until(removed)
 
 
 async def test_who_was_cut_off_for_long_finds_its_runs_interrupted(another, monkeypatch):
