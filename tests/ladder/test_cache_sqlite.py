@@ -304,6 +304,7 @@ def test_it_works_on_its_own(tmp_path):
 
 
 def test_with_the_embedder_that_comes_along(tmp_path):
-    with SemanticCache(tmp_path / "own.db") as cache:
+    patient = StoreTimes(embedder=60)  # a busy machine loads it slowly
+    with SemanticCache(tmp_path / "own.db", times=patient) as cache:
         cache.remember(ASKED, "Here.")
         assert not cache.find_similar(ALIKE).exact
