@@ -143,22 +143,16 @@ class RedisLog:
         if event_id > MAX_ID:
             tail.torn = True
             return
-        tail.gave_out(event_id, shown=shown)
-        if tail.moved:
-            worker.pending.mark(tail)
         if not self._store_text:
             tail.moved = True
-            worker.pending.mark(tail)
-        elif not tail.torn:
-            tail.torn = not worker.pending.add(tail, frame, event_id)
+        worker.pending.add(tail, frame, event_id, shown=shown, kept=self._store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
         worker = self._worker
         if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.went_on(attempt, retry_at)
-        worker.pending.mark(tail)
+        worker.pending.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""

@@ -150,6 +150,14 @@ class Wire:
             replies += await self.in_time(self._pass_prepared(group))
         return replies
 
+    async def require(self, commands: Sequence[Command]) -> list[Any]:
+        """The same; raises also what one command was refused with."""
+        replies = await self.send(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
     async def in_time(self, work: Awaitable[T]) -> T:
         """The result of ``work`` within the timeout. Raises :class:`TimeoutError`."""
         return await in_time(work, self._timeout)

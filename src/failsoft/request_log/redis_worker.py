@@ -83,22 +83,22 @@ class OwnerTasks:
     async def close(self) -> None:
         """Interrupt what this owner has left running, and remove the owner."""
         await self._mark_interrupted(self._owner)
-        await self._send(self._commands.leave())
+        await self._wire.require(self._commands.leave())
 
     async def _pass_on_cancels(self) -> None:
         """Cancel here what other processes ask to be cancelled, and then remove the request."""
-        (cancels,) = await self._send([self._commands.cancels()])
+        (cancels,) = await self._wire.require([self._commands.cancels()])
         for cancel in cancels:
             request, run = cancel.decode().rsplit(" ", 1)
             self._on_cancel(request, int(run))
         if cancels:
-            await self._send([self._commands.drop_cancels(len(cancels))])
+            await self._wire.require([self._commands.drop_cancels(len(cancels))])
 
     async def _heartbeat(self) -> list[str]:
         """Send a heartbeat; the dead owners."""
         removed, self._interrupted = self._interrupted, []
         at = boot_seconds()
-        (living, dead), _ = await self._send(self._commands.heartbeat(removed))
+        (living, dead), _ = await self._wire.require(self._commands.heartbeat(removed))
         self.protection.confirmed(at)
         self._living = {owner.decode() for owner in living}
         self._heartbeat_at = time.monotonic() + self._times.heartbeat
@@ -279,6 +279,11 @@ class RedisWorker:
         if self._connected:
             await self._guarded(self._owner_tasks.close)
         await self._wire.aclose()
+
+
+def _note_refusal(reply: object) -> None:
+    if isinstance(reply, Exception):
+        _log.error("request_log_refused", exc_info=reply)
 
 
 def _answer(op: RedisOp, replies: list[Any]) -> None:

@@ -112,19 +112,14 @@ class SqliteLog:
         worker = self._worker
         if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.gave_out(event_id, shown=shown)
-        if tail.moved:
-            worker.inbox.mark(tail)
-        if self._options.store_text and not tail.torn:
-            tail.torn = not worker.inbox.add(tail, frame, event_id)
+        worker.inbox.add(tail, frame, event_id, shown=shown, kept=self._options.store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
         worker = self._worker
         if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        tail.went_on(attempt, retry_at)
-        worker.inbox.mark(tail)
+        worker.inbox.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""

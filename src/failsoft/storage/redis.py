@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from failsoft.errors import SettingError
+from failsoft.errors import SettingError, extra
 from failsoft.storage.times import StoreTimes
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def connect(
 
     Nothing is tried twice: the caller knows whether that is safe. ``timeout`` is in seconds;
     without ``times_replies`` it is for connections alone, and the caller limits the wait for
-    replies, or listens. Raises :class:`~failsoft.errors.SettingError` without the extra, and for a
-    malformed address.
+    replies, or listens. Raises :class:`~failsoft.errors.MissingExtraError` without the extra, and
+    :class:`~failsoft.errors.SettingError` for a malformed address.
     """
     with extra("redis", "redis_url"):
         from redis.asyncio import Redis  # noqa: PLC0415 - an extra
