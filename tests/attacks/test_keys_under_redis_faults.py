@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -9,7 +10,9 @@ from redis_server import needs_redis, redis_server
 from server_kit import FakeProvider, assistant, call
 
 from failsoft.chaos.tcp_proxy import FaultProxy
+from failsoft.request_log.redis_log import RedisLog
 from failsoft.server import create_app
+from failsoft.storage.times import StoreTimes
 
 pytestmark = needs_redis
 KEY = {"idempotency-key": "k"}
@@ -17,7 +20,8 @@ KEY = {"idempotency-key": "k"}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.redis_worker._RETRY_SECONDS", 0.05)
+    impatient = StoreTimes(retry=0.05, dead=10.0)
+    monkeypatch.setattr("failsoft.server.app.RedisLog", partial(RedisLog, times=impatient))
 
 
 class Trouble:

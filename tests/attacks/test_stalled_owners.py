@@ -11,14 +11,15 @@ from manual_clock import ManualClock
 from redis_server import needs_redis, redis_server
 from server_kit import FakeProvider, assistant, call
 
-from failsoft.request_log import redis_commands, redis_worker
+from failsoft.request_log import redis_commands
 from failsoft.request_log.contract import Ending, Intent, Opened, RequestState, fresh
 from failsoft.request_log.outbox import Protection, Tail
 from failsoft.request_log.redis_log import RedisLog
+from failsoft.request_log.redis_worker import RedisOp
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.request_log.sqlite_rows import interrupt
 from failsoft.server import create_app
-from failsoft.storage import redis as storage
+from failsoft.storage.times import StoreTimes
 
 KEY = {"idempotency-key": "k"}
 LATER = 1000.0
@@ -69,14 +70,13 @@ def test_a_log_that_does_not_answer_is_asked_now_and_then(clock):
 
 
 @pytest.fixture(params=["files", pytest.param("redis", marks=needs_redis)])
-def logs(request, tmp_path, monkeypatch):
+def logs(request, tmp_path):
     """Make logs that share what they keep."""
     with contextlib.ExitStack() as stack:
         if request.param == "redis":
-            monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
-            monkeypatch.setattr(storage, "REDIS_TIMEOUT_SECONDS", 15.0)
+            patient = StoreTimes(reply=15.0, dead=10.0)
             server = stack.enter_context(redis_server(tmp_path))
-            yield lambda: RedisLog(server.url)
+            yield lambda: RedisLog(server.url, times=patient)
         else:
             yield lambda: SqliteLog(tmp_path)
 
@@ -118,9 +118,9 @@ async def take_over(log, record):
     if isinstance(log, RedisLog):
         place = redis_commands.place_of(intent(record.key))
         cut = log._commands.cut(place, record.owner, RequestState.INTERRUPTED)
-        await log._ask(redis_worker.Op(commands=[cut]))
+        await log._ask(RedisOp(commands=[cut]))
     else:
-        strike_off(log._keeping.path.parent)
+        strike_off(log._options.path.parent)
     again = await log.open(replace(intent(record.key), id="req_" + "2" * 32))
     assert again.record.run == 2
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cache_kit import Words, found, keep, read_word_lists, until
 
-from failsoft.ladder.cache import worker
 from failsoft.ladder.cache.cache import SemanticCache
+from failsoft.storage.times import StoreTimes
 
 
 class Child:
@@ -61,9 +61,8 @@ async def obey(cache, words):
 
 
 async def main(path):
-    worker._RETRY_SECONDS = 0.05
     read_word_lists()
-    cache = SemanticCache(Path(path), embedder=Words())
+    cache = SemanticCache(Path(path), embedder=Words(), times=StoreTimes(retry=0.05))
     cache.start()
     while line := await asyncio.to_thread(sys.stdin.readline):
         said = await obey(cache, line.rstrip("\n").split("\t"))

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from cache_kit import ALIKE, Words, found, keep, look, partition, until
@@ -12,17 +13,13 @@ from hypothesis import strategies as st
 from manual_clock import ManualClock
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
-from failsoft.storage.damage import set_aside
-from failsoft.storage.sqlite import identity
+from failsoft.storage.sqlite import identity, set_aside
+from failsoft.storage.times import StoreTimes
 
 TEXT = "x" * 700
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.ladder.cache.worker.LOCK_SECONDS", 0.1)
-    monkeypatch.setattr("failsoft.ladder.cache.store.LOCK_SECONDS", 0.1)
+IMPATIENT = StoreTimes(retry=0.05, lock_wait=0.1)
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ async def start(path):
     caches = []
 
     def begin(**settings):
-        cache = SemanticCache(path, **{"embedder": Words(), **settings})
+        cache = SemanticCache(path, **{"embedder": Words(), "times": IMPATIENT, **settings})
         cache.start()
         caches.append(cache)
         return cache
@@ -118,9 +115,8 @@ async def test_another_program_holds_it_for_itself(start, path):
     await works(cache)
 
 
-async def test_a_short_lock_is_waited_for(start, path, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker.LOCK_SECONDS", 60)
-    cache = start()
+async def test_a_short_lock_is_waited_for(start, path):
+    cache = start(times=StoreTimes(lock_wait=60))
     await look(cache)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -136,7 +132,7 @@ async def test_the_disk_is_full_what_is_saved_is_still_found(start):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA max_page_count = 1").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA max_page_count = 1").fetchall())
 
     async def full():
         keep(cache, "x" * 1_000_000, question="Is it large?")
@@ -147,7 +143,7 @@ async def test_the_disk_is_full_what_is_saved_is_still_found(start):
     assert "the disk is full: free some space" in cache.status.problem
     assert [await found(cache), await found(cache, ALIKE)] == ["Here.", "Here."]
     many = "PRAGMA max_page_count = 1000000"
-    await do(cache, lambda shelf: shelf._connection.execute(many).fetchall())
+    await do(cache, lambda file: file._connection.execute(many).fetchall())
     await works(cache)
 
 
@@ -155,10 +151,10 @@ async def test_it_may_not_be_written_what_is_saved_is_still_found(start):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA query_only = ON").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA query_only = ON").fetchall())
     await down(cache, "cannot be written", "give this user the right to write")
     assert [await found(cache), await found(cache, ALIKE)] == ["Here.", "Here."]
-    await do(cache, lambda shelf: shelf._connection.execute("PRAGMA query_only = OFF").fetchall())
+    await do(cache, lambda file: file._connection.execute("PRAGMA query_only = OFF").fetchall())
     await works(cache)
 
 
@@ -204,6 +200,24 @@ async def test_other_tables_are_set_aside(start, path, version):
     assert len(aside(path)) == 1
 
 
+async def test_a_newer_file_that_is_made_again_is_reported_with_the_versions_of_the_cache(
+    start, path
+):
+    def make_newer():
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA user_version = 99")
+
+    path.parent.mkdir()
+    make_newer()
+    cache = start(times=StoreTimes(retry=60))
+    await works(cache)
+    assert len(aside(path)) == 1
+    for part in path.parent.glob("cache.db*"):
+        part.unlink()
+    make_newer()
+    await down(cache, "written by a later version (schema 99, this one knows 1)")
+
+
 async def test_it_cannot_be_set_aside(start, path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(b"no database " * 1000)
@@ -212,7 +226,7 @@ async def test_it_cannot_be_set_aside(start, path, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr("failsoft.ladder.cache.store.Path.replace", refuse)
+        patch.setattr("failsoft.storage.sqlite.Path.replace", refuse)
         cache = start()
         await down(cache, "Read-only file system")
     await works(cache)
@@ -223,7 +237,7 @@ async def test_an_answer_that_was_written_over_is_not_given(start, path):
     keep(cache)
     assert await found(cache) == "Here."
     change = "UPDATE entries SET response = 'Forged.'"
-    await do(cache, lambda shelf: shelf._connection.execute(change).fetchall())
+    await do(cache, lambda file: file._connection.execute(change).fetchall())
     assert await look(cache) is None
     await works(cache)
     assert len(aside(path)) == 1
@@ -249,7 +263,7 @@ async def test_a_row_that_was_written_over_is_not_given(start, change):
     cache = start()
     keep(cache)
     assert await found(cache) == "Here."
-    await do(cache, lambda shelf: shelf._connection.execute(change).fetchall())
+    await do(cache, lambda file: file._connection.execute(change).fetchall())
     for asked in ("How do I reset my password?", ALIKE):
         hit = await look(cache, asked)
         assert hit is None
@@ -263,21 +277,20 @@ async def test_an_answer_moved_to_another_partition_is_not_given(start):
     cache.keep(other, "What else?", "Mine.", locale="en")
     assert await found(cache) == "Here."
     move = "UPDATE entries SET partition = (SELECT max(number) FROM partitions)"
-    await do(cache, lambda shelf: shelf._connection.execute(move).fetchall())
+    await do(cache, lambda file: file._connection.execute(move).fetchall())
     hit = await cache.lookup(other, "How do I reset my password?", locale="en")
     assert hit is None
     await works(cache)
 
 
-async def test_only_the_latest_damaged_file_is_kept_and_not_for_long(start, path, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._TIDY_SECONDS", 0)
+async def test_only_the_latest_damaged_file_is_kept_and_not_for_long(start, path):
     clock = ManualClock()
     path.parent.mkdir()
     old = path.with_name("cache.db.damaged-20000101T000000")
     old.write_bytes(b"older")
     path.write_bytes(b"no database " * 1000)
     clock.now = path.stat().st_ctime
-    cache = start(clock=clock)
+    cache = start(clock=clock, times=replace(IMPATIENT, tidy=0))
     await works(cache)
     assert len(aside(path)) == 1
     assert not old.exists()
@@ -334,7 +347,7 @@ def test_damage_anywhere_gives_no_wrong_answer_and_is_overcome(
     path = tmp_path_factory.mktemp("damage") / "cache.db"
 
     async def begin():
-        cache = SemanticCache(path, embedder=Words())
+        cache = SemanticCache(path, embedder=Words(), times=IMPATIENT)
         cache.start()
         return cache
 

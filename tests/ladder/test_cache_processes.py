@@ -14,6 +14,7 @@ from cache_child import start_child
 from cache_kit import ALIKE, ASKED, Words, found, keep, look, until
 
 from failsoft.ladder.cache.cache import SemanticCache
+from failsoft.storage.times import StoreTimes
 
 SCRIBBLE = """
 import os, sys
@@ -29,7 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture
 async def cache(path):
-    cache = SemanticCache(path, embedder=Words())
+    cache = SemanticCache(path, embedder=Words(), times=StoreTimes(retry=0.05))
     cache.start()
     yield cache
     await cache.aclose()
@@ -82,10 +83,7 @@ async def test_processes_that_write_at_once_lose_nothing(cache, children, path):
         assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-async def test_a_damaged_file_is_set_aside_once_and_all_go_on_with_the_new(
-    cache, children, path, monkeypatch
-):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._RETRY_SECONDS", 0.05)
+async def test_a_damaged_file_is_set_aside_once_and_all_go_on_with_the_new(cache, children, path):
     some = await children(2)
     for number, child in enumerate(some):
         await child.do("keep", f"What is number {number}?", "x" * 5000)
@@ -113,8 +111,8 @@ SLOW_TO_LOAD = """
 import sys, threading, time
 from pathlib import Path
 from cache_kit import Words, keep
-from failsoft.ladder.cache import worker
 from failsoft.ladder.cache.cache import SemanticCache
+from failsoft.storage.times import StoreTimes
 
 def load():
     time.sleep(0.5)  # native code, which no thread may be taken out of
@@ -122,8 +120,7 @@ def load():
     print("loaded", flush=True)
     return Words()
 
-cache = SemanticCache(Path(sys.argv[1]), embedder=load)
-worker._PATIENCE_SECONDS = 0.1
+cache = SemanticCache(Path(sys.argv[1]), embedder=load, times=StoreTimes(embedder=0.1))
 cache.start()
 keep(cache)
 """

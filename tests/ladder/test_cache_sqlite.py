@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from manual_clock import ManualClock
 
 from failsoft.ladder.cache.cache import CacheDownError, SemanticCache
+from failsoft.storage.times import StoreTimes
 
 
 @pytest.fixture
@@ -72,9 +73,8 @@ async def test_of_what_is_deleted_no_trace_is_left_while_it_is_open(another, tmp
     assert (tmp_path / "data" / "cache.db-wal").stat().st_size == 0
 
 
-async def test_what_has_expired_leaves_the_file(another, clock, monkeypatch, tmp_path):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._TIDY_SECONDS", 0.02)
-    cache = await another()
+async def test_what_has_expired_leaves_the_file(another, clock, tmp_path):
+    cache = await another(times=StoreTimes(tidy=0.02))
     for number in range(300):
         keep(cache, question=f"What is number {number}?")
     await saved(cache, 300)
@@ -90,9 +90,8 @@ async def test_what_has_expired_leaves_the_file(another, clock, monkeypatch, tmp
     assert (await asyncio.to_thread(cache.stats)).partitions == 1
 
 
-async def test_the_file_takes_so_many_bytes_and_the_oldest_go(another, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._TIDY_SECONDS", 0.02)
-    cache = await another(max_bytes=1_000_000)
+async def test_the_file_takes_so_many_bytes_and_the_oldest_go(another):
+    cache = await another(max_bytes=1_000_000, times=StoreTimes(tidy=0.02))
     for number in range(1000):
         keep(cache, "x" * 3000, question=f"What is number {number}?")
         if not number % 100:
@@ -129,7 +128,7 @@ async def test_a_matrix_grows_and_forgets_what_has_expired(another, clock):
 
 
 async def matrices(cache):
-    ask = cache._worker.ask(lambda shelf: list(shelf.search._matrices.values()))
+    ask = cache._worker.ask(lambda file: list(file.search._matrices.values()))
     return await asyncio.wrap_future(ask)
 
 
@@ -176,8 +175,7 @@ def test_however_the_clock_moves_nothing_is_served_beyond_its_time(tmp_path_fact
     asyncio.run(run())
 
 
-async def test_an_embedder_that_never_loads_costs_like_questions_only(another, monkeypatch):
-    monkeypatch.setattr("failsoft.ladder.cache.worker._PATIENCE_SECONDS", 0.05)
+async def test_an_embedder_that_never_loads_costs_like_questions_only(another):
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -185,7 +183,7 @@ async def test_an_embedder_that_never_loads_costs_like_questions_only(another, m
         asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         return Words()
 
-    cache = await another(embedder=load)
+    cache = await another(embedder=load, times=StoreTimes(embedder=0.05))
     keep(cache)
     assert await found(cache) == "Here."
     assert await look(cache, ALIKE) is None
@@ -267,7 +265,7 @@ async def test_a_question_under_way_does_not_open_what_is_being_closed(another):
     worker = cache._worker
     asking = [
         asyncio.wrap_future(
-            worker.ask(lambda shelf: cache._look(partition(), ALIKE, "en", None, shelf))
+            worker.ask(lambda file: cache._look(partition(), ALIKE, "en", None, file))
         )
         for _ in range(50)
     ]
@@ -306,6 +304,7 @@ def test_it_works_on_its_own(tmp_path):
 
 
 def test_with_the_embedder_that_comes_along(tmp_path):
-    with SemanticCache(tmp_path / "own.db") as cache:
+    patient = StoreTimes(embedder=60)  # a busy machine loads it slowly
+    with SemanticCache(tmp_path / "own.db", times=patient) as cache:
         cache.remember(ASKED, "Here.")
         assert not cache.find_similar(ALIKE).exact

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from log_kit import DONE, feed, intent, opened, until
 
-from failsoft.request_log import sqlite_worker as writer
 from failsoft.request_log.contract import Opened
 from failsoft.request_log.sqlite_log import SqliteLog
+from failsoft.storage.times import StoreTimes
 
 
 class Child:
@@ -127,11 +127,10 @@ async def denied(log):
 
 
 async def main(part, folder):
-    writer._RETRY_SECONDS = 0.05
     if part is denied and not os.getuid():
         await asyncio.to_thread(int)  # brings in what could not be read afterwards
         os.setuid(65534)  # root may write anywhere
-    log = SqliteLog(Path(folder))
+    log = SqliteLog(Path(folder), times=StoreTimes(retry=0.05))
     log.start(on_cancel=lambda request, run: say("cancel", request, run))
     await part(log)
     await log.aclose()

@@ -21,6 +21,7 @@ from redis_server import needs_redis, redis_server
 from failsoft.request_log.contract import Conflict, Known, Opened, RequestState
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
+from failsoft.storage.times import StoreTimes
 
 pytestmark = pytest.mark.hypothesis
 
@@ -203,7 +204,8 @@ class Shared:
         self.server.forget()
 
     def log(self):
-        return RedisLog(self.server.url)
+        patient = StoreTimes(reply=15.0, dead=10.0)  # a busy machine is not an outage
+        return RedisLog(self.server.url, times=patient)
 
 
 def check(store):
@@ -216,9 +218,6 @@ def test_in_files(tmp_path):
 
 
 @needs_redis
-def test_in_redis(tmp_path, monkeypatch):
-    # A busy machine is not an outage.
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 15.0)
-    monkeypatch.setattr("failsoft.storage.redis.REDIS_TIMEOUT_SECONDS", 15.0)
+def test_in_redis(tmp_path):
     with redis_server(tmp_path) as server:
         check(Shared(server))

@@ -15,10 +15,11 @@ import pytest
 from log_child import child
 from log_kit import DONE, FAILED, feed, intent, is_down, opened, until
 
-from failsoft.request_log import sqlite_worker as book
 from failsoft.request_log.contract import Known, LogDownError, Opened, RequestState
 from failsoft.request_log.sqlite_log import SqliteLog
-from failsoft.request_log.sqlite_worker import Op, connect
+from failsoft.request_log.sqlite_worker import Op
+from failsoft.storage.sqlite import connect
+from failsoft.storage.times import StoreTimes
 
 down = partial(is_down, told=r"request log .*requests\.db")
 
@@ -31,12 +32,7 @@ with open(sys.argv[1], "r+b") as file:
 """
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._SIGN_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._IDLE_SIGN_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker.LOCK_SECONDS", 0.1)
+IMPATIENT = StoreTimes(retry=0.05, heartbeat=0.05, idle_heartbeat=0.05, lock_wait=0.1)
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ async def start(path):
     logs = []
 
     def begin():
-        log = SqliteLog(path.parent)
+        log = SqliteLog(path.parent, times=IMPATIENT)
         log.start(on_cancel=lambda *_: None)
         logs.append(log)
         return log
@@ -93,7 +89,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch):
     disk = Disk()
-    monkeypatch.setattr(book, "connect", disk.connect)
+    monkeypatch.setattr("failsoft.storage.sqlite.connect", disk.connect)
     return disk
 
 
@@ -365,6 +361,6 @@ async def test_a_key_that_went_into_a_file_that_was_removed_is_not_taken_for_kep
 
 
 async def test_before_the_start_it_is_down(path):
-    log = SqliteLog(path.parent)
+    log = SqliteLog(path.parent, times=IMPATIENT)
     assert "not started" in log.status.problem
     await down(log)

@@ -9,6 +9,7 @@ from log_kit import feed, frame, intent, opened, until
 
 from failsoft.request_log.contract import Opened, RequestState
 from failsoft.request_log.sqlite_log import SqliteLog
+from failsoft.storage.times import StoreTimes
 
 
 @pytest.fixture
@@ -25,16 +26,13 @@ async def children(tmp_path):
 
 @pytest.fixture
 async def log(tmp_path):
-    log = SqliteLog(tmp_path)
+    log = SqliteLog(tmp_path, times=StoreTimes(recover=0.05))
     log.start(on_cancel=lambda *_: None)
     yield log
     await log.aclose()
 
 
-async def test_after_kill_9_a_request_is_interrupted_and_its_text_is_there(
-    log, children, monkeypatch, tmp_path
-):
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._RECOVER_SECONDS", 0.05)
+async def test_after_kill_9_a_request_is_interrupted_and_its_text_is_there(log, children, tmp_path):
     victim, sibling = await asyncio.gather(children("hold"), children("sit"))
     written, silent, ended = (await victim.line()).split()
     held = await sibling.line()

@@ -5,12 +5,17 @@ import fcntl
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from failsoft.request_log.process_lock import DEAD_SECONDS, Owner, bury, lives, locks
+from failsoft.request_log.process_lock import Owner, locks, remove_stale_lock
+from failsoft.request_log.process_lock import lives as lives_after
+from failsoft.storage.times import StoreTimes
 
-LONG = DEAD_SECONDS + 1
+DEAD = StoreTimes().dead
+LONG = DEAD + 1
+lives = partial(lives_after, dead=DEAD)
 
 
 @pytest.fixture
@@ -33,13 +38,13 @@ def test_an_owner_lives_as_long_as_it_holds_its_lock(owner, tmp_path):
 def test_a_free_lock_is_a_dead_owners_at_once(owner, tmp_path):
     fcntl.flock(owner._fd, fcntl.LOCK_UN)
     assert not lives(tmp_path, owner.name, 0.0)
-    bury(tmp_path, owner.name)
+    remove_stale_lock(tmp_path, owner.name)
     assert locks(tmp_path) == set()
 
 
 @pytest.mark.parametrize(("silent", "alive"), [(0.0, True), (LONG, False)])
 def test_without_a_lock_file_the_heartbeat_tells(owner, tmp_path, silent, alive):
-    bury(tmp_path, owner.name)
+    remove_stale_lock(tmp_path, owner.name)
     assert lives(tmp_path, owner.name, silent) is alive
     owner.hold()
     assert lives(tmp_path, owner.name, LONG)

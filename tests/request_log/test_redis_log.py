@@ -18,15 +18,13 @@ from failsoft.request_log.redis_log import RedisLog
 from failsoft.server.responses import LogReader, awaited
 from failsoft.server.service import Service
 from failsoft.storage.redis import connect
+from failsoft.storage.times import StoreTimes
 
 pytestmark = needs_redis
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """A busy machine is not an outage."""
-    for module in ("request_log.redis_wire", "storage.redis"):
-        monkeypatch.setattr(f"failsoft.{module}.REDIS_TIMEOUT_SECONDS", 15.0)
+# A busy machine is not an outage.
+TIMES = StoreTimes(reply=15.0, dead=10.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,8 @@ def shared(tmp_path_factory):
 async def another(shared):
     logs = []
 
-    async def start(*, on_cancel=lambda *_: None, **settings):
-        log = RedisLog(shared.url, **settings)
+    async def start(*, on_cancel=lambda *_: None, times=TIMES, **settings):
+        log = RedisLog(shared.url, times=times, **settings)
         log.start(on_cancel=on_cancel)
         logs.append(log)
         return log
@@ -55,17 +53,8 @@ class TestRedisLog(LogContract):
     pass
 
 
-@pytest.fixture
-def soon(monkeypatch):
-    """An owner that gave no sign is dead soon."""
-    dead_after(1.0, monkeypatch)
-    monkeypatch.setattr("failsoft.request_log.redis_worker._SIGN_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.request_log.redis_worker._RETRY_SECONDS", 0.05)
-
-
-def dead_after(seconds, monkeypatch):
-    for module in ("redis_commands", "redis_worker"):
-        monkeypatch.setattr(f"failsoft.request_log.{module}.DEAD_SECONDS", seconds)
+# An owner that gave no sign is dead soon.
+SOON = StoreTimes(reply=15.0, dead=1.0, heartbeat=0.05, retry=0.05)
 
 
 @pytest.fixture
@@ -105,9 +94,9 @@ async def kept_frames(log, record):
 
 async def die(log):
     """It is killed: it says nothing any more, and takes no leave."""
-    log._courier._task.cancel()
-    await asyncio.wait((log._courier._task,))
-    log._courier = None
+    log._worker._task.cancel()
+    await asyncio.wait((log._worker._task,))
+    log._worker = None
     await log._wire.aclose()
 
 
@@ -169,9 +158,8 @@ async def test_what_ended_is_gone_after_the_retention(another, admin):
     await until(gone)
 
 
-@pytest.mark.usefixtures("soon")
 async def test_who_asks_finds_the_end_of_a_dead_owners_run(another):
-    log, sibling = await another(), await another()
+    log, sibling = await another(times=SOON), await another(times=SOON)
     record = await opened(log, intent("k"))
     data = feed(log, record, 1, 2)
     await log.find(record.id, record.scope)
@@ -186,12 +174,11 @@ async def test_who_asks_finds_the_end_of_a_dead_owners_run(another):
     assert again.record.first_id == found.last_id + 1
 
 
-@pytest.mark.usefixtures("soon")
 async def test_who_opens_the_key_of_a_dead_owner_runs_it_again(another):
-    log = await another()
+    log = await another(times=SOON)
     record = await opened(log, intent("k"))
     await die(log)
-    sibling = await another()
+    sibling = await another(times=SOON)
     assert (await known(sibling, intent("k"))).record.state is RequestState.QUEUED
 
     async def free() -> bool:
@@ -201,25 +188,8 @@ async def test_who_opens_the_key_of_a_dead_owner_runs_it_again(another):
     assert (await sibling.find(record.id, record.scope)).run == 2
 
 
-@pytest.mark.usefixtures("soon")
-async def test_one_record_that_is_refused_holds_up_no_other(another, admin):
-    log, sibling = await another(), await another()
-    spoiled, whole = [await opened(log, intent(key)) for key in ("spoiled", "whole")]
-    await log.find("r", "s")
-    await die(log)
-    await admin.set(place_keys(log._places[spoiled.id])[0], "another program's")
-    assert (await ended(sibling, whole)).state is RequestState.INTERRUPTED
-
-    async def buried() -> bool:
-        return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
-
-    await until(buried)
-    assert sibling.status.since is None  # it was never down
-
-
-@pytest.mark.usefixtures("soon")
 async def test_a_dead_owners_runs_are_ended_though_nobody_asks(another, admin):
-    log, _ = await another(), await another()
+    log, _ = await another(times=SOON), await another(times=SOON)
     records = [await opened(log, intent(key)) for key in ("k", None)]
     places = [log._places[record.id] for record in records]
     await log.find("r", "s")
@@ -231,15 +201,14 @@ async def test_a_dead_owners_runs_are_ended_though_nobody_asks(another, admin):
 
         await until(over)
 
-    async def buried() -> bool:
+    async def removed() -> bool:
         return await admin.zcard("failsoft:1:owners") == 1 and not await admin.keys("*runs")
 
-    await until(buried)
+    await until(removed)
 
 
-@pytest.mark.usefixtures("soon")
 async def test_who_was_cut_off_for_long_finds_its_runs_interrupted(another, monkeypatch):
-    log, sibling = await another(), await another()
+    log, sibling = await another(times=SOON), await another(times=SOON)
     record = await opened(log, intent("k"))
     data = feed(log, record, 1)
     await log.find(record.id, record.scope)
@@ -256,10 +225,9 @@ async def test_who_was_cut_off_for_long_finds_its_runs_interrupted(another, monk
     assert (await sibling.events(record.id, 1, 0)).data == data
 
 
-@pytest.mark.usefixtures("soon")
 async def test_after_an_outage_of_all_nobody_is_taken_for_dead(another, monkeypatch):
-    dead_after(2.5, monkeypatch)  # a loop that a busy machine holds up is not dead
-    log, sibling = await another(), await another()
+    times = replace(SOON, dead=2.5)  # a loop that a busy machine holds up is not dead
+    log, sibling = await another(times=times), await another(times=times)
     record = await opened(log, intent("k"))
     with monkeypatch.context() as broken:
         await cut_off(sibling, broken)
@@ -281,7 +249,7 @@ async def test_a_redis_that_was_emptied_makes_nobody_dead(another, admin):
     await opened(log, intent("a"))
     await admin.flushall()
     record = await opened(log, intent("k"))
-    sibling._duties._living.clear()  # as after its next heartbeat, which finds itself alone
+    sibling._owner_tasks._living.clear()  # as after its next heartbeat, which finds itself alone
     found = await known(sibling, intent("k"))
     assert (found.record.id, found.record.run, found.record.state) == (
         record.id,

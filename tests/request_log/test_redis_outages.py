@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,18 +14,15 @@ from redis_server import needs_redis, redis_server
 from failsoft.request_log.contract import LogDownError, Opened, RequestState
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.storage.redis import connect
+from failsoft.storage.times import StoreTimes
 
 pytestmark = needs_redis
 
 down = partial(is_down, told="request log in Redis at 127")
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    # But a busy machine is not an outage.
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr("failsoft.request_log.redis_worker._RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("failsoft.request_log.redis_worker._SIGN_SECONDS", 0.05)
+# Impatient, but a busy machine is not an outage.
+TIMES = StoreTimes(reply=1.0, retry=0.05, heartbeat=0.05, dead=10.0)
 
 
 @pytest.fixture
@@ -37,8 +35,8 @@ def server(tmp_path):
 async def start(server):
     logs = []
 
-    def begin():
-        log = RedisLog(server.url)
+    def begin(times=TIMES):
+        log = RedisLog(server.url, times=times)
         log.start(on_cancel=lambda *_: None)
         logs.append(log)
         return log
@@ -110,7 +108,7 @@ async def test_killed_and_started_again_empty(start, server):
     anew = await opened(log, intent("k"))
     feed(log, other, 1)  # nothing of it is held for ever
     assert await log.end(other.id, 1, DONE)
-    assert log._courier.pending._bytes_in == log._courier.pending._bytes_out
+    assert log._worker.pending._bytes_in == log._worker.pending._bytes_out
     data = feed(log, anew, 1)
     assert (await log.events(anew.id, 1, 0)).data == data
 
@@ -290,13 +288,12 @@ async def test_frames_of_a_run_that_others_ended_are_not_held(start, server):
     found = await log.events(record.id, 1, 0)
     assert (found.data, found.record.attempt) == (data, 0)
     log.append(record.id, 1, frame(3), 3, shown=True)
-    assert log._courier.pending._bytes_in == log._courier.pending._bytes_out
+    assert log._worker.pending._bytes_in == log._worker.pending._bytes_out
     assert not await log.end(record.id, 1, DONE)
 
 
-async def test_a_loop_that_is_held_up_takes_redis_for_no_slower(start, caplog, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.redis_wire.REDIS_TIMEOUT_SECONDS", 0.4)
-    log = start()
+async def test_a_loop_that_is_held_up_takes_redis_for_no_slower(start, caplog):
+    log = start(replace(TIMES, reply=0.4))
     await opened(log, intent("k"))
     loop = asyncio.get_running_loop()
     for tenths in range(5):  # at different moments of a question

@@ -11,6 +11,7 @@ from log_contract import LogContract
 from log_kit import DONE, feed, intent, opened, until
 
 from failsoft.request_log.sqlite_log import SqliteLog
+from failsoft.storage.times import StoreTimes
 
 
 @pytest.fixture
@@ -86,10 +87,9 @@ async def test_what_is_too_old_is_deleted_with_its_events_and_what_runs_stays(an
 
 
 async def test_the_folder_stays_where_it_was_when_the_process_goes_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._SIGN_SECONDS", 0.01)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    log = SqliteLog(Path("data"))
+    log = SqliteLog(Path("data"), times=StoreTimes(heartbeat=0.01))
     log.start(on_cancel=lambda *_: None)
     record = await opened(log, intent())
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -100,9 +100,8 @@ async def test_the_folder_stays_where_it_was_when_the_process_goes_elsewhere(tmp
     assert names(tmp_path / "elsewhere") == []
 
 
-async def test_a_lock_file_that_was_removed_is_made_again(another, tmp_path, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.sqlite_worker._SIGN_SECONDS", 0.05)
-    log = await another()
+async def test_a_lock_file_that_was_removed_is_made_again(another, tmp_path):
+    log = await another(times=StoreTimes(heartbeat=0.05))
     await opened(log, intent())
     (path,) = (tmp_path / "data" / "owners").iterdir()
     path.unlink()

@@ -1,25 +1,21 @@
 """The service as ``failsoft serve`` runs it; a program for tests."""
 
 import sys
+from functools import partial
 
 from failsoft.config.settings import ProviderSettings, ServerSettings, Settings
-from failsoft.request_log import (
-    redis_commands as commands,
-)
-from failsoft.request_log import (
-    redis_wire as wire,
-)
-from failsoft.request_log import (
-    redis_worker as duties,
-)
+from failsoft.request_log.redis_log import RedisLog
+from failsoft.server import app
 from failsoft.server.serve import serve
+from failsoft.storage.times import StoreTimes
+
+# None waits ten seconds in a test; a busy machine is not an outage.
+TIMES = StoreTimes(dead=4.0, heartbeat=0.4, reply=1.0)
 
 if __name__ == "__main__":
     upstream, workers, drain, announce, *shared = sys.argv[1:]
     redis_url, data_dir = shared or (None, ".failsoft")
-    commands.DEAD_SECONDS = duties.DEAD_SECONDS = 4.0  # nobody waits ten in a test
-    duties._SIGN_SECONDS = 0.4
-    wire.REDIS_TIMEOUT_SECONDS = 1.0  # a busy machine is not an outage
+    app.RedisLog = partial(RedisLog, times=TIMES)
     serve(
         Settings(
             anthropic=ProviderSettings(base_url=upstream, api_key="any"),

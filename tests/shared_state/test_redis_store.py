@@ -24,8 +24,7 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-async def store(server, monkeypatch):
-    monkeypatch.setattr("failsoft.storage.redis.REDIS_TIMEOUT_SECONDS", 10.0)
+async def store(server):
     async with connect(server.url, timeout=10.0) as client:
         await client.flushall()
     store = RedisStore(server.url, timeout=10.0)

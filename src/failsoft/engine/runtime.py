@@ -25,7 +25,7 @@ from failsoft.errors import FailsoftError, SettingError
 from failsoft.faults import Injector, Simulation, simulation_in
 from failsoft.forks import in_every_child
 from failsoft.ladder.cache.cache import SemanticCache, ShadowHit
-from failsoft.ladder.cache.store import forget
+from failsoft.ladder.cache.cache_file import forget
 from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
 from failsoft.ladder.ladder import Ladder
 from failsoft.ladder.rules.rulebook import RuleBook

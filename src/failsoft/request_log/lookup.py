@@ -6,14 +6,17 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from failsoft.request_log.contract import LogDownError, RequestState
 from failsoft.storage.outages import explain
+from failsoft.storage.times import StoreTimes
 
 __all__ = ["MOST_ALIKE", "Told", "ids_like", "tell_of"]
 
 MOST_ALIKE = 20
+
+_LOCK_WAIT: Final = StoreTimes().lock_wait
 
 _T = TypeVar("_T")
 
@@ -59,13 +62,15 @@ def _read(path: Path, ask: Callable[[sqlite3.Connection], _T]) -> _T | None:
     if not path.exists():
         return None
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_LOCK_WAIT
+        )
         try:
             return ask(connection)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise LogDownError(explain(error, path)) from error
+        raise LogDownError(explain(error, path, "request log", lock_wait=_LOCK_WAIT)) from error
 
 
 def _told(connection: sqlite3.Connection, request_id: str) -> Told | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
 
 from failsoft.request_log.contract import FOLLOW_SECONDS
+from failsoft.storage.status import StoreStatus
 
 __all__ = [
     "MAX_PENDING_BYTES",
@@ -138,6 +139,8 @@ T = TypeVar("T", bound=Tail)
 # Frames held in memory while they cannot be written.
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 
+_DROPPING: Final = "; what is given out meanwhile no longer fits in memory and is lost to the log"
+
 
 class Pending(Generic[T]):
     """The tails that have something to write, without a lock of ours.
@@ -151,6 +154,12 @@ class Pending(Generic[T]):
         # Each is counted by one thread only.
         self._bytes_in = 0
         self._bytes_out = 0
+
+    def qualify(self, status: StoreStatus) -> StoreStatus:
+        """The status of the log, with what its outage costs."""
+        if status.up or not self.overflowed:
+            return status
+        return replace(status, problem=status.problem + _DROPPING)
 
     def mark(self, tail: T) -> None:
         """Have what the tail holds written soon."""

@@ -13,10 +13,7 @@ from typing import Final
 
 from failsoft.forks import in_every_child
 
-__all__ = ["DEAD_SECONDS", "Owner", "bury", "lives", "locks", "owner_name"]
-
-# An owner whose lock cannot be asked is dead after that long without a sign: fifteen heartbeats.
-DEAD_SECONDS = 30.0
+__all__ = ["Owner", "lives", "locks", "owner_name", "remove_stale_lock"]
 
 _NO_LOCKS: Final = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}
 
@@ -74,7 +71,7 @@ def locks(folder: Path) -> set[str]:
     return {path.stem for path in folder.glob(f"{_host()}:*.lock")}
 
 
-def bury(folder: Path, name: str) -> None:
+def remove_stale_lock(folder: Path, name: str) -> None:
     """Remove the lock file of a dead owner."""
     _path(folder, name).unlink(missing_ok=True)
 
@@ -83,17 +80,18 @@ def _path(folder: Path, name: str) -> Path:
     return folder / f"{name}.lock"
 
 
-def lives(folder: Path, name: str, silent: float) -> bool:
-    """Whether an owner lives that has given no sign for ``silent`` seconds.
+def lives(folder: Path, name: str, silent: float, *, dead: float) -> bool:
+    """Whether an owner lives whose last heartbeat was ``silent`` seconds ago.
 
-    On this host its lock says so exactly and at once.
+    On this host its lock says so exactly and at once; without a lock, an owner is dead after
+    ``dead`` seconds.
     """
     host, _, rest = name.partition(":")
     held = _held(_path(folder, name)) if host == _host() else None
     if held is None:
-        return silent < DEAD_SECONDS
+        return silent < dead
     # A child that was forked may hold the lock on behalf of a process that is gone.
-    return held and (silent < DEAD_SECONDS or _runs(int(rest.partition(":")[0])))
+    return held and (silent < dead or _runs(int(rest.partition(":")[0])))
 
 
 def _held(path: Path) -> bool | None:

@@ -13,7 +13,6 @@ from failsoft.request_log.redis_wire import Command, script
 from failsoft.request_log.sqlite_rows import UNSEEN_IDS
 
 __all__ = [
-    "DEAD_SECONDS",
     "MAX_ID",
     "OWNERS",
     "Commands",
@@ -34,7 +33,7 @@ __all__ = [
 _PREFIX: Final = "failsoft:1"
 
 OWNERS: Final = f"{_PREFIX}:owners"
-"""A sorted set: every process and the time of its last sign."""
+"""A sorted set: every process and the time of its last heartbeat."""
 
 
 def place_of(intent: Intent) -> str:
@@ -74,9 +73,6 @@ def runs_key(owner: str) -> str:
     return f"{_PREFIX}:{{{owner}}}:runs"
 
 
-DEAD_SECONDS = 10.0
-"""An owner that has given no sign for so long is dead: five signs."""
-
 MAX_ID: Final = 2**53
 """Scripts count in floating point; above that one id is no longer another."""
 
@@ -90,7 +86,7 @@ _GIFT_BYTES: Final = 256 * 1024
 # Frames in one reply.
 _PAGE_BYTES: Final = 256 * 1024
 
-_WORDS: Final = 100
+_CANCELS: Final = 100
 
 
 class PlacedTail(Tail):
@@ -113,15 +109,24 @@ class Gift:
 
 
 class Commands:
-    """Every method makes one command; ``retention`` in seconds.
+    """Every method makes one command; ``retention`` and ``dead`` in seconds.
 
-    Without a ``clock`` all times are those of Redis, so that processes on several machines agree.
-    Signs of life and followers go by it in any case.
+    An owner is dead if its last heartbeat is older than ``dead``. Without a ``clock`` all times are
+    those of Redis, so that processes on several machines agree. Heartbeats and followers use the
+    time of Redis in any case.
     """
 
-    def __init__(self, owner: str, *, retention: float, clock: Callable[[], float] | None) -> None:
+    def __init__(
+        self,
+        owner: str,
+        *,
+        retention: float,
+        dead: float,
+        clock: Callable[[], float] | None,
+    ) -> None:
         self._owner = owner
         self._retention = retention
+        self._dead = dead
         self._clock = clock
 
     def open(self, intent: Intent) -> list[Command]:
@@ -161,8 +166,8 @@ class Commands:
             yield Gift(tail, len(part), self._give(tail, part))
 
     def renew(self, tail: PlacedTail) -> list[Command]:
-        """Say that we live; 1 as the last reply where the run is ours still."""
-        return [*self.sign(()), self._give(tail, ())]
+        """Heartbeat; 1 as the last reply if the run is still this owner's."""
+        return [*self.heartbeat(()), self._give(tail, ())]
 
     def _give(self, tail: PlacedTail, frames: Sequence[tuple[int, bytes]]) -> Command:
         return _eval(
@@ -219,37 +224,37 @@ class Commands:
         """Count a place no longer among those that we run."""
         return ("SREM", runs_key(self._owner), place)
 
-    def sign(self, buried: Sequence[str]) -> list[Command]:
-        """Say that we live; who lives and who is dead."""
+    def heartbeat(self, removed: Sequence[str]) -> list[Command]:
+        """Record that this owner lives, and remove owners; the living and the dead owners."""
         return [
-            self._heartbeat(*buried),
+            self._heartbeat(*removed),
             ("PEXPIRE", runs_key(self._owner), self._while_running),
         ]
 
-    def _heartbeat(self, *buried: str) -> Command:
-        return _eval("sign", (OWNERS,), self._owner, DEAD_SECONDS, self._while_running, *buried)
+    def _heartbeat(self, *removed: str) -> Command:
+        return _eval("sign", (OWNERS,), self._owner, self._dead, self._while_running, *removed)
 
     def lives(self, owner: str) -> Command:
         """Whether an owner lives."""
-        return _eval("lives", (OWNERS,), owner, DEAD_SECONDS)
+        return _eval("lives", (OWNERS,), owner, self._dead)
 
     def leave(self) -> list[Command]:
-        """Be no more."""
+        """Remove this owner."""
         keys = runs_key(self._owner), cancels_key(self._owner)
         return [("ZREM", OWNERS, self._owner), ("DEL", keys[0]), ("DEL", keys[1])]
 
     def ask_to_cancel(self, record: Record) -> list[Command]:
-        """Leave word for the owner."""
+        """Ask the owner to cancel the run."""
         key = cancels_key(record.owner)
-        word = f"{record.id} {record.run}"
-        return [("RPUSH", key, word), ("PEXPIRE", key, self._once_ended)]
+        run = f"{record.id} {record.run}"
+        return [("RPUSH", key, run), ("PEXPIRE", key, self._once_ended)]
 
-    def words(self) -> Command:
-        """The messages that were left for us."""
-        return ("LRANGE", cancels_key(self._owner), 0, _WORDS - 1)
+    def cancels(self) -> Command:
+        """The runs of this owner that are to be cancelled."""
+        return ("LRANGE", cancels_key(self._owner), 0, _CANCELS - 1)
 
-    def heard(self, count: int) -> Command:
-        """Strike out the first words."""
+    def drop_cancels(self, count: int) -> Command:
+        """Remove the first of them."""
         return ("LTRIM", cancels_key(self._owner), count, -1)
 
     def follow(self, request_id: str) -> Command:

@@ -35,16 +35,20 @@ from failsoft.request_log.redis_commands import (
     place_of,
     record_of,
 )
-from failsoft.request_log.redis_wire import Command, Wire, answered, slow
-from failsoft.request_log.redis_worker import Courier, Duties, Op
+from failsoft.request_log.redis_wire import Command, Wire, slow
+from failsoft.request_log.redis_worker import OwnerTasks, RedisOp, RedisWorker
 from failsoft.storage.status import StoreStatus
+from failsoft.storage.times import StoreTimes
 
 __all__ = ["RedisLog"]
 
 _log = logging.getLogger(__name__)
 
-# Where requests are kept, as far as it was asked of late.
+# The places of the requests that were asked for last.
 _PLACES: Final = 10_000
+
+# No lock says earlier that an owner is dead: five heartbeats.
+_TIMES: Final = StoreTimes(dead=10.0)
 
 
 class RedisLog:
@@ -52,9 +56,9 @@ class RedisLog:
 
     It lasts as long as that Redis keeps it: what a server that keeps nothing on disk has lost is as
     if it had never been asked. ``store_text=False`` keeps no frames, and no body but what was told
-    in place of an answer. Without a ``clock`` all times are those of Redis. Raises
-    :class:`~failsoft.errors.MissingExtraError` without the extra, and
-    :class:`~failsoft.errors.SettingError` where ``url`` is none.
+    in place of an answer. Without a ``clock`` all times are those of Redis; ``times``
+    are its waits. Raises :class:`~failsoft.errors.SettingError` without the extra, and for a
+    malformed ``url``.
     """
 
     def __init__(
@@ -64,18 +68,22 @@ class RedisLog:
         store_text: bool = True,
         retention_seconds: float = 86400.0,
         clock: Callable[[], float] | None = None,
+        times: StoreTimes = _TIMES,
     ) -> None:
         self._store_text = store_text
         self._clock = clock or time.time
-        self._make_commands = partial(Commands, retention=retention_seconds, clock=clock)
-        self._wire = Wire(url)
+        self._times = times
+        self._make_commands = partial(
+            Commands, retention=retention_seconds, dead=times.dead, clock=clock
+        )
+        self._wire = Wire(url, timeout=times.reply)
         self._begin()
         in_every_child(self._begin)
         self._tails: dict[str, PlacedTail] = {}  # of the runs that are this process's, by request
         self._places: dict[str, str] = {}
         self._follows = Follows()
-        self._courier: Courier | None = None
-        self._duties: Duties | None = None
+        self._worker: RedisWorker | None = None
+        self._owner_tasks: OwnerTasks | None = None
 
     def _begin(self) -> None:
         """Have a name of its own, in a process that was forked too."""
@@ -85,23 +93,25 @@ class RedisLog:
     @property
     def status(self) -> StoreStatus:
         """Whether the log works, and what to do if not."""
-        if self._courier is None:
+        if self._worker is None:
             problem = f"request log in Redis at {self._wire.where}: not started"
             return StoreStatus(name="request_log", up=False, problem=problem, since=None)
-        return self._courier.status
+        return self._worker.status
 
     def start(self, *, on_cancel: OnCancel) -> None:
         """Begin to work, on the running loop; ``on_cancel`` is called on it."""
         shared = self._wire, self._commands
-        self._duties = Duties(self._owner, *shared, self._tails, on_cancel=on_cancel)
-        self._courier = Courier(*shared, self._duties, clock=self._clock)
-        self._courier.start()
+        self._owner_tasks = OwnerTasks(
+            self._owner, *shared, self._tails, on_cancel=on_cancel, times=self._times
+        )
+        self._worker = RedisWorker(*shared, self._owner_tasks, clock=self._clock, times=self._times)
+        self._worker.start()
 
     async def aclose(self) -> None:
         """Write what is pending and let go of everything. May be called more than once."""
-        courier, self._courier = self._courier, None
-        if courier is not None:
-            await courier.aclose()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.aclose()
             self._tails.clear()
 
     async def open(self, intent: Intent) -> Opened | Known | Conflict:
@@ -114,7 +124,7 @@ class RedisLog:
         if not self.status.up:
             return self._not_entered(intent)
         try:
-            how, record = await answered(self._open(intent, commands))
+            how, record = await self._wire.in_time(self._open(intent, commands))
         except (LogDownError, TimeoutError):
             self._take_back(intent)  # whether it was entered is unknown
             return self._not_entered(intent)
@@ -127,22 +137,22 @@ class RedisLog:
         self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
     ) -> None:
         """Keep one frame; see :meth:`RequestLog.append`."""
-        courier = self._courier
-        if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+        worker = self._worker
+        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
         if event_id > MAX_ID:
             tail.torn = True
             return
         if not self._store_text:
             tail.moved = True
-        courier.pending.add(tail, frame, event_id, shown=shown, kept=self._store_text)
+        worker.pending.add(tail, frame, event_id, shown=shown, kept=self._store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
-        courier = self._courier
-        if courier is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+        worker = self._worker
+        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        courier.pending.go_on(tail, attempt, retry_at)
+        worker.pending.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""
@@ -150,36 +160,36 @@ class RedisLog:
         try:
             if tail is None or tail.run != run:
                 stray = PlacedTail(await self._place(request_id), request_id, run)
-                replies = await self._ask(Op(commands=[self._end(stray, ending)]))
+                replies = await self._ask(RedisOp(commands=[self._end(stray, ending)]))
             else:
                 del self._tails[request_id]
                 commands = [self._end(tail, ending), self._commands.let_go(tail.place)]
-                replies = await self._ask(Op(commands=commands, tail=tail, keep=True))
+                replies = await self._ask(RedisOp(commands=commands, tail=tail, keep=True))
         except LogDownError:
             return True
         return bool(replies[0])
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
-        duties, tail = self._duties, self._tails.get(request_id)
-        if duties is None or tail is None or tail.run != run:
+        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        tasks, tail = self._owner_tasks, self._tails.get(request_id)
+        if tasks is None or tail is None or tail.run != run:
             return True
-        return duties.protection.covers(tail)
+        return tasks.protection.covers(tail)
 
     async def renew(self, request_id: str, run: int) -> bool:
         """Whether it is ours still; see :meth:`RequestLog.renew`."""
-        duties, tail = self._duties, self._tails.get(request_id)
-        if duties is None or tail is None or tail.run != run:
+        tasks, tail = self._owner_tasks, self._tails.get(request_id)
+        if tasks is None or tail is None or tail.run != run:
             return True
         at = boot_seconds()
         try:
-            *_, ours = await self._ask(Op(commands=self._commands.renew(tail)))
+            *_, ours = await self._ask(RedisOp(commands=self._commands.renew(tail)))
         except LogDownError:
-            duties.protection.excuse(tail)
+            tasks.protection.excuse(tail)
             return True
-        duties.protection.confirmed(at)
+        tasks.protection.confirmed(at)
         if ours == 1:
-            duties.protection.renewed(tail)
+            tasks.protection.renewed(tail)
         return bool(ours == 1)
 
     async def find(self, request_id: str, scope: str) -> Record | None:
@@ -198,7 +208,7 @@ class RedisLog:
         """Ask the owner to cancel; see :meth:`RequestLog.cancel`."""
         record = await self.find(request_id, scope)
         if record is not None and not record.state.ended:
-            await self._ask(Op(commands=self._commands.ask_to_cancel(record)))
+            await self._ask(RedisOp(commands=self._commands.ask_to_cancel(record)))
         return record
 
     async def follow(self, request_id: str) -> None:
@@ -208,14 +218,14 @@ class RedisLog:
 
     async def followed(self, request_id: str) -> bool:
         """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
-        (found,) = await self._ask(Op(commands=[self._commands.followed(request_id)]))
+        (found,) = await self._ask(RedisOp(commands=[self._commands.followed(request_id)]))
         return bool(found)
 
     async def _open(self, intent: Intent, commands: list[Command]) -> tuple[bytes, Record]:
-        *_, (how, flat) = await self._ask(Op(commands=commands))
+        *_, (how, flat) = await self._ask(RedisOp(commands=commands))
         record = record_of(flat)
         if how == b"known" and await self._cut_if_dead(place_of(intent), record):
-            *_, (how, flat) = await self._ask(Op(commands=commands))
+            *_, (how, flat) = await self._ask(RedisOp(commands=commands))
             record = record_of(flat)
         return how, record
 
@@ -229,8 +239,8 @@ class RedisLog:
         if how == b"known":
             return Known(record, ours=record.owner == self._owner and not record.state.ended)
         tail = self._tails[record.id] = PlacedTail(place, record.id, record.run)
-        if self._duties is not None:
-            self._duties.protection.renewed(tail)
+        if self._owner_tasks is not None:
+            self._owner_tasks.protection.renewed(tail)
         self._put(self._commands.hold(place), keep=True)
         if how == b"again":
             self._put(self._commands.locate(record.id, place), keep=True)
@@ -267,7 +277,7 @@ class RedisLog:
         pages, last_id, begin = [], after, begin_after(after)
         while True:
             command = self._commands.read(place, request_id, run, begin)
-            op = Op(commands=[command], tail=self._tails.get(request_id))
+            op = RedisOp(commands=[command], tail=self._tails.get(request_id))
             ((flat, data, last, onward),) = await self._ask(op)
             if not flat:
                 return None
@@ -280,19 +290,19 @@ class RedisLog:
 
     async def _cut_if_dead(self, place: str, record: Record) -> bool:
         """Interrupt a run whose owner is dead; whether it was."""
-        owner = record.owner
-        if record.state.ended or self._duties is None or not self._duties.may_be_dead(owner):
+        owner, tasks = record.owner, self._owner_tasks
+        if record.state.ended or tasks is None or not tasks.may_be_dead(owner):
             return False
-        (lives,) = await self._ask(Op(commands=[self._commands.lives(owner)]))
+        (lives,) = await self._ask(RedisOp(commands=[self._commands.lives(owner)]))
         if not lives:
             cut = self._commands.cut(place, owner, RequestState.INTERRUPTED)
-            await self._ask(Op(commands=[cut]))
+            await self._ask(RedisOp(commands=[cut]))
         return not lives
 
     async def _place(self, request_id: str) -> str:
         if (known := self._places.get(request_id)) is not None:
             return known
-        (found,) = await self._ask(Op(commands=[("GET", place_key(request_id))]))
+        (found,) = await self._ask(RedisOp(commands=[("GET", place_key(request_id))]))
         return found.decode() if found else request_id
 
     def _remember(self, request_id: str, place: str) -> None:
@@ -301,23 +311,23 @@ class RedisLog:
             del self._places[next(iter(self._places))]
 
     def _put(self, command: Command, *, keep: bool = False, soon: bool = False) -> None:
-        """Have it done, without waiting for it."""
-        if self._courier is not None:
-            self._courier.put(Op(commands=[command], keep=keep), soon=soon)
+        """Have it done; nobody waits for it."""
+        if self._worker is not None:
+            self._worker.put(RedisOp(commands=[command], keep=keep), soon=soon)
 
-    async def _ask(self, op: Op) -> list[Any]:
+    async def _ask(self, op: RedisOp) -> list[Any]:
         """Have it done, and the replies. Raises LogDownError, at once where the log is down."""
-        courier = self._courier
-        if courier is None or not courier.status.up:
-            if courier is not None and op.keep:
-                courier.put(op)
+        worker = self._worker
+        if worker is None or not worker.status.up:
+            if worker is not None and op.keep:
+                worker.put(op)
             raise LogDownError(self.status.problem)
-        if asyncio.get_running_loop() is not courier.loop:
-            there = asyncio.run_coroutine_threadsafe(self._ask(op), courier.loop)
+        if asyncio.get_running_loop() is not worker.loop:
+            there = asyncio.run_coroutine_threadsafe(self._ask(op), worker.loop)
             return await asyncio.wrap_future(there)
-        op.answer = courier.loop.create_future()
-        courier.put(op)
+        op.answer = worker.loop.create_future()
+        worker.put(op)
         try:
-            return await answered(op.answer)
+            return await self._wire.in_time(op.answer)
         except TimeoutError:
             raise LogDownError(slow(self._wire.where)) from None

@@ -10,6 +10,7 @@ from failsoft.request_log.contract import LogDownError
 from failsoft.request_log.lookup import MOST_ALIKE, Told
 from failsoft.request_log.redis_commands import place_key, place_keys, record_of
 from failsoft.request_log.redis_wire import Wire, explain
+from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS
 
 __all__ = ["ids_like", "tell_of"]
 
@@ -23,7 +24,7 @@ def tell_of(url: str, request_id: str) -> Told | None:
     Raises :class:`~failsoft.request_log.contract.LogDownError` where the log cannot be read, and
     :class:`~failsoft.errors.SettingError` where ``url`` is no address.
     """
-    wire = Wire(url)
+    wire = Wire(url, timeout=REDIS_TIMEOUT_SECONDS)
     return asyncio.run(_asked(wire, _tell_of(wire, request_id)))
 
 
@@ -32,7 +33,7 @@ def ids_like(url: str, prefix: str) -> list[str]:
 
     Looks through all keys: for a person at a terminal.
     """
-    wire = Wire(url)
+    wire = Wire(url, timeout=REDIS_TIMEOUT_SECONDS)
     return asyncio.run(_asked(wire, _ids_like(wire, prefix)))
 
 

@@ -14,14 +14,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
-from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS, connect, in_time
+from failsoft.storage.redis import connect, in_time
 
 __all__ = [
     "SCRIPTS",
     "Command",
     "Script",
     "Wire",
-    "answered",
     "explain",
     "is_outage",
     "script",
@@ -124,18 +123,21 @@ _TOGETHER_BYTES: Final = 512 * 1024
 class Wire:
     """One connection, for one event loop and one user at a time.
 
-    ``where`` names the server, without what it is entered by.
+    ``where`` names the server, without user and password. Replies are waited for ``timeout``
+    seconds.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = connect(url, timeout=None)  # what is sent together is timed together
+    def __init__(self, url: str, *, timeout: float) -> None:
+        # Commands that are sent together are timed together.
+        self._client = connect(url, timeout=timeout, times_replies=False)
+        self._timeout = timeout
         options = self._client.connection_pool.connection_kwargs
         host, port = options.get("host", "localhost"), options.get("port", 6379)
         self.where = options.get("path") or f"{host}:{port}"
 
     async def prepare(self) -> None:
         """Make the scripts known. Raises what :meth:`send` raises."""
-        await answered(self._load())
+        await self.in_time(self._load())
 
     async def send(self, commands: Sequence[Command]) -> list[Any]:
         """The replies; of one that was refused by itself, the error.
@@ -145,7 +147,7 @@ class Wire:
         """
         replies: list[Any] = []
         for group in _groups(commands):
-            replies += await answered(self._pass_prepared(group))
+            replies += await self.in_time(self._pass_prepared(group))
         return replies
 
     async def require(self, commands: Sequence[Command]) -> list[Any]:
@@ -155,6 +157,10 @@ class Wire:
             if isinstance(reply, Exception):
                 raise reply
         return replies
+
+    async def in_time(self, work: Awaitable[T]) -> T:
+        """The result of ``work`` within the timeout. Raises :class:`TimeoutError`."""
+        return await in_time(work, self._timeout)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -179,11 +185,6 @@ class Wire:
             if isinstance(reply, Exception) and is_outage(reply):
                 raise reply
         return replies
-
-
-async def answered(work: Awaitable[T]) -> T:
-    """What comes of ``work`` in the time there is. Raises :class:`TimeoutError`."""
-    return await in_time(work, REDIS_TIMEOUT_SECONDS)
 
 
 def _groups(commands: Sequence[Command]) -> Iterator[Sequence[Command]]:

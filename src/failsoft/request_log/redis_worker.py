@@ -8,9 +8,9 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from failsoft.request_log.contract import (
     LogDownError,
@@ -19,19 +19,19 @@ from failsoft.request_log.contract import (
     RequestState,
 )
 from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
-from failsoft.request_log.redis_commands import DEAD_SECONDS, Commands, Gift, PlacedTail, runs_key
+from failsoft.request_log.redis_commands import Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
-from failsoft.storage.outages import DROPPING
 from failsoft.storage.status import StoreHealth, StoreStatus
+from failsoft.storage.times import StoreTimes
 
-__all__ = ["Courier", "Duties", "Op"]
-
-
-_SIGN_SECONDS: Final = 2.0
+__all__ = ["OwnerTasks", "RedisOp", "RedisWorker"]
 
 
-class Duties:
-    """Every method that waits raises what :meth:`Wire.require` raises."""
+class OwnerTasks:
+    """What an owner does regularly: heartbeats, cancels for others, runs of dead owners.
+
+    Every method that waits raises what :meth:`Wire.send` raises, and what Redis refuses.
+    """
 
     def __init__(
         self,
@@ -41,68 +41,70 @@ class Duties:
         running: Mapping[str, Tail],
         *,
         on_cancel: OnCancel,
+        times: StoreTimes,
     ) -> None:
-        self.protection = Protection(DEAD_SECONDS)
-        self._sign_at = -math.inf
+        self.protection = Protection(times.dead)
+        self._times = times
+        self._heartbeat_at = -math.inf
         self._owner = owner
         self._wire = wire
         self._commands = commands
         self._running = running
         self._on_cancel = on_cancel
         self._living: set[str] = set()
-        self._buried: list[str] = []
+        self._interrupted: list[str] = []  # dead owners that the next heartbeat removes
         self._blind_until = -math.inf
 
-    def lost_sight(self) -> None:
-        """Redis cannot be reached. It may be so for everybody, and nobody can give a sign."""
+    def disconnected(self) -> None:
+        """Redis cannot be reached, perhaps by no process: heartbeats may be missing."""
         self._blind_until = math.inf
 
     def may_be_dead(self, owner: str) -> bool:
         """Whether it is worth asking if an owner lives."""
         return owner not in self._living and time.monotonic() > self._blind_until
 
-    async def arrive(self) -> None:
-        """Give a sign. After an outage no process is dead before they could give one too."""
+    async def connected(self) -> None:
+        """Send a heartbeat. After an outage no owner is dead before it could send one too."""
         if self._blind_until == math.inf:
-            self._blind_until = time.monotonic() + DEAD_SECONDS
-        await self._sign()
+            self._blind_until = time.monotonic() + self._times.dead
+        await self._heartbeat()
 
     async def do(self) -> None:
-        """The work that is due."""
+        """Do what is due."""
         if self._running:
-            await self._hear()
-        if time.monotonic() >= self._sign_at:
-            dead = await self._sign()
+            await self._pass_on_cancels()
+        if time.monotonic() >= self._heartbeat_at:
+            dead = await self._heartbeat()
             if time.monotonic() > self._blind_until:
                 for owner in dead:
-                    await self._strike_off(owner)
-                    self._buried.append(owner)
+                    await self._mark_interrupted(owner)
+                    self._interrupted.append(owner)
 
-    async def leave(self) -> None:
-        """End what we have left running, and go."""
-        await self._strike_off(self._owner)
+    async def close(self) -> None:
+        """Interrupt what this owner has left running, and remove the owner."""
+        await self._mark_interrupted(self._owner)
         await self._wire.require(self._commands.leave())
 
-    async def _hear(self) -> None:
-        """Pass on what other processes ask to be cancelled; only then is it struck out."""
-        (words,) = await self._wire.require([self._commands.words()])
-        for word in words:
-            request, run = word.decode().rsplit(" ", 1)
+    async def _pass_on_cancels(self) -> None:
+        """Cancel here what other processes ask to be cancelled, and then remove the request."""
+        (cancels,) = await self._wire.require([self._commands.cancels()])
+        for cancel in cancels:
+            request, run = cancel.decode().rsplit(" ", 1)
             self._on_cancel(request, int(run))
-        if words:
-            await self._wire.require([self._commands.heard(len(words))])
+        if cancels:
+            await self._wire.require([self._commands.drop_cancels(len(cancels))])
 
-    async def _sign(self) -> list[str]:
-        """Give a sign; who is dead."""
-        buried, self._buried = self._buried, []
+    async def _heartbeat(self) -> list[str]:
+        """Send a heartbeat; the dead owners."""
+        removed, self._interrupted = self._interrupted, []
         at = boot_seconds()
-        (living, dead), _ = await self._wire.require(self._commands.sign(buried))
+        (living, dead), _ = await self._wire.require(self._commands.heartbeat(removed))
         self.protection.confirmed(at)
         self._living = {owner.decode() for owner in living}
-        self._sign_at = time.monotonic() + _SIGN_SECONDS
+        self._heartbeat_at = time.monotonic() + self._times.heartbeat
         return [owner.decode() for owner in dead]
 
-    async def _strike_off(self, owner: str) -> None:
+    async def _mark_interrupted(self, owner: str) -> None:
         """Interrupt what an owner has left running."""
         (places,) = await self._wire.require([("SMEMBERS", runs_key(owner))])
         commands: list[Command] = []
@@ -115,14 +117,10 @@ class Duties:
 
 _log = logging.getLogger(__name__)
 
-# The contract says 250 ms; the way there takes some of it.
-_FLUSH_SECONDS: Final = 0.2
-_RETRY_SECONDS: Final = 2.0
-
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Op:
-    """Something asked of Redis, and who waits for the replies.
+class RedisOp:
+    """Commands for Redis, and the future of their replies.
 
     ``tail`` is written before. ``keep``: in an outage it is done afterwards rather than never.
     """
@@ -134,29 +132,30 @@ class Op:
 
     @property
     def wanted(self) -> bool:
-        """Whether it is still to be done: who asked may have left."""
+        """Whether it is still to be done: the caller may have been cancelled."""
         return self.keep or self.answer is None or not self.answer.done()
 
 
-class Courier:
-    """Sends all that was asked meanwhile in one go, and answers. For the loop it is started on."""
+class RedisWorker:
+    """Task that sends what was asked meanwhile in one batch. For the loop it is started on."""
 
     def __init__(
         self,
         wire: Wire,
         commands: Commands,
-        duties: Duties,
+        owner_tasks: OwnerTasks,
         *,
         clock: Callable[[], float],
+        times: StoreTimes,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.pending = Pending[PlacedTail]()
         self._health = StoreHealth("request_log", clock=clock, fields={"server": wire.where})
         self._wire = wire
         self._commands = commands
-        self._duties = duties
-        self._ops: list[Op] = []
-        self._kept: list[Op] = []
+        self._owner_tasks = owner_tasks
+        self._times = times
+        self._ops: list[RedisOp] = []
         self._woken = asyncio.Event()
         self._connected = False
         self._closing = False
@@ -166,16 +165,13 @@ class Courier:
     @property
     def status(self) -> StoreStatus:
         """Whether the log works, and what to do if not."""
-        status = self._health.status
-        if status.up or not self.pending.overflowed:
-            return status
-        return replace(status, problem=status.problem + DROPPING)
+        return self.pending.qualify(self._health.status)
 
     def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._run())
 
-    def put(self, op: Op, *, soon: bool = True) -> None:
+    def put(self, op: RedisOp, *, soon: bool = True) -> None:
         """Have it done at once, or with what comes next. From any loop."""
         if asyncio.get_running_loop() is self.loop:
             self._take(op, soon)
@@ -184,7 +180,7 @@ class Courier:
                 self.loop.call_soon_threadsafe(self._take, op, soon)
 
     async def aclose(self) -> None:
-        """Write what there is, and end. Idempotent."""
+        """Write what is pending, and end. Idempotent."""
         self._closing = True
         self._woken.set()
         if self._task is not None:
@@ -194,34 +190,34 @@ class Courier:
         while not self._closing:
             await self._pause()
             await self._turn()
-        await self._leave()
+        await self._finish()
 
     async def _pause(self) -> None:
+        until = self._flush_at if self._connected else self._retry_at
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._free_seconds()):
+            async with asyncio.timeout(until - time.monotonic()):
                 await self._woken.wait()
         self._woken.clear()
-
-    def _free_seconds(self) -> float:
-        until = self._flush_at if self._connected else self._retry_at
-        return until - time.monotonic()
 
     async def _turn(self) -> None:
         now = time.monotonic()
         if not self._connected and now >= self._retry_at:
-            await self._rise()
+            await self._connect()
         ops, self._ops = [op for op in self._ops if op.wanted], []
-        due = self._connected and (now >= self._flush_at or self._closing)
-        await self._batch(ops, self.pending.dirty() if due else [])
-        if due and self._connected:
-            self._flush_at = now + _FLUSH_SECONDS
-            await self._guarded(self._duties.do)
-
-    async def _batch(self, ops: Sequence[Op], tails: Sequence[PlacedTail]) -> None:
-        """Send it all, what runs gave out first."""
-        if not self._connected:
+        due = now >= self._flush_at or self._closing or not self.status.up
+        if self._connected:
+            await self._batch(ops, self.pending.dirty() if due else [])
+        else:
             self._put_off(ops)
-            return
+        if self._connected and not self.status.up:
+            self.pending.overflowed = False
+            self._health.works()
+        if self._connected and due:
+            self._flush_at = now + self._times.flush
+            await self._guarded(self._owner_tasks.do)
+
+    async def _batch(self, ops: Sequence[RedisOp], tails: Sequence[PlacedTail]) -> None:
+        """Send it all, the tails of runs first."""
         pending = dict.fromkeys([*tails, *(op.tail for op in ops if op.tail is not None)])
         gifts = [g for tail in pending if tail.pending for g in self._commands.gifts(tail)]
         sent = [gift.command for gift in gifts] + [each for op in ops for each in op.commands]
@@ -231,7 +227,7 @@ class Courier:
             for gift in gifts:
                 gift.tail.moved = True
                 self.pending.mark(gift.tail)
-            self._fall(error)
+            self._fail(error)
             self._put_off(ops)
             return
         for gift in gifts:
@@ -243,56 +239,45 @@ class Courier:
         _note_refusal(reply)
         if reply == 1:
             self.pending.release(gift.tail, gift.count)
-        else:  # it is not this process's any more, or nothing that Redis takes
+        else:  # another owner has the run now, or Redis does not take it
             self.pending.drop(gift.tail)
 
-    def _put_off(self, ops: Sequence[Op]) -> None:
-        self._kept += [op for op in ops if op.keep]
+    def _put_off(self, ops: Sequence[RedisOp]) -> None:
+        self._ops[:0] = [op for op in ops if op.keep]
         for op in ops:
             if op.answer is not None and not op.answer.done():
                 op.answer.set_exception(LogDownError(self.status.problem))
 
-    async def _rise(self) -> None:
-        """Find out whether it works, and write what was held; up once that is done."""
-        if not await self._guarded(self._wire.prepare) or not await self._guarded(
-            self._duties.arrive
-        ):
-            return
-        self._connected = True
-        kept, self._kept = self._kept, []
-        await self._batch(kept, self.pending.dirty())
-        if self._connected:
-            self._up()
+    async def _connect(self) -> None:
+        self._connected = await self._guarded(self._wire.prepare) and await self._guarded(
+            self._owner_tasks.connected
+        )
 
     async def _guarded(self, work: Callable[[], Any]) -> bool:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again later
-            self._fall(error)
+            self._fail(error)
             return False
         return True
 
-    def _up(self) -> None:
-        self.pending.overflowed = False
-        self._health.works()
-
-    def _fall(self, error: Exception) -> None:
-        """Say why; it is tried again later."""
+    def _fail(self, error: Exception) -> None:
+        """Report why; it is tried again after the retry time."""
         self._connected = False
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
-        self._duties.lost_sight()
+        self._retry_at = time.monotonic() + self._times.retry
+        self._owner_tasks.disconnected()
         self._health.fails(explain(error, self._wire.where))
 
-    def _take(self, op: Op, soon: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe takes no names
+    def _take(self, op: RedisOp, soon: bool) -> None:  # noqa: FBT001 - call_soon_threadsafe takes no names
         self._ops.append(op)
         if soon:
             self._woken.set()
 
-    async def _leave(self) -> None:
-        """Write what there is, and go. What cannot be written is taken over like a dead one's."""
+    async def _finish(self) -> None:
+        """Write what is pending, and interrupt what runs; other owners do it where this fails."""
         await self._turn()
         if self._connected:
-            await self._guarded(self._duties.leave)
+            await self._guarded(self._owner_tasks.close)
         await self._wire.aclose()
 
 
@@ -301,7 +286,7 @@ def _note_refusal(reply: object) -> None:
         _log.error("request_log_refused", exc_info=reply)
 
 
-def _answer(op: Op, replies: list[Any]) -> None:
+def _answer(op: RedisOp, replies: list[Any]) -> None:
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
     _note_refusal(failed)
     if op.answer is None or op.answer.done():

@@ -25,8 +25,9 @@ from failsoft.request_log.contract import (
 from failsoft.request_log.outbox import Follows, Protection, Tail, boot_seconds
 from failsoft.request_log.process_lock import Owner
 from failsoft.request_log.sqlite_rows import Rows
-from failsoft.request_log.sqlite_worker import Keeping, Op, Writer
+from failsoft.request_log.sqlite_worker import LogOptions, Op, SqliteWorker
 from failsoft.storage.status import StoreStatus
+from failsoft.storage.times import StoreTimes
 
 __all__ = ["SqliteLog"]
 
@@ -39,7 +40,7 @@ class SqliteLog:
     What is committed survives a ``kill -9``. A power cut may take the last commits before it (WAL
     with ``synchronous = NORMAL``): a request may then be unknown, or known as it was a few seconds
     earlier, but the file stays whole. ``store_text=False`` keeps no frames, and no
-    body but what was told in place of an answer.
+    body but what was told in place of an answer. ``times`` are its waits.
     """
 
     def __init__(
@@ -49,40 +50,42 @@ class SqliteLog:
         store_text: bool = True,
         retention_seconds: float = 86400.0,
         clock: Callable[[], float] = time.time,
+        times: StoreTimes = StoreTimes(),
     ) -> None:
-        self._keeping = Keeping(
+        self._options = LogOptions(
             path=directory.absolute() / "requests.db",
             retention=retention_seconds,
             store_text=store_text,
             clock=clock,
+            times=times,
         )
-        self._owner = Owner(self._keeping.owners)
-        self._writer: Writer | None = None
+        self._owner = Owner(self._options.owners)
+        self._worker: SqliteWorker | None = None
         self._tails: dict[str, Tail] = {}  # of the runs that are this process's, by request
         self._follows = Follows()
 
     @property
     def status(self) -> StoreStatus:
         """Whether the log works, and what to do if not."""
-        if self._writer is None:
-            problem = f"request log {self._keeping.path}: not started"
+        if self._worker is None:
+            problem = f"request log {self._options.path}: not started"
             return StoreStatus(name="request_log", up=False, problem=problem, since=None)
-        return self._writer.status
+        return self._worker.status
 
     @property
     def _protection(self) -> Protection | None:
-        return None if self._writer is None else self._writer.protection
+        return None if self._worker is None else self._worker.protection
 
     def start(self, *, on_cancel: OnCancel) -> None:
         """Begin to work, on the running loop; ``on_cancel`` is called on it."""
-        self._writer = Writer(self._keeping, self._owner, self._tails, on_cancel=on_cancel)
-        self._writer.start()
+        self._worker = SqliteWorker(self._options, self._owner, self._tails, on_cancel=on_cancel)
+        self._worker.start()
 
     async def aclose(self) -> None:
         """Write what is pending and let go of everything. May be called more than once."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.aclose()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.aclose()
             self._tails.clear()
 
     async def open(self, intent: Intent) -> Opened | Known | Conflict:
@@ -92,13 +95,13 @@ class SqliteLog:
         try:
             found: Opened | Known | Conflict = await self._ask(op)
         except LogDownError:
-            now = self._keeping.clock()
+            now = self._options.clock()
             record = fresh(intent, owner=self._owner.name, now=now)
             return Opened(record, new=True, durable=False)
         except asyncio.CancelledError:
-            if self._writer is not None:  # it would never run
+            if self._worker is not None:  # nobody will run it
                 undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
-                self._writer.inbox.put(undo)
+                self._worker.inbox.put(undo)
             raise
         return found
 
@@ -106,17 +109,17 @@ class SqliteLog:
         self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
     ) -> None:
         """Keep one frame; see :meth:`RequestLog.append`."""
-        writer = self._writer
-        if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+        worker = self._worker
+        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        writer.inbox.add(tail, frame, event_id, shown=shown, kept=self._keeping.store_text)
+        worker.inbox.add(tail, frame, event_id, shown=shown, kept=self._options.store_text)
 
     def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
         """Say that it runs; see :meth:`RequestLog.progress`."""
-        writer = self._writer
-        if writer is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
+        worker = self._worker
+        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
             return
-        writer.inbox.go_on(tail, attempt, retry_at)
+        worker.inbox.go_on(tail, attempt, retry_at)
 
     async def end(self, request_id: str, run: int, ending: Ending) -> bool:
         """End a run, exactly once; see :meth:`RequestLog.end`."""
@@ -129,29 +132,29 @@ class SqliteLog:
         return ended
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
-        writer, tail = self._writer, self._tails.get(request_id)
-        if writer is None or tail is None or tail.run != run:
+        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        worker, tail = self._worker, self._tails.get(request_id)
+        if worker is None or tail is None or tail.run != run:
             return True
-        return writer.protection.covers(tail)
+        return worker.protection.covers(tail)
 
     async def renew(self, request_id: str, run: int) -> bool:
         """Whether it is ours still; see :meth:`RequestLog.renew`."""
-        writer, tail = self._writer, self._tails.get(request_id)
-        if writer is None or tail is None or tail.run != run:
+        worker, tail = self._worker, self._tails.get(request_id)
+        if worker is None or tail is None or tail.run != run:
             return True
         at = boot_seconds()
 
-        def renewed(ours: bool) -> None:  # noqa: FBT001 - the writer calls it with the answer
-            writer.protection.confirmed(at)
+        def renewed(ours: bool) -> None:  # noqa: FBT001 - the worker calls it with the answer
+            worker.protection.confirmed(at)
             if ours:
-                writer.protection.renewed(tail)
+                worker.protection.renewed(tail)
 
         op = Op(work=lambda rows: rows.renew(request_id, run), writes=True, then=renewed)
         try:
             ours: bool = await self._ask(op)
         except LogDownError:
-            writer.protection.excuse(tail)
+            worker.protection.excuse(tail)
             return True
         return ours
 
@@ -180,9 +183,9 @@ class SqliteLog:
 
     async def follow(self, request_id: str) -> None:
         """Say that a reader here follows it; see :meth:`RequestLog.follow`."""
-        if self._writer is not None and self._writer.status.up and self._follows.due(request_id):
+        if self._worker is not None and self._worker.status.up and self._follows.due(request_id):
             op = Op(work=lambda rows: rows.follow(request_id), writes=True)
-            self._writer.inbox.put(op)
+            self._worker.inbox.put(op)
 
     async def followed(self, request_id: str) -> bool:
         """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
@@ -191,13 +194,13 @@ class SqliteLog:
 
     async def _ask(self, op: Op) -> Any:
         """Have it done, and its answer. Raises LogDownError, at once where the log is down."""
-        writer = self._writer
-        if writer is None or not writer.status.up:
-            if writer is not None and op.keep:
-                writer.inbox.put(op)
+        worker = self._worker
+        if worker is None or not worker.status.up:
+            if worker is not None and op.keep:
+                worker.inbox.put(op)
             raise LogDownError(self.status.problem)
         op.answer = asyncio.get_running_loop().create_future()
-        writer.inbox.put(op)
+        worker.inbox.put(op)
         return await op.answer
 
     def _last(self, request_id: str, run: int) -> Tail:
@@ -210,7 +213,7 @@ class SqliteLog:
 
 
 class _Opening:
-    """Opens a request, and gives it back. In the writer's thread."""
+    """Opens a request, and gives it back. In the worker's thread."""
 
     def __init__(
         self, intent: Intent, tails: dict[str, Tail], protection: Protection | None

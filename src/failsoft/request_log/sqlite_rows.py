@@ -32,9 +32,9 @@ __all__ = [
     "UNSEEN_IDS",
     "Chunk",
     "Rows",
-    "forget_old",
+    "delete_old",
     "frames_after",
-    "give_sign",
+    "heartbeat",
     "interrupt",
     "seen",
     "write_chunks",
@@ -191,8 +191,8 @@ class Rows:
         return self._do("SELECT 1 FROM requests WHERE id = ?", (tail.request,)).fetchone() is None
 
     def renew(self, request: str, run: int) -> bool:
-        """Say that we live; whether that run is ours still. What has no row was never entered."""
-        give_sign(self._connection, self._owner, self._clock())
+        """Heartbeat, and whether that run is ours still. What has no row was never entered."""
+        heartbeat(self._connection, self._owner, self._clock())
         row = self._do(
             "SELECT run, owner, ended_at FROM requests WHERE id = ?", (request,)
         ).fetchone()
@@ -217,20 +217,20 @@ class Rows:
         return Events(data, chunks[-1][0], record)
 
     def cancel(self, request: str, scope: str) -> Record | None:
-        """Leave word for the owner of what still runs."""
+        """Ask the owner of what still runs to cancel it."""
         record = self.find(request, scope)
         if record and not record.state.ended:
-            word = (record.owner, request, record.run)
-            self._do("INSERT OR IGNORE INTO cancels (owner, request, run) VALUES (?, ?, ?)", word)
+            wanted = (record.owner, request, record.run)
+            self._do("INSERT OR IGNORE INTO cancels (owner, request, run) VALUES (?, ?, ?)", wanted)
         return record
 
-    def has_words(self) -> bool:
-        """Whether words were left for this owner."""
+    def has_cancels(self) -> bool:
+        """Whether a run of this owner is to be cancelled."""
         row = self._do("SELECT 1 FROM cancels WHERE owner = ? LIMIT 1", (self._owner,)).fetchone()
         return row is not None
 
-    def words(self) -> list[tuple[str, int]]:
-        """Take the messages that were left: requests and runs that are to be cancelled."""
+    def take_cancels(self) -> list[tuple[str, int]]:
+        """Take the requests and runs of this owner that are to be cancelled."""
         return self._do(
             "DELETE FROM cancels WHERE owner = ? RETURNING request, run", (self._owner,)
         ).fetchall()
@@ -320,13 +320,13 @@ _OLD: Final = """
 """
 
 
-def give_sign(connection: sqlite3.Connection, owner: str, now: float) -> None:
-    """Say that an owner lives."""
+def heartbeat(connection: sqlite3.Connection, owner: str, now: float) -> None:
+    """Record that an owner lives."""
     connection.execute(_SIGN, (owner, now))
 
 
 def seen(connection: sqlite3.Connection) -> list[tuple[str, float]]:
-    """Every owner with the time of its last sign."""
+    """Every owner with the time of its last heartbeat."""
     return connection.execute(_SEEN).fetchall()
 
 
@@ -337,7 +337,7 @@ def interrupt(connection: sqlite3.Connection, owner: str, now: float) -> None:
         connection.execute(f"DELETE FROM {table} WHERE owner = ?", (owner,))  # noqa: S608 - our own three names
 
 
-def forget_old(connection: sqlite3.Connection, *, oldest: float, now: float, most: int) -> bool:
+def delete_old(connection: sqlite3.Connection, *, oldest: float, now: float, most: int) -> bool:
     """Delete what ended before ``oldest``, at most so many at once; whether there was any.
 
     Their events go along.

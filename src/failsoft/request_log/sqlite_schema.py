@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from failsoft.storage import schema
+from failsoft.storage.sqlite import make_tables
 
 __all__ = ["VERSION", "prepare"]
 
@@ -102,4 +102,4 @@ _TABLES: Final = (
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables of the request log, or upgrade those of an earlier version."""
-    schema.prepare(connection, tables=_TABLES, version=VERSION, steps=_STEPS)
+    make_tables(connection, tables=_TABLES, version=VERSION, steps=_STEPS)

@@ -44,8 +44,9 @@ class RedisStore:
         from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
         self._errors = (RedisError, OSError, ValueError)
-        self._client = connect(url, timeout=None)  # what is done together is timed together
-        self._listener = connect(url, timeout=None)
+        # Operations that are sent together are timed together.
+        self._client = connect(url, timeout=timeout, times_replies=False)
+        self._listener = connect(url, timeout=timeout, times_replies=False)
         database = self._client.connection_pool.connection_kwargs.get("db", 0)
         self._channel = f"failsoft:{SCHEMA}:{database}:changes"
         self._timeout = timeout

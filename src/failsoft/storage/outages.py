@@ -7,20 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from failsoft.storage.schema import NewerSchemaError
-
-__all__ = [
-    "DROPPING",
-    "LOCK_SECONDS",
-    "OutageError",
-    "explain",
-    "is_busy",
-    "is_damage",
-    "is_outage",
-]
-
-# How long a lock that another program holds is waited for, once; then the log is down.
-LOCK_SECONDS = 2.0
+__all__ = ["NewerSchemaError", "OutageError", "explain", "is_busy", "is_damage", "is_outage"]
 
 # The fault of one statement and its values, not of the file.
 _STATEMENT: Final = {
@@ -38,8 +25,11 @@ _DENIED: Final = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
-DROPPING: Final = "; what is given out meanwhile no longer fits in memory and is lost to the log"
 _AGAIN: Final = "; it is tried again by itself every few seconds"
+
+
+class NewerSchemaError(Exception):
+    """A later version wrote the file; the arguments are its schema and the newest known one."""
 
 
 class OutageError(Exception):
@@ -58,26 +48,29 @@ def is_outage(error: Exception) -> bool:
 
 def is_busy(error: Exception) -> bool:
     """Whether another connection holds the lock."""
-    return _code(error) in _BUSY
+    return isinstance(error, BlockingIOError) or _code(error) in _BUSY
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the content of the file is wrong, at times so wrong that it cannot even be read."""
+    """Whether the content of the file is wrong; SQLite may quote it in bytes that are no text."""
     return _code(error) in _DAMAGE or isinstance(error, UnicodeDecodeError)
 
 
-def explain(error: Exception, path: Path, what: str = "request log") -> str:
-    """One line for the operator: which file, what is wrong, what to do."""
-    return f"{what} {path}: {_reason(error, path)}{_AGAIN}"
+def explain(error: Exception, path: Path, what: str, *, lock_wait: float) -> str:
+    """One line for the operator: which file, what is wrong, what to do.
+
+    ``what`` names the store; ``lock_wait`` is how many seconds a lock was waited for.
+    """
+    return f"{what} {path}: {_reason(error, path, lock_wait)}{_AGAIN}"
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, path: Path, lock_wait: float) -> str:
     code = _code(error)
     match code:
         case sqlite3.SQLITE_FULL:
             return "the disk is full: free some space"
         case _ if code in _BUSY:
-            return f"locked by another program for more than {LOCK_SECONDS:g} s: end that program"
+            return f"locked by another program for more than {lock_wait:g} s: end that program"
         case _ if is_damage(error):
             return (
                 f"damaged, or no SQLite file ({error}): move it away together with its -wal and "

@@ -1,4 +1,4 @@
-"""Connections to the Redis or Valkey of a deployment, which never keep anybody waiting for long."""
+"""Connections to the Redis or Valkey of a deployment, each wait with a limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from failsoft.errors import SettingError, extra
+from failsoft.storage.times import StoreTimes
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -17,18 +18,19 @@ T = TypeVar("T")
 
 _SLICES: Final = 5
 
-REDIS_TIMEOUT_SECONDS: Final = 0.1
-"""For a connection to be made, and for a reply. A frozen server holds a socket open for ever, and
-the library's own 5 s, tried again several times, held up a call for 40 s when it was measured."""
+REDIS_TIMEOUT_SECONDS: Final = StoreTimes().reply
+"""For a connection to be made, and for a reply."""
 
 
-def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis:
+def connect(
+    url: str, *, timeout: float = REDIS_TIMEOUT_SECONDS, times_replies: bool = True
+) -> Redis:
     """A client of that server, for one event loop; nothing is connected before its first command.
 
-    Nothing is tried twice: whoever asks knows better whether that can be done. ``timeout`` is in
-    seconds, ``None`` where whoever asks keeps the time, or listens. Raises
-    :class:`~failsoft.errors.MissingExtraError` without the extra, and
-    :class:`~failsoft.errors.SettingError` where the address is none.
+    Nothing is tried twice: the caller knows whether that is safe. ``timeout`` is in seconds;
+    without ``times_replies`` it is for connections alone, and the caller limits the wait for
+    replies, or listens. Raises :class:`~failsoft.errors.MissingExtraError` without the extra, and
+    :class:`~failsoft.errors.SettingError` for a malformed address.
     """
     with extra("redis", "redis_url"):
         from redis.asyncio import Redis  # noqa: PLC0415 - an extra
@@ -45,8 +47,8 @@ def connect(url: str, *, timeout: float | None = REDIS_TIMEOUT_SECONDS) -> Redis
         raise SettingError("redis_url", "cannot be read as an address; it is not shown") from None
     # An address may carry options; these two it may not.
     client.connection_pool.connection_kwargs |= {
-        "socket_timeout": timeout,
-        "socket_connect_timeout": REDIS_TIMEOUT_SECONDS if timeout is None else timeout,
+        "socket_timeout": timeout if times_replies else None,
+        "socket_connect_timeout": timeout,
     }
     return client
 

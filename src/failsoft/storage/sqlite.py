@@ -1,22 +1,71 @@
-"""Opening a SQLite file that several processes use."""
+"""Opens SQLite files that several processes use, makes their tables, sets damaged ones aside."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeVar
 
-from failsoft.storage.outages import OutageError
+from failsoft.storage.outages import NewerSchemaError, OutageError, is_busy
 
-__all__ = ["connect", "folder_problem", "identity", "transaction"]
+__all__ = [
+    "connect",
+    "folder_problem",
+    "identity",
+    "make_tables",
+    "open_file",
+    "remove_damaged",
+    "set_aside",
+    "transaction",
+    "wait_for_lock",
+]
+
+T = TypeVar("T")
+
+# Between two tries to get the lock: other processes hold it for about a millisecond.
+_TRY_SECONDS: Final = 0.0005
 
 # Pages kept by each connection. Writes go to the end of the file, and are seldom read.
 _CACHE_KIB: Final = 4_096
 _WAL_BYTES: Final = 64 * 1024 * 1024
+
+
+def open_file(
+    path: Path,
+    *,
+    check: bool,
+    prepare: Callable[[sqlite3.Connection], None],
+    lock_wait: float,
+) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+    """A connection as of :func:`connect`, and the :func:`identity` of its file.
+
+    Makes the folder; waits at most ``lock_wait`` seconds for a lock.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def opened() -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+        with _alone(path.parent):
+            return connect(path, check=check, prepare=prepare), identity(path)
+
+    return wait_for_lock(opened, lock_wait)
+
+
+def wait_for_lock(work: Callable[[], T], seconds: float) -> T:
+    """Do it, again and again for so many seconds while another connection holds a lock."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except (sqlite3.OperationalError, BlockingIOError) as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_TRY_SECONDS)
 
 
 def connect(
@@ -27,7 +76,7 @@ def connect(
     ``prepare`` makes its tables where there are none, or upgrades them.
 
     Raises :class:`sqlite3.Error`, :class:`OSError`, :class:`OutageError` or
-    :class:`~failsoft.storage.schema.NewerSchemaError`. Never waits for a lock.
+    :class:`NewerSchemaError`. Never waits for a lock.
     """
     _make(path)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
@@ -53,6 +102,36 @@ def _set_up(connection: sqlite3.Connection, *, check: bool) -> None:
             error = sqlite3.DatabaseError(found)
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
+
+
+def make_tables(
+    connection: sqlite3.Connection,
+    *,
+    tables: Sequence[str],
+    version: int,
+    steps: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Make the tables, or upgrade those of an earlier version. Raises :class:`NewerSchemaError`."""
+    if _version(connection, version) == version:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = _version(connection, version)  # another process may have been first
+        stages = [tables] if not found else [steps[stage] for stage in range(found, version)]
+        for statement in (statement for stage in stages for statement in stage):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _version(connection: sqlite3.Connection, known: int) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > known:
+        raise NewerSchemaError(version, known)
+    return version
 
 
 @contextmanager
@@ -97,3 +176,52 @@ def _make(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def set_aside(path: Path, which: tuple[int, int] | None) -> Path | None:
+    """Rename a damaged file and return its new path; ``None`` if another process was first.
+
+    ``which`` is its :func:`identity`. Only the latest is kept. Raises :class:`OSError`. No
+    connection of this process to the file may be open.
+    """
+    with _alone(path.parent):
+        if which is None or identity(path) != which:
+            return None
+        remove_damaged(path)
+        place = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        for end in ("-wal", "-shm", ""):  # the file itself last: until then it is tried again
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + end).replace(path.with_name(place + end))
+    return path.with_name(place)
+
+
+def remove_damaged(path: Path, *, before: float | None = None) -> None:
+    """Delete what was set aside (before an epoch second): users' texts are in it."""
+    for old in path.parent.glob(f"{path.name}.damaged-*"):
+        with suppress(OSError):
+            if before is None or old.stat().st_ctime < before:
+                old.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from opening a file whose parts are being renamed, where there are such locks.
+
+    Raises :class:`BlockingIOError` while another process does so.
+    """
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - not on every system
+    except ImportError:
+        yield
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(fd)

@@ -15,13 +15,20 @@ from typing import Final, Self, TypeVar
 from weakref import finalize
 
 from failsoft.forks import in_every_child
+from failsoft.ladder.cache.cache_file import Answered, CacheFile, CacheOptions
 from failsoft.ladder.cache.rows import Entry, Listed
 from failsoft.ladder.cache.search import Query
-from failsoft.ladder.cache.store import Answered, Keeping, Shelf
-from failsoft.ladder.cache.worker import CacheDownError, Loading, NotYetError, Worker, wordllama
+from failsoft.ladder.cache.worker import (
+    CacheDownError,
+    CacheWorker,
+    Loading,
+    NotYetError,
+    wordllama,
+)
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import PUBLIC, Partition, tenant_scope, user_scope
 from failsoft.storage.status import StoreStatus
+from failsoft.storage.times import StoreTimes
 
 __all__ = [
     "OWN",
@@ -105,7 +112,7 @@ class SemanticCache:
             hit = cache.find_similar("how can I reset my password")
 
     Nothing here raises for a file that is damaged, full or locked: it costs the saved answers, and
-    ``status`` says what to do.
+    ``status`` says what to do. ``times`` are the cache's waits.
     """
 
     def __init__(
@@ -120,20 +127,22 @@ class SemanticCache:
         shadow: bool = False,
         on_shadow: Callable[[ShadowHit], object] | None = None,
         clock: Callable[[], float] = time.time,
+        times: StoreTimes = StoreTimes(),
     ) -> None:
-        self._keeping = Keeping(
+        self._options = CacheOptions(
             path=path.absolute(),
             ttl=ttl_seconds,
             max_entries=max_entries,
             max_bytes=max_bytes,
             clock=clock,
+            times=times,
         )
-        self._loading = Loading(embedder)
+        self._loading = Loading(embedder, wait=times.embedder)
         self._threshold = threshold
         self._shadow = shadow
         self._on_shadow = on_shadow
         self._lock = threading.Lock()
-        self._worker: Worker | None = None
+        self._worker: CacheWorker | None = None
         self._exact_hits = self._similar_hits = self._shadow_hits = self._misses = 0
         in_every_child(self._forked)
 
@@ -142,7 +151,7 @@ class SemanticCache:
         """Whether answers are saved and found, and what to do if not."""
         if (worker := self._worker) is not None:
             return worker.status
-        problem = f"cache {self._keeping.path}: not started"
+        problem = f"cache {self._options.path}: not started"
         return StoreStatus(name="cache", up=False, problem=problem, since=None)
 
     def start(self) -> None:
@@ -203,7 +212,7 @@ class SemanticCache:
                     locale=locale,
                     tenant=tenant,
                     user=user,
-                    answered_at=self._keeping.clock(),
+                    answered_at=self._options.clock(),
                 )
             )
 
@@ -242,7 +251,7 @@ class SemanticCache:
 
         Blocking. Raises :class:`CacheDownError`.
         """
-        return self._started().ask(lambda shelf: shelf.listed(tenant, user, at_most=limit)).result()
+        return self._started().ask(lambda file: file.listed(tenant, user, at_most=limit)).result()
 
     def stats(self) -> CacheStats:
         """What there is, and what was found. Blocking. Raises :class:`CacheDownError`."""
@@ -253,10 +262,10 @@ class SemanticCache:
         if self._worker is not None:
             self._worker.forked()
 
-    def _started(self) -> Worker:
+    def _started(self) -> CacheWorker:
         with self._lock:
             if self._worker is None:
-                self._worker = Worker(self._keeping, self._loading)
+                self._worker = CacheWorker(self._options, self._loading)
                 self._worker.start()
                 # One that is dropped without being closed leaves no thread and no file behind.
                 finalize(self, self._worker.leave).atexit = False
@@ -270,22 +279,22 @@ class SemanticCache:
         question: str,
         locale: str,
         threshold: float | None,
-        shelf: Shelf,
+        file: CacheFile,
     ) -> Hit | None:
         query = Query(partition=partition, question=question, locale=locale, threshold=threshold)
-        span = self._keeping.span()
+        span = self._options.span()
         worker = self._worker  # none while it closes, when nothing waits any more
         if partition.shared and worker is not None and worker.waiting:
             raise NotYetError  # what was kept before is found
-        if entry := shelf.search.same(query, *span):
+        if entry := file.search.same(query, *span):
             self._exact_hits += 1
             return self._hit(entry, 1.0, exact=True)
         found = None
-        if partition.shared and shelf.search.has_any(query):
+        if partition.shared and file.search.has_any(query):
             if not self._loading.settled():
                 raise NotYetError
             if embedder := self._loading.embedder:
-                found = shelf.search.alike(query, embedder, *span)
+                found = file.search.alike(query, embedder, *span)
         if found and not self._shadow:
             self._similar_hits += 1
             return self._hit(*found, exact=False)
@@ -296,7 +305,7 @@ class SemanticCache:
         return None
 
     def _hit(self, entry: Entry, similarity: float, *, exact: bool) -> Hit:
-        age = max(0.0, self._keeping.clock() - entry.answered_at)
+        age = max(0.0, self._options.clock() - entry.answered_at)
         return Hit(entry.response, age, entry.question, similarity, exact)
 
     def _tell(self, shadow: ShadowHit) -> None:
@@ -306,17 +315,17 @@ class SemanticCache:
             fields = {"similarity": round(shadow.hit.similarity, 3)}
             _log.info("cache_shadow_hit", extra={"fields": fields})
 
-    def _flush(self, _: Shelf) -> None:
+    def _flush(self, _: CacheFile) -> None:
         """What was kept before is saved before whatever waits for the embedder."""
         if not self._loading.settled():
             raise NotYetError
 
-    def _stats(self, shelf: Shelf) -> CacheStats:
-        entries, partitions = shelf.rows.count()
+    def _stats(self, file: CacheFile) -> CacheStats:
+        entries, partitions = file.rows.count()
         return CacheStats(
             entries=entries,
             partitions=partitions,
-            bytes=shelf.rows.bytes(),
+            bytes=file.rows.bytes(),
             exact_hits=self._exact_hits,
             similar_hits=self._similar_hits,
             shadow_hits=self._shadow_hits,

@@ -1,11 +1,7 @@
-"""The open file of saved answers, as one process holds it.
-
-Its tables, and how it is opened. Everything here runs in the cache's thread.
-"""
+"""The open file of saved answers and its tables. Everything here runs in the cache's thread."""
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -17,19 +13,22 @@ from failsoft.ladder.cache.rows import Listed, New, Rows
 from failsoft.ladder.cache.search import Search, same
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import Partition
-from failsoft.storage import schema
-from failsoft.storage.damage import alone, remove_damaged
-from failsoft.storage.outages import LOCK_SECONDS, is_busy, is_damage
-from failsoft.storage.schema import NewerSchemaError
-from failsoft.storage.sqlite import connect, identity, transaction
+from failsoft.storage.outages import NewerSchemaError, is_damage
+from failsoft.storage.sqlite import (
+    identity,
+    make_tables,
+    open_file,
+    remove_damaged,
+    transaction,
+)
+from failsoft.storage.times import StoreTimes
 
 __all__ = [
     "Answered",
-    "Keeping",
-    "Shelf",
+    "CacheFile",
+    "CacheOptions",
     "forget",
     "is_damaged",
-    "open_file",
     "prepare",
 ]
 
@@ -93,30 +92,11 @@ _TABLES: Final = (
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables where there are none. Deleted rows are overwritten."""
     connection.execute("PRAGMA secure_delete = ON")
-    schema.prepare(connection, tables=_TABLES, version=_VERSION)
+    make_tables(connection, tables=_TABLES, version=_VERSION)
 
 
-_log = logging.getLogger(__name__)
-
-# What our own statements meet only in a file that is not ours any more.
+# What the statements above raise only in a file that another program has changed.
 _UNSOUND: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
-
-_OPEN_TRY_SECONDS: Final = 0.005
-
-
-def open_file(path: Path) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
-    """A connection to the file, and which file it is. Waits ``LOCK_SECONDS`` for a lock at most."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            with alone(path.parent):
-                return connect(path, check=False, prepare=prepare), identity(path)
-        except (sqlite3.OperationalError, BlockingIOError) as error:
-            locked = isinstance(error, BlockingIOError) or is_busy(error)
-            if not locked or time.monotonic() > deadline:
-                raise
-        time.sleep(_OPEN_TRY_SECONDS)
 
 
 def is_damaged(error: Exception) -> bool:
@@ -146,17 +126,18 @@ _SKEW_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """Where answers are kept, how long (seconds), how many, and by which clock."""
+class CacheOptions:
+    """Where answers are saved, for how many seconds, how many of them, and by which clock."""
 
     path: Path
     ttl: float
     max_entries: int
     max_bytes: int
     clock: Callable[[], float]
+    times: StoreTimes
 
     def span(self) -> tuple[float, float]:
-        """From when to when answers may be to be served now."""
+        """The earliest and the latest time of an answer that may be served now."""
         now = self.clock()
         return now - self.ttl, now + _SKEW_SECONDS
 
@@ -174,25 +155,27 @@ class Answered:
     answered_at: float
 
 
-class Shelf:
-    """Whatever is wrong with the file is raised as it comes; then the shelf is to be closed."""
+class CacheFile:
+    """The open file of the cache. Its errors are raised as they come; then it is to be closed."""
 
-    def __init__(self, keeping: Keeping) -> None:
-        self.keeping = keeping
-        self._connection, self.which = open_file(keeping.path)
+    def __init__(self, options: CacheOptions) -> None:
+        self._options = options
+        self._connection, self.which = open_file(
+            options.path, check=False, prepare=prepare, lock_wait=options.times.lock_wait
+        )
         self.rows = Rows(self._connection)
-        self.search = Search(self.rows, at_most=keeping.max_entries)
+        self.search = Search(self.rows, at_most=options.max_entries)
 
     def is_there(self) -> bool:
         """Whether the file is still the one that was opened."""
-        return identity(self.keeping.path) == self.which
+        return identity(self._options.path) == self.which
 
     def save(self, answered: Sequence[Answered], embedder: Embedder | None) -> None:
         """Save answers, all or none."""
         news = [_new(one, embedder if one.partition.shared else None) for one in answered]
         with transaction(self._connection, writes=True):
             for new in news:
-                self.rows.save(new, at_most=self.keeping.max_entries)
+                self.rows.save(new, at_most=self._options.max_entries)
 
     def delete(self, tenant: str | None, user: str | None) -> int:
         """Delete what they asked, with every trace of it; how many it were."""
@@ -203,25 +186,25 @@ class Shelf:
             count += gone
             if not gone:
                 break
-        remove_damaged(self.keeping.path)
+        remove_damaged(self._options.path)
         self._empty_journal()
         return count
 
     def listed(self, tenant: str | None, user: str | None, *, at_most: int) -> list[Listed]:
         """What they asked and can still be served, the latest first."""
-        earliest, latest = self.keeping.span()
-        now = self.keeping.clock()
+        earliest, latest = self._options.span()
+        now = self._options.clock()
         return self.rows.listed(
             tenant, user, now=now, since=earliest, until=latest, at_most=at_most
         )
 
     def tidy(self) -> bool:
         """Delete some of what is too old or too much; whether there may be more of it."""
-        earliest, latest = self.keeping.span()
-        remove_damaged(self.keeping.path, before=earliest)
+        earliest, latest = self._options.span()
+        remove_damaged(self._options.path, before=earliest)
         with transaction(self._connection, writes=True):
             more = self.rows.expire(earliest, latest, among=_FEW)
-            if self.rows.bytes() > self.keeping.max_bytes:
+            if self.rows.bytes() > self._options.max_bytes:
                 more = self.rows.drop_oldest(_FEW) or more
         return more
 
@@ -235,8 +218,8 @@ class Shelf:
         self._connection.close()
 
     def _empty_journal(self) -> None:
-        """Deleted rows stay in the journal until no reader needs the earlier state."""
-        deadline = time.monotonic() + LOCK_SECONDS
+        """What was deleted is still in the journal, until nobody reads what was before."""
+        deadline = time.monotonic() + self._options.times.lock_wait
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
         while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:
             time.sleep(_TRY_SECONDS)
