@@ -41,8 +41,8 @@ BASE_DEPENDENCIES = {"aiohttp", "pydantic-core"}
 IMPORT_MS = 100
 
 # What tests/house allows for now. It only goes down: lower it in the commit that earned it.
-SHARED_STEMS_ALLOWED = 18
-SHARED_CLASSES_ALLOWED = 32
+SHARED_STEMS_ALLOWED = 16
+SHARED_CLASSES_ALLOWED = 28
 STYLE_WORDS_ALLOWED = {
     "What is": 14,
     "Who": 2,
