@@ -23,7 +23,7 @@ from typing import Any
 
 from failsoft import Failsoft, Settings
 from failsoft.config.settings import ProviderSettings
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Runtime
 from failsoft.providers.protocol import ProviderCall, WireEvent
 
 CONTENT = WireEvent("content_block_delta", {}, True, "text")  # noqa: FBT003 - by position
@@ -83,14 +83,14 @@ async def machinery(rounds: int) -> list[str]:
 async def rejection(calls: int) -> list[str]:
     """While every breaker is open: wall time of a breaker's refusal and of a whole request."""
     ai = Failsoft(Settings(), providers={"anthropic": NoOp()})
-    core: Core = ai._core  # noqa: SLF001 - a benchmark opens the breakers by hand
-    gates = [core.gates.of(target) for target in core.chain]
-    for gate in gates:
-        gate.breaker.isolate()
+    runtime: Runtime = ai._runtime  # noqa: SLF001 - a benchmark opens the breakers by hand
+    guards = [runtime.guards.of(target) for target in runtime.chain]
+    for guard in guards:
+        guard.breaker.isolate()
     refusals, requests = [], []
     for _ in range(calls):
         began = time.perf_counter_ns()
-        gates[0].admit(time.monotonic(), lease_seconds=20.0)
+        guards[0].admit(time.monotonic(), lease_seconds=20.0)
         refusals.append(time.perf_counter_ns() - began)
         began = time.perf_counter_ns()
         await ai.ask("Hi")

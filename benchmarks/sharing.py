@@ -15,12 +15,12 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
-from benchmarks.core import CONTENT, MODEL, NoOp, cpu
+from benchmarks.runtime import CONTENT, MODEL, NoOp, cpu
 from failsoft import Failsoft, Settings
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Outcome, Rejection, Ticket
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.providers.protocol import ProviderCall, WireEvent
 from failsoft.telemetry.events import BreakerChanged, Event, StoreChanged
 
@@ -69,11 +69,11 @@ class Watched:
         self.given_up: list[tuple[float, str]] = []
         self.decided: list[float] = []
         ai.subscribe(self._changed)
-        core = ai._core  # noqa: SLF001 - a benchmark looks inside
-        breaker = core.gates.of(core.chain[0]).breaker
-        if core.shared is not None and isinstance(breaker, LedBreaker):
+        runtime = ai._runtime  # noqa: SLF001 - a benchmark looks inside
+        breaker = runtime.guards.of(runtime.chain[0]).breaker
+        if runtime.shared is not None and isinstance(breaker, SharedBreaker):
             self._watch(breaker)
-            core.shared.leading.open = self._noted(core.shared.leading.open)  # type: ignore[method-assign]
+            runtime.shared.leading.open = self._noted(runtime.shared.leading.open)  # type: ignore[method-assign]
 
     def _changed(self, event: Event) -> None:
         if isinstance(event, BreakerChanged):
@@ -89,7 +89,7 @@ class Watched:
 
         return noted
 
-    def _watch(self, breaker: LedBreaker) -> None:
+    def _watch(self, breaker: SharedBreaker) -> None:
         allow, done = breaker.allow, breaker.done
         began: dict[int, float] = {}
 

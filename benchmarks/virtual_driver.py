@@ -18,7 +18,7 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import Verdict
 from failsoft.classify.wire_errors import TimedOut, Timer
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.plan import Plan
@@ -97,7 +97,7 @@ class VirtualDriver:
         self.rng = Random(seed)
         self.opened: list[tuple[float, Target]] = []
         self.now = 0.0
-        self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
+        self.guards = Guards(self.settings, rng=self.rng, on_change=self._changed)
         self.budget = RetryBudget(
             self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
         )
@@ -109,7 +109,7 @@ class VirtualDriver:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
         for target in chain:
-            self.gates.of(target)
+            self.guards.of(target)
 
     def run(self, arrivals: Iterable[float]) -> list[Result]:
         """One request at each of the (rising) ``arrivals``, in seconds; all results, in order."""
@@ -164,7 +164,7 @@ class _Run:
             retry=settings.retry,
             timers=settings.timers,
             budget=driver.budget,
-            peek=driver.gates.peek,
+            peek=driver.guards.peek,
             rng=driver.rng,
         )
         self._permit: Permit | None = None
@@ -178,7 +178,7 @@ class _Run:
         while True:
             command = self._plan.next(event, driver.now)
             if isinstance(command, Call):
-                permit = driver.gates.of(command.target).admit(
+                permit = driver.guards.of(command.target).admit(
                     driver.now, lease_seconds=command.limits.lease_seconds
                 )
                 if isinstance(permit, Refusal):
@@ -233,7 +233,7 @@ class _Run:
             permit.finish(Outcome.SUCCESS, now)
             self.step(Finished())
         else:
-            self._driver.gates.finish(permit, verdict, now)
+            self._driver.guards.finish(permit, verdict, now)
             self.step(Failed(verdict))
 
     def _end(self, command: Give | GiveUp) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.failure import peak_per_second, percentile, poisson
 from benchmarks.peers.contestants import MAX_TOKENS, MODELS
-from failsoft.chaos.simulator.answer import compose, parse_call
+from failsoft.chaos.simulator.simulated_answer import compose, parse_call
 
 __all__ = ["SEED", "TROUBLES", "Day", "Found", "Trouble", "arrivals", "found"]
 

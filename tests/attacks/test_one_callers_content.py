@@ -10,9 +10,9 @@ from loopback import SSE_HEAD, chunked, fixed, serving
 from failsoft import Failsoft, Settings
 from failsoft.classify import verdict_for
 from failsoft.config.settings import BreakerSettings, CacheSettings, ProviderSettings, RetrySettings
-from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.breaker import CircuitState
-from failsoft.policy.callers import WELL_SECONDS, Answered, Caller
+from failsoft.policy.callers import WELL_SECONDS, Caller, RecentCallers
 from failsoft.policy.target import Target
 
 EVENTS = (
@@ -95,16 +95,16 @@ class World:
     """One target, in a time of its own."""
 
     def __init__(self, **rules):
-        self.gates = Gates(
+        self.guards = Guards(
             Settings(breaker=BreakerSettings(failure_span_seconds=0, ramp_seconds=0, **rules)),
             rng=Random(1),
         )
-        self.gate = self.gates.of(TARGET)
-        self.route = Answered()
+        self.guard = self.guards.of(TARGET)
+        self.route = RecentCallers()
         self.now = 100.0
 
     def admit(self, who):
-        return self.gate.admit(self.now, lease_seconds=5, caller=Caller(who, self.route))
+        return self.guard.admit(self.now, lease_seconds=5, caller=Caller(who, self.route))
 
     def call(self, who, reason=None):
         """Whether it was let through."""
@@ -114,12 +114,12 @@ class World:
         if reason is None:
             permit.first_content(self.now)
         else:
-            self.gates.finish(permit, verdict_for(reason), self.now)
+            self.guards.finish(permit, verdict_for(reason), self.now)
         return True
 
     @property
     def state(self):
-        return self.gate.breaker.state
+        return self.guard.breaker.state
 
 
 @pytest.mark.parametrize("reason", ["server_error", "no_answer", "stream_cut"])
@@ -185,5 +185,5 @@ def test_callers_that_are_told_apart_are_bounded():
     world = World(failure_threshold=1000, min_calls=100_000)
     for number in range(1000):
         world.call(number, "server_error")
-    share = world.gate.share
+    share = world.guard.share
     assert len(share._failed) == 64

@@ -17,7 +17,7 @@ from failsoft.config.settings import (
     RetrySettings,
     TimerSettings,
 )
-from failsoft.policy.admission import _MOST_CALLERS, Gates
+from failsoft.policy.admission import _MOST_CALLERS, Guards
 from failsoft.policy.target import Target
 
 OPUS = "claude-opus-5-5"
@@ -186,16 +186,16 @@ def test_no_key_is_in_what_is_told_of_it():
 
 
 def test_what_is_kept_of_keys_is_bounded_and_breakers_are_shared():
-    gates = Gates(Settings(), rng=Random(1))
+    guards = Guards(Settings(), rng=Random(1))
     target = Target(provider="anthropic", model=OPUS, host="a")
-    first = gates.of(target.under("0"))
+    first = guards.of(target.under("0"))
     for number in range(2 * _MOST_CALLERS):
-        gate = gates.of(target.under(str(number)))
-        gates.bench(gate.target, 60, verdict_for("requests", wait_seconds=60), 0.0)
-        assert gate.breaker is first.breaker
-        assert gate.peek(1.0).why == "bench"
-    assert gates.peek(target, 1.0) is None
-    assert len(list(gates)) == _MOST_CALLERS + 1
-    assert len(gates._holds) <= 3 * _MOST_CALLERS + 4
-    assert gates.of(target.under("0")).peek(1.0) is None, "the oldest is forgotten"
-    assert gates.of(target.under("1", host="b")).breaker is not first.breaker
+        guard = guards.of(target.under(str(number)))
+        guards.bench(guard.target, 60, verdict_for("requests", wait_seconds=60), 0.0)
+        assert guard.breaker is first.breaker
+        assert guard.peek(1.0).why == "bench"
+    assert guards.peek(target, 1.0) is None
+    assert len(list(guards)) == _MOST_CALLERS + 1
+    assert len(guards._holds) <= 3 * _MOST_CALLERS + 4
+    assert guards.of(target.under("0")).peek(1.0) is None, "the oldest is forgotten"
+    assert guards.of(target.under("1", host="b")).breaker is not first.breaker

@@ -13,11 +13,11 @@ from server_kit import FakeProvider, assistant, call
 
 from failsoft.request_log import redis_commands
 from failsoft.request_log.contract import Ending, Intent, Opened, RequestState, fresh
-from failsoft.request_log.outbox import Protection, Tail
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.redis_worker import RedisOp
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.request_log.sqlite_rows import interrupt
+from failsoft.request_log.unwritten import Protection, Tail
 from failsoft.server import create_app
 from failsoft.storage.times import StoreTimes
 

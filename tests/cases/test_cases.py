@@ -15,7 +15,7 @@ LIMIT_SECONDS = 120
 
 # Forked from a process that has loaded what takes the longest.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["anthropic", "failsoft.wrap.middleware"])
+PROCESSES.set_forkserver_preload(["anthropic", "failsoft.wrap.sdk_middleware"])
 
 
 def run(name, folder, path):

@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from failsoft.chaos.drills import Result, Scenario
-from failsoft.chaos.drills.load import Reply
-from failsoft.chaos.drills.results import Call, Played, measure
+from failsoft.chaos.drills.load import LoadReply
+from failsoft.chaos.drills.results import CallRecord, Played, measure
 from failsoft.chaos.drills.scenario import judge
 from failsoft.chaos.drills.scenario_files import parse_scenario
 
@@ -57,17 +57,17 @@ def scenario(text: str = SMALL, **changed: Any) -> Scenario:
     return replace(parse_scenario(tomllib.loads(text), where="small.toml"), **changed)
 
 
-def reply(**fields: Any) -> Reply:
+def reply(**fields: Any) -> LoadReply:
     usual = {"question": 0, "stream": False, "asked_s": 0.0, "ended_s": 1.0, "level": "full"}
-    return Reply(**{**usual, **fields})
+    return LoadReply(**{**usual, **fields})
 
 
-def call(at: float, question: int | None = 0, *, whole: bool = True) -> Call:
-    return Call(at=at, question=question, whole=whole)
+def call(at: float, question: int | None = 0, *, whole: bool = True) -> CallRecord:
+    return CallRecord(at=at, question=question, whole=whole)
 
 
 def result(
-    replies: list[Reply], calls: list[Call] | None = None, of: Scenario | None = None
+    replies: list[LoadReply], calls: list[CallRecord] | None = None, of: Scenario | None = None
 ) -> Result:
     of = of or scenario()
     played = [Played(at=step.at, step=step) for step in of.steps]

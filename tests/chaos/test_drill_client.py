@@ -11,16 +11,16 @@ import pytest
 from aiohttp import web
 from drill_kit import Handler, serving
 
-from failsoft.chaos.drills.load import Client, Question, Reply
+from failsoft.chaos.drills.load import Client, LoadQuestion, LoadReply
 
 NOTICE = {"title": "Busy", "body": "Wait a little."}
 LONG = "An answer of more than twenty letters. "
 
 
-async def ask(handler: Handler, *, stream: bool, patience: float = 5.0) -> Reply:
+async def ask(handler: Handler, *, stream: bool, patience: float = 5.0) -> LoadReply:
     async with serving(handler) as url, aiohttp.ClientSession(url) as session:
         client = Client(session, patience=patience, rng=random.Random(1), began=time.monotonic())
-        return await client.ask(Question(number=7, key="key-7", text="Hello?", stream=stream))
+        return await client.ask(LoadQuestion(number=7, key="key-7", text="Hello?", stream=stream))
 
 
 def plain(body: object, status: int = 200) -> Handler:

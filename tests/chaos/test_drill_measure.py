@@ -9,7 +9,7 @@ from drill_kit import call, reply, result, scenario
 
 from failsoft.chaos.drills.figures import written
 from failsoft.chaos.drills.results import Played, percentile, recovered_at
-from failsoft.chaos.drills.scenario import Threshold, Verdict
+from failsoft.chaos.drills.scenario import DrillVerdict, Threshold
 
 
 def figures(replies, calls=None):
@@ -107,7 +107,7 @@ def test_streams_must_have_one_end():
     ],
 )
 def test_a_verdict_says_which_and_by_how_much(least, bound, value, held, said):
-    verdict = Verdict(
+    verdict = DrillVerdict(
         threshold=Threshold(figure="success_share", least=least, bound=bound), value=value
     )
     assert verdict.held is held

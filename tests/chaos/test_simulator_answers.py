@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.chaos.simulator import Simulator
-from failsoft.chaos.simulator.answer import BadCallError, compose, parse_body, parse_call
+from failsoft.chaos.simulator.simulated_answer import BadCallError, compose, parse_body, parse_call
 from failsoft.chaos.simulator.wire import encode, frames, message_body
 
 TOOL = {

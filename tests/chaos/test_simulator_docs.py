@@ -13,7 +13,7 @@ from typing import Any
 
 from failsoft.chaos.simulator import serve_simulator
 from failsoft.chaos.simulator.control import PUT_FIELDS
-from failsoft.chaos.simulator.journal import Record
+from failsoft.chaos.simulator.journal import JournalRecord
 from failsoft.chaos.simulator.script import STEP_KEYS, parse_faults, parse_steps
 from failsoft.faults.fault_grammar import (
     KINDS,
@@ -76,7 +76,7 @@ def test_every_key_and_field_is_documented() -> None:
     assert [names(row[0])[0] for row in table("field of a PUT")] == list(PUT_FIELDS)
     noted = {name for row in table("field of a request") for name in names(row[0])}
     moments = {"arrived_at", "first_byte_at", "ended_at"}
-    assert noted == {field.name for field in fields(Record)} | moments
+    assert noted == {field.name for field in fields(JournalRecord)} | moments
 
 
 def test_the_faults_shown_can_be_read() -> None:

@@ -10,7 +10,7 @@ import re
 import pytest
 from cli_command import run, running
 
-from failsoft.cli.ask import show_outcome
+from failsoft.cli.question import show_outcome
 from failsoft.engine.answer import Answer, DegradationLevel
 
 WHOLE = "You asked: “What do I need?”."

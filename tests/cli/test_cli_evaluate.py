@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 from cli_command import run
 
-from failsoft.cli.cache import draw
+from failsoft.cli.cache_admin import draw
 from failsoft.ladder.cache.evaluate import Judged, Pair
 
 SAME = {

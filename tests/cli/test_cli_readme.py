@@ -12,8 +12,8 @@ import pytest
 from cli_command import environment
 
 from failsoft import Failsoft, Settings
-from failsoft.cli.app import application
 from failsoft.cli.demo import trying
+from failsoft.cli.main import application
 from failsoft.config.settings import ProviderSettings, TimerSettings
 
 ROOT = Path(__file__).parents[2]

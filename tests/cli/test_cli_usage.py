@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_command import FAILSOFT, environment
 
-from failsoft.cli import app
+from failsoft.cli import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-secret"}
@@ -188,9 +188,9 @@ def test_a_bug_is_one_line_too(monkeypatch, capsys):
     def broken():
         raise RuntimeError("two\x1b[2J\nlines")
 
-    monkeypatch.setattr(app, "application", broken)
+    monkeypatch.setattr(main, "application", broken)
     with pytest.raises(SystemExit) as ended:
-        app.main()
+        main.main()
     assert ended.value.code == 1
     said = one_line(capsys.readouterr().err)
     assert "this is a bug of failsoft" in said

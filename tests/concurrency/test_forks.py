@@ -131,7 +131,10 @@ def test_saved_answers_are_each_process_its_own_to_open(upstream, tmp_path):
     ai = Failsoft(settings(upstream, data_dir=str(tmp_path), cache=CacheSettings(semantic=False)))
 
     def work():
-        return [asked(ai)[1], [(store.name, store.up, store.problem) for store in ai._core.stores]]
+        return [
+            asked(ai)[1],
+            [(store.name, store.up, store.problem) for store in ai._runtime.stores],
+        ]
 
     before = fork(work)
     assert before() == ["full", [["cache", True, ""]]]
@@ -147,14 +150,14 @@ def test_saved_answers_are_each_process_its_own_to_open(upstream, tmp_path):
 def test_processes_do_not_wait_in_step(upstream):
     """The same jitter in each would have all of them come back at the same moment."""
     ai = Failsoft(settings(upstream))
-    drawn = [fork(ai._core.rng.random)() for _ in range(3)]
+    drawn = [fork(ai._runtime.rng.random)() for _ in range(3)]
     assert len(set(drawn)) == 3
 
 
 def test_locks_that_another_thread_held_are_free_in_the_child(upstream):
     ai = Failsoft(settings(upstream))
-    breaker = ai._core.gates.of(ai._core.chain[0]).breaker
-    with breaker._lock, ai._core.route("chat").retries._lock:
+    breaker = ai._runtime.guards.of(ai._runtime.chain[0]).breaker
+    with breaker._lock, ai._runtime.route("chat").retries._lock:
         child = fork(lambda: asked(ai))
     assert child() == ["success", "full"]
 

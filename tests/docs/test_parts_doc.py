@@ -8,7 +8,7 @@ import pytest
 
 import failsoft
 from failsoft.ladder.embedder import WordllamaEmbedder
-from failsoft.standalone.breaker import breaker_settings
+from failsoft.standalone.function_breaker import breaker_settings
 from failsoft_pytest import no_waits
 
 __all__ = ["no_waits"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from failsoft.testing.app_under_test import SHORT_LIMITS, SHORT_TIMERS
-from failsoft.testing.ask import LIMIT_SECONDS
-from failsoft.testing.report import COLUMNS
+from failsoft.testing.check_report import COLUMNS
+from failsoft.testing.exchange import LIMIT_SECONDS
 from failsoft_pytest import failing_ai, frozen_time, no_waits, simulator
 
 __all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]

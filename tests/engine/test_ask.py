@@ -581,8 +581,8 @@ def test_a_request_that_called_nothing_is_told_of_no_interruption(failure, title
 def test_where_all_is_left_out_until_nobody_knows_when_it_says_five_minutes():
     async def main():
         async with failsoft(Scripted(default=says("Hi."))) as ai:
-            for target in ai._core.chain:
-                ai._core.gates.of(target).breaker.isolate()
+            for target in ai._runtime.chain:
+                ai._runtime.guards.of(target).breaker.isolate()
             return await ai.ask("Hi")
 
     answer = virtually(main())

@@ -62,7 +62,7 @@ def shared_up(ai):
 
 
 def breaker(ai):
-    return ai._core.gates.of(ai._core.chain[0]).breaker
+    return ai._runtime.guards.of(ai._runtime.chain[0]).breaker
 
 
 def state(ai):
@@ -161,7 +161,7 @@ async def test_it_can_be_closed_at_any_moment(server, moment):
     ai = failsoft(Upstream(), settings=Settings(redis_url=server.url), models=MODELS)
     async with asyncio.timeout(30):
         if moment == "at once":
-            ai._core.shared.begin(ai._core.gates)
+            ai._runtime.shared.begin(ai._runtime.guards)
         elif moment != "never begun":
             await ai.__aenter__()
             assert (await ai.ask("hello")).status == "success"
@@ -172,7 +172,7 @@ async def test_it_can_be_closed_at_any_moment(server, moment):
         await ai.aclose()
         if moment == "twice":
             await ai.aclose()
-        ai._core.shared.begin(ai._core.gates)
+        ai._runtime.shared.begin(ai._runtime.guards)
     server.thaw() if moment == "frozen" else None
     assert not [thread for thread in threading.enumerate() if thread.name == "failsoft-shared"]
 
@@ -180,24 +180,24 @@ async def test_it_can_be_closed_at_any_moment(server, moment):
 @pytest.mark.parametrize("used", [False, True])
 def test_a_child_that_was_forked_shares_by_itself(server, used):
     ai = failsoft(Upstream(), settings=Settings(redis_url=server.url, breaker=RULES), models=MODELS)
-    core = ai._core
+    runtime = ai._runtime
 
     async def ask():
         async with asyncio.timeout(30):
             assert (await ai.ask("hello")).status == "success"
-            while not (core.shared.status.up and core.shared.leading.switch.leads):  # noqa: ASYNC110 - looking is the test
+            while not (runtime.shared.status.up and runtime.shared.leading.switch.leads):  # noqa: ASYNC110 - looking is the test
                 await asyncio.sleep(0.01)
 
     if used:
         asyncio.run(ask())
-    parent = core.shared.leading.switch.process
+    parent = runtime.shared.leading.switch.process
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
             asyncio.run(ask())
-            told = [core.shared.leading.switch.process, core.shared._pid == os.getpid()]
-            core.gates.of(core.chain[0]).breaker.isolate()
+            told = [runtime.shared.leading.switch.process, runtime.shared._pid == os.getpid()]
+            runtime.guards.of(runtime.chain[0]).breaker.isolate()
 
             async def tell():
                 await asyncio.sleep(0.5)
@@ -217,7 +217,7 @@ def test_a_child_that_was_forked_shares_by_itself(server, used):
     async def know():
         async with asyncio.timeout(30):
             await ask()
-            breaker = core.gates.of(core.chain[0]).breaker
+            breaker = runtime.guards.of(runtime.chain[0]).breaker
             while breaker.state is not CircuitState.OPEN:  # noqa: ASYNC110 - looking is the test
                 await asyncio.sleep(0.01)
             await ai.aclose()

@@ -15,8 +15,8 @@ from failsoft.faults.fault_grammar import (
     KINDS,
     OPTIONS,
     STATUS,
-    Fault,
     Latency,
+    SimulatedFault,
     format_fault,
     kind_of,
     parse_assignment,
@@ -54,18 +54,18 @@ VALUES = {
 
 
 @st.composite
-def faults(draw: st.DrawFn) -> Fault:
+def faults(draw: st.DrawFn) -> SimulatedFault:
     name = draw(st.sampled_from(["529", "400", *(name for name in KINDS if name != STATUS)]))
     kind = kind_of(name)
     assert kind is not None
     values = {OPTIONS[key].field: default for key, default in kind.options.items()}
     for key in draw(st.sets(st.sampled_from(["from", "for", *kind.options]))):
         values[OPTIONS[key].field] = draw(VALUES[key])
-    return Fault(name=name, rate=draw(st.floats(0, 1)), **values)
+    return SimulatedFault(name=name, rate=draw(st.floats(0, 1)), **values)
 
 
 @given(faults())
-def test_what_is_written_reads_back_the_same(fault: Fault) -> None:
+def test_what_is_written_reads_back_the_same(fault: SimulatedFault) -> None:
     assert parse_fault(format_fault(fault)) == fault
 
 
@@ -86,7 +86,7 @@ def test_a_full_example() -> None:
         "claude-opus-5-5=529@0.2;retry_after=5;from=10s;for=1.5m;header=X-A: b=c;header=x-d:e"
     )
     assert model == "claude-opus-5-5"
-    assert fault == Fault(
+    assert fault == SimulatedFault(
         name="529",
         rate=0.2,
         retry_after=5,

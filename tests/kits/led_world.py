@@ -8,12 +8,12 @@ from virtual_loop import VirtualLoop
 
 from failsoft.classify import verdict_for
 from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
-from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome
-from failsoft.policy.callers import Answered, Caller
+from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.target import Target
-from failsoft.shared_state.outbox import Leading, breaker_key, hold_key
+from failsoft.shared_state.outbox import SharedCoordinator, breaker_key, hold_key
 from failsoft.shared_state.store import StoreError
 from failsoft.shared_state.sync import Sharing
 
@@ -92,24 +92,24 @@ class Process:
         self.origin = 1000.0 * number
         self._loop = loop
         self.link = Link(store)
-        self.leading = Leading(rules, now=self.now, wake=self._wake)
+        self.leading = SharedCoordinator(rules, now=self.now, wake=self._wake)
         self.changes = []
-        self.gates = Gates(
+        self.guards = Guards(
             replace(SETTINGS, breaker=rules),
             rng=Random(number),
-            leaders=self.leading,
+            coordinators=self.leading,
             on_change=lambda target, change: self.changes.append((target.id, change)),
         )
         self.lines = []
         self.sharing = None
         self.sharing = Sharing(
-            self.link, self.leading, self.gates, rules, now=self.now, on_status=self.lines.append
+            self.link, self.leading, self.guards, rules, now=self.now, on_status=self.lines.append
         )
         for target in TARGETS:
-            self.gates.of(target)
+            self.guards.of(target)
         self.task = loop.create_task(self.sharing.run())
         self.permits = []
-        self.route = Answered()
+        self.route = RecentCallers()
 
     def now(self):
         return self._loop.time() + self.origin
@@ -120,13 +120,13 @@ class Process:
 
     async def admit(self, target, who=None):
         """As the driver does, for a caller of that name."""
-        gate = self.gates.of(target)
+        guard = self.guards.of(target)
         caller = None if who is None else Caller(who, self.route)
-        if parts := gate.needs_grants(self.now(), caller):
+        if parts := guard.needs_grants(self.now(), caller):
             await self.sharing.grant(parts, LEASE_SECONDS)
-        permit = gate.admit(self.now(), lease_seconds=LEASE_SECONDS, caller=caller)
+        permit = guard.admit(self.now(), lease_seconds=LEASE_SECONDS, caller=caller)
         if isinstance(permit, Refusal):
-            gate.give_back_grants()
+            guard.give_back_grants()
             return None
         return permit
 
@@ -142,17 +142,17 @@ class Process:
             permit.finish(Outcome.SUCCESS, self.now())
         elif reason == "cut":
             permit.first_content(self.now())
-            self.gates.finish(permit, verdict_for("overloaded"), self.now())
+            self.guards.finish(permit, verdict_for("overloaded"), self.now())
         elif reason == "cancelled":
             permit.finish(Outcome.NEUTRAL, self.now())
         else:
-            self.gates.finish(permit, verdict_for(reason, **facts), self.now())
+            self.guards.finish(permit, verdict_for(reason, **facts), self.now())
 
     def breaker(self, target):
-        return self.gates.of(target).breaker
+        return self.guards.of(target).breaker
 
     def holds(self):
-        return {hold_key(h.scope): h for t in TARGETS for h in self.gates.of(t).holds}
+        return {hold_key(h.scope): h for t in TARGETS for h in self.guards.of(t).holds}
 
     def stop(self):
         self.task.cancel()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from failsoft.errors import SettingError
-from failsoft.ladder.cache.evaluate import Judged, Pair, Tally, read_pairs, tally
+from failsoft.ladder.cache.evaluate import EvaluationTally, Judged, Pair, read_pairs, tally
 
 LINE = {"asked": "a b", "saved": "b a", "same": True, "kind": "wording", "language": "en"}
 
@@ -55,6 +55,6 @@ def test_a_hit_is_near_enough_and_passes_the_guards():
 def test_hits_are_counted_in_groups():
     judged = [Judged(Pair(**LINE | {"kind": kind}), 0.9, None) for kind in "aab"]
     found = tally(judged, lambda one: one.pair.kind == "a", by=lambda one: one.pair.kind)
-    assert found == {"a": Tally(2, 2), "b": Tally(0, 1)}
+    assert found == {"a": EvaluationTally(2, 2), "b": EvaluationTally(0, 1)}
     assert str(found["a"]) == "2 of 2"
-    assert Tally().share == 0.0
+    assert EvaluationTally().share == 0.0

@@ -13,7 +13,7 @@ from failsoft.ladder.rules.files import (
     read_document,
     read_rule,
 )
-from failsoft.ladder.rules.rule import Problem, Rule, remarks
+from failsoft.ladder.rules.rule import Rule, RuleProblem, remarks
 
 WHOLE = """---
 # what people ask
@@ -35,14 +35,14 @@ First line.
 HEAD = "---\nquestions: Where?\n---\n"
 
 
-def read(text: str | bytes) -> Rule | Problem:
+def read(text: str | bytes) -> Rule | RuleProblem:
     content = text if isinstance(text, bytes) else text.encode()
     return read_rule(content, name="a", file="rules/a.md")
 
 
 def problem(text: str | bytes) -> str:
     found = read(text)
-    assert isinstance(found, Problem)
+    assert isinstance(found, RuleProblem)
     return str(found)
 
 
@@ -241,7 +241,7 @@ def taken_apart(text: str) -> Document | MalformedError:
 @given(st.binary(max_size=300) | NEARLY.map(lambda text: f"---\n{text}\n---\nHere.".encode()))
 def test_any_file_is_a_rule_or_one_line(content):
     found = read(content)
-    if isinstance(found, Problem):
+    if isinstance(found, RuleProblem):
         assert re.fullmatch(r"rules/a\.md:[1-9]\d*: [^\n]+, [^\n]+", str(found))
     else:
         assert found.text

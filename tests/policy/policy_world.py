@@ -9,7 +9,7 @@ from policy_verdicts import verdict
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.plan import Plan
@@ -115,7 +115,7 @@ class World:
         self.rng = Random(seed)
         self.now = now
         self.changes: list[tuple[Target, Transition]] = []
-        self.gates = Gates(self.settings, rng=self.rng, on_change=self._changed)
+        self.guards = Guards(self.settings, rng=self.rng, on_change=self._changed)
         self.budget = RetryBudget(
             self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
         )
@@ -137,14 +137,14 @@ class World:
 
     def plan(self, chain: Sequence[Target], times: RequestTimes, **more: Any) -> Plan:
         for target in chain:
-            self.gates.of(target)
+            self.guards.of(target)
         return Plan(
             chain,
             times,
             retry=self.settings.retry,
             timers=self.settings.timers,
             budget=self.budget,
-            peek=lambda target, now: self.gates.of(target).peek(now),
+            peek=lambda target, now: self.guards.of(target).peek(now),
             rng=self.rng,
             **more,
         )
@@ -179,7 +179,9 @@ class World:
         plan = self.plan(chain, self.times())
         call = plan.next(Started(), self.now)
         assert isinstance(call, Call)
-        permit = self.gates.of(call.target).admit(self.now, lease_seconds=call.limits.lease_seconds)
+        permit = self.guards.of(call.target).admit(
+            self.now, lease_seconds=call.limits.lease_seconds
+        )
         assert isinstance(permit, Permit)
         self.now += upstream(call.target, self.now).end / 2
         permit.finish(Outcome.NEUTRAL, self.now)
@@ -202,7 +204,9 @@ class World:
     def _call(
         self, call: Call, upstream: Upstream, run: Run, plan: Plan, *, stream: bool
     ) -> PlanEvent:
-        permit = self.gates.of(call.target).admit(self.now, lease_seconds=call.limits.lease_seconds)
+        permit = self.guards.of(call.target).admit(
+            self.now, lease_seconds=call.limits.lease_seconds
+        )
         if isinstance(permit, Refusal):
             run.refused.append(call.target)
             return Refused(permit)
@@ -220,7 +224,7 @@ class World:
         if reply.verdict is None:
             permit.finish(Outcome.SUCCESS, self.now)
             return Finished()
-        self.gates.finish(permit, reply.verdict, self.now)
+        self.guards.finish(permit, reply.verdict, self.now)
         return Failed(reply.verdict)
 
     def _timed(self, call: Call, reply: Reply) -> Reply:
@@ -242,4 +246,6 @@ class World:
 
     def idle(self) -> bool:
         """Nothing is held: no place, and no lease that a later call could not have."""
-        return all(gate.bulkhead.held == 0 and gate.bulkhead.waiting == 0 for gate in self.gates)
+        return all(
+            guard.bulkhead.held == 0 and guard.bulkhead.waiting == 0 for guard in self.guards
+        )

@@ -12,7 +12,7 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, Verdict
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, Settings
-from failsoft.policy.admission import Gates, Held, Permit
+from failsoft.policy.admission import Guards, Held, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.target import Target
@@ -27,17 +27,17 @@ class Yard:
         self.now = 1000.0
         self.changes: list[tuple[Target, Transition]] = []
         self.held: list[Held] = []
-        self.gates = Gates(
+        self.guards = Guards(
             Settings(**settings),
             rng=Random(0),
             on_change=lambda target, change: self.changes.append((target, change)),
             on_held=self.held.append,
         )
         for one in targets:
-            self.gates.of(one)
+            self.guards.of(one)
 
     def admit(self, one: Target) -> Permit | Refusal:
-        return self.gates.of(one).admit(self.now, lease_seconds=20.0)
+        return self.guards.of(one).admit(self.now, lease_seconds=20.0)
 
     def permit(self, one: Target) -> Permit:
         permit = self.admit(one)
@@ -46,20 +46,20 @@ class Yard:
 
     def fail(self, one: Target, why: str | Verdict) -> None:
         known = VERDICTS[why] if isinstance(why, str) else why
-        self.gates.finish(self.permit(one), known, self.now)
+        self.guards.finish(self.permit(one), known, self.now)
 
     def succeed(self, one: Target) -> None:
         self.permit(one).finish(Outcome.SUCCESS, self.now)
 
     def why(self, one: Target) -> str | None:
-        refusal = self.gates.of(one).peek(self.now)
+        refusal = self.guards.of(one).peek(self.now)
         return refusal and refusal.why
 
     def opened(self, one: Target, why: str = "overloaded") -> None:
         for _ in range(10):
             self.now += 0.05
             self.fail(one, why)
-        assert self.gates.of(one).breaker.state is OPEN
+        assert self.guards.of(one).breaker.state is OPEN
 
     def whys(self, *targets: Target) -> list[str | None]:
         return [self.why(one) for one in targets]
@@ -72,7 +72,7 @@ class Yard:
 def test_what_counts_counts_against_its_own_target(name):
     yard = Yard()
     yard.fail(OPUS, name)
-    statuses = [yard.gates.of(one).breaker.status(yard.now) for one in (*CHAIN, OTHER)]
+    statuses = [yard.guards.of(one).breaker.status(yard.now) for one in (*CHAIN, OTHER)]
     assert [status.failures for status in statuses] == [1, 0, 0, 0]
     assert yard.held == []
 
@@ -84,7 +84,7 @@ def test_what_does_not_count_never_opens_a_breaker(name):
         yard.now += 4000.0
         yard.fail(OPUS, name)
     assert yard.changes == []
-    assert yard.gates.of(OPUS).breaker.status(yard.now).calls == 0
+    assert yard.guards.of(OPUS).breaker.status(yard.now).calls == 0
 
 
 @pytest.mark.parametrize("name", [n for n, v in VERDICTS.items() if v.breaker == "no"])
@@ -100,10 +100,10 @@ def test_a_timeout_counts_as_three():
     for _ in range(3):
         yard.now += 0.2
         yard.fail(OPUS, "no_answer")
-    assert yard.gates.of(OPUS).breaker.status(yard.now).failures_in_row == 9
+    assert yard.guards.of(OPUS).breaker.status(yard.now).failures_in_row == 9
     yard.now += 0.2
     yard.fail(OPUS, "upstream")
-    assert yard.gates.of(OPUS).breaker.state is OPEN
+    assert yard.guards.of(OPUS).breaker.state is OPEN
 
 
 def test_a_callers_short_deadline_is_neutral():
@@ -120,9 +120,11 @@ def test_a_dead_host_opens_its_three_targets_together_and_no_other():
         yard.now += 0.05
         yard.fail(OPUS, "connection")
     assert yard.whys(*CHAIN, OTHER) == ["open", "open", "open", None]
-    assert {yard.gates.of(one).breaker.status(yard.now).failures for one in CHAIN} == {10}
+    assert {yard.guards.of(one).breaker.status(yard.now).failures for one in CHAIN} == {10}
     assert sorted(one.id for one, _ in yard.changes) == sorted(one.id for one in CHAIN)
-    assert all(yard.gates.of(one).peek(yard.now).verdict == VERDICTS["connection"] for one in CHAIN)
+    assert all(
+        yard.guards.of(one).peek(yard.now).verdict == VERDICTS["connection"] for one in CHAIN
+    )
 
 
 def test_targets_without_a_known_host_share_none():
@@ -153,7 +155,7 @@ def test_a_rate_limit_without_a_wait_benches_for_the_default_when_it_is_met_agai
     assert yard.why(OPUS) is None
     yard.now += 1.0
     yard.fail(OPUS, "rate_limited")
-    refusal = yard.gates.of(OPUS).peek(yard.now)
+    refusal = yard.guards.of(OPUS).peek(yard.now)
     assert refusal == Refusal("bench", yard.now + 30.0, VERDICTS["rate_limited"])
     yard.now += 31.0
     yard.fail(OPUS, "rate_limited")
@@ -173,7 +175,7 @@ def test_calls_of_one_burst_have_not_met_a_rate_limit_again():
     permits = [yard.permit(OPUS) for _ in range(20)]
     for permit in permits:
         yard.now += 0.2
-        yard.gates.finish(permit, VERDICTS["rate_limited"], yard.now)
+        yard.guards.finish(permit, VERDICTS["rate_limited"], yard.now)
     assert yard.why(OPUS) is None
 
 
@@ -228,13 +230,13 @@ def test_a_hundred_calls_in_flight_park_their_account_once():
     permits = [yard.permit(one) for one in CHAIN for _ in range(33)]
     for permit in permits:
         yard.now += 0.1
-        yard.gates.finish(permit, VERDICTS["billing"], yard.now)
+        yard.guards.finish(permit, VERDICTS["billing"], yard.now)
     assert [held.seconds for held in yard.held] == [300]
 
 
 def test_limit_headers_bench_before_the_first_429():
     yard = Yard()
-    yard.gates.bench(OPUS, 12.0, VERDICTS["requests"], yard.now)
+    yard.guards.bench(OPUS, 12.0, VERDICTS["requests"], yard.now)
     assert yard.whys(OPUS, SONNET) == ["bench", None]
 
 
@@ -242,14 +244,14 @@ def test_limit_headers_bench_before_the_first_429():
 
 
 def holding(yard: Yard) -> list[tuple[int, int]]:
-    return [(gate.bulkhead.held, gate.bulkhead.waiting) for gate in yard.gates]
+    return [(guard.bulkhead.held, guard.bulkhead.waiting) for guard in yard.guards]
 
 
 @pytest.mark.parametrize(
     ("why", "arrange"),
     [
         ("open", lambda yard: yard.opened(OPUS)),
-        ("isolated", lambda yard: yard.gates.of(OPUS).breaker.isolate()),
+        ("isolated", lambda yard: yard.guards.of(OPUS).breaker.isolate()),
         ("bench", lambda yard: yard.fail(OPUS, verdict("requests", wait_seconds=30.0))),
         ("park", lambda yard: yard.fail(OPUS, "billing")),
     ],
@@ -273,7 +275,7 @@ def test_a_full_target_is_refused_and_free_again_when_one_leaves():
     second.finish(Outcome.SUCCESS, yard.now)
     yard.permit(OPUS).finish(Outcome.NEUTRAL, yard.now)
     first.finish(Outcome.SUCCESS, yard.now)
-    assert yard.gates.of(OPUS).bulkhead.held == 0
+    assert yard.guards.of(OPUS).bulkhead.held == 0
 
 
 def test_a_probe_lease_taken_before_a_later_refusal_is_given_back():
@@ -282,7 +284,7 @@ def test_a_probe_lease_taken_before_a_later_refusal_is_given_back():
     yard.opened(OPUS)
     yard.fail(SONNET, "billing")
     yard.now += 300
-    yard.gates.of(OPUS).breaker.isolate()
+    yard.guards.of(OPUS).breaker.isolate()
     for _ in range(50):
         refusal = yard.admit(OPUS)
         assert isinstance(refusal, Refusal)
@@ -294,11 +296,11 @@ def test_a_probe_lease_taken_before_a_later_refusal_is_given_back():
 def test_a_breaker_lease_is_not_taken_by_a_call_its_bench_refuses():
     yard = Yard()
     yard.opened(OPUS)
-    yard.gates.bench(OPUS, 60.0, VERDICTS["requests"], yard.now)
+    yard.guards.bench(OPUS, 60.0, VERDICTS["requests"], yard.now)
     yard.now += 30
     for _ in range(10):
         assert isinstance(yard.admit(OPUS), Refusal)
-    assert yard.gates.of(OPUS).breaker.state is OPEN
+    assert yard.guards.of(OPUS).breaker.state is OPEN
     yard.now += 60
     assert yard.permit(OPUS).ticket.expires_at is not None
 
@@ -310,7 +312,7 @@ def test_a_permit_may_be_given_back_more_than_once():
         permit.finish(Outcome.NEUTRAL, yard.now)
     second = yard.permit(OPUS)
     permit.finish(Outcome.NEUTRAL, yard.now)
-    assert yard.gates.of(OPUS).bulkhead.held == 1
+    assert yard.guards.of(OPUS).bulkhead.held == 1
     second.finish(Outcome.NEUTRAL, yard.now)
 
 
@@ -330,34 +332,34 @@ def test_a_probe_that_fails_for_the_users_fault_says_nothing():
     yard.opened(OPUS)
     yard.now += 6
     yard.fail(OPUS, "bad_request")
-    assert yard.gates.of(OPUS).breaker.state is HALF_OPEN
+    assert yard.guards.of(OPUS).breaker.state is HALF_OPEN
     yard.succeed(OPUS)
     yard.succeed(OPUS)
-    assert yard.gates.of(OPUS).breaker.state is CLOSED
+    assert yard.guards.of(OPUS).breaker.state is CLOSED
 
 
 def test_what_opened_a_target_is_what_its_refusals_say():
     yard = Yard()
     yard.opened(OPUS, "unavailable")
-    refusal = yard.gates.of(OPUS).peek(yard.now)
+    refusal = yard.guards.of(OPUS).peek(yard.now)
     assert refusal is not None
     assert refusal.verdict == VERDICTS["unavailable"]
 
 
 def test_a_gate_is_made_once_for_a_target_that_many_threads_ask_for():
-    gates, barrier, seen = Gates(Settings(), rng=Random(0)), Barrier(8), []
+    guards, barrier, seen = Guards(Settings(), rng=Random(0)), Barrier(8), []
 
     def ask() -> None:
         barrier.wait()
-        seen.append(gates.of(OPUS))
+        seen.append(guards.of(OPUS))
 
     threads = [Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({id(gate) for gate in seen}) == 1
-    assert [gate.target for gate in gates] == [OPUS]
+    assert len({id(guard) for guard in seen}) == 1
+    assert [guard.target for guard in guards] == [OPUS]
 
 
 # Everything at once
@@ -382,18 +384,18 @@ class GatesMachine(RuleBasedStateMachine):
 
     @rule(one=st.sampled_from(TARGETS))
     def admit(self, one: Target) -> None:
-        gate, now = self.yard.gates.of(one), self.yard.now
-        state = gate.breaker.state
-        peeked = gate.peek(now)
-        assert gate.peek(now) == peeked
-        assert gate.breaker.state is state, "peeking moved it"
-        held = gate.bulkhead.held
+        guard, now = self.yard.guards.of(one), self.yard.now
+        state = guard.breaker.state
+        peeked = guard.peek(now)
+        assert guard.peek(now) == peeked
+        assert guard.breaker.state is state, "peeking moved it"
+        held = guard.bulkhead.held
         answer = self.yard.admit(one)
         if isinstance(answer, Permit):
             assert peeked is None
             self.out.append(answer)
         else:
-            assert gate.bulkhead.held == held
+            assert guard.bulkhead.held == held
             assert answer.until >= now
             if peeked is None:
                 assert answer.why == "ramp", "only dice may surprise"
@@ -418,24 +420,24 @@ class GatesMachine(RuleBasedStateMachine):
     )
     def fail(self, pick: int, name: str, wait: float | None) -> None:
         permit = self.out.pop(pick % len(self.out))
-        self.yard.gates.finish(permit, verdict(name, wait_seconds=wait), self.yard.now)
+        self.yard.guards.finish(permit, verdict(name, wait_seconds=wait), self.yard.now)
 
     @rule(one=st.sampled_from(TARGETS))
     def isolate(self, one: Target) -> None:
-        self.yard.gates.of(one).breaker.isolate()
+        self.yard.guards.of(one).breaker.isolate()
         assert self.yard.why(one) is not None
 
     @rule(one=st.sampled_from(TARGETS))
     def restore(self, one: Target) -> None:
-        self.yard.gates.of(one).breaker.restore()
+        self.yard.guards.of(one).breaker.restore()
 
     @invariant()
     def places_are_those_of_the_calls_under_way(self) -> None:
         if not hasattr(self, "yard"):
             return
         for one in TARGETS:
-            under_way = sum(permit.gate.target is one for permit in self.out)
-            bulkhead = self.yard.gates.of(one).bulkhead
+            under_way = sum(permit.guard.target is one for permit in self.out)
+            bulkhead = self.yard.guards.of(one).bulkhead
             assert (bulkhead.held, bulkhead.waiting) == (under_way, 0)
 
     def teardown(self) -> None:
@@ -445,7 +447,7 @@ class GatesMachine(RuleBasedStateMachine):
         for permit in self.out:
             permit.finish(Outcome.NEUTRAL, self.yard.now)
         for one in TARGETS:
-            breaker = self.yard.gates.of(one).breaker
+            breaker = self.yard.guards.of(one).breaker
             if breaker.status(self.yard.now).isolated:
                 breaker.restore()
         self.yard.now += 4000.0
@@ -464,7 +466,7 @@ def test_a_scope_a_target_does_not_share_is_the_target_itself(scope):
     lonely = Target(provider="p", model="m")
     sibling = Target(provider="p", model="n")
     yard = Yard((lonely, sibling))
-    yard.gates.bench(lonely, 5.0, verdict("requests", bench_scope=scope), yard.now)
+    yard.guards.bench(lonely, 5.0, verdict("requests", bench_scope=scope), yard.now)
     shared = scope is BenchScope.ACCOUNT
     assert yard.whys(lonely, sibling) == ["bench", "bench" if shared else None]
 
@@ -521,7 +523,7 @@ def test_a_park_is_not_lost_under_a_shorter_bench():
     permits = [yard.permit(one) for _ in range(2)]
     verdicts = (verdict("requests", wait_seconds=30.0), VERDICTS["model_unavailable"])
     for permit, known in zip(permits, verdicts, strict=True):
-        yard.gates.finish(permit, known, yard.now)
+        yard.guards.finish(permit, known, yard.now)
     yard.now += 100
     assert yard.why(one) == "park"
 
@@ -529,16 +531,16 @@ def test_a_park_is_not_lost_under_a_shorter_bench():
 @pytest.mark.parametrize("why", ["isolated", "bench", "park"])
 def test_a_full_target_is_first_of_all_what_else_it_is(why):
     yard = Yard(bulkhead=BulkheadSettings(target_limit=1))
-    gate = yard.gates.of(OPUS)
+    guard = yard.guards.of(OPUS)
     if why == "isolated":
         yard.permit(OPUS)
-        gate.breaker.isolate()
+        guard.breaker.isolate()
     elif why == "bench":
         yard.permit(OPUS)
-        yard.gates.bench(OPUS, 30.0, VERDICTS["requests"], yard.now)
+        yard.guards.bench(OPUS, 30.0, VERDICTS["requests"], yard.now)
     else:
         yard.fail(SONNET, "billing")
-        gate.bulkhead.enter()
+        guard.bulkhead.enter()
     refusal = yard.admit(OPUS)
     assert isinstance(refusal, Refusal)
     assert refusal.why == why
@@ -546,7 +548,7 @@ def test_a_full_target_is_first_of_all_what_else_it_is(why):
 
 def test_after_a_bench_cut_short_what_waited_comes_back_slowly():
     yard = Yard()
-    yard.gates.bench(OPUS, 3600.0, VERDICTS["requests"], yard.now)
+    yard.guards.bench(OPUS, 3600.0, VERDICTS["requests"], yard.now)
     yard.now += 900
     yard.succeed(OPUS)
     yard.now += 0.1

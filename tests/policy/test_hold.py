@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_verdicts import verdict
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.bench import Hold, Lease, Refusal
+from failsoft.policy.bench import Bench, Lease, Refusal
 
 T0 = 1000.0
 LIMITED, DEAD_KEY = verdict("requests"), verdict("authentication")
@@ -28,28 +28,28 @@ class Dice(Random):
         return self.value
 
 
-def hold(*, ramp: float = 10.0, rng: Random | None = None, **settings: Any) -> Hold:
-    return Hold("account a", RetrySettings(**settings), ramp_seconds=ramp, rng=rng or Random(0))
+def bench(*, ramp: float = 10.0, rng: Random | None = None, **settings: Any) -> Bench:
+    return Bench("account a", RetrySettings(**settings), ramp_seconds=ramp, rng=rng or Random(0))
 
 
-def admit(one: Hold, now: float) -> Lease | Refusal | None:
+def admit(one: Bench, now: float) -> Lease | Refusal | None:
     return one.admit(now, lease_seconds=20.0)
 
 
-def refused(one: Hold, now: float) -> Refusal:
+def refused(one: Bench, now: float) -> Refusal:
     answer = admit(one, now)
     assert isinstance(answer, Refusal), answer
     return answer
 
 
-def probe(one: Hold, now: float) -> Lease:
+def probe(one: Bench, now: float) -> Lease:
     answer = admit(one, now)
     assert isinstance(answer, Lease), answer
     return answer
 
 
 def test_an_idle_hold_lets_everything_pass():
-    one = hold()
+    one = bench()
     assert not one.active
     assert one.peek(T0) is None
     assert admit(one, T0) is None
@@ -59,7 +59,7 @@ def test_an_idle_hold_lets_everything_pass():
 
 
 def test_a_bench_keeps_out_until_its_end_and_names_its_verdict():
-    one = hold()
+    one = bench()
     assert one.bench(T0, 30.0, LIMITED) == 30.0
     for now in (T0, T0 + 15, T0 + 29.99):
         assert refused(one, now) == Refusal("bench", T0 + 30, LIMITED) == one.peek(now)
@@ -75,7 +75,7 @@ def test_a_bench_keeps_out_until_its_end_and_names_its_verdict():
 )
 @hypothesis_settings(max_examples=60)
 def test_a_bench_is_extended_never_shortened(benches):
-    one, now, until = hold(), T0, 0.0
+    one, now, until = bench(), T0, 0.0
     for advance, seconds in benches:
         now += advance
         granted = one.bench(now, seconds, LIMITED)
@@ -91,14 +91,14 @@ def test_a_bench_is_extended_never_shortened(benches):
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, -1e9])
 def test_a_wait_that_is_over_benches_nothing(seconds):
-    one = hold()
+    one = bench()
     assert one.bench(T0, seconds, LIMITED) is None
     assert not one.active
 
 
 @pytest.mark.parametrize("seconds", [901.0, 3600.0, 30 * 86_400.0, float("inf")])
 def test_a_bench_is_cut_at_fifteen_minutes_and_ends_with_one_probe(seconds):
-    one = hold()
+    one = bench()
     assert one.bench(T0, seconds, LIMITED) == 900.0
     assert refused(one, T0 + 899).until == T0 + 900
     lease = probe(one, T0 + 900)
@@ -110,13 +110,13 @@ def test_a_bench_is_cut_at_fifteen_minutes_and_ends_with_one_probe(seconds):
 
 
 def test_a_bench_of_its_whole_time_needs_no_probe():
-    one = hold(ramp=0)
+    one = bench(ramp=0)
     one.bench(T0, 900.0, LIMITED)
     assert all(admit(one, T0 + 900) is None for _ in range(10))
 
 
 def test_a_probe_that_is_benched_again_probes_again():
-    one = hold()
+    one = bench()
     one.bench(T0, 3600.0, LIMITED)
     lease = probe(one, T0 + 900)
     one.bench(T0 + 901, 3600.0, LIMITED)
@@ -126,7 +126,7 @@ def test_a_probe_that_is_benched_again_probes_again():
 
 
 def test_the_slow_start_lets_a_growing_share_through():
-    one, shares = hold(), []
+    one, shares = bench(), []
     one.bench(T0, 30.0, LIMITED)
     for second in range(10):
         now = T0 + 30 + second + 0.5
@@ -143,7 +143,7 @@ def test_the_slow_start_lets_a_growing_share_through():
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 9.0, 10.0, 60.0])
 def test_the_slow_start_is_not_longer_than_the_bench(seconds):
-    one = hold(rng=Dice(0.999999))
+    one = bench(rng=Dice(0.999999))
     one.bench(T0, seconds, LIMITED)
     ramp = min(10.0, seconds)
     nearly = T0 + seconds + ramp * 0.9
@@ -153,13 +153,13 @@ def test_the_slow_start_is_not_longer_than_the_bench(seconds):
 
 
 def test_a_quiet_service_is_never_held_back_by_a_slow_start():
-    one = hold(rng=Dice(0.999999))
+    one = bench(rng=Dice(0.999999))
     one.bench(T0, 30.0, LIMITED)
     assert all(admit(one, T0 + 31 + second) is None for second in range(12))
 
 
 def test_a_slow_start_is_overtaken_by_a_new_bench():
-    one = hold()
+    one = bench()
     one.bench(T0, 30.0, LIMITED)
     admit(one, T0 + 31)
     one.bench(T0 + 32, 30.0, LIMITED)
@@ -170,7 +170,7 @@ def test_a_slow_start_is_overtaken_by_a_new_bench():
 
 
 def test_a_park_doubles_from_five_minutes_to_an_hour_with_one_probe_each():
-    one, now = hold(), T0
+    one, now = bench(), T0
     for seconds in (300, 600, 1200, 2400, 3600, 3600, 3600):
         assert one.park(now, DEAD_KEY) == seconds
         assert refused(one, now + seconds - 1) == Refusal("park", now + seconds, DEAD_KEY)
@@ -181,7 +181,7 @@ def test_a_park_doubles_from_five_minutes_to_an_hour_with_one_probe_each():
 
 
 def test_concurrent_failures_park_once():
-    one = hold()
+    one = bench()
     assert one.park(T0, DEAD_KEY) == 300
     for late in range(100):
         assert one.park(T0 + late, DEAD_KEY) is None
@@ -189,7 +189,7 @@ def test_concurrent_failures_park_once():
 
 
 def test_concurrent_failures_in_threads_park_once():
-    one, parked, barrier = hold(), [], Barrier(8)
+    one, parked, barrier = bench(), [], Barrier(8)
 
     def fail() -> None:
         barrier.wait()
@@ -204,7 +204,7 @@ def test_concurrent_failures_in_threads_park_once():
 
 
 def test_a_mended_account_comes_back_without_a_restart_and_starts_at_five_minutes_again():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     one.done(probe(one, T0 + 300), T0 + 300, well=None)
     one.park(T0 + 301, DEAD_KEY)
@@ -219,7 +219,7 @@ def test_a_mended_account_comes_back_without_a_restart_and_starts_at_five_minute
     "out", [lambda one: one.park(T0, DEAD_KEY), lambda one: one.bench(T0, 3600.0, LIMITED)]
 )
 def test_after_its_probe_a_scope_that_is_well_starts_slowly(out):
-    one = hold()
+    one = bench()
     out(one)
     back = one.until
     one.done(probe(one, back), back, well=True)
@@ -232,11 +232,11 @@ def test_after_its_probe_a_scope_that_is_well_starts_slowly(out):
 
 
 def test_a_park_replaces_a_bench_and_ends_no_sooner():
-    one = hold()
+    one = bench()
     one.bench(T0, 30.0, LIMITED)
     assert one.park(T0 + 1, DEAD_KEY) == 300
     assert one.until == T0 + 301
-    late = hold()
+    late = bench()
     late.bench(T0, 800.0, LIMITED)
     late.park(T0 + 1, DEAD_KEY)
     assert late.until == T0 + 800
@@ -244,14 +244,14 @@ def test_a_park_replaces_a_bench_and_ends_no_sooner():
 
 
 def test_a_probe_that_learnt_nothing_lets_the_next_one_go():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     one.done(probe(one, T0 + 300), T0 + 300, well=None)
     probe(one, T0 + 300)
 
 
 def test_a_hung_probe_is_replaced_when_its_lease_ends():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     hung = probe(one, T0 + 300)
     assert refused(one, T0 + 319).until == T0 + 320
@@ -263,7 +263,7 @@ def test_a_hung_probe_is_replaced_when_its_lease_ends():
 
 
 def test_a_probe_given_back_twice_frees_no_second_place():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     lease = probe(one, T0 + 300)
     one.done(lease, T0 + 300, well=None)
@@ -273,7 +273,7 @@ def test_a_probe_given_back_twice_frees_no_second_place():
 
 
 def test_a_probe_of_before_a_new_park_does_not_end_it():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     lease = probe(one, T0 + 300)
     one.park(T0 + 301, DEAD_KEY)
@@ -282,7 +282,7 @@ def test_a_probe_of_before_a_new_park_does_not_end_it():
 
 
 def test_a_park_overtaken_by_a_longer_bench_still_owes_its_probe():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     assert one.bench(T0 + 1, 30.0, LIMITED) is None
     assert one.bench(T0 + 1, 600.0, LIMITED) == 600.0
@@ -291,7 +291,7 @@ def test_a_park_overtaken_by_a_longer_bench_still_owes_its_probe():
 
 
 def test_released_by_hand_it_lets_everything_pass_at_once():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     one.release()
     assert all(admit(one, T0 + 1) is None for _ in range(10))
@@ -299,7 +299,7 @@ def test_released_by_hand_it_lets_everything_pass_at_once():
 
 
 def test_peeking_takes_nothing():
-    one = hold()
+    one = bench()
     one.park(T0, DEAD_KEY)
     assert [one.peek(T0 + 300) for _ in range(5)] == [None] * 5
     lease = probe(one, T0 + 300)

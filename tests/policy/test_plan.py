@@ -122,7 +122,7 @@ def test_the_hang_of_two_targets_leaves_the_rest_to_the_third():
 def test_the_last_that_can_be_called_has_all_that_is_left():
     world = World()
     for one in (SONNET, HAIKU):
-        world.gates.of(one).breaker.isolate()
+        world.guards.of(one).breaker.isolate()
     run = world.run(CHAIN, scripted(everywhere(HANGS)))
     assert run.models == ["opus"]
     assert run.ended_at == 1060.0
@@ -195,7 +195,7 @@ def test_when_nothing_else_works_the_first_verdict_is_reported():
 
 def test_the_first_that_is_called_is_the_first_whatever_was_skipped():
     world = World()
-    world.gates.of(OPUS).breaker.isolate()
+    world.guards.of(OPUS).breaker.isolate()
     run = world.run(CHAIN, scripted(everywhere(fails("bad_request"))))
     assert run.models == ["sonnet"]
 
@@ -332,9 +332,9 @@ def test_a_wait_longer_than_the_deadline_is_not_slept():
 
 def test_only_benched_targets_are_awaited_the_earliest_first():
     world = World()
-    world.gates.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
-    world.gates.bench(SONNET, 8.0, VERDICTS["requests"], world.now)
-    world.gates.bench(HAIKU, 200.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
+    world.guards.bench(SONNET, 8.0, VERDICTS["requests"], world.now)
+    world.guards.bench(HAIKU, 200.0, VERDICTS["requests"], world.now)
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert run.models == ["sonnet"]
     assert 1008.0 <= run.sent[0].at <= 1010.0
@@ -344,7 +344,7 @@ def test_only_benched_targets_are_awaited_the_earliest_first():
 def test_benched_past_the_deadline_ends_at_once_and_says_when():
     world = World()
     for one, seconds in zip(CHAIN, (400.0, 300.0, 500.0), strict=True):
-        world.gates.bench(one, seconds, VERDICTS["requests"], world.now)
+        world.guards.bench(one, seconds, VERDICTS["requests"], world.now)
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert (run.sent, run.waits, run.ended_at) == ([], [], 1000.0)
     assert run.gave_up == GiveUp("unavailable", VERDICTS["requests"], 1300.0)
@@ -353,8 +353,8 @@ def test_benched_past_the_deadline_ends_at_once_and_says_when():
 def test_all_open_ends_at_once_with_what_opened_them():
     world = World()
     for one in CHAIN:
-        world.gates.of(one).breaker.last_failure = VERDICTS["overloaded"]
-        world.gates.of(one).breaker.trip(world.now, "host down")
+        world.guards.of(one).breaker.last_failure = VERDICTS["overloaded"]
+        world.guards.of(one).breaker.trip(world.now, "host down")
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert (run.sent, run.waits, run.ended_at) == ([], [], world.now)
     assert run.gave_up.reason == "unavailable"
@@ -365,7 +365,7 @@ def test_all_open_ends_at_once_with_what_opened_them():
 
 def test_a_time_to_come_back_is_named_only_where_all_are_out():
     world = World(Settings(retry=RetrySettings(max_attempts=1)))
-    world.gates.bench(OPUS, 300.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 300.0, VERDICTS["requests"], world.now)
     run = world.run((OPUS, SONNET), scripted(everywhere(fails("server_error"))))
     assert run.gave_up == GiveUp("attempts", VERDICTS["server_error"], None)
 
@@ -373,14 +373,14 @@ def test_a_time_to_come_back_is_named_only_where_all_are_out():
 def test_an_isolated_chain_has_no_time_to_come_back():
     world = World()
     for one in CHAIN:
-        world.gates.of(one).breaker.isolate()
+        world.guards.of(one).breaker.isolate()
     assert world.run(CHAIN, scripted(everywhere(ok()))).gave_up.back_at is None
 
 
 def test_open_targets_are_skipped_at_no_cost():
     world = World()
-    world.gates.of(OPUS).breaker.isolate()
-    world.gates.bench(SONNET, 30.0, VERDICTS["requests"], world.now)
+    world.guards.of(OPUS).breaker.isolate()
+    world.guards.bench(SONNET, 30.0, VERDICTS["requests"], world.now)
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert run.models == ["haiku"]
     assert run.sent[0].at == 1000.0
@@ -400,10 +400,10 @@ def test_a_parked_account_is_not_awaited():
 
 def test_full_targets_are_skipped_and_a_full_chain_is_saturated():
     world = World(Settings(bulkhead=BulkheadSettings(target_limit=1)))
-    world.gates.of(OPUS).admit(world.now, lease_seconds=5.0)
+    world.guards.of(OPUS).admit(world.now, lease_seconds=5.0)
     assert world.run(CHAIN, scripted(everywhere(ok()))).models == ["sonnet"]
     for one in (SONNET, HAIKU):
-        world.gates.of(one).admit(world.now, lease_seconds=5.0)
+        world.guards.of(one).admit(world.now, lease_seconds=5.0)
     run = world.run(CHAIN, scripted(everywhere(ok())))
     assert run.gave_up.reason == "saturated"
     assert (run.sent, run.waits) == ([], [])
@@ -412,7 +412,7 @@ def test_full_targets_are_skipped_and_a_full_chain_is_saturated():
 def test_a_breaker_that_opens_during_a_wait_ends_it():
     settings = Settings(retry=RetrySettings(overloaded_min_seconds=20.0))
     world = World(settings)
-    world.later = [(1003.0, world.gates.of(OPUS).breaker.isolate)]
+    world.later = [(1003.0, world.guards.of(OPUS).breaker.isolate)]
     run = world.run([OPUS], scripted({"opus": [fails("overloaded")]}))
     assert run.models == ["opus"]
     assert [wait.why for _, wait in run.waits] == ["backoff"]
@@ -422,8 +422,8 @@ def test_a_breaker_that_opens_during_a_wait_ends_it():
 
 def test_a_breaker_of_somebody_else_opens_during_a_wait_and_it_goes_on():
     world = World()
-    world.gates.of(OTHER)
-    world.later = [(1003.0, world.gates.of(OTHER).breaker.isolate)]
+    world.guards.of(OTHER)
+    world.later = [(1003.0, world.guards.of(OTHER).breaker.isolate)]
     run = world.run([OPUS], scripted({"opus": [fails("unavailable", wait_seconds=8.0), ok()]}))
     assert run.models == ["opus", "opus"]
     assert run.sent[1].at >= 1008.0
@@ -439,7 +439,7 @@ def test_the_breaker_that_its_own_failure_opened_is_not_awaited():
 
 def test_a_slow_start_is_waited_out():
     world = World(seed=3)
-    breaker = world.gates.of(OPUS).breaker
+    breaker = world.guards.of(OPUS).breaker
     breaker.trip(world.now, "host down")
     world.now += 6
     for _ in range(2):
@@ -572,7 +572,7 @@ def test_a_cancelled_request_gives_everything_back():
     world = World()
     assert world.cancel(CHAIN, scripted(everywhere(ok()))).reason == "cancelled"
     assert world.idle()
-    assert world.gates.of(OPUS).breaker.status(world.now).calls == 0
+    assert world.guards.of(OPUS).breaker.status(world.now).calls == 0
 
 
 def test_two_plans_share_nothing():
@@ -677,7 +677,7 @@ def test_a_retry_that_is_refused_was_no_retry():
 
 def test_nothing_is_started_after_the_deadline_when_the_wait_for_a_bench_ends_late():
     world = World()
-    world.gates.bench(OPUS, 20.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 20.0, VERDICTS["requests"], world.now)
     plan = world.plan([OPUS], world.times())
     assert isinstance(plan.next(Started(), world.now), Wait | Call)
     plan.next(Refused(Refusal("bench", world.now + 20, None)), world.now)
@@ -712,17 +712,17 @@ def test_a_bench_that_ends_before_the_deadline_is_awaited_whatever_the_dice_say(
     ends = set()
     for seed in range(40):
         world = World(Settings(deadline_seconds=30.0), seed=seed)
-        world.gates.bench(OPUS, 27.0, VERDICTS["requests"], world.now)
+        world.guards.bench(OPUS, 27.0, VERDICTS["requests"], world.now)
         ends.add(bool(world.run([OPUS], scripted({"opus": [ok()]})).sent))
     assert ends == {True}
 
 
 def test_many_breakers_of_others_that_open_do_not_end_a_wait():
     world = World()
-    world.gates.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
     others = [target(f"m{n}", "openai") for n in range(250)]
     for n, one in enumerate(others):
-        world.later.append((world.now + n / 10, world.gates.of(one).breaker.isolate))
+        world.later.append((world.now + n / 10, world.guards.of(one).breaker.isolate))
     assert world.run([OPUS], scripted({"opus": [ok()]})).models == ["opus"]
 
 
@@ -744,10 +744,10 @@ def test_a_timer_that_fires_half_a_millisecond_early_is_no_reason_to_hop():
 def test_a_slow_start_does_not_hide_what_will_not_pass_soon(name):
     """The request would wait for its turn, up to ten seconds, and only then learn it is in vain."""
     world = World()
-    world.gates.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
     world.run([OPUS], scripted({"opus": [ok()]}))
     if name == "isolated":
-        world.gates.of(OPUS).breaker.isolate()
+        world.guards.of(OPUS).breaker.isolate()
     else:
         world.run([SONNET], scripted({"sonnet": [fails(name)]}))
     runs = [world.run([OPUS], scripted({"opus": [ok()]})) for _ in range(5)]

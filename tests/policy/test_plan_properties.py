@@ -110,11 +110,11 @@ CASES = st.builds(
 def carry_out(case: Case) -> tuple[World, RequestTimes, Run]:
     world = World(case.settings, seed=case.seed)
     for one in case.isolated:
-        world.gates.of(one).breaker.isolate()
+        world.guards.of(one).breaker.isolate()
     for one, seconds in case.benched.items():
-        world.gates.bench(one, seconds, VERDICTS["requests"], world.now)
+        world.guards.bench(one, seconds, VERDICTS["requests"], world.now)
     for after, one in sorted(case.opening, key=lambda item: item[0]):
-        world.later.append((world.now + after, world.gates.of(one).breaker.isolate))
+        world.later.append((world.now + after, world.guards.of(one).breaker.isolate))
     times = world.times(case.timeout)
     answers = iter(case.replies)
     run = world.run(

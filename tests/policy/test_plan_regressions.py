@@ -22,8 +22,8 @@ def fail(one: Breaker, now: float) -> None:
 def test_a_bench_does_not_hide_a_breaker_that_is_open():
     """The request waits out the bench and only then learns that it was in vain."""
     world = World()
-    world.gates.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
-    world.gates.of(OPUS).breaker.isolate()
+    world.guards.bench(OPUS, 30.0, VERDICTS["requests"], world.now)
+    world.guards.of(OPUS).breaker.isolate()
     run = world.run([OPUS], scripted({"opus": [ok()]}))
     assert run.waits == []
     assert run.gave_up.reason == "unavailable"
@@ -31,7 +31,7 @@ def test_a_bench_does_not_hide_a_breaker_that_is_open():
 
 def test_a_breaker_that_opens_ends_the_wait_for_a_bench_of_the_same_target():
     world = World()
-    world.later = [(1003.0, world.gates.of(OPUS).breaker.isolate)]
+    world.later = [(1003.0, world.guards.of(OPUS).breaker.isolate)]
     run = world.run([OPUS], scripted({"opus": [fails("unavailable", wait_seconds=20.0)]}))
     assert run.ended_at == 1003.0
 
@@ -66,7 +66,7 @@ def test_an_interrupted_answer_reports_what_interrupted_it():
 def test_a_bench_that_is_over_meanwhile_is_not_waited_for():
     """A refusal noted before a long call is stale after it: nobody is told of a wait of nothing."""
     world = World()
-    world.gates.bench(OPUS, 2.0, VERDICTS["requests"], world.now)
+    world.guards.bench(OPUS, 2.0, VERDICTS["requests"], world.now)
     replies = {"sonnet": [fails("server_error", 5.0)], "opus": [ok()]}
     run = world.run((OPUS, SONNET), scripted(replies))
     assert run.models == ["sonnet", "opus"]

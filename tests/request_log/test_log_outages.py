@@ -147,7 +147,7 @@ async def test_a_change_is_logged_once_each_way(start, disk, caplog):
 
 
 async def test_memory_is_bounded_while_the_disk_is_full(start, disk, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.outbox.MAX_PENDING_BYTES", 5000)
+    monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 5000)
     log = start()
     record = await opened(log, intent())
     await disk.fill(log)

@@ -138,7 +138,7 @@ async def test_a_change_is_logged_once_each_way(start, server, caplog):
 
 
 async def test_memory_is_bounded_while_it_is_frozen(start, server, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.outbox.MAX_PENDING_BYTES", 5000)
+    monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 5000)
     log = start()
     record = await opened(log, intent())
     server.freeze()

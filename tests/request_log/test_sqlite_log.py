@@ -147,7 +147,7 @@ async def test_a_run_that_was_taken_for_dead_writes_nothing_more(another, tmp_pa
 
 
 async def test_what_is_written_makes_room(another, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.outbox.MAX_PENDING_BYTES", 150)
+    monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 150)
     log = await another()
     record = await opened(log, intent())
     data = b""
@@ -157,7 +157,7 @@ async def test_what_is_written_makes_room(another, monkeypatch):
 
 
 async def test_pending_frames_are_bounded_and_none_follows_a_gap(another, monkeypatch):
-    monkeypatch.setattr("failsoft.request_log.outbox.MAX_PENDING_BYTES", 150)
+    monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 150)
     log = await another()
     record = await opened(log, intent())
     data = feed(log, record, 1, 2, 3, 4)

@@ -67,7 +67,7 @@ def pytest_runtest_setup():
     """Release what another test has benched or parked."""
     for client in list(_made):
         for one in filter(_is_failsoft, client.middleware):
-            one._calls._core.gates.reset()
+            one._calls._runtime.guards.reset()
 
 
 def _initialise_once(kind):

@@ -12,7 +12,7 @@ from server_kit import FakeProvider, Reply, Step, ask, assistant, call, stream
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.wire_errors import ReplyFailed, StreamCut, StreamFailed
 from failsoft.config.settings import CacheSettings, RetrySettings
-from failsoft.policy.admission import Gates
+from failsoft.policy.admission import Guards
 from failsoft.server import create_app
 
 HOSTILE = (
@@ -48,7 +48,7 @@ async def both_ways(*script: Step) -> list[Reply]:
     provider.scripts = [script]
     replies = []
     for send in (ask, stream):
-        ai._core.gates = Gates(
+        ai._runtime.guards = Guards(
             ai.settings, rng=Random(0), on_change=lambda *_: None, on_held=lambda *_: None
         )
         replies.append(await send(app))

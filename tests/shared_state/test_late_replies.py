@@ -11,10 +11,10 @@ from redis_server import needs_redis, redis_server
 
 from failsoft import Settings
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.admission import Gates
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.admission import Guards
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
-from failsoft.shared_state.outbox import Leading
+from failsoft.shared_state.outbox import SharedCoordinator
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.store import Operation, StoreError, Told
 from failsoft.shared_state.sync import Sharing
@@ -76,11 +76,11 @@ CLOSED = {
 async def test_a_lease_that_was_asked_for_in_vain_does_not_cut_off_for_good() -> None:
     said: list[str] = []
     loop, rules = asyncio.get_running_loop(), BreakerSettings()
-    leading = Leading(rules, now=loop.time, wake=lambda: None)
-    gates = Gates(Settings(), rng=Random(1), leaders=leading)
-    sharing = Sharing(Stalling(), leading, gates, rules, now=loop.time, on_status=said.append)
-    breaker = gates.of(TARGET).breaker
-    assert isinstance(breaker, LedBreaker)
+    leading = SharedCoordinator(rules, now=loop.time, wake=lambda: None)
+    guards = Guards(Settings(), rng=Random(1), coordinators=leading)
+    sharing = Sharing(Stalling(), leading, guards, rules, now=loop.time, on_status=said.append)
+    breaker = guards.of(TARGET).breaker
+    assert isinstance(breaker, SharedBreaker)
     running = asyncio.create_task(sharing.run())
     await sharing.looked()
     assert leading.switch.leads

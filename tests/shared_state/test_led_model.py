@@ -155,7 +155,7 @@ class Led(RuleBasedStateMachine):
         now = self.world.loop.time()
         for (_, scope), until in self.promised.items():
             for process in self.world.processes:
-                left = process.holds()[f"hold:{scope}"].until - process.now()
+                left = process.benches()[f"hold:{scope}"].until - process.now()
                 assert left > until - now - 0.7 or until < now, "a bench was shortened"
         for target, act in self.isolated.items():
             if act is not None:
@@ -204,7 +204,7 @@ class Led(RuleBasedStateMachine):
             for process in world.processes:
                 for target in TARGETS:
                     assert process.breaker(target).state is CircuitState.CLOSED
-                    assert process.gates.peek(target, process.now()) is None
+                    assert process.guards.peek(target, process.now()) is None
                     assert world.do(process.call(target)) is not None
             assert world.apart() == []
         finally:

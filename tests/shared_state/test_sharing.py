@@ -11,7 +11,7 @@ from memory_store import MemoryStore
 
 from failsoft.classify import verdict_for
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection
-from failsoft.shared_state.outbox import BreakerNotes, Leading
+from failsoft.shared_state.outbox import BreakerOutbox, SharedCoordinator
 from failsoft.shared_state.store import StoreError
 
 X, Y = TARGETS
@@ -204,13 +204,13 @@ def test_calls_that_were_undecided_long_ago_keep_nothing_closed(world):
 def test_a_park_within_a_bench_is_over_everywhere(world):
     first, second = world.processes[:2]
     world.do(first.call(X, "billing"))
-    hold = first.holds()["hold:account a"]
-    left = hold.until - first.now()
+    bench = first.benches()["hold:account a"]
+    left = bench.until - first.now()
     world.wait(0.1)
-    hold.release()
+    bench.release()
     world.wait(0.1)
-    hold.bench(first.now(), left, verdict_for("requests"))
-    hold.park(first.now(), verdict_for("billing"))  # ends when the bench does
+    bench.bench(first.now(), left, verdict_for("requests"))
+    bench.park(first.now(), verdict_for("billing"))  # ends when the bench does
     world.wait(0.1)
     assert world.kept()["hold:account a"].probe_due
     world.wait(left)
@@ -334,7 +334,7 @@ def test_one_process_opens_and_closes_as_a_breaker_of_its_own():
 
 
 def test_notes_of_many_threads_are_all_told():
-    leading = Leading(RULES, now=lambda: 0.0, wake=lambda: None)
+    leading = SharedCoordinator(RULES, now=lambda: 0.0, wake=lambda: None)
     leading.switch.leads = True
     notes = leading.breaker(X)
     done, told = threading.Event(), []
@@ -363,9 +363,9 @@ def test_notes_of_many_threads_are_all_told():
 
 
 def test_nothing_grows_while_nobody_is_told():
-    leading = Leading(RULES, now=lambda: 0.0, wake=lambda: None)
+    leading = SharedCoordinator(RULES, now=lambda: 0.0, wake=lambda: None)
     notes = leading.breaker(X)
-    assert isinstance(notes, BreakerNotes)
+    assert isinstance(notes, BreakerOutbox)
     leading.switch.leads = True
     for _ in range(1000):
         notes.failed(weight=1, older=0)

@@ -25,7 +25,7 @@ from failsoft import (
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BreakerEffect
 from failsoft.config.settings import BreakerSettings
-from failsoft.standalone.breaker import BreakerArguments, breaker_settings
+from failsoft.standalone.function_breaker import BreakerArguments, breaker_settings
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 DOWN = ConnectionRefusedError("down")

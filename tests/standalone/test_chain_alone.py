@@ -187,7 +187,7 @@ async def test_a_cancellation_passes_through_and_gives_the_place_back():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert other.calls == []
-    held = [gate.bulkhead.held for gate in chain._gates]
+    held = [guard.bulkhead.held for guard in chain._guards]
     assert sum(held) == 0
 
 
@@ -326,7 +326,7 @@ def test_threads_share_it():
         thread.join(30)
     assert len(results) == 400
     assert set(results) <= {"a", "b"}
-    assert sum(gate.bulkhead.held for gate in chain._gates) == 0
+    assert sum(guard.bulkhead.held for guard in chain._guards) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -334,14 +334,14 @@ def test_threads_share_it():
 def test_it_goes_on_in_a_forked_process_whoever_held_a_lock():
     chain = FallbackChain({"a": flaky(OVERLOADED), "b": flaky()}, breaker=QUICK)
     chain.complete()
-    (gate, _) = chain._gates
-    gate.breaker._lock.acquire()  # a thread that the child does not have is counting
+    (guard, _) = chain._guards
+    guard.breaker._lock.acquire()  # a thread that the child does not have is counting
     child = os.fork()
     if not child:
         signal.alarm(20)  # rather than to hang in what is tested
         with contextlib.suppress(BaseException):
             os._exit(0 if chain.complete().target == "b" else 1)
         os._exit(2)
-    gate.breaker._lock.release()
+    guard.breaker._lock.release()
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -15,7 +15,7 @@ from failsoft import SettingError, deadline, retry
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import RetrySame
 from failsoft.errors import CircuitOpenError
-from failsoft.standalone.retry import Retry
+from failsoft.standalone.function_retry import Retry
 from failsoft.testing import no_waits as without_waits
 
 OVERLOADED = reply(529, "overloaded_error")
@@ -399,7 +399,7 @@ def test_a_decorated_function_stays_what_it_was():
 
 
 def test_methods_are_tried_again_too():
-    class Desk:
+    class RunRegistry:
         def __init__(self):
             self.fn = flaky(OVERLOADED)
 
@@ -407,9 +407,9 @@ def test_methods_are_tried_again_too():
         def ask(self, question):
             return self.fn(question)
 
-    desk = Desk()
-    assert desk.ask("why") == "done"
-    assert desk.fn.calls == [("why",), ("why",)]
+    registry = RunRegistry()
+    assert registry.ask("why") == "done"
+    assert registry.fn.calls == [("why",), ("why",)]
 
 
 def test_one_retry_serves_many_calls_at_once():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from alert_kit import COMMITTED, needs_promtool, promtool
 
-from failsoft.telemetry.alert_rules import ALERTS, RouteOpen, Seen, Share, StoreDown
+from failsoft.telemetry.alert_rules import ALERTS, AlertInputs, RouteOpen, Share, StoreDown
 from failsoft.telemetry.alerts import Evaluator, counted
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
 from failsoft.telemetry.labels import Labels, State
@@ -206,7 +206,7 @@ def _selectors(condition):
     match condition:
         case Share(part=part):
             return (part,)
-        case Seen(any_of=all_counted):
+        case AlertInputs(any_of=all_counted):
             return tuple(counted.of for counted in all_counted)
         case _:
             return ()

@@ -5,7 +5,7 @@ import yaml
 from alert_kit import COMMITTED, HERE, needs_promtool, promtool
 
 from failsoft.classify.verdict import ErrorCategory
-from failsoft.telemetry.alert_rules import ALERTS, Seen, Selector, Share, StoreDown
+from failsoft.telemetry.alert_rules import ALERTS, AlertInputs, Selector, Share, StoreDown
 from failsoft.telemetry.prometheus_rules import expression, rules_text
 
 RULES = {
@@ -30,7 +30,7 @@ def test_threshold_window_and_severity_are_those_of_the_table(alert):
             assert f"> {above:g}\n" in rule["expr"]
             assert rule["expr"].endswith(f">= {least}")
             assert rule["expr"].count("[5m]") == 2
-        case Seen(of=selectors):
+        case AlertInputs(of=selectors):
             assert rule["expr"].count("> 0") == len(selectors)
         case StoreDown():
             assert rule["for"] == "1m"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from failsoft.testing.app_under_test import served
-from failsoft.testing.ask import Ask, asked
+from failsoft.testing.exchange import Ask, asked
 
 
 def replying(body, *, status=200, received=None):
@@ -90,7 +90,7 @@ async def test_a_reply_that_does_not_come_is_not_waited_for(monkeypatch):
         if scope["type"] == "http":
             await asyncio.Event().wait()
 
-    monkeypatch.setattr("failsoft.testing.ask.LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("failsoft.testing.exchange.LIMIT_SECONDS", 0.2)
     reply = await ask(silent, Ask())
     assert reply.problem == "no reply came within 0.2 s"
 

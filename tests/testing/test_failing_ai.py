@@ -46,4 +46,4 @@ def test_a_word_that_is_none_is_named_with_those_there_are(failing_ai):
 def test_leaving_closes_all_of_them(tmp_path):
     with FailingAIs(tmp_path) as make:
         made = [make(), make("cut")]
-    assert [ai._core.closed for ai in made] == [True, True]
+    assert [ai._runtime.closed for ai in made] == [True, True]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from failsoft.chaos.simulator import Record
+from failsoft.chaos.simulator import JournalRecord
 from failsoft.telemetry.events import AttemptFinished, RequestFinished
-from failsoft.testing.ask import Reply
 from failsoft.testing.cases import CASES, PLANTED, Seen, judged
+from failsoft.testing.exchange import AppReply
 
 TRANSIENT, RATE_LIMITED, TIMEOUT, POLICY, *_, CUT = CASES
 GOOD = "The assistant could not answer. You did nothing wrong. Try again in a minute."
@@ -13,7 +13,7 @@ GOOD = "The assistant could not answer. You did nothing wrong. Try again in a mi
 
 def called(*models):
     return [
-        Record(request_id=f"r{n}", path="/v1/messages", arrived_s=n, model=model)
+        JournalRecord(request_id=f"r{n}", path="/v1/messages", arrived_s=n, model=model)
         for n, model in enumerate(models)
     ]
 
@@ -53,7 +53,7 @@ def ended(**changes):
 def seen(*models, shown=GOOD, events=None, **reply):
     raw = reply.pop("raw", shown)
     return Seen(
-        reply=Reply(shown=shown, raw=raw, **reply),
+        reply=AppReply(shown=shown, raw=raw, **reply),
         calls=called(*(models or ("one", "two"))),
         events=events,
     )

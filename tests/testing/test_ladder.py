@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from failsoft.chaos.simulator import Record
+from failsoft.chaos.simulator import JournalRecord
 from failsoft.telemetry.events import BreakerChanged, CacheLookedUp, RequestFinished
-from failsoft.testing.ask import Reply
 from failsoft.testing.cases import Seen
 from failsoft.testing.check import BREAKER, SAVED, fallback, outage
+from failsoft.testing.exchange import AppReply
 
-CALL = Record(request_id="r", path="/v1/messages", arrived_s=0.0, model="one")
+CALL = JournalRecord(request_id="r", path="/v1/messages", arrived_s=0.0, model="one")
 OPENED = BreakerChanged(
     at=0.0, target="t", from_state="closed", to_state="open", reason="", open_seconds=5.0
 )
@@ -62,7 +62,7 @@ class Played:
 
     @staticmethod
     def _seen(calls, *events):
-        return Seen(reply=Reply(shown="…"), calls=calls, events=events)
+        return Seen(reply=AppReply(shown="…"), calls=calls, events=events)
 
 
 def looked_at(work):

@@ -34,7 +34,7 @@ async def test_a_loop_that_is_blocked_blocks_no_check(monkeypatch):
     async with Trial.of(blocking, PLAIN) as trial:
         assert (await trial.ask("What?")).reply.shown == "Fine."
         trial.break_all("hang")
-        monkeypatch.setattr("failsoft.testing.ask.LIMIT_SECONDS", 1.0)
+        monkeypatch.setattr("failsoft.testing.exchange.LIMIT_SECONDS", 1.0)
         seen = await trial.ask("What?")
     assert seen.reply.problem == "no reply came within 1 s"
     assert [call.model for call in seen.calls] == ["one"]

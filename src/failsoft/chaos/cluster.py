@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from failsoft.chaos.drills.scenario_files import DrillError
-from failsoft.chaos.drills.stage import Service
+from failsoft.chaos.drills.stage import StagedService
 from failsoft.chaos.programs import ClusterError, Program, start_redis
 
 __all__ = ["ANNOUNCE_SECONDS", "DRAIN_SECONDS", "Cluster", "answers", "open_cluster"]
@@ -36,7 +36,7 @@ class Cluster:
     def __init__(
         self,
         *,
-        servers: Mapping[str, Service],
+        servers: Mapping[str, StagedService],
         redis: Program,
         balancer: Program,
         session: aiohttp.ClientSession,
@@ -96,7 +96,7 @@ class Cluster:
             except (ClusterError, DrillError) as error:
                 self._tell(f"the restart goes no further: {error}")
 
-    async def _until_ready(self, name: str, server: Service) -> None:
+    async def _until_ready(self, name: str, server: StagedService) -> None:
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 while not await answers(self._session, f"{server.url}/readyz"):  # noqa: ASYNC110 - it says so only when asked
@@ -104,10 +104,10 @@ class Cluster:
         except TimeoutError:
             raise ClusterError(f"{name} is not ready after {_READY_SECONDS:g} s") from None
 
-    def _watch_server(self, name: str, server: Service) -> None:
+    def _watch_server(self, name: str, server: StagedService) -> None:
         self._watch(name, server, "the others go on, and a restart of all brings it back")
 
-    def _watch(self, name: str, part: Program | Service, what_now: str) -> None:
+    def _watch(self, name: str, part: Program | StagedService, what_now: str) -> None:
         async def watch() -> None:
             code = await part.ended()
             self._tell(f"{name} {_ended(code)}: {what_now}")
@@ -127,7 +127,7 @@ async def answers(session: aiohttp.ClientSession, url: str) -> bool:
     return False
 
 
-async def _end(server: Service) -> None:
+async def _end(server: StagedService) -> None:
     server.interrupt()
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_SECONDS):
@@ -173,7 +173,7 @@ async def open_cluster(
         yield cluster
 
 
-def _server(name: str, folder: Path, upstream: str, redis_url: str) -> Service:
+def _server(name: str, folder: Path, upstream: str, redis_url: str) -> StagedService:
     place = folder / name
     place.mkdir()
     environment = {
@@ -182,14 +182,14 @@ def _server(name: str, folder: Path, upstream: str, redis_url: str) -> Service:
         "FAILSOFT_SERVER_ANNOUNCE_SECONDS": str(ANNOUNCE_SECONDS),
         "FAILSOFT_SERVER_DRAIN_SECONDS": str(DRAIN_SECONDS),
     }
-    return Service(upstream=upstream, folder=place, environment=environment)
+    return StagedService(upstream=upstream, folder=place, environment=environment)
 
 
 async def _start_balancer(
     balancer: Program,
     haproxy: Path,
     listener: socket.socket,
-    servers: dict[str, Service],
+    servers: dict[str, StagedService],
     session: aiohttp.ClientSession,
 ) -> None:
     environment = {"FAILSOFT_BIND": f"fd@{listener.fileno()}"}

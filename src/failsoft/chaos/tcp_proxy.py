@@ -29,8 +29,8 @@ __all__ = [
     "Connection",
     "End",
     "FaultProxy",
-    "Kind",
     "Link",
+    "ProxyFault",
     "parse_act",
     "reset",
 ]
@@ -63,7 +63,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProxyFault:
     """An act's meaning in one line, and the name and default of its option."""
 
     doc: str
@@ -71,14 +71,16 @@ class Kind:
     default: int = 0
 
 
-ACTS: Final[Mapping[str, Kind]] = {
-    "pass": Kind("bytes go through as they come"),
-    "refuse": Kind("nobody listens: connecting is refused, what is open is reset"),
-    "reset": Kind("connections are accepted and reset (RST), what is open too"),
-    "blackhole": Kind("connections are accepted, bytes are swallowed, nothing ever comes back"),
-    "cut": Kind("a connection is reset after so many bytes of the reply", "bytes", 1000),
-    "delay": Kind("every piece is held back for so long, both ways", "ms", 200),
-    "half_open": Kind("what is sent arrives, what comes back is swallowed; no end is told"),
+ACTS: Final[Mapping[str, ProxyFault]] = {
+    "pass": ProxyFault("bytes go through as they come"),
+    "refuse": ProxyFault("nobody listens: connecting is refused, what is open is reset"),
+    "reset": ProxyFault("connections are accepted and reset (RST), what is open too"),
+    "blackhole": ProxyFault(
+        "connections are accepted, bytes are swallowed, nothing ever comes back"
+    ),
+    "cut": ProxyFault("a connection is reset after so many bytes of the reply", "bytes", 1000),
+    "delay": ProxyFault("every piece is held back for so long, both ways", "ms", 200),
+    "half_open": ProxyFault("what is sent arrives, what comes back is swallowed; no end is told"),
 }
 
 PASS: Final = Act("pass")
@@ -96,7 +98,7 @@ def parse_act(text: str, *, where: str = "proxy") -> Act:
     return Act(name, value)
 
 
-def _value(option: str, kind: Kind, name: str, where: str) -> int:
+def _value(option: str, kind: ProxyFault, name: str, where: str) -> int:
     key, _, said = (part.strip() for part in option.partition("="))
     if not kind.option or key != kind.option:
         takes = f"takes {kind.option}" if kind.option else "takes none"

@@ -27,7 +27,7 @@ from failsoft.classify.retry_after import (
     message_wait,
     sentence_wait,
 )
-from failsoft.classify.truth_table import ROWS, Row, Table, WaitSource, verdict_for
+from failsoft.classify.truth_table import ROWS, Table, TruthRow, WaitSource, verdict_for
 from failsoft.classify.untrusted import HOSTILE, attribute
 from failsoft.classify.verdict import Sent, Verdict
 
@@ -247,7 +247,7 @@ def _stated(evidence: Evidence, now: float) -> float | None:
     return wait
 
 
-def _wait(row: Row, evidence: Evidence, now: float) -> float | None:
+def _wait(row: TruthRow, evidence: Evidence, now: float) -> float | None:
     match row.wait:
         case WaitSource.HEADER:
             return _asked(evidence, now)
@@ -259,7 +259,7 @@ def _wait(row: Row, evidence: Evidence, now: float) -> float | None:
             return None
 
 
-def _rejected(row: Row, evidence: Evidence) -> bool:
+def _rejected(row: TruthRow, evidence: Evidence) -> bool:
     """Whether the reply began with a rejection, so that no work was begun. A 200 proves nothing."""
     status = evidence.status
     return row.sent is Sent.NO and status is not None and status >= _REDIRECT

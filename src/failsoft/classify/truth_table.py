@@ -35,9 +35,9 @@ __all__ = [
     "REASONS",
     "ROWS",
     "CodePattern",
-    "Row",
     "Sentence",
     "Table",
+    "TruthRow",
     "WaitSource",
     "truth_table",
     "verdict_for",
@@ -102,7 +102,7 @@ class WaitSource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TruthRow:
     """One row. ``sent`` is what holds once the evidence proves it; unproven it is ``maybe``."""
 
     name: str
@@ -122,10 +122,10 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")]
 
 
-def _row(line: str) -> Row:
+def _row(line: str) -> TruthRow:
     name, meaning, same, model, provider, breaker, fault, scope, sent, wait, _ = _cells(line)
     category, _, reason = meaning.partition(" · ")
-    return Row(
+    return TruthRow(
         name=name,
         category=ErrorCategory(category),
         reason=reason,
@@ -142,7 +142,7 @@ def _row(line: str) -> Row:
 
 _HEAD, *_LINES = _TABLE.strip().splitlines()
 
-ROWS: Final[Mapping[str, Row]] = MappingProxyType({row.name: row for row in map(_row, _LINES)})
+ROWS: Final[Mapping[str, TruthRow]] = MappingProxyType({row.name: row for row in map(_row, _LINES)})
 """Every row by its name."""
 
 REASONS: Final[tuple[str, ...]] = tuple(ROWS)

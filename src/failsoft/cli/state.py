@@ -16,10 +16,10 @@ from rich.table import Table
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Gate, Gates
+from failsoft.policy.admission import Guards, TargetGuard
 from failsoft.providers.models import target_for
 from failsoft.shared_state.mirror import Mirror
-from failsoft.shared_state.outbox import Leading, breaker_key, hold_key
+from failsoft.shared_state.outbox import SharedCoordinator, breaker_key, hold_key
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.store import Operation, StoreError, Told
 
@@ -34,17 +34,17 @@ _Target = Annotated[str, typer.Argument(metavar="TARGET", help="provider/model, 
 def show_state(config: ConfigFile = None) -> None:
     """Print every breaker, and what is benched or parked, as all processes have it."""
     settings = _settings(config)
-    gates = _gates(settings)
-    mirror = Mirror(gates)
-    for gate in gates:
-        mirror.add(gate)
+    guards = _guards(settings)
+    mirror = Mirror(guards)
+    for guard in guards:
+        mirror.add(guard)
     # As a process reads that has only begun: it knows nothing yet that it could tell.
     told = {one["key"]: one for one in _run(settings, list(mirror.syncs(time.monotonic())))}
     table = Table("target", "state", "next probe", "last change", box=None)
-    for gate in gates:
-        table.add_row(gate.target.id, *_cells(told[breaker_key(gate.target.id)]))
+    for guard in guards:
+        table.add_row(guard.target.id, *_cells(told[breaker_key(guard.target.id)]))
     output().print(table)
-    for scope in _scopes(gates):
+    for scope in _scopes(guards):
         one = told[hold_key(scope)]
         if one["until"] > one["now"] or one["probe_due"]:
             _say(_held(scope, one))
@@ -65,20 +65,22 @@ def restore(target: _Target, config: ConfigFile = None) -> None:
 def reset(config: ConfigFile = None) -> None:
     """Close every breaker of the chain and end every bench and park, everywhere."""
     settings = _settings(config)
-    gates = _gates(settings)
-    closed = [_breaker(gate, "restore", *_once(), "reset by hand") for gate in gates]
-    ended = (Operation("hold", hold_key(scope), "release", _once()) for scope in _scopes(gates))
+    guards = _guards(settings)
+    closed = [_breaker(guard, "restore", *_once(), "reset by hand") for guard in guards]
+    ended = (Operation("hold", hold_key(scope), "release", _once()) for scope in _scopes(guards))
     _run(settings, [*closed, *ended])
     _say(f"Reset: {len(closed)} breakers are closed, nothing is benched or parked.")
 
 
 def _act(config: Path | None, target: str, act: str, reason: str) -> None:
     settings = _settings(config)
-    gates = [gate for gate in _gates(settings) if target in (gate.target.id, gate.target.model)]
-    if not gates:
+    guards = [
+        guard for guard in _guards(settings) if target in (guard.target.id, guard.target.model)
+    ]
+    if not guards:
         chain = ", ".join(settings.chain)
         raise CommandError(f"{target} is not in the chain, which is {chain}")
-    _run(settings, [_breaker(gate, act, *_once(), reason) for gate in gates])
+    _run(settings, [_breaker(guard, act, *_once(), reason) for guard in guards])
 
 
 def _once() -> tuple[str, int, int]:
@@ -86,8 +88,8 @@ def _once() -> tuple[str, int, int]:
     return token_hex(4), 1, 0
 
 
-def _breaker(gate: Gate, name: str, *arguments: str | int) -> Operation:
-    return Operation("breaker", breaker_key(gate.target.id), name, arguments)
+def _breaker(guard: TargetGuard, name: str, *arguments: str | int) -> Operation:
+    return Operation("breaker", breaker_key(guard.target.id), name, arguments)
 
 
 def _settings(config: Path | None) -> Settings:
@@ -100,17 +102,17 @@ def _settings(config: Path | None) -> Settings:
     return settings
 
 
-def _gates(settings: Settings) -> Gates:
-    leading = Leading(settings.breaker, now=time.monotonic, wake=lambda: None)
-    gates = Gates(settings, rng=Random(), leaders=leading)  # noqa: S311 - nothing is rolled
+def _guards(settings: Settings) -> Guards:
+    leading = SharedCoordinator(settings.breaker, now=time.monotonic, wake=lambda: None)
+    guards = Guards(settings, rng=Random(), coordinators=leading)  # noqa: S311 - nothing is rolled
     for spec in settings.chain:
-        gates.of(target_for(spec, settings))
-    return gates
+        guards.of(target_for(spec, settings))
+    return guards
 
 
-def _scopes(gates: Gates) -> dict[str, None]:
+def _scopes(guards: Guards) -> dict[str, None]:
     """Everything that can be benched or parked, once each."""
-    return {hold.scope: None for gate in gates for hold in gate.holds}
+    return {bench.scope: None for guard in guards for bench in guard.benches}
 
 
 def _run(settings: Settings, operations: list[Operation]) -> list[Told]:

@@ -14,8 +14,8 @@ from failsoft.errors import SettingError
 __all__ = [
     "DAY",
     "MANY",
-    "Kind",
-    "Section",
+    "FieldKind",
+    "SettingSection",
     "Spec",
     "address",
     "api_address",
@@ -44,7 +44,7 @@ def _as_it_is(value: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FieldKind:
     """The allowed values, how a value is checked, and how a variable's text is read.
 
     ``allowed`` follows "must be". ``check`` gives the value as it is kept or raises ``ValueError``,
@@ -57,7 +57,7 @@ class Kind:
     parse: Callable[[str], object] = _as_it_is
 
 
-def number(low: float, high: float) -> Kind:
+def number(low: float, high: float) -> FieldKind:
     """Make a number in a range, both ends included; NaN and infinity are never in it."""
 
     def check(value: object) -> float:
@@ -69,10 +69,10 @@ def number(low: float, high: float) -> Kind:
             raise ValueError
         return float(value)
 
-    return Kind(f"a number from {low:.10g} to {high:.10g}", check, _reader(float))
+    return FieldKind(f"a number from {low:.10g} to {high:.10g}", check, _reader(float))
 
 
-def whole(low: int, high: int) -> Kind:
+def whole(low: int, high: int) -> FieldKind:
     """Make a whole number in a range, both ends included."""
 
     def check(value: object) -> int:
@@ -80,10 +80,10 @@ def whole(low: int, high: int) -> Kind:
             raise ValueError
         return value
 
-    return Kind(f"a whole number from {low} to {high}", check, _reader(int))
+    return FieldKind(f"a whole number from {low} to {high}", check, _reader(int))
 
 
-def switch() -> Kind:
+def switch() -> FieldKind:
     """Make an on or off; a variable may also say yes, no, on, off, 1 or 0."""
     words = dict.fromkeys(("true", "yes", "on", "1"), True)
     words |= dict.fromkeys(("false", "no", "off", "0"), False)
@@ -93,10 +93,10 @@ def switch() -> Kind:
             raise ValueError
         return value
 
-    return Kind("true or false", check, lambda said: words.get(said.lower(), said))
+    return FieldKind("true or false", check, lambda said: words.get(said.lower(), said))
 
 
-def choice(*options: str) -> Kind:
+def choice(*options: str) -> FieldKind:
     """Make one of a few words."""
 
     def check(value: object) -> str:
@@ -104,10 +104,10 @@ def choice(*options: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind(" or ".join(options), check)
+    return FieldKind(" or ".join(options), check)
 
 
-def text(allowed: str, pattern: str) -> Kind:
+def text(allowed: str, pattern: str) -> FieldKind:
     """Make text of a form that ``allowed`` says and the regular expression checks."""
 
     def check(value: object) -> str:
@@ -115,10 +115,10 @@ def text(allowed: str, pattern: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind(allowed, check)
+    return FieldKind(allowed, check)
 
 
-def address(*, mail: bool = False) -> Kind:
+def address(*, mail: bool = False) -> FieldKind:
     """Make an address on the web, or of a mailbox where ``mail``; never with a password in it."""
     allowed = "an http:// or https:// address without a user name or password"
 
@@ -128,10 +128,10 @@ def address(*, mail: bool = False) -> Kind:
             raise ValueError("it is not shown: it may hold a password" if hidden else "")
         return value
 
-    return Kind(allowed + ", or mailto:" * mail, check)
+    return FieldKind(allowed + ", or mailto:" * mail, check)
 
 
-def api_address() -> Kind:
+def api_address() -> FieldKind:
     """Make the address of an API, to which the path of each call is added."""
     web = address()
 
@@ -141,30 +141,30 @@ def api_address() -> Kind:
             raise ValueError(f"/v1/messages is added to it, leave it out; it is {told(value)}")
         return found
 
-    return Kind(web.allowed, check)
+    return FieldKind(web.allowed, check)
 
 
-def target_list() -> Kind:
+def target_list() -> FieldKind:
     """Make a chain: targets in order, best first; a model alone is one of Anthropic's."""
     return _list_of("models, as name or provider/model", valid_target, _full_target)
 
 
-def model_list() -> Kind:
+def model_list() -> FieldKind:
     """Make a list of models: a name alone is that model of any provider."""
     return _list_of("models, as name or provider/model", _valid_model)
 
 
-def host_list() -> Kind:
+def host_list() -> FieldKind:
     """Make a list of host names, as a browser's address has them, without a port."""
     return _list_of("host names without a port", _valid_host)
 
 
-def origin_list() -> Kind:
+def origin_list() -> FieldKind:
     """Make a list of places on the web: scheme, host and port, with nothing behind them."""
     return _list_of("origins, such as https://gateway.example", _is_origin)
 
 
-def key_list() -> Kind:
+def key_list() -> FieldKind:
     """Make keys that callers show. The message about a wrong one never shows it."""
     form = re.compile(r"(?:(?P<tenant>[A-Za-z0-9_.-]+):)?(?P<key>[!-9;-~]+)")
 
@@ -180,7 +180,7 @@ def key_list() -> Kind:
             seen.add(match["key"])
         return entries
 
-    return Kind("a list of tenant:key or key in printable ASCII, each key once", check, _split)
+    return FieldKind("a list of tenant:key or key in printable ASCII, each key once", check, _split)
 
 
 def told(value: object) -> str:
@@ -210,7 +210,7 @@ def _valid_host(name: str) -> bool:
 
 def _list_of(
     entries: str, valid: Callable[[str], bool], full: Callable[[str], str] = _as_it_is
-) -> Kind:
+) -> FieldKind:
     def check(value: object) -> tuple[str, ...]:
         found = tuple(map(full, _texts(value)))
         if not found:
@@ -222,7 +222,7 @@ def _list_of(
                 raise ValueError(f"entry {place} is {told(entry)} again")
         return found
 
-    return Kind(f"a list of {entries}, at least one and each once", check, _split)
+    return FieldKind(f"a list of {entries}, at least one and each once", check, _split)
 
 
 def _reader(kind: Callable[[str], object]) -> Callable[[str], object]:
@@ -272,7 +272,7 @@ class Spec(NamedTuple):
     ``optional`` setting may be ``None``: not set.
     """
 
-    kind: Kind
+    kind: FieldKind
     doc: str
     secret: bool
     at_most: str
@@ -290,13 +290,15 @@ class Spec(NamedTuple):
         raise SettingError(name, problem)  # outside the except: a cause could show the secret
 
 
-def setting(default: Any, doc: str, kind: Kind, *, secret: bool = False, at_most: str = "") -> Any:
+def setting(
+    default: Any, doc: str, kind: FieldKind, *, secret: bool = False, at_most: str = ""
+) -> Any:
     """Declare a setting. A secret stays out of ``repr`` and of every message."""
     spec = Spec(kind, doc, secret, at_most, optional=default is None)
     return field(default=default, repr=not secret, metadata={"spec": spec})
 
 
-class Section:
+class SettingSection:
     """Checks every setting at construction, then those that bound each other."""
 
     _section = ""

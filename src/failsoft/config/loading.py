@@ -19,7 +19,7 @@ from typing import Any
 
 from failsoft.config import names
 from failsoft.config.fields import told
-from failsoft.config.names import SECTIONS, Known, Place, full_name, known_settings, lookup
+from failsoft.config.names import SECTIONS, KnownNames, Place, full_name, known_settings, lookup
 from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
@@ -89,7 +89,7 @@ class Gathered:
         found = self.empty | self.origins
         return {place[1]: found[place] for place in found if place[0] == section and place[1:]}
 
-    def _check_order(self, lower: Known, upper: Known) -> None:
+    def _check_order(self, lower: KnownNames, upper: KnownNames) -> None:
         value, limit = (self.values.get(one.place, one.default) for one in (lower, upper))
         if value > limit:
             places = [one.place for one in (lower, upper) if one.place in self.origins]
@@ -270,7 +270,7 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
                 gathered.warnings.append(f"{_printable(variable)}: {problem}")
 
 
-def _put_variable(known: names.Known, text: str, gathered: Gathered) -> None:
+def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> None:
     if text:
         gathered.put(known.place, known.spec.kind.parse(text), known.variable)
     else:

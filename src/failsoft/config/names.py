@@ -12,7 +12,7 @@ from failsoft.config.fields import Spec
 from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 
-__all__ = ["SECTIONS", "Known", "Place", "full_name", "known_settings", "lookup"]
+__all__ = ["SECTIONS", "KnownNames", "Place", "full_name", "known_settings", "lookup"]
 
 Place: TypeAlias = tuple[str, ...]
 """``("chain",)``, ``("breaker", "probes")`` or ``("targets", "anthropic/…", "account")``."""
@@ -25,7 +25,7 @@ SECTIONS: dict[str, type] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownNames:
     """A setting that exists."""
 
     place: Place
@@ -43,7 +43,7 @@ class Known:
         return f"FAILSOFT_{'_'.join(self.place).upper()}"
 
 
-def known_settings() -> Iterator[Known]:
+def known_settings() -> Iterator[KnownNames]:
     """Give every setting in the order of the tree, but for those of sections with a name."""
     for one in fields(Settings):
         if "spec" in one.metadata:
@@ -52,7 +52,7 @@ def known_settings() -> Iterator[Known]:
         yield from (_known((section, one.name), one) for one in fields(kind))
 
 
-def lookup(place: Place) -> Known | None:
+def lookup(place: Place) -> KnownNames | None:
     """Find the setting at this place, also one of a section with a name."""
     match place:
         case (section, _, name) if section in NAMED:
@@ -74,5 +74,5 @@ def full_name(place: Place) -> str:
     )
 
 
-def _known(place: Place, one: Field[Any]) -> Known:
-    return Known(place=place, spec=one.metadata["spec"], default=one.default)
+def _known(place: Place, one: Field[Any]) -> KnownNames:
+    return KnownNames(place=place, spec=one.metadata["spec"], default=one.default)

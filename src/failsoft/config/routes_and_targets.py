@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from failsoft.config.fields import (
-    Section,
+    SettingSection,
     choice,
     model_list,
     number,
@@ -29,7 +29,7 @@ PRICE = number(0, 1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetSettings(Section):
+class TargetSettings(SettingSection):
     """What one target can do and costs, where it differs from the built-in table.
 
     Limits are in tokens, prices in US dollars for a million tokens.
@@ -55,7 +55,7 @@ class TargetSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteSettings(Section):
+class RouteSettings(SettingSection):
     """What holds for the requests of one route alone."""
 
     _section = "routes."

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from failsoft.config.fields import (
     DAY,
     MANY,
-    Section,
+    SettingSection,
     address,
     api_address,
     choice,
@@ -59,7 +59,7 @@ MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertSettings(Section):
+class AlertSettings(SettingSection):
     """Alerts that the service posts itself, for a deployment without Prometheus."""
 
     _section = "alerts."
@@ -73,7 +73,7 @@ class AlertSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheSettings(Section):
+class CacheSettings(SettingSection):
     """Saved answers, for when no model can answer. ``store_text`` off turns them off."""
 
     _section = "cache."
@@ -119,7 +119,7 @@ LOCALE = text("a language tag such as en or de-AT", r"[A-Za-z]{2,3}([-_][A-Za-z0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimerSettings(Section):
+class TimerSettings(SettingSection):
     """When an attempt has gone on too long. Timers run on content, never on pings or bytes."""
 
     _section = "timers."
@@ -162,7 +162,7 @@ class TimerSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrySettings(Section):
+class RetrySettings(SettingSection):
     """How often and how soon to try again."""
 
     _section = "retry."
@@ -219,7 +219,7 @@ class RetrySettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BreakerSettings(Section):
+class BreakerSettings(SettingSection):
     """When a target is taken out, and how it comes back."""
 
     _section = "breaker."
@@ -248,7 +248,7 @@ class BreakerSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BulkheadSettings(Section):
+class BulkheadSettings(SettingSection):
     """How much may be in flight."""
 
     _section = "bulkhead."
@@ -259,7 +259,7 @@ class BulkheadSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProviderSettings(Section):
+class ProviderSettings(SettingSection):
     """Where a provider is and how to be let in."""
 
     _section = "anthropic."
@@ -273,7 +273,7 @@ class ProviderSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinkSettings(Section):
+class LinkSettings(SettingSection):
     """Where a person is sent."""
 
     _section = "links."
@@ -285,7 +285,7 @@ class LinkSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerSettings(Section):
+class ServerSettings(SettingSection):
     """The HTTP service."""
 
     _section = "server."
@@ -330,7 +330,7 @@ DEFAULT_DEADLINES = (60.0, 30.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Section):
+class Settings(SettingSection):
     """Everything that can be set."""
 
     env: Literal["production", "dev"] = setting(

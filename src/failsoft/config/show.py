@@ -7,15 +7,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from failsoft.config.loading import Loaded
-from failsoft.config.names import SECTIONS, Known, full_name, known_settings, lookup
+from failsoft.config.names import SECTIONS, KnownNames, full_name, known_settings, lookup
 from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 
-__all__ = ["Row", "reference", "rows"]
+__all__ = ["SettingRow", "reference", "rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SettingRow:
     """One setting in force; a secret's ``value`` says only whether it is set."""
 
     name: str
@@ -24,7 +24,7 @@ class Row:
     doc: str
 
 
-def rows(loaded: Loaded) -> list[Row]:
+def rows(loaded: Loaded) -> list[SettingRow]:
     """Give every setting in the order of the tree, then those of sections with a name."""
     settings = loaded.settings
     found = [(known, _value(settings, known)) for known in known_settings()]
@@ -32,7 +32,7 @@ def rows(loaded: Loaded) -> list[Row]:
         for name, own in getattr(settings, section).items():
             found += [(known, getattr(own, known.place[-1])) for known in _named(section, name)]
     return [
-        Row(
+        SettingRow(
             name=known.name,
             value=_hidden(value) if known.spec.secret else _plain(value),
             origin=loaded.origins.get(known.name, "default"),
@@ -54,19 +54,19 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def _named(section: str, name: str) -> list[Known]:
+def _named(section: str, name: str) -> list[KnownNames]:
     """Every setting of one section with a name."""
     own = fields(NAMED[section].kind)
     return [known for one in own if (known := lookup((section, name, one.name)))]
 
 
-def _table(title: str, kind: type, known: list[Known]) -> str:
+def _table(title: str, kind: type, known: list[KnownNames]) -> str:
     about = inspect.getdoc(kind) or ""
     head = ["| setting | default | allowed | what it is | variable |", "|---|---|---|---|---|"]
     return "\n".join([f"### {title}", "", about, "", *head, *map(_line, known), ""])
 
 
-def _line(known: Known) -> str:
+def _line(known: KnownNames) -> str:
     allowed = known.spec.kind.allowed
     if known.spec.at_most:
         allowed += f", at most `{known.spec.at_most}`"
@@ -76,7 +76,7 @@ def _line(known: Known) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _value(settings: Settings, known: Known) -> Any:
+def _value(settings: Settings, known: KnownNames) -> Any:
     value: Any = settings
     for part in known.place:
         value = getattr(value, part)

@@ -153,7 +153,7 @@ def _full(turn: Turn) -> Answer:
         finish=_FINISHES.get(message.get("stop_reason"), "complete"),
         message=message,
         ledger=_ledger_of(turn),
-        circuit_state=turn.core.circuit_state(turn.request.route),
+        circuit_state=turn.runtime.circuit_state(turn.request.route),
     )
 
 
@@ -168,7 +168,7 @@ def _stepped(turn: Turn, served: Served) -> Answer:
         served=served,
         verdict=verdict,
         ledger=_ledger_of(turn),
-        circuit_state=turn.core.circuit_state(turn.request.route),
+        circuit_state=turn.runtime.circuit_state(turn.request.route),
     )
 
 
@@ -186,7 +186,7 @@ def _failed(turn: Turn) -> Answer:
         verdict=verdict,
         message=turn.message or None,
         ledger=_ledger_of(turn),
-        circuit_state=turn.core.circuit_state(turn.request.route),
+        circuit_state=turn.runtime.circuit_state(turn.request.route),
     )
 
 
@@ -211,7 +211,7 @@ def _waste_of(turn: Turn) -> tuple[Mapping[str, int], float | None, int]:
     unused = [each for each in turn.attempts if each is not served and not each.shown_chars]
     if not unused:
         return _NOTHING, 0.0, 0
-    cost = _cost_usd(unused, turn.core.settings)
+    cost = _cost_usd(unused, turn.runtime.settings)
     return _tokens(unused), cost, _lost_cache(unused, served)
 
 
@@ -358,12 +358,12 @@ def _voice(turn: Turn) -> Voice:
         catalogue=turn.catalogue,
         locale=request.locale,
         reference=request.id,
-        links=turn.core.links,
+        links=turn.runtime.links,
     )
 
 
 def _shared(turn: Turn, back_in: float | None) -> float | None:
-    return None if back_in is None else back_in + turn.request.share(turn.core)
+    return None if back_in is None else back_in + turn.request.share(turn.runtime)
 
 
 def _usable(verdict: Verdict, message: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from failsoft.engine.request import (
     Turn,
     message_body,
 )
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Runtime
 from failsoft.engine.stream import AnswerStream
 from failsoft.faults import Simulation, parse_simulation
 from failsoft.notices import Catalogue
@@ -33,10 +33,10 @@ from failsoft.telemetry.labels import Labels, State
 if TYPE_CHECKING:
     from failsoft.telemetry.traces import Traces
 
-__all__ = ["Failsoft", "Twin"]
+__all__ = ["Failsoft", "SimulatedRuntime"]
 
 
-class Twin(Core):
+class SimulatedRuntime(Runtime):
     """Calls the same targets by the same rules, but they fail as ``simulation`` says.
 
     Gates, breakers, budget, bulkheads and counts are its own, so that nothing of it touches the
@@ -46,7 +46,7 @@ class Twin(Core):
 
     def __init__(
         self,
-        lender: Core,
+        lender: Runtime,
         simulation: Simulation,
         *,
         subscribers: Sequence[Callable[[Event], None]],
@@ -95,7 +95,7 @@ class Failsoft:
         self.settings = checked_settings(settings) or load_settings(providers=known).settings
         self.notices = Catalogue.load(self.settings.notices_dir)
         self._closing: list[Callable[[float], Awaitable[None]]] = []
-        self._core = Core(
+        self._runtime = Runtime(
             self.settings,
             chain=chain,
             providers=providers,
@@ -105,7 +105,7 @@ class Failsoft:
         )
 
     async def __aenter__(self) -> Self:
-        await self._core.begin()
+        await self._runtime.begin()
         return self
 
     async def __aexit__(
@@ -124,7 +124,7 @@ class Failsoft:
         closing, self._closing = self._closing, []
         for close in closing:
             await close(drain_seconds)
-        await self._core.aclose(drain_seconds)
+        await self._runtime.aclose(drain_seconds)
 
     def on_close(self, close: Callable[[float], Awaitable[None]]) -> None:
         """Have ``close`` awaited when this is closed, with the seconds it may take to drain."""
@@ -132,18 +132,18 @@ class Failsoft:
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber of an event."""
-        self._core.publisher.publish(event)
+        self._runtime.publisher.publish(event)
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Hear every event from now on; called in the request's own thread, so be quick."""
-        self._core.publisher.subscribe(subscriber)
+        self._runtime.publisher.subscribe(subscriber)
 
     def simulation(self, said: str) -> Simulation:
         """What ``<category|reason>[@target][;rate=0.2][;after=5]`` means here.
 
         Raises :class:`ValueError`, which says what is wrong and what is allowed.
         """
-        return parse_simulation(said, self._core.chain)
+        return parse_simulation(said, self._runtime.chain)
 
     def failing(
         self, simulation: Simulation, *, subscribers: Sequence[Callable[[Event], None]] = ()
@@ -155,7 +155,7 @@ class Failsoft:
         lives on connections of this one: close this one.
         """
         twin = copy(self)
-        twin._core = Twin(self._core, simulation, subscribers=subscribers)  # noqa: SLF001 - its own
+        twin._runtime = SimulatedRuntime(self._runtime, simulation, subscribers=subscribers)  # noqa: SLF001 - its own
         twin._closing = []  # noqa: SLF001 - its own
         return twin
 
@@ -168,36 +168,36 @@ class Failsoft:
 
         traces = traces or Traces()
         self.subscribe(traces)
-        self._core.trace_headers = traces.headers
+        self._runtime.trace_headers = traces.headers
 
     @property
     def circuit_state(self) -> CircuitState:
         """The default route's breaker: open only when all its targets are."""
-        return self._core.circuit_state()
+        return self._runtime.circuit_state()
 
     def health(self) -> dict[str, Any]:
         """Breakers, targets and level, from real traffic alone: no model is called."""
-        return health(self._core)
+        return health(self._runtime)
 
     def reset(self) -> None:
         """Close every breaker and end every bench and park: whatever made them is over."""
-        self._core.gates.reset()
-        self._core.tally.mended()
+        self._runtime.guards.reset()
+        self._runtime.tally.mended()
 
     def state(self) -> State:
         """The same as numbers and names, for :class:`~failsoft.telemetry.metrics.Metrics`."""
-        return state(self._core)
+        return state(self._runtime)
 
     @property
     def routes(self) -> Mapping[str, tuple[Target, ...]]:
         """The routes of the settings, each with the targets that it may use, in their order."""
-        return {name: chain.targets for name, chain in self._core.chains.items()}
+        return {name: chain.targets for name, chain in self._runtime.chains.items()}
 
     @property
     def labels(self) -> Labels:
         """The routes and targets that metrics tell apart: those of the settings."""
-        targets = (target.id for target in self._core.chain)
-        return Labels.of(routes=self._core.chains, targets=targets)
+        targets = (target.id for target in self._runtime.chain)
+        return Labels.of(routes=self._runtime.chains, targets=targets)
 
     async def ask(
         self,
@@ -319,9 +319,9 @@ class Failsoft:
             tenant=tenant,
             request_id=request_id,
         )
-        return AnswerStream(self._core, request, self.notices)
+        return AnswerStream(self._runtime, request, self.notices)
 
     async def _run(self, request: Request) -> tuple[Answer, BaseException | None]:
-        turn = Turn(self._core, request, self.notices)
+        turn = Turn(self._runtime, request, self.notices)
         answer = await carry_out(turn)
         return answer, turn.cause(answer.verdict)

@@ -22,7 +22,7 @@ from failsoft.classify.wire_errors import EmptyAnswer, TimedOut, Timer
 from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms
 from failsoft.engine.request import Request, Turn, fit
-from failsoft.engine.runtime import Core, Route
+from failsoft.engine.runtime import Route, Runtime
 from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
@@ -197,7 +197,7 @@ class LiveAttempt:
 
     def __init__(
         self,
-        core: Core,
+        runtime: Runtime,
         request: Request,
         call: Call,
         permit: Permit,
@@ -209,7 +209,7 @@ class LiveAttempt:
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.began = began
-        self._core = core
+        self._runtime = runtime
         self._request = request
         self._alarms = alarms
         self._body, self._changes = fit(request.body, call.target)
@@ -217,7 +217,7 @@ class LiveAttempt:
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target, limits = self.call.target, self.call.limits
-        provider = self._request.provider or self._core.providers[target.provider]
+        provider = self._request.provider or self._runtime.providers[target.provider]
         call = ProviderCall(
             target,
             self._body,
@@ -225,7 +225,7 @@ class LiveAttempt:
             request_id=self._request.id,
             number=self.call.number,
             seconds=max(limits.first_content_at - self.began, limits.idle_seconds),
-            max_bytes=self._core.settings.max_answer_bytes,
+            max_bytes=self._runtime.settings.max_answer_bytes,
             fresh=self._request.facts.may_have_effects,
         )
         with Watchdog(limits, self._alarms, self.began) as watch:
@@ -236,12 +236,12 @@ class LiveAttempt:
                 finally:
                     self.message = exchange.message
                 if headers := exchange.headers:
-                    self._core.learn(target, headers)
+                    self._runtime.learn(target, headers)
         if self._request.degrades and not self._shows_text:
             self._check_for_text()
 
     def _headers(self) -> Mapping[str, str]:
-        headers, traced = self._request.headers, self._core.trace_headers
+        headers, traced = self._request.headers, self._runtime.trace_headers
         if traced is None:
             return headers
         return {**headers, **traced(self._request.id, self.call.number)}
@@ -317,12 +317,12 @@ class Driver:
     _last_verdict: Verdict | None = None
 
     def __init__(self, turn: Turn, route: Route) -> None:
-        core, request = turn.core, turn.request
+        runtime, request = turn.runtime, turn.request
         self._turn = turn
-        self._core = core
+        self._runtime = runtime
         self._reader = turn.reader
-        self._plan, self._caller = request.plan(core, route)
-        self._alarms = core.alarms.running()
+        self._plan, self._caller = request.plan(runtime, route)
+        self._alarms = runtime.alarms.running()
         self._clock = self._alarms.loop.time
 
     async def run(self) -> None:
@@ -347,21 +347,23 @@ class Driver:
         if self._reader is not None:
             self._reader.waiting(wait.why, seconds, self._last_verdict)
         began = self._clock()
-        opened = await self._core.openings.sleep(seconds)
+        opened = await self._runtime.waiters.sleep(seconds)
         self._waited += self._clock() - began
         return BreakerOpened() if opened else TimerFired()
 
     async def _call(self, call: Call, now: float) -> PlanEvent:
-        gate, shared = self._core.gates.of(call.target), self._core.shared
+        guard, shared = self._runtime.guards.of(call.target), self._runtime.shared
         lease_seconds = call.limits.lease_seconds
-        if shared is not None and await shared.grant(gate, now, lease_seconds, self._caller):
+        if shared is not None and await shared.grant(guard, now, lease_seconds, self._caller):
             now = self._clock()
-        permit = gate.admit(now, lease_seconds=lease_seconds, caller=self._caller)
+        permit = guard.admit(now, lease_seconds=lease_seconds, caller=self._caller)
         if isinstance(permit, Refusal):
-            gate.give_back_grants()
+            guard.give_back_grants()
             return Refused(permit)
         self._announce(call)
-        attempt = LiveAttempt(self._core, self._turn.request, call, permit, self._alarms, began=now)
+        attempt = LiveAttempt(
+            self._runtime, self._turn.request, call, permit, self._alarms, began=now
+        )
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -394,7 +396,7 @@ class Driver:
             # It answers, and too much of it: the request's affair, and not the target's.
             verdict = replace(verdict, breaker=BreakerEffect.NO)
         now = self._clock()
-        self._core.gates.finish(attempt.permit, verdict, now)
+        self._runtime.guards.finish(attempt.permit, verdict, now)
         self._turn.failures.append((verdict, error))
         self._turn.message = attempt.message
         self._last_verdict = verdict
@@ -408,7 +410,7 @@ class Driver:
         if not shown:
             self._plan.next(FirstContent(), self._clock())
         self._shown_chars += len(text)
-        if self._shown_chars <= self._core.settings.max_answer_bytes:
+        if self._shown_chars <= self._runtime.settings.max_answer_bytes:
             shown.append(text)
         if reader.full:
             watch.pause()

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from failsoft.engine.deadline import monotonic
-from failsoft.engine.runtime import Core, RouteChain
+from failsoft.engine.runtime import RouteChain, Runtime
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
 from failsoft.telemetry.labels import State
@@ -18,51 +18,53 @@ __all__ = ["health", "state"]
 _Told = Mapping[str, Any]
 
 
-def health(core: Core) -> dict[str, Any]:
+def health(runtime: Runtime) -> dict[str, Any]:
     """The body of ``GET /api/health/ai``; seconds, counts and category names."""
     now = monotonic()
-    targets = {target: _target(core, target, now) for target in core.chain}
-    status = _status(core, targets, now)
-    simulated = core.settings.simulate_error
+    targets = {target: _target(runtime, target, now) for target in runtime.chain}
+    status = _status(runtime, targets, now)
+    simulated = runtime.settings.simulate_error
     return {
         "status": status,
         "level": "minimal" if status == "down" else "full",
-        "circuit_breaker": _default_route(core.chain_of("chat"), targets),
-        "routes": [_route(chain) for chain in core.chains.values()],
+        "circuit_breaker": _default_route(runtime.chain_of("chat"), targets),
+        "routes": [_route(chain) for chain in runtime.chains.values()],
         "targets": list(targets.values()),
-        "stores": [asdict(store) for store in core.stores],
-        "errors": core.tally.errors(),
-        "rates": core.tally.rates(now),
+        "stores": [asdict(store) for store in runtime.stores],
+        "errors": runtime.tally.errors(),
+        "rates": runtime.tally.rates(now),
         "service": "ai-chat",
         "version": version("failsoft"),
         **({"simulated": simulated} if simulated else {}),
     }
 
 
-def state(core: Core) -> State:
+def state(runtime: Runtime) -> State:
     """The same for metrics."""
     now = monotonic()
-    used = core.routes_used
+    used = runtime.routes_used
     return State(
-        targets={t.id: core.gates.of(t).breaker.status(now).state for t in core.chain},
-        routes={chain.route: chain.circuit_state() for chain in core.chains.values()},
+        targets={t.id: runtime.guards.of(t).breaker.status(now).state for t in runtime.chain},
+        routes={chain.route: chain.circuit_state() for chain in runtime.chains.values()},
         inflight={route.name: route.bulkhead.held for route in used},
         queued=sum(route.bulkhead.waiting for route in used),
         budget_ratio=max((route.retries.ratio(now) for route in used), default=0.0),
-        stores={store.name: store.up for store in core.stores},
+        stores={store.name: store.up for store in runtime.stores},
     )
 
 
-def _status(core: Core, targets: Mapping[Target, _Told], now: float) -> str:
+def _status(runtime: Runtime, targets: Mapping[Target, _Told], now: float) -> str:
     """Down when no route has a target left.
 
     Degraded by a target that is out, by a store that does not work, and where most requests end in
     what only the operator can mend.
     """
     out = {target for target, told in targets.items() if not told["available"]}
-    if all(out.issuperset(chain.targets) for chain in core.chains.values()):
+    if all(out.issuperset(chain.targets) for chain in runtime.chains.values()):
         return "down"
-    impaired = out or core.tally.misconfigured(now) or not all(store.up for store in core.stores)
+    impaired = (
+        out or runtime.tally.misconfigured(now) or not all(store.up for store in runtime.stores)
+    )
     return "degraded" if impaired else "ok"
 
 
@@ -85,10 +87,10 @@ def _route(chain: RouteChain) -> dict[str, Any]:
     }
 
 
-def _target(core: Core, target: Target, now: float) -> dict[str, Any]:
-    gate = core.gates.of(target)
-    status = gate.breaker.status(now)
-    refusal = gate.peek(now)
+def _target(runtime: Runtime, target: Target, now: float) -> dict[str, Any]:
+    guard = runtime.guards.of(target)
+    status = guard.breaker.status(now)
+    refusal = guard.peek(now)
     until = None if refusal is None or refusal.until == float("inf") else refusal.until - now
     return {
         "target": target.id,
@@ -98,5 +100,5 @@ def _target(core: Core, target: Target, now: float) -> dict[str, Any]:
         "failure_count": status.failures,
         "calls": status.calls,
         "recovery_in_seconds": None if until is None else round(max(0.0, until), 1),
-        "in_flight": gate.bulkhead.held,
+        "in_flight": guard.bulkhead.held,
     }

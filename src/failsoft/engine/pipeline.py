@@ -34,7 +34,7 @@ async def carry_out(turn: Turn) -> Answer:
     Cancellation passes straight through. The turn's reader is given the answer while it comes.
     """
     try:
-        if turn.request.route in turn.core.saved_first:
+        if turn.request.route in turn.runtime.saved_first:
             answer = await _saved_first(turn) or await _asked(turn)
         else:
             answer = await _asked(turn)
@@ -63,7 +63,7 @@ async def _asked(turn: Turn) -> Answer:
 
 
 async def _drive(turn: Turn) -> None:
-    route = turn.core.route(turn.request.route)
+    route = turn.runtime.route(turn.request.route)
     driver = Driver(turn, route)
     try:
         place = await route.enter(turn.request.times)
@@ -84,15 +84,15 @@ async def _step_down(turn: Turn) -> Served | None:
     if asked is None:
         return None
     served = await _saved(turn, asked) if _saves(turn) else None
-    return served or await turn.core.ladder.written(asked)
+    return served or await turn.runtime.ladder.written(asked)
 
 
 async def _saved(turn: Turn, asked: Asked) -> Served | None:
-    core, request = turn.core, turn.request
-    served = await core.ladder.saved(asked)
-    if core.publisher.active and core.ladder.cache is not None:
+    runtime, request = turn.runtime, turn.request
+    served = await runtime.ladder.saved(asked)
+    if runtime.publisher.active and runtime.ladder.cache is not None:
         result = "miss" if served is None else "alike" if served.alike else "same"
-        core.publisher.publish(
+        runtime.publisher.publish(
             CacheLookedUp(at=time.time(), request_id=request.id, route=request.route, result=result)
         )
     return served
@@ -100,7 +100,7 @@ async def _saved(turn: Turn, asked: Asked) -> Served | None:
 
 def _keep(turn: Turn, answer: Answer) -> None:
     """Save what is whole, and words alone: never a part, a refusal or a call of a tool."""
-    if turn.core.ladder.cache is None or not turn.request.degrades:
+    if turn.runtime.ladder.cache is None or not turn.request.degrades:
         return
     if answer.finish != "complete" or not answer.text:
         return
@@ -108,7 +108,7 @@ def _keep(turn: Turn, answer: Answer) -> None:
         return
     asked = _question(turn)
     if asked is not None:
-        turn.core.ladder.keep(asked, answer.text)
+        turn.runtime.ladder.keep(asked, answer.text)
 
 
 def _words_alone(message: Mapping[str, Any]) -> bool:
@@ -120,7 +120,7 @@ def _words_alone(message: Mapping[str, Any]) -> bool:
 
 
 def _saves(turn: Turn) -> bool:
-    route = turn.core.settings.routes.get(turn.request.route)
+    route = turn.runtime.settings.routes.get(turn.request.route)
     return route is None or route.cache != "off"
 
 
@@ -130,7 +130,7 @@ def _question(turn: Turn) -> Asked | None:
     if not request.degrades:
         return None
     try:
-        return asked_in(request, turn.core.settings.routes.get(request.route))
+        return asked_in(request, turn.runtime.settings.routes.get(request.route))
     except Exception:  # noqa: BLE001 - what the models took may be compared with nothing
         _log.exception("ladder_failed", extra={"fields": {"request_id": request.id}})
         return None

@@ -56,7 +56,7 @@ def token_counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def started(turn: Turn) -> None:
     """The request was admitted."""
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         request = turn.request
         publisher.publish(
             RequestStarted(
@@ -70,7 +70,7 @@ def started(turn: Turn) -> None:
 
 def attempt_started(turn: Turn, call: Call) -> None:
     """A target is being called."""
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         publisher.publish(
             AttemptStarted(
                 at=time.time(),
@@ -85,8 +85,8 @@ def attempt_finished(turn: Turn, attempt: Attempt) -> None:
     """A call ended."""
     verdict = attempt.verdict
     if verdict is not None:
-        turn.core.tally.attempt_failed(verdict.category, time.time())
-    if (publisher := turn.core.publisher).active:
+        turn.runtime.tally.attempt_failed(verdict.category, time.time())
+    if (publisher := turn.runtime.publisher).active:
         publisher.publish(
             AttemptFinished(
                 at=time.time(),
@@ -101,7 +101,7 @@ def attempt_finished(turn: Turn, attempt: Attempt) -> None:
                 first_content_seconds=attempt.first_content_seconds,
                 detail=verdict.internal_detail if verdict else "",
                 tokens=token_counts(attempt.usage),
-                cost_usd=cost_usd(attempt.target, attempt.usage, turn.core.settings),
+                cost_usd=cost_usd(attempt.target, attempt.usage, turn.runtime.settings),
                 soft_end=attempt.soft_end,
             )
         )
@@ -109,7 +109,7 @@ def attempt_finished(turn: Turn, attempt: Attempt) -> None:
 
 def waiting(turn: Turn, why: str, seconds: float) -> None:
     """The request waits before its next call."""
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         publisher.publish(
             RetryScheduled(
                 at=time.time(),
@@ -124,7 +124,7 @@ def waiting(turn: Turn, why: str, seconds: float) -> None:
 def fell_back(turn: Turn, before: str, after: str, verdict: Verdict) -> None:
     """The request went on to another target."""
     turn.hops += 1
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         publisher.publish(
             FellBack(
                 at=time.time(),
@@ -141,10 +141,10 @@ def finished(turn: Turn, answer: Answer) -> None:
     """The request ended with this answer."""
     failed = answer.status == "error"
     ours = answer.verdict is not None and answer.verdict.category is ErrorCategory.AUTH_ERROR
-    turn.core.tally.request_ended(
+    turn.runtime.tally.request_ended(
         turn.ended_at, failed=failed, fell_back=bool(answer.position), misconfigured=ours
     )
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         if answer.level != "full":
             publisher.publish(
                 Degraded(
@@ -160,7 +160,7 @@ def finished(turn: Turn, answer: Answer) -> None:
 
 def cancelled(turn: Turn) -> None:
     """The caller left before the end."""
-    if (publisher := turn.core.publisher).active:
+    if (publisher := turn.runtime.publisher).active:
         publisher.publish(_finished(turn, None, "cancelled"))
 
 

@@ -14,10 +14,10 @@ from failsoft.attempt import Attempt
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.engine.deadline import monotonic, request_times
-from failsoft.engine.runtime import Core, Route
+from failsoft.engine.runtime import Route, Runtime
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
-from failsoft.policy.callers import Answered, Caller
+from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import Call, GiveUp
 from failsoft.policy.target import Target
@@ -251,18 +251,18 @@ class Request:
             id=_checked_id(request_id) if request_id else new_request_id(),
         )
 
-    def chain(self, core: Core) -> tuple[Target, ...]:
+    def chain(self, runtime: Runtime) -> tuple[Target, ...]:
         """The targets in the order to try: the model asked for first, then the route's chain."""
         if self.targets:
             return self.targets
-        chain = core.chain_of(self.route)
-        first = None if self.model is None else core.target(self.model)
+        chain = runtime.chain_of(self.route)
+        first = None if self.model is None else runtime.target(self.model)
         targets = chain.targets if first is None else chain.led_by(first)
         if self.headers and (key := key_in(self.headers)):
             return tuple(target.under(key) for target in targets)
         return targets
 
-    def _caller(self, answered: Answered) -> Caller | None:
+    def _caller(self, answered: RecentCallers) -> Caller | None:
         """The caller, by its names or by the key that it shows; ``None`` where it has neither."""
         targets = self.targets
         account = targets[0].account if targets and not targets[0].shared else ""
@@ -270,9 +270,9 @@ class Request:
             return Caller((self.tenant, self.principal, account), answered)
         return None
 
-    def plan(self, core: Core, route: Route) -> tuple[Plan, Caller | None]:
+    def plan(self, runtime: Runtime, route: Route) -> tuple[Plan, Caller | None]:
         """The plan of this request, and who calls; targets that cannot take it are left out."""
-        chain, caller = self.chain(core), self._caller(route.answered)
+        chain, caller = self.chain(runtime), self._caller(route.answered)
         if continues_assistant(self.body):
             able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
             self.left_out = tuple(target.id for target in chain if target not in able)
@@ -280,11 +280,13 @@ class Request:
         plan = Plan(
             chain,
             self.times,
-            retry=core.settings.retry,
-            timers=self.timers or core.settings.timers,
+            retry=runtime.settings.retry,
+            timers=self.timers or runtime.settings.timers,
             budget=route.retries,
-            peek=core.gates.peek if caller is None else partial(core.gates.peek, caller=caller),
-            rng=core.rng,
+            peek=runtime.guards.peek
+            if caller is None
+            else partial(runtime.guards.peek, caller=caller),
+            rng=runtime.rng,
             input_tokens=self.facts.input_tokens,
             thought_tokens=self.facts.thought_tokens,
             may_have_effects=self.facts.may_have_effects,
@@ -292,9 +294,9 @@ class Request:
         )
         return plan, caller
 
-    def share(self, core: Core) -> float:
+    def share(self, runtime: Runtime) -> float:
         """This request's own share of seconds on top of a common time to come back."""
-        return share_of_wait(core.rng, core.settings.breaker.ramp_seconds)
+        return share_of_wait(runtime.rng, runtime.settings.breaker.ramp_seconds)
 
 
 class Reader(Protocol):
@@ -335,7 +337,6 @@ class Turn:
         "attempts",
         "call",
         "catalogue",
-        "core",
         "ended_at",
         "failures",
         "gave_up",
@@ -343,13 +344,14 @@ class Turn:
         "message",
         "reader",
         "request",
+        "runtime",
         "shown",
     )
 
     def __init__(
-        self, core: Core, request: Request, catalogue: Catalogue, reader: Reader | None = None
+        self, runtime: Runtime, request: Request, catalogue: Catalogue, reader: Reader | None = None
     ) -> None:
-        self.core = core
+        self.runtime = runtime
         self.request = request
         self.catalogue = catalogue
         self.reader = reader

@@ -27,12 +27,12 @@ from failsoft.forks import in_every_child
 from failsoft.ladder.cache.cache import SemanticCache, ShadowHit
 from failsoft.ladder.cache.cache_file import forget
 from failsoft.ladder.embedder import Embedder, WordllamaEmbedder
-from failsoft.ladder.ladder import Ladder
+from failsoft.ladder.ladder import LadderSteps
 from failsoft.ladder.rules.rulebook import RuleBook
-from failsoft.policy.admission import Gates, Held
+from failsoft.policy.admission import Guards, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
 from failsoft.policy.bulkhead import Bulkhead, Place
-from failsoft.policy.callers import Answered
+from failsoft.policy.callers import RecentCallers
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
 from failsoft.policy.window import RetryBudget
@@ -43,17 +43,25 @@ from failsoft.storage.status import StoreStatus
 from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected, StoreChanged
 from failsoft.telemetry.publisher import Publisher, Tally
 
-__all__ = ["Core", "Openings", "Route", "RouteChain", "RouteFullError", "TraceHeaders", "ladder_of"]
+__all__ = [
+    "BreakerWaiters",
+    "Route",
+    "RouteChain",
+    "RouteFullError",
+    "Runtime",
+    "TraceHeaders",
+    "ladder_of",
+]
 
 
 _log = logging.getLogger(__name__)
 
 
-def ladder_of(settings: Settings) -> Ladder:
+def ladder_of(settings: Settings) -> LadderSteps:
     """Opens nothing before it is used. Without the extra ``cache`` the semantic tier is off."""
     embedder = WordllamaEmbedder() if settings.cache.semantic and _extra_installed() else None
     rules = None if settings.rules_dir is None else RuleBook(settings.rules_dir)
-    return Ladder(cache=_cache(settings, embedder), rules=rules, embedder=embedder)
+    return LadderSteps(cache=_cache(settings, embedder), rules=rules, embedder=embedder)
 
 
 def _cache(settings: Settings, embedder: Embedder | None) -> SemanticCache | None:
@@ -101,7 +109,7 @@ class RouteChain:
     """
 
     def __init__(
-        self, route: str, targets: Sequence[Target], allowed: Sequence[str] | None, gates: Gates
+        self, route: str, targets: Sequence[Target], allowed: Sequence[str] | None, guards: Guards
     ) -> None:
         self.route = route
         self._allowed = None if allowed is None else tuple(allowed)
@@ -110,7 +118,7 @@ class RouteChain:
             chain = ", ".join(target.id for target in targets)
             problem = f"must name at least one model of the chain, which is {chain}"
             raise SettingError(f"routes.{route}.allowed_models", problem)
-        self._breakers: list[Breaker] = [gates.of(target).breaker for target in self.targets]
+        self._breakers: list[Breaker] = [guards.of(target).breaker for target in self.targets]
 
     def led_by(self, first: Target) -> tuple[Target, ...]:
         """The targets with ``first`` before all others, also where it is not one of them.
@@ -143,7 +151,7 @@ class RouteChain:
         return allowed is None or target.id in allowed or target.model in allowed
 
 
-class Openings:
+class BreakerWaiters:
     """The waits under way. Safe under threads and several event loops."""
 
     def __init__(self) -> None:
@@ -190,7 +198,7 @@ class Route:
     def __init__(self, name: str, settings: Settings) -> None:
         limits = settings.bulkhead
         self.name = name
-        self.answered = Answered()
+        self.answered = RecentCallers()
         self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
         self.retries = RetryBudget(settings.retry, most_waiting=(limits.route_limit + 1) // 2)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
@@ -248,8 +256,8 @@ def _providers(given: Mapping[str, Provider], settings: Settings) -> dict[str, P
     return {**given, **own}
 
 
-class Core:
-    """Settings, gates, budget, routes and providers. Opens nothing until it is used."""
+class Runtime:
+    """Settings, guards, budget, routes and providers. Opens nothing until it is used."""
 
     def __init__(
         self,
@@ -259,17 +267,17 @@ class Core:
         providers: Mapping[str, Provider] | None,
         subscribers: Sequence[Callable[[Event], None]],
         rng: Random,
-        ladder: Ladder | None = None,
+        ladder: LadderSteps | None = None,
     ) -> None:
         self.settings = settings
         self.rng = rng
         self.tally = Tally()
         self.publisher = Publisher(subscribers)
         self.trace_headers: TraceHeaders | None = None
-        self.openings = Openings()
+        self.waiters = BreakerWaiters()
         self.alarms = Alarms()
         self.shared = self._sharing()
-        self.gates = self._gates()
+        self.guards = self._guards()
         self.ladder = ladder_of(settings) if ladder is None else ladder
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
@@ -279,9 +287,9 @@ class Core:
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
         self.chain = tuple(self.target(spec) for spec in specs)
-        self._unrestricted = RouteChain("chat", self.chain, None, self.gates)
+        self._unrestricted = RouteChain("chat", self.chain, None, self.guards)
         self.chains = {"chat": self._unrestricted} | {
-            name: RouteChain(name, self.chain, own.allowed_models, self.gates)
+            name: RouteChain(name, self.chain, own.allowed_models, self.guards)
             for name, own in settings.routes.items()
         }
         self._wires = self.providers
@@ -316,7 +324,7 @@ class Core:
         """Know what other processes know before the first request, where that takes no time."""
         running_loop()  # raises at once where there is none
         if self.shared is not None:
-            self.shared.begin(self.gates)
+            self.shared.begin(self.guards)
             await self.shared.looked(_FIRST_LOOK_SECONDS)
 
     def route(self, name: str) -> Route:
@@ -324,7 +332,7 @@ class Core:
         if self.closed:
             raise FailsoftError("this Failsoft is closed; make a new one")
         if self.shared is not None:
-            self.shared.begin(self.gates)
+            self.shared.begin(self.guards)
         route = self._routes.get(name)
         if route is None:
             route = self._routes.setdefault(name, Route(name, self.settings))
@@ -340,7 +348,7 @@ class Core:
         wait = exhausted_wait(headers, now=time.time())
         if wait is not None:
             verdict = verdict_for("requests", wait_seconds=wait)
-            self.gates.bench(target, wait, verdict, monotonic())
+            self.guards.bench(target, wait, verdict, monotonic())
 
     @property
     def stores(self) -> list[StoreStatus]:
@@ -376,9 +384,9 @@ class Core:
 
     def _forked(self) -> None:
         """Go on in a forked process. Requests under way are the parent's, and end there."""
-        self.gates.forked()
+        self.guards.forked()
         self._routes = {}
-        self.openings = Openings()
+        self.waiters = BreakerWaiters()
 
     def _sharing(self) -> Shared | None:
         settings = self.settings
@@ -387,14 +395,14 @@ class Core:
             return None
         return Shared(settings.redis_url, settings, on_status=self._store_changed)
 
-    def _gates(self) -> Gates:
-        leaders = self.shared.leading if self.shared else None
-        return Gates(
+    def _guards(self) -> Guards:
+        coordinators = self.shared.leading if self.shared else None
+        return Guards(
             self.settings,
             rng=self.rng,
             on_change=self._changed,
             on_held=self._held,
-            leaders=leaders,
+            coordinators=coordinators,
         )
 
     def _store_changed(self, status: StoreStatus) -> None:
@@ -405,7 +413,7 @@ class Core:
 
     def _changed(self, target: Target, change: Transition) -> None:
         if change.after is CircuitState.OPEN:
-            self.openings.opened()
+            self.waiters.opened()
         if self.publisher.active:
             event = BreakerChanged(
                 at=time.time(),

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from typing import Final
 
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Gate, Gates
+from failsoft.policy.admission import Guards, TargetGuard
 from failsoft.policy.callers import Caller
-from failsoft.shared_state.outbox import Leading
+from failsoft.shared_state.outbox import SharedCoordinator
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.sync import Sharing
 from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS, connect
@@ -42,7 +42,7 @@ class Shared:
         self._health = StoreHealth(
             "shared_state", clock=time.time, fields={}, level=logging.WARNING
         )
-        self.leading = Leading(settings.breaker, now=time.monotonic, wake=self._wake)
+        self.leading = SharedCoordinator(settings.breaker, now=time.monotonic, wake=self._wake)
         self._url = url
         self._rules = settings.breaker
         self._on_status = on_status
@@ -53,7 +53,7 @@ class Shared:
         # What a parent's thread holds open is the parent's: to let go of it here would close it.
         self._forsaken: _Thread | None = None
 
-    def begin(self, gates: Gates) -> None:
+    def begin(self, guards: Guards) -> None:
         """Begin to share, once in each process."""
         if self._pid == os.getpid() or self._closed:
             return
@@ -61,7 +61,7 @@ class Shared:
             if self._pid != os.getpid() and not self._closed:
                 self.leading.begin_anew(forked=self._pid != 0)
                 self._forsaken = self._thread
-                self._thread = _Thread(self, gates)
+                self._thread = _Thread(self, guards)
                 self._thread.start()
                 self._pid = os.getpid()
 
@@ -75,9 +75,11 @@ class Shared:
         if self._thread is not None:
             await asyncio.wait((asyncio.wrap_future(self._thread.looked),), timeout=seconds)
 
-    async def grant(self, gate: Gate, now: float, seconds: float, caller: Caller | None) -> bool:
-        """Ask for the leases that the next call of ``gate`` needs; whether it needed any."""
-        parts, thread = gate.needs_grants(now, caller), self._thread
+    async def grant(
+        self, guard: TargetGuard, now: float, seconds: float, caller: Caller | None
+    ) -> bool:
+        """Ask for the leases that the next call of ``guard`` needs; whether it needed any."""
+        parts, thread = guard.needs_grants(now, caller), self._thread
         if not parts or thread is None or thread.sharing is None:
             return False
         asking = thread.sharing.grant(parts, seconds)
@@ -106,11 +108,11 @@ class Shared:
         if changed:
             self._on_status(self.status)
 
-    def share(self, gates: Gates) -> tuple[RedisStore, Sharing]:
+    def share(self, guards: Guards) -> tuple[RedisStore, Sharing]:
         """What the thread runs."""
         store = RedisStore(self._url)
         return store, Sharing(
-            store, self.leading, gates, self._rules, now=time.monotonic, on_status=self.told
+            store, self.leading, guards, self._rules, now=time.monotonic, on_status=self.told
         )
 
     def _wake(self) -> None:
@@ -121,13 +123,13 @@ class Shared:
 class _Thread(threading.Thread):
     """Runs the sharing of one process in an event loop, until it is stopped."""
 
-    def __init__(self, shared: Shared, gates: Gates) -> None:
+    def __init__(self, shared: Shared, guards: Guards) -> None:
         super().__init__(name="failsoft-shared", daemon=True)
         self.looked: Future[None] = Future()
         self.loop = asyncio.new_event_loop()
         self.sharing: Sharing | None = None
         self._shared = shared
-        self._gates = gates
+        self._guards = guards
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -152,7 +154,7 @@ class _Thread(threading.Thread):
         self.join()
 
     async def _share(self) -> None:
-        store, self.sharing = self._shared.share(self._gates)
+        store, self.sharing = self._shared.share(self._guards)
         self._main = asyncio.create_task(self.sharing.run())
         looking = asyncio.create_task(self._first_look(self.sharing))
         if self._stopping:

@@ -23,7 +23,7 @@ from failsoft.engine.answer import (
 from failsoft.engine.deadline import running_loop
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import Request, Turn
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Runtime
 from failsoft.notices import Catalogue, notice_for
 
 __all__ = ["AnswerStream", "Outlet", "Pump"]
@@ -53,8 +53,10 @@ class Outlet(Protocol):
 class Pump:
     """One request's way into an :class:`Outlet`. :meth:`run` may be called once."""
 
-    def __init__(self, core: Core, request: Request, catalogue: Catalogue, outlet: Outlet) -> None:
-        self._core = core
+    def __init__(
+        self, runtime: Runtime, request: Request, catalogue: Catalogue, outlet: Outlet
+    ) -> None:
+        self._runtime = runtime
         self._request = request
         self._catalogue = catalogue
         self._outlet = outlet
@@ -66,7 +68,7 @@ class Pump:
         Cancellation passes straight through, and no event is given then.
         """
         self._outlet.give(StreamStart(self._request.id))
-        answer = await carry_out(Turn(self._core, self._request, self._catalogue, self))
+        answer = await carry_out(Turn(self._runtime, self._request, self._catalogue, self))
         if answer.level in _BELOW and answer.notice is not None:
             self._outlet.give(StreamStatus("degraded", answer.notice, answer.retry_in_seconds))
             if self._outlet.full:
@@ -129,8 +131,8 @@ class AnswerStream:
     dropping the stream, cancels it at the provider.
     """
 
-    def __init__(self, core: Core, request: Request, catalogue: Catalogue) -> None:
-        self._core = core
+    def __init__(self, runtime: Runtime, request: Request, catalogue: Catalogue) -> None:
+        self._runtime = runtime
         self._request = request
         self._catalogue = catalogue
         self._buffer: _Buffer | None = None
@@ -150,7 +152,7 @@ class AnswerStream:
         if self._ended or self._task is not None:
             raise RuntimeError("this stream is being read already; ask again for another one")
         self._ended = True
-        await Pump(self._core, self._request, self._catalogue, outlet).run()
+        await Pump(self._runtime, self._request, self._catalogue, outlet).run()
 
     def __aiter__(self) -> Self:
         return self
@@ -174,7 +176,7 @@ class AnswerStream:
     def _begin(self) -> _Buffer:
         loop = running_loop()
         buffer = self._buffer = _Buffer()
-        pump = Pump(self._core, self._request, self._catalogue, buffer)
+        pump = Pump(self._runtime, self._request, self._catalogue, buffer)
         self._task = loop.create_task(buffer.fill(pump))
         return buffer
 

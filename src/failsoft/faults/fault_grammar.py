@@ -27,10 +27,10 @@ __all__ = [
     "KINDS",
     "OPTIONS",
     "STATUS",
-    "Fault",
     "Kind",
     "Latency",
     "Option",
+    "SimulatedFault",
     "format_fault",
     "kind_of",
     "parse_assignment",
@@ -100,7 +100,7 @@ _NO_LATENCY: Final = Latency()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class SimulatedFault:
     """One thing that may happen to a request.
 
     ``rate`` is the share of requests it strikes. ``starts`` and ``lasts`` are seconds, counted from
@@ -273,7 +273,7 @@ def _header(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option's field in :class:`.Fault`, how it is read, and its meaning in one line."""
+    """An option's field in :class:`.SimulatedFault`, how it is read, and what it means."""
 
     field: str
     read: Callable[[str], Any]
@@ -305,12 +305,12 @@ OPTIONS: Final[dict[str, Option]] = {
 _ALWAYS = ("from", "for")
 
 
-def parse_fault(text: str, *, where: str = "fault") -> Fault:
+def parse_fault(text: str, *, where: str = "fault") -> SimulatedFault:
     """Read one fault. ``where`` opens the message of the SettingError that a wrong one raises."""
     return _parse(text, f"{where} {text!r}")
 
 
-def parse_assignment(text: str) -> tuple[str, Fault]:
+def parse_assignment(text: str) -> tuple[str, SimulatedFault]:
     """Read ``MODEL=FAULT`` into the model (or ``*``) and the fault."""
     where = f"--fault {text!r}"
     model, equals, fault = (part.strip() for part in text.partition("="))
@@ -319,16 +319,16 @@ def parse_assignment(text: str) -> tuple[str, Fault]:
     return model, _parse(fault, where)
 
 
-def parse_assignments(texts: Iterable[str]) -> dict[str, tuple[Fault, ...]]:
+def parse_assignments(texts: Iterable[str]) -> dict[str, tuple[SimulatedFault, ...]]:
     """Read many ``MODEL=FAULT``; the faults of one model keep their order."""
-    faults: dict[str, tuple[Fault, ...]] = {}
+    faults: dict[str, tuple[SimulatedFault, ...]] = {}
     for text in texts:
         model, fault = parse_assignment(text)
         faults[model] = (*faults.get(model, ()), fault)
     return faults
 
 
-def _parse(text: str, where: str) -> Fault:
+def _parse(text: str, where: str) -> SimulatedFault:
     head, *options = (part.strip() for part in text.split(";"))
     name, at, rate = head.partition("@")
     kind = kind_of(name)
@@ -339,7 +339,7 @@ def _parse(text: str, where: str) -> Fault:
         )
     fields: dict[str, Any] = {OPTIONS[o].field: value for o, value in kind.options.items()}
     fields |= _read_options(options, kind, name, where)
-    return Fault(name=name, rate=_read_rate(rate, where) if at else 1.0, **fields)
+    return SimulatedFault(name=name, rate=_read_rate(rate, where) if at else 1.0, **fields)
 
 
 def _read_rate(text: str, where: str) -> float:
@@ -372,7 +372,7 @@ def _read_options(options: list[str], kind: Kind, name: str, where: str) -> dict
     return fields
 
 
-def format_fault(fault: Fault) -> str:
+def format_fault(fault: SimulatedFault) -> str:
     """Write a fault in the grammar above; :func:`parse_fault` reads it back to an equal one."""
     kind = kind_of(fault.name)
     known = kind.options if kind else {}

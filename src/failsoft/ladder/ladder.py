@@ -13,7 +13,7 @@ from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.rules.rulebook import RuleBook, RuleMatch
 from failsoft.storage.status import StoreStatus
 
-__all__ = ["Asked", "Ladder", "Served", "helps_after"]
+__all__ = ["Asked", "LadderSteps", "Served", "helps_after"]
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Served(NamedTuple):
         return cls("rule", rule.text, None, rule.link, rule.action)
 
 
-class Ladder:
+class LadderSteps:
     """The steps below a model's own answer. A step that breaks is logged, and the next is taken.
 
     ``embedder`` is for the rules; the cache has its own. Nothing is loaded before it is needed.
@@ -130,7 +130,7 @@ class Ladder:
         """Whether the files under it work; those that nothing has used yet are left out."""
         return [self.cache.status] if self.cache is not None and self._started else []
 
-    def read_only(self) -> Ladder:
+    def read_only(self) -> LadderSteps:
         """The same steps for callers whose answers are not to be saved; owns nothing."""
         return _Lent(self)
 
@@ -156,10 +156,10 @@ class Ladder:
             ).start()
 
 
-class _Lent(Ladder):
+class _Lent(LadderSteps):
     """Another's ladder: what it is asked, the lender answers."""
 
-    def __init__(self, lender: Ladder) -> None:
+    def __init__(self, lender: LadderSteps) -> None:
         super().__init__()
         self._lender = lender
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.errors import NoticeFileError
-from failsoft.notices.locale_file import Language, bundled_layers, read_languages, read_layers
+from failsoft.notices.locale_file import LocaleFile, bundled_layers, read_languages, read_layers
 from failsoft.notices.notice import Notice
 
 __all__ = ["Catalogue", "best_language", "nearest", "notice_for", "suggested_actions"]
@@ -121,7 +121,7 @@ class Catalogue:
         languages = self._current()
         return best_language(accept_language or "", languages) or self.language(default).tag
 
-    def language(self, locale: str) -> Language:
+    def language(self, locale: str) -> LocaleFile:
         """The texts for a locale: its own, its mother language's, or English."""
         languages = self._current()
         return languages[nearest(locale, languages) or "en"]
@@ -158,7 +158,7 @@ class Catalogue:
         """
         return self.language(locale).actions(key, seconds=seconds, links=links)
 
-    def _current(self) -> Mapping[str, Language]:
+    def _current(self) -> Mapping[str, LocaleFile]:
         if self._folder and self._clock() >= self._next_check:
             self._look_again()
         return self._languages
@@ -177,13 +177,13 @@ class Catalogue:
         finally:
             self._checking.release()
 
-    def _read(self) -> Mapping[str, Language]:
+    def _read(self) -> Mapping[str, LocaleFile]:
         overrides = read_layers(self._folder) if self._folder else {}
         return read_languages(bundled_layers(), overrides) if overrides else _bundled_languages()
 
 
 @cache
-def _bundled_languages() -> Mapping[str, Language]:
+def _bundled_languages() -> Mapping[str, LocaleFile]:
     return read_languages(bundled_layers(), {})
 
 

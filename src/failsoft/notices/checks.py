@@ -9,9 +9,15 @@ from typing import Any
 
 from failsoft.notices.catalogue import Catalogue
 from failsoft.notices.jargon import still_trying, unfit_words
-from failsoft.notices.locale_file import FACTS, Entry, Language, bundled_layers, placeholders
+from failsoft.notices.locale_file import (
+    FACTS,
+    LocaleEntry,
+    LocaleFile,
+    bundled_layers,
+    placeholders,
+)
 
-__all__ = ["Problem", "check", "load_grader"]
+__all__ = ["NoticeProblem", "check", "load_grader"]
 
 
 def load_grader() -> Callable[[str], float] | None:
@@ -44,7 +50,7 @@ _QUESTIONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class NoticeProblem:
     """Something wrong with a text, where it stands and what to do about it.
 
     ``skipped`` marks a check that could not be made here; the text may be right.
@@ -62,7 +68,7 @@ class Problem:
         return f"{self.locale}: {place}: {self.what}; {self.remedy}"
 
 
-_UNMEASURED = Problem(
+_UNMEASURED = NoticeProblem(
     locale="en",
     key="",
     field="body",
@@ -72,7 +78,7 @@ _UNMEASURED = Problem(
 )
 
 
-def check(catalogue: Catalogue) -> list[Problem]:
+def check(catalogue: Catalogue) -> list[NoticeProblem]:
     """Every problem of every language; empty when the texts are fit to be read by anybody."""
     languages = [catalogue.language(tag) for tag in catalogue.locales]
     english, shipped = catalogue.language("en"), Catalogue.load().language("en")
@@ -92,7 +98,7 @@ def check(catalogue: Catalogue) -> list[Problem]:
     return [*problems, *_hard_to_read([each for each in languages if each.english])]
 
 
-def _missing_and_extra(language: Language) -> Iterator[Problem]:
+def _missing_and_extra(language: LocaleFile) -> Iterator[NoticeProblem]:
     bundled = _paths(bundled_layers()["en"].tree)
     words = {path for path in bundled if path.rpartition(".")[2] not in (*FACTS, "link")}
     own = _paths(language.own)
@@ -104,7 +110,7 @@ def _missing_and_extra(language: Language) -> Iterator[Problem]:
         yield _at(language, path, what, "remove it" if fact else "correct its name or remove it")
 
 
-def _left_in_english(language: Language, english: Language) -> Iterator[Problem]:
+def _left_in_english(language: LocaleFile, english: LocaleFile) -> Iterator[NoticeProblem]:
     if language.english:
         return
     written, original = _leaves(language.own), _leaves(english.own)
@@ -116,8 +122,8 @@ def _left_in_english(language: Language, english: Language) -> Iterator[Problem]
 
 
 def _other_placeholders(
-    language: Language, english: Language, shipped: Language
-) -> Iterator[Problem]:
+    language: LocaleFile, english: LocaleFile, shipped: LocaleFile
+) -> Iterator[NoticeProblem]:
     texts, expected, usual = _texts(language), _texts(english), _texts(shipped)
     for place in texts.keys() & expected.keys():
         found, wanted = placeholders(texts[place]), placeholders(expected[place])
@@ -129,21 +135,21 @@ def _other_placeholders(
             yield _problem(language, place, f"lacks {{{name}}}, which English has", "put it in")
 
 
-def _unfit(language: Language) -> Iterator[Problem]:
+def _unfit(language: LocaleFile) -> Iterator[NoticeProblem]:
     labels = {(key, "action_label"): e.action_label for key, e in language.entries.items()}
     for place, text in {**_texts(language), **labels}.items():
         for kind, words in dict.fromkeys(unfit_words(text, language=language.mother)):
             yield _problem(language, place, f"has {kind}: {words!r}", "say it in everyday words")
 
 
-def _unanswered(language: Language) -> Iterator[Problem]:
+def _unanswered(language: LocaleFile) -> Iterator[NoticeProblem]:
     for key, entry in language.entries.items():
         for field, question in _QUESTIONS.items():
             if not str(getattr(entry, field)).strip():
                 yield _problem(language, (key, field), f"does not say {question}", "write it")
 
 
-def _too_long(language: Language) -> Iterator[Problem]:
+def _too_long(language: LocaleFile) -> Iterator[NoticeProblem]:
     for key in language.entries:
         length = max(map(len, _bodies(language, key, _WAITS)))
         if length > _BODY_LIMIT:
@@ -151,7 +157,7 @@ def _too_long(language: Language) -> Iterator[Problem]:
             yield _problem(language, (key, "body"), what, "shorten it")
 
 
-def _untrue(language: Language) -> Iterator[Problem]:
+def _untrue(language: LocaleFile) -> Iterator[NoticeProblem]:
     for key, entry in language.entries.items():
         found = still_trying(_body(entry), language=language.mother)
         if found and key.endswith(".given_up"):
@@ -159,7 +165,7 @@ def _untrue(language: Language) -> Iterator[Problem]:
             yield _problem(language, (key, "body"), what, "say what the person can do")
 
 
-def _hard_to_read(languages: list[Language]) -> Iterator[Problem]:
+def _hard_to_read(languages: list[LocaleFile]) -> Iterator[NoticeProblem]:
     grade = load_grader()
     if grade is None:
         yield _UNMEASURED
@@ -172,17 +178,17 @@ def _hard_to_read(languages: list[Language]) -> Iterator[Problem]:
                 yield _problem(language, (key, "body"), what, "use shorter sentences and words")
 
 
-def _bodies(language: Language, key: str, waits: tuple[int, ...]) -> list[str]:
+def _bodies(language: LocaleFile, key: str, waits: tuple[int, ...]) -> list[str]:
     return [
         language.notice(key, reference="", seconds=wait, age_seconds=wait).body for wait in waits
     ]
 
 
-def _body(entry: Entry) -> str:
+def _body(entry: LocaleEntry) -> str:
     return f"{entry.happened} {entry.you} {entry.next}"
 
 
-def _texts(language: Language) -> dict[tuple[str, str], str]:
+def _texts(language: LocaleFile) -> dict[tuple[str, str], str]:
     """Every text by its place. A body is one: languages share out its parts differently."""
     entries = language.entries.items()
     return {
@@ -213,11 +219,11 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _at(language: Language, path: str, what: str, remedy: str) -> Problem:
+def _at(language: LocaleFile, path: str, what: str, remedy: str) -> NoticeProblem:
     key, _, field = path.rpartition(".")
     return _problem(language, (key.removeprefix("notices."), field), what, remedy)
 
 
-def _problem(language: Language, place: tuple[str, str], what: str, remedy: str) -> Problem:
+def _problem(language: LocaleFile, place: tuple[str, str], what: str, remedy: str) -> NoticeProblem:
     key, field = place
-    return Problem(locale=language.tag, key=key, field=field, what=what, remedy=remedy)
+    return NoticeProblem(locale=language.tag, key=key, field=field, what=what, remedy=remedy)

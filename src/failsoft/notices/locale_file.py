@@ -22,11 +22,11 @@ from failsoft.notices.notice import ActionType, Notice, Severity
 __all__ = [
     "FACTS",
     "DurationWords",
-    "Entry",
-    "Language",
     "Layer",
+    "LocaleEntry",
+    "LocaleFile",
+    "LocaleSection",
     "Plural",
-    "Section",
     "Suggestion",
     "bundled_layers",
     "direction",
@@ -120,7 +120,7 @@ def fill(text: str, **values: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class LocaleSection:
     """A table: ``file`` and ``path`` are where it stands, ``table`` what it holds.
 
     Every reader raises :class:`~failsoft.errors.NoticeFileError` when the value is not of its kind.
@@ -134,14 +134,14 @@ class Section:
         """The error for one key of this table."""
         return NoticeFileError(f"{self.file}: {self._at(name)}: {remedy}")
 
-    def section(self, name: str) -> Section:
+    def section(self, name: str) -> LocaleSection:
         """The table of that name; one that is not there is empty."""
         table = self.table.get(name, {})
         if not isinstance(table, dict):
             raise self.bad(name, f"must be a table of keys; it is {table!r}")
-        return Section(self.file, self._at(name), table)
+        return LocaleSection(self.file, self._at(name), table)
 
-    def sections(self) -> dict[str, Section]:
+    def sections(self) -> dict[str, LocaleSection]:
         """Every key of this table; all must be tables."""
         return {name: self.section(name) for name in self.table}
 
@@ -250,7 +250,7 @@ class DurationWords:
         return fill(self.units[unit][form], n=str(number))
 
 
-def read_durations(section: Section) -> DurationWords:
+def read_durations(section: LocaleSection) -> DurationWords:
     """The ``[durations]`` of a file; raises NoticeFileError where a form is missing or wrong."""
     plurals = tuple(
         _plural(name, each) for name, each in section.section("plurals").sections().items()
@@ -268,7 +268,7 @@ def read_durations(section: Section) -> DurationWords:
     )
 
 
-def _plural(form: str, section: Section) -> Plural:
+def _plural(form: str, section: LocaleSection) -> Plural:
     low, high = section.whole("from"), section.whole("to")
     if low is None or high is None:
         raise section.bad("from", "a plural form needs both 'from' and 'to', as whole numbers")
@@ -281,7 +281,7 @@ _ENGLISH = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LocaleEntry:
     """One notice as it is written; the body's three parts answer the three questions."""
 
     title: str
@@ -305,13 +305,13 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
+class LocaleFile:
     """All words of a language. ``own`` is what its own files say, without what English lends."""
 
     tag: str
     name: str
     sentence_space: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, LocaleEntry]
     suggestions: Mapping[str, Suggestion]
     durations: DurationWords
     own: Mapping[str, Any]
@@ -355,7 +355,7 @@ class Language:
         return tuple(fill(s.text, **values) for s in offered if s.link is None or s.link in links)
 
     def _values(
-        self, entry: Entry, seconds: float | None, age_seconds: float | None
+        self, entry: LocaleEntry, seconds: float | None, age_seconds: float | None
     ) -> dict[str, str]:
         wait = self.durations.wait(_countdown(entry, seconds))
         return {"time": wait, "age": self.durations.age(age_seconds)}
@@ -363,14 +363,14 @@ class Language:
 
 def read_languages(
     layers: Mapping[str, Layer], overrides: Mapping[str, Layer]
-) -> dict[str, Language]:
+) -> dict[str, LocaleFile]:
     """Every language of two folders by tag, the second laid over the first.
 
     A regional language stands on its mother language, and each on English, so that a missing text
     is shown in English rather than not at all. Raises NoticeFileError naming file, key and remedy.
     """
     keys = _notice_keys(layers[_ENGLISH].tree["notices"])
-    languages: dict[str, Language] = {}
+    languages: dict[str, LocaleFile] = {}
     trees: dict[str, dict[str, Any]] = {"": {}}
     # English first, mother languages before regional ones: an error is then the file's that has it.
     for tag in sorted({*layers, *overrides}, key=lambda tag: (tag != _ENGLISH, len(tag), tag)):
@@ -381,7 +381,9 @@ def read_languages(
             own = overlay(own, layer.tree)
         parent = next(p for p in (mother, _ENGLISH, "") if p in trees)
         trees[tag] = _stand_on(trees[parent], own)
-        languages[tag] = _read_language(tag, Section(found[-1].file, "", trees[tag]), keys, own)
+        languages[tag] = _read_language(
+            tag, LocaleSection(found[-1].file, "", trees[tag]), keys, own
+        )
     return languages
 
 
@@ -394,18 +396,18 @@ def _stand_on(parent: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_language(
-    tag: str, root: Section, keys: Collection[tuple[str, ...]], own: Mapping[str, Any]
-) -> Language:
+    tag: str, root: LocaleSection, keys: Collection[tuple[str, ...]], own: Mapping[str, Any]
+) -> LocaleFile:
     about = root.section("language")
     actions = root.section("actions").sections()
     suggestions = {name: _read_suggestion(each) for name, each in actions.items()}
     notices = root.section("notices")
-    return Language(
+    return LocaleFile(
         tag=tag,
         name=about.text("name"),
         sentence_space=about.text("sentence_space"),
         entries={
-            ".".join(key): _read_entry(reduce(Section.section, key, notices), suggestions)
+            ".".join(key): _read_entry(reduce(LocaleSection.section, key, notices), suggestions)
             for key in keys
         },
         suggestions=suggestions,
@@ -423,12 +425,12 @@ def _notice_keys(notices: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return keys
 
 
-def _read_entry(section: Section, suggestions: Mapping[str, Suggestion]) -> Entry:
+def _read_entry(section: LocaleSection, suggestions: Mapping[str, Suggestion]) -> LocaleEntry:
     words = {
         name: section.text(name, "time", "age")
         for name in ("title", "happened", "you", "next", "action_label")
     }
-    return Entry(
+    return LocaleEntry(
         **words,
         action=cast("ActionType", section.choice("action", get_args(ActionType))),
         countdown_seconds=section.whole("countdown_seconds"),
@@ -438,12 +440,12 @@ def _read_entry(section: Section, suggestions: Mapping[str, Suggestion]) -> Entr
     )
 
 
-def _read_suggestion(section: Section) -> Suggestion:
+def _read_suggestion(section: LocaleSection) -> Suggestion:
     link = section.choice("link", _LINKS) if "link" in section.table else None
     return Suggestion(section.text("text", "time"), link)
 
 
-def _countdown(entry: Entry, seconds: float | None) -> int | None:
+def _countdown(entry: LocaleEntry, seconds: float | None) -> int | None:
     if entry.countdown_seconds is None:
         return None
     known = whole_seconds(seconds)

@@ -1,7 +1,8 @@
-"""Decides whether a target may be called now: its breaker, its holds and its bulkhead.
+"""Decides whether a target may be called now: its breaker, its benches and its bulkhead.
 
-:class:`Gate` is one target's. :class:`Gates` carries a verdict to everything it concerns: the other
-models on a dead host, the family that shares a rate limit, the account that shares a bill.
+:class:`TargetGuard` is one target's. :class:`Guards` carries a verdict to everything it concerns:
+the other models on a dead host, the family that shares a rate limit, the account that shares a
+bill.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from typing import Protocol
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
 from failsoft.config.settings import BreakerSettings, Settings
-from failsoft.policy.bench import Hold, Lease, Refusal
+from failsoft.policy.bench import Bench, Lease, Refusal
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.callers import Caller, FairShare
-from failsoft.policy.coordination import BreakerLeader, HoldLeader
-from failsoft.policy.shared_bench import LedHold
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.coordination import BenchCoordinator, BreakerCoordinator
+from failsoft.policy.shared_bench import SharedBench
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
 
-__all__ = ["Gate", "Gates", "Held", "HostRow", "Leaders", "Permit"]
+__all__ = ["Coordinators", "Guards", "Held", "HostRow", "Permit", "TargetGuard"]
 
 # Accounts of callers that a process keeps apart, 2 KB each: with users' own keys there may be
 # any number.
@@ -70,7 +71,7 @@ class HostRow:
             return self._is_dead(now)
 
     def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
+        """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
     def _is_dead(self, now: float) -> bool:
@@ -85,21 +86,21 @@ class HostRow:
 
 
 class Permit:
-    """Leave to make one call. Must be given back with :meth:`Gates.finish`, exactly once counts."""
+    """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts."""
 
-    __slots__ = ("began", "caller", "gate", "leases", "place", "ticket")
+    __slots__ = ("began", "caller", "guard", "leases", "place", "ticket")
 
     def __init__(
         self,
-        gate: Gate,
+        guard: TargetGuard,
         ticket: Ticket,
         place: Place,
-        leases: list[tuple[Hold, Lease]],
+        leases: list[tuple[Bench, Lease]],
         caller: Caller | None,
         *,
         began: float,
     ) -> None:
-        self.gate = gate
+        self.guard = guard
         self.began = began
         self.caller = caller
         self.ticket = ticket
@@ -108,43 +109,43 @@ class Permit:
 
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
-        gate = self.gate
-        gate.host.alive()
-        if gate.share.row:
-            gate.share.answered()
+        guard = self.guard
+        guard.host.alive()
+        if guard.share.row:
+            guard.share.answered()
         if self.caller is not None:
             self.caller.route.note(self.caller.who, now)
-        gate.breaker.first_content(self.ticket, now)
+        guard.breaker.first_content(self.ticket, now)
         if self.leases:
             self._settle(now, well=True)
 
     def _settle(self, now: float, *, well: bool | None) -> None:
-        for hold, lease in self.leases:
-            hold.done(lease, now, well=well)
+        for bench, lease in self.leases:
+            bench.done(lease, now, well=well)
         self.leases = []
 
     def finish(
         self, outcome: Outcome, now: float, *, weight: int = 1, wait_seconds: float | None = None
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
-        gate = self.gate
-        gate.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
+        guard = self.guard
+        guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         if self.leases:
             self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
-        gate.bulkhead.leave(self.place)
+        guard.bulkhead.leave(self.place)
 
 
-class Gate:
+class TargetGuard:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("_limited_at", "breaker", "bulkhead", "holds", "host", "share", "target")
+    __slots__ = ("_limited_at", "benches", "breaker", "bulkhead", "host", "share", "target")
 
     def __init__(
         self,
         target: Target,
         *,
         breaker: Breaker,
-        holds: list[Hold],
+        benches: list[Bench],
         bulkhead: Bulkhead,
         host: HostRow,
         share: FairShare,
@@ -152,7 +153,7 @@ class Gate:
         self.target = target
         self.share = share
         self.breaker = breaker
-        self.holds = holds
+        self.benches = benches
         self.bulkhead = bulkhead
         self.host = host
         self._limited_at = float("-inf")
@@ -165,10 +166,10 @@ class Gate:
         if place is None:
             # Also a full target is first of all what else it is: open, benched, parked.
             return self.peek(now, caller) or Refusal("full", float("inf"), None)
-        leases: list[tuple[Hold, Lease]] = []
+        leases: list[tuple[Bench, Lease]] = []
         refusal: Refusal | None = None
-        for hold in self.holds:
-            if hold.active:
+        for bench in self.benches:
+            if bench.active:
                 refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
@@ -177,8 +178,8 @@ class Gate:
             if isinstance(ticket, Ticket):
                 return Permit(self, ticket, place, leases, caller, began=now)
             refusal = self._refusal(ticket)
-        for hold, lease in leases:
-            hold.done(lease, now, well=None)
+        for bench, lease in leases:
+            bench.done(lease, now, well=None)
         self.bulkhead.leave(place)
         return refusal
 
@@ -188,8 +189,8 @@ class Gate:
         What will not pass soon comes first: no wait for a bench whose breaker is open.
         """
         found: Refusal | None = None
-        for hold in self.holds:
-            if hold.active and (refusal := hold.peek(now)):
+        for bench in self.benches:
+            if bench.active and (refusal := bench.peek(now)):
                 if not refusal.passes_soon:
                     return refusal
                 found = refusal
@@ -216,18 +217,20 @@ class Gate:
         self.share.forked()
         self.bulkhead.forked()
         self.host.forked()
-        for hold in self.holds:
-            hold.forked()
+        for bench in self.benches:
+            bench.forked()
 
-    def needs_grants(self, now: float, caller: Caller | None) -> list[LedBreaker | LedHold]:
-        """What the next call would be a probe of, and a leader has to grant first."""
-        if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.holds):
+    def needs_grants(self, now: float, caller: Caller | None) -> list[SharedBreaker | SharedBench]:
+        """What the next call would be a probe of, and a coordinator has to grant first."""
+        if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.benches):
             return []
-        parts: list[LedBreaker | LedHold] = [
-            hold for hold in self.holds if isinstance(hold, LedHold) and hold.needs_grant(now)
+        parts: list[SharedBreaker | SharedBench] = [
+            bench
+            for bench in self.benches
+            if isinstance(bench, SharedBench) and bench.needs_grant(now)
         ]
         breaker = self.breaker
-        if isinstance(breaker, LedBreaker) and breaker.needs_grant(
+        if isinstance(breaker, SharedBreaker) and breaker.needs_grant(
             now, early=caller is not None and self._early(caller)
         ):
             parts.append(breaker)
@@ -238,9 +241,9 @@ class Gate:
         for part in self._led_parts():
             part.give_back()
 
-    def _led_parts(self) -> list[LedBreaker | LedHold]:
-        parts = (self.breaker, *self.holds)
-        return [part for part in parts if isinstance(part, LedBreaker | LedHold)]
+    def _led_parts(self) -> list[SharedBreaker | SharedBench]:
+        parts = (self.breaker, *self.benches)
+        return [part for part in parts if isinstance(part, SharedBreaker | SharedBench)]
 
     def _early(self, caller: Caller) -> bool:
         """Whether this caller may probe at once what another has opened alone."""
@@ -253,19 +256,19 @@ class Gate:
         self,
         now: float,
         lease_seconds: float,
-        leases: list[tuple[Hold, Lease]],
+        leases: list[tuple[Bench, Lease]],
         caller: Caller | None,
     ) -> Refusal | None:
         # What is certain comes before the dice of a slow start: no wait for those in vain.
         certain = self.peek(now, caller)
         if certain is not None and certain.why != "full":
             return certain
-        for hold in self.holds:
-            answer = hold.admit(now, lease_seconds=lease_seconds)
+        for bench in self.benches:
+            answer = bench.admit(now, lease_seconds=lease_seconds)
             if isinstance(answer, Refusal):
                 return answer
             if answer is not None:
-                leases.append((hold, answer))
+                leases.append((bench, answer))
         return None
 
     def _refusal(self, rejection: Rejection) -> Refusal:
@@ -274,19 +277,19 @@ class Gate:
         return Refusal(why, rejection.until, verdict)
 
 
-class Leaders(Protocol):
-    """Where the truth of all gates is kept, for many processes."""
+class Coordinators(Protocol):
+    """Where the truth of all guards is kept, for many processes."""
 
-    def breaker(self, target: Target) -> BreakerLeader:
-        """The leader of that target's breaker."""
+    def breaker(self, target: Target) -> BreakerCoordinator:
+        """The coordinator of that target's breaker."""
         ...
 
-    def hold(self, scope: str) -> HoldLeader:
-        """The leader of that scope's hold."""
+    def bench(self, scope: str) -> BenchCoordinator:
+        """The coordinator of that scope's bench."""
         ...
 
-    def lead(self, gate: Gate) -> None:
-        """A gate was made with these leaders."""
+    def lead(self, guard: TargetGuard) -> None:
+        """A guard was made with these coordinators."""
         ...
 
 
@@ -300,8 +303,8 @@ class Held:
     reason: str
 
 
-class Gates:
-    """The gates of all targets. Pure: time and randomness are passed in; safe under threads."""
+class Guards:
+    """The guards of all targets. Pure: time and randomness are passed in; safe under threads."""
 
     def __init__(
         self,
@@ -310,34 +313,34 @@ class Gates:
         rng: Random,
         on_change: Callable[[Target, Transition], None] | None = None,
         on_held: Callable[[Held], None] | None = None,
-        leaders: Leaders | None = None,
+        coordinators: Coordinators | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
         self._on_change = on_change
         self._on_held = on_held
-        self._leaders = leaders
-        self._gates: dict[str, Gate] = {}
+        self._coordinators = coordinators
+        self._guards: dict[str, TargetGuard] = {}
         self._circuits: dict[str, tuple[Breaker, Bulkhead, FairShare]] = {}
-        self._holds: dict[str, Hold] = {}
+        self._benches: dict[str, Bench] = {}
         self._hosts: dict[str, HostRow] = {}
         self._callers: dict[str, list[Target]] = {}
 
-    def __iter__(self) -> Iterator[Gate]:
-        return iter(list(self._gates.values()))
+    def __iter__(self) -> Iterator[TargetGuard]:
+        return iter(list(self._guards.values()))
 
-    def of(self, target: Target) -> Gate:
-        """The gate of a target, made at its first use."""
-        return self._gates.get(target.key) or self._add(target)
+    def of(self, target: Target) -> TargetGuard:
+        """The guard of a target, made at its first use."""
+        return self._guards.get(target.key) or self._add(target)
 
-    def _add(self, target: Target) -> Gate:
+    def _add(self, target: Target) -> TargetGuard:
         known = target.circuit in self._circuits
-        gate = self._gates.setdefault(target.key, self._make(target))
-        if self._leaders is not None and (target.shared or not known):
-            self._leaders.lead(gate)
+        guard = self._guards.setdefault(target.key, self._make(target))
+        if self._coordinators is not None and (target.shared or not known):
+            self._coordinators.lead(guard)
         if not target.shared:
             self._remember_caller(target)
-        return gate
+        return guard
 
     def _remember_caller(self, target: Target) -> None:
         """Forget the oldest of too many accounts: its next call finds out again how it is."""
@@ -345,14 +348,14 @@ class Gates:
         if len(self._callers) > _MOST_CALLERS:
             with suppress(StopIteration, KeyError, RuntimeError):  # another thread does the same
                 for gone in self._callers.pop(next(iter(self._callers))):
-                    self._gates.pop(gone.key, None)
+                    self._guards.pop(gone.key, None)
                     for scope in (BenchScope.TARGET, BenchScope.FAMILY, BenchScope.ACCOUNT):
-                        self._holds.pop(_scope_key(gone, scope), None)
+                        self._benches.pop(_scope_key(gone, scope), None)
 
     def forked(self) -> None:
         """Go on in a forked process."""
-        for gate in self:
-            gate.forked()
+        for guard in self:
+            guard.forked()
 
     def peek(self, target: Target, now: float, caller: Caller | None = None) -> Refusal | None:
         """Why ``target`` could not be called right now, taking nothing."""
@@ -364,67 +367,69 @@ class Gates:
         weight = self._settings.breaker.timeout_weight if timeout else 1
         counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
         if counts:
-            permit.gate.breaker.last_failure = verdict
+            permit.guard.breaker.last_failure = verdict
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
         permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
         if counts and verdict.bench_scope is BenchScope.HOST:
-            self._count_on_host(permit.gate, verdict, now)
+            self._count_on_host(permit.guard, verdict, now)
         elif verdict.http_status is not None:
-            permit.gate.host.alive()
+            permit.guard.host.alive()
         self._hold(permit, verdict, now)
 
     def bench(self, target: Target, seconds: float, verdict: Verdict, now: float) -> None:
         """Bench the verdict's scope of ``target`` for ``seconds``."""
-        hold = self._scope(target, verdict.bench_scope)
-        granted = hold.bench(now, seconds, verdict)
-        self._tell_held(hold, BreakerEffect.BENCH, granted, verdict)
+        bench = self._scope(target, verdict.bench_scope)
+        granted = bench.bench(now, seconds, verdict)
+        self._tell_held(bench, BreakerEffect.BENCH, granted, verdict)
 
     def _hold(self, permit: Permit, verdict: Verdict, now: float) -> None:
-        target = permit.gate.target
+        target = permit.guard.target
         if verdict.breaker in (BreakerEffect.PARK, BreakerEffect.PARK_KEY):
-            hold = self._scope(target, verdict.bench_scope)
-            granted = hold.park(now, verdict)
-            self._tell_held(hold, verdict.breaker, granted, verdict)
+            bench = self._scope(target, verdict.bench_scope)
+            granted = bench.park(now, verdict)
+            self._tell_held(bench, verdict.breaker, granted, verdict)
         elif verdict.breaker is BreakerEffect.BENCH:
             wait = verdict.wait_seconds
-            if wait is None and permit.gate.limited_again(permit.began, now):
+            if wait is None and permit.guard.limited_again(permit.began, now):
                 wait = self._settings.retry.rate_limit_default_seconds
             if wait:
                 self.bench(target, wait, verdict, now)
 
     def _tell_held(
-        self, hold: Hold, kind: BreakerEffect, seconds: float | None, verdict: Verdict
+        self, bench: Bench, kind: BreakerEffect, seconds: float | None, verdict: Verdict
     ) -> None:
         if seconds is not None and self._on_held is not None:
-            self._on_held(Held(hold.scope, kind, seconds, verdict.reason))
+            self._on_held(Held(bench.scope, kind, seconds, verdict.reason))
 
-    def _count_on_host(self, gate: Gate, verdict: Verdict, now: float) -> None:
+    def _count_on_host(self, guard: TargetGuard, verdict: Verdict, now: float) -> None:
         # The target's own breaker weighs the calls that are still undecided; the row of the host
         # shows that it was opened by its connections and by nothing else.
-        if gate.host.failed(now) and gate.breaker.state is CircuitState.OPEN:
-            self.host_down(gate, verdict, now)
+        if guard.host.failed(now) and guard.breaker.state is CircuitState.OPEN:
+            self.host_down(guard, verdict, now)
 
     def reset(self) -> None:
         """Close every breaker and end every bench and park, by hand."""
-        for breaker in {gate.breaker for gate in self}:
+        for breaker in {guard.breaker for guard in self}:
             breaker.restore()
-        for hold in {hold for gate in self for hold in gate.holds}:
-            hold.release()
+        for bench in {bench for guard in self for bench in guard.benches}:
+            bench.release()
 
-    def host_down(self, gate: Gate, verdict: Verdict, now: float) -> None:
-        """Open the breakers of all targets on that gate's host."""
-        for breaker in {other.breaker for other in self if other.host is gate.host}:
+    def host_down(self, guard: TargetGuard, verdict: Verdict, now: float) -> None:
+        """Open the breakers of all targets on that guard's host."""
+        for breaker in {other.breaker for other in self if other.host is guard.host}:
             breaker.last_failure = verdict
-            breaker.trip(now, "host down", gate.host.failures)
+            breaker.trip(now, "host down", guard.host.failures)
 
-    def _make(self, target: Target) -> Gate:
+    def _make(self, target: Target) -> TargetGuard:
         found = self._circuits.get(target.circuit)
         breaker, bulkhead, share = found or self._circuits.setdefault(
             target.circuit, self._make_circuit(target)
         )
-        holds = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
+        benches = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
         host = self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker))
-        return Gate(target, breaker=breaker, holds=holds, bulkhead=bulkhead, host=host, share=share)
+        return TargetGuard(
+            target, breaker=breaker, benches=benches, bulkhead=bulkhead, host=host, share=share
+        )
 
     def _make_circuit(self, target: Target) -> tuple[Breaker, Bulkhead, FairShare]:
         share = FairShare(self._settings.breaker)
@@ -437,35 +442,35 @@ class Gates:
             if self._on_change is not None:
                 self._on_change(target, change)
 
-        rules, leaders = self._settings.breaker, self._leaders
-        if leaders is None:
+        rules, coordinators = self._settings.breaker, self._coordinators
+        if coordinators is None:
             return Breaker(rules, rng=self._rng, on_change=changed)
-        leader = leaders.breaker(target)
-        return LedBreaker(rules, rng=self._rng, on_change=changed, leader=leader)
+        coordinator = coordinators.breaker(target)
+        return SharedBreaker(rules, rng=self._rng, on_change=changed, coordinator=coordinator)
 
-    def _scope(self, target: Target, scope: BenchScope) -> Hold:
+    def _scope(self, target: Target, scope: BenchScope) -> Bench:
         key = _scope_key(target, scope)
-        hold = self._holds.get(key)
-        if hold is None:
-            hold = self._holds.setdefault(key, self._make_hold(key, shared=target.shared))
-        return hold
+        bench = self._benches.get(key)
+        if bench is None:
+            bench = self._benches.setdefault(key, self._make_hold(key, shared=target.shared))
+        return bench
 
-    def _make_hold(self, scope: str, *, shared: bool) -> Hold:
-        ramp, retry, leaders = (
+    def _make_hold(self, scope: str, *, shared: bool) -> Bench:
+        ramp, retry, coordinators = (
             self._settings.breaker.ramp_seconds,
             self._settings.retry,
-            self._leaders,
+            self._coordinators,
         )
-        if leaders is None or not shared:
-            return Hold(scope, retry, ramp_seconds=ramp, rng=self._rng)
-        leader = leaders.hold(scope)
-        return LedHold(scope, retry, ramp_seconds=ramp, rng=self._rng, leader=leader)
+        if coordinators is None or not shared:
+            return Bench(scope, retry, ramp_seconds=ramp, rng=self._rng)
+        coordinator = coordinators.bench(scope)
+        return SharedBench(scope, retry, ramp_seconds=ramp, rng=self._rng, coordinator=coordinator)
 
 
 def _counts(permit: Permit, now: float, weight: int) -> bool:
     """Whether a failure counts: those of one caller alone open nothing for the others."""
     probe = permit.ticket.expires_at is not None
-    return permit.gate.share.counts(permit.caller, now, weight=weight, probe=probe)
+    return permit.guard.share.counts(permit.caller, now, weight=weight, probe=probe)
 
 
 def _scope_key(target: Target, scope: BenchScope) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
 
-__all__ = ["RAMP_FLOOR_SECONDS", "Hold", "Lease", "Ramp", "Refusal"]
+__all__ = ["RAMP_FLOOR_SECONDS", "Bench", "Lease", "Ramp", "Refusal"]
 
 
 # While the slow start lasts, one call a second is let through whatever the dice say: a quiet
@@ -79,13 +79,13 @@ class Refusal:
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """The one probe after a hold without a named end; ``id`` that of a granted lease."""
+    """The one probe after a bench without a named end; ``id`` that of a granted lease."""
 
     expires_at: float
     id: str | None = None
 
 
-class Hold:
+class Bench:
     """The bench and the park of one scope. Times are monotonic seconds given by the caller.
 
     A bench is extended, never shortened. One longer than ``bench_max_seconds`` is cut there, and a
@@ -164,7 +164,7 @@ class Hold:
             self._parks = 0
 
     def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
+        """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
     def _begin(

@@ -312,7 +312,7 @@ class Breaker:
         return *self._window.totals(now), self._in_row
 
     def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
+        """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
         # The parent's calls under way will never be decided here.
         self._admitted = self._decided

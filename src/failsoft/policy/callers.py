@@ -18,7 +18,7 @@ from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.window import Window
 
-__all__ = ["WELL_SECONDS", "Answered", "Caller", "FairShare"]
+__all__ = ["WELL_SECONDS", "Caller", "FairShare", "RecentCallers"]
 
 WELL_SECONDS: Final = 10.0
 """A model that answered so long ago is no proof any more that models answer."""
@@ -26,7 +26,7 @@ WELL_SECONDS: Final = 10.0
 _MOST_CALLERS: Final = 64
 
 
-class Answered:
+class RecentCallers:
     """The two callers of a route that were answered last, and when. Safe under threads."""
 
     __slots__ = ("_before", "_last")
@@ -53,7 +53,7 @@ class Caller(NamedTuple):
     """The caller (anything that identifies one), and who else was answered on that route."""
 
     who: Hashable
-    route: Answered
+    route: RecentCallers
 
 
 class FairShare:
@@ -121,7 +121,7 @@ class FairShare:
             return self._only_one() is not None
 
     def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
+        """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
     def _is_full(self, row: int, failed: int) -> bool:

@@ -1,7 +1,7 @@
-"""A breaker or a hold whose truth is elsewhere: what it sends to its leader, and what it receives.
+"""What breakers and benches that are shared tell their coordinator, and what it tells them.
 
-While it is led, it counts nothing and opens nothing by itself. Cut off from its leader it goes on
-alone, from empty counts. A leader is called with a lock held, and only takes notes.
+While it is led, a breaker counts nothing and opens nothing by itself. Cut off from its coordinator
+it goes on alone, from empty counts. A coordinator is called with a lock held, and only takes notes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from failsoft.policy.breaker import CircuitState, Outcome
 __all__ = [
     "MERGED_SECONDS",
     "Act",
-    "BreakerLeader",
+    "BenchCoordinator",
+    "BenchSeen",
+    "BreakerCoordinator",
     "BreakerSeen",
     "Granted",
-    "HoldLeader",
-    "HoldSeen",
     "WaitingLease",
 ]
 
@@ -29,12 +29,12 @@ to differ by up to half a second before one counts as set."""
 Act = Literal["isolate", "restore"]
 
 
-class BreakerLeader(Protocol):
+class BreakerCoordinator(Protocol):
     """What a breaker sends."""
 
     @property
     def leads(self) -> bool:
-        """Whether the leader can be reached."""
+        """Whether the coordinator can be reached."""
         ...
 
     def began(self) -> None:
@@ -62,15 +62,15 @@ class BreakerLeader(Protocol):
         ...
 
 
-class HoldLeader(Protocol):
-    """What a hold sends."""
+class BenchCoordinator(Protocol):
+    """What a bench sends."""
 
     @property
     def leads(self) -> bool:
-        """Whether the leader can be reached."""
+        """Whether the coordinator can be reached."""
         ...
 
-    def held(self, seen: HoldSeen) -> None:
+    def held(self, seen: BenchSeen) -> None:
         """It was begun or extended."""
         ...
 
@@ -120,12 +120,12 @@ class WaitingLease:
 
 
 class BreakerSeen(NamedTuple):
-    """A breaker as its leader has it; times are this process's monotonic seconds.
+    """A breaker as its coordinator has it; times are this process's monotonic seconds.
 
-    A ``generation`` ends with every change of state but that to half open; a leader that lost all
-    it knew has another ``born``. A probe may be leased
-    from ``free_at`` on. ``alone``: it changed while it was cut off from its leader. ``one_caller``:
-    in every process the failures that opened it were of one caller.
+    A ``generation`` ends with every change of state but that to half open; a coordinator that lost
+    all it knew has another ``born``. A probe may be leased
+    from ``free_at`` on. ``alone``: it changed while it was cut off from its coordinator.
+    ``one_caller``: in every process the failures that opened it were of one caller.
     """
 
     generation: int
@@ -141,8 +141,8 @@ class BreakerSeen(NamedTuple):
     one_caller: bool = False
 
 
-class HoldSeen(NamedTuple):
-    """A hold as its leader has it; times are this process's monotonic seconds.
+class BenchSeen(NamedTuple):
+    """A bench as its coordinator has it; times are this process's monotonic seconds.
 
     ``cause`` is the reason of the verdict that led to it. A slow start runs from ``ramp_from`` for
     ``ramp_seconds``. ``born``, ``alone`` and ``free_at`` are as in :class:`BreakerSeen`.

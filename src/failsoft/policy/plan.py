@@ -43,10 +43,10 @@ from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, limits_for
 from failsoft.policy.window import RetryBudget
 
-__all__ = ["Leg", "Plan", "back_at", "restrict", "spokesman"]
+__all__ = ["Candidate", "Plan", "back_at", "restrict", "verdict_to_report"]
 
 
-class Leg:
+class Candidate:
     """One target within one request."""
 
     # Most legs of most requests are never touched: what they begin with is the class's.
@@ -64,7 +64,9 @@ class Leg:
         return not self.unfit and self.refusal is None and self.ready_at <= now
 
 
-def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool) -> None:
+def restrict(
+    candidates: Sequence[Candidate], failed: Candidate, verdict: Verdict, *, hopped: bool
+) -> None:
     """Mark what the verdict rules out for the rest of the request.
 
     ``hopped`` says that the failed target was not the first: a permanent verdict, or one on our
@@ -74,12 +76,14 @@ def restrict(legs: Sequence[Leg], failed: Leg, verdict: Verdict, *, hopped: bool
         failed.unfit = True
     if hopped and verdict.category in _OF_THE_TARGET and not _wants_larger(verdict):
         return
-    for other in legs:
+    for other in candidates:
         if other is not failed and not _allowed(verdict, failed.target, other):
             other.unfit = True
 
 
-def spokesman(failures: Sequence[tuple[Leg, Verdict]], *, shown: bool = False) -> Verdict:
+def verdict_to_report(
+    failures: Sequence[tuple[Candidate, Verdict]], *, shown: bool = False
+) -> Verdict:
     """The verdict to report of those that a request met, in order; ``shown``: something was given.
 
     The last, which is the newest; the first where the last is of the set-up of a later choice.
@@ -114,8 +118,8 @@ def _wants_larger(verdict: Verdict) -> bool:
     return verdict.try_next_model is NextModel.LARGER_WINDOW
 
 
-def _allowed(verdict: Verdict, failed: Target, leg: Leg) -> bool:
-    other = leg.target
+def _allowed(verdict: Verdict, failed: Target, candidate: Candidate) -> bool:
+    other = candidate.target
     dead_host = verdict.bench_scope is BenchScope.HOST and failed.host == other.host
     if dead_host or _same_service(failed, other):
         rule = verdict.try_next_model
@@ -159,9 +163,9 @@ class Plan:
     """
 
     # Most plans end with their first call: what they begin with is the class's.
-    _at: Leg | None = None
-    _first_leg: Leg | None = None
-    _again: Leg | None = None
+    _at: Candidate | None = None
+    _first_leg: Candidate | None = None
+    _again: Candidate | None = None
     _calls = 0
     _passes = 0
     _waits_until = 0.0
@@ -186,7 +190,7 @@ class Plan:
         may_have_effects: bool = False,
         retries: int | None = None,
     ) -> None:
-        self._legs = list(map(Leg, chain, count()))
+        self._candidates = list(map(Candidate, chain, count()))
         self._times = times
         self._retry = retry
         self._timers = timers
@@ -197,7 +201,7 @@ class Plan:
         self._thought_tokens = thought_tokens
         self._may_have_effects = may_have_effects
         self._retries = retries
-        self._failures: list[tuple[Leg, Verdict]] = []
+        self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
@@ -223,51 +227,51 @@ class Plan:
         return self._go_on(event, now)
 
     def _failed(self, verdict: Verdict, now: float) -> Command:
-        leg = self._under_way()
-        hopped = leg is not self._first_leg
-        self._failures.append((leg, verdict))
+        candidate = self._under_way()
+        hopped = candidate is not self._first_leg
+        self._failures.append((candidate, verdict))
         if self._given_out:
             return self._give_up("interrupted", now)
         if self._may_have_effects and verdict.sent is Sent.MAYBE:
             return self._give_up("effects", now)
-        for other in self._legs:
+        for other in self._candidates:
             # A call may have been long: what was refused before it may be back by now.
             if other.refusal is not None and other.refusal.until <= now:
                 other.refusal = None
-        leg.ready_at = self._ready_at(leg, verdict, now)
-        restrict(self._legs, leg, verdict, hopped=hopped)
-        if self._retries is not None and leg.calls > self._retries:
-            leg.unfit = True
+        candidate.ready_at = self._ready_at(candidate, verdict, now)
+        restrict(self._candidates, candidate, verdict, hopped=hopped)
+        if self._retries is not None and candidate.calls > self._retries:
+            candidate.unfit = True
         if self._calls >= self._retry.max_attempts:
             return self._give_up("attempts", now)
-        if self._once_more(leg, verdict, now):
-            self._again = leg
-            return self._wait_again(leg, now)
+        if self._once_more(candidate, verdict, now):
+            self._again = candidate
+            return self._wait_again(candidate, now)
         return self._choose(now)
 
-    def _once_more(self, leg: Leg, verdict: Verdict, now: float) -> bool:
+    def _once_more(self, candidate: Candidate, verdict: Verdict, now: float) -> bool:
         """Whether ``retry_first`` wants the same target again before any other."""
-        if self._retry.strategy != "retry_first" or leg.calls != 1 or leg.unfit:
+        if self._retry.strategy != "retry_first" or candidate.calls != 1 or candidate.unfit:
             return False
         transient = verdict.category is ErrorCategory.TRANSIENT
-        fits = leg.ready_at <= self._times.useful_until
-        return transient and fits and self._take_turn(leg.ready_at, now)
+        fits = candidate.ready_at <= self._times.useful_until
+        return transient and fits and self._take_turn(candidate.ready_at, now)
 
-    def _wait_again(self, leg: Leg, now: float) -> Command:
-        turn = leg.ready_at if self._turn is None else self._turn
-        if turn > leg.ready_at:
-            return self._wait(turn, "turn", leg, now)
-        return self._wait(leg.ready_at, "backoff", leg, now)
+    def _wait_again(self, candidate: Candidate, now: float) -> Command:
+        turn = candidate.ready_at if self._turn is None else self._turn
+        if turn > candidate.ready_at:
+            return self._wait(turn, "turn", candidate, now)
+        return self._wait(candidate.ready_at, "backoff", candidate, now)
 
     def _refused(self, refusal: Refusal, now: float) -> Command:
-        leg = self._under_way()
-        leg.refusal = refusal
-        leg.calls -= 1
+        candidate = self._under_way()
+        candidate.refusal = refusal
+        candidate.calls -= 1
         self._calls -= 1
-        if leg.calls:  # it was a retry, which keeps its turn
+        if candidate.calls:  # it was a retry, which keeps its turn
             self._budget.undo(now)
             self._turn = now
-        if self._first_leg is leg and not leg.calls:
+        if self._first_leg is candidate and not candidate.calls:
             self._first_leg = None
         return self._choose(now)
 
@@ -276,8 +280,8 @@ class Plan:
             self._passes += 1
             # A loop whose timers count milliseconds may be a little early.
             now = max(now, self._waits_until)
-        for leg in self._legs:
-            leg.refusal = None
+        for candidate in self._candidates:
+            candidate.refusal = None
         again, self._again = self._again, None
         if again is not None and self._peek(again.target, now) is None:
             if again.ready(now) and self._has_turn(now):
@@ -288,47 +292,47 @@ class Plan:
 
     def _choose(self, now: float) -> Command:
         """The ready target that was called least, the best of them; else wait, else give up."""
-        best: Leg | None = None
-        for leg in self._legs:
-            if (best is None or leg.calls < best.calls) and leg.ready(now):
-                best = leg
-                if not leg.calls:
+        best: Candidate | None = None
+        for candidate in self._candidates:
+            if (best is None or candidate.calls < best.calls) and candidate.ready(now):
+                best = candidate
+                if not candidate.calls:
                     break
         if best is None or (best.calls and not self._has_turn(now)):
             return self._pause(now)
         return self._start(best, now)
 
-    def _start(self, leg: Leg, now: float) -> Command:
+    def _start(self, candidate: Candidate, now: float) -> Command:
         begun = self._calls or self._passes
         latest = self._times.useful_until + _EPSILON if begun else self._times.deadline_at
         if now > latest:
             return self._give_up("deadline", now)
-        if leg.calls:
+        if candidate.calls:
             self._budget.start(now)
             self._turn = None
         hop = 0
         if self._calls:
-            hop = sum(1 for other in self._legs if other.calls and other is not leg)
+            hop = sum(1 for other in self._candidates if other.calls and other is not candidate)
         limits = limits_for(
             self._timers,
             self._times,
             now=now,
             hop=hop,
-            last=not self._others_usable(leg, now),
+            last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
             thought_tokens=self._thought_tokens,
         )
-        leg.calls += 1
+        candidate.calls += 1
         self._calls += 1
-        self._at = leg
-        self._first_leg = self._first_leg or leg
-        return Call(leg.target, leg.position, self._calls, limits)
+        self._at = candidate
+        self._first_leg = self._first_leg or candidate
+        return Call(candidate.target, candidate.position, self._calls, limits)
 
-    def _others_usable(self, leg: Leg, now: float) -> bool:
+    def _others_usable(self, candidate: Candidate, now: float) -> bool:
         if self._calls + 1 >= self._retry.max_attempts:
             return False
-        for other in self._legs:
-            fresh = other is not leg and other.calls <= leg.calls and not other.unfit
+        for other in self._candidates:
+            fresh = other is not candidate and other.calls <= candidate.calls and not other.unfit
             if fresh and other.refusal is None and self._peek(other.target, now) is None:
                 return True
         return False
@@ -356,10 +360,10 @@ class Plan:
         """Wait for the target that is back first; a retry waits for its turn too."""
         self._no_turn = ""
         waits = [
-            (max(until, now), why, leg)
-            for leg in self._legs
-            if not leg.unfit
-            for until, why in [self._back_at(leg, now)]
+            (max(until, now), why, candidate)
+            for candidate in self._candidates
+            if not candidate.unfit
+            for until, why in [self._back_at(candidate, now)]
             if until is not None
         ]
         first = min(waits, key=_until, default=None)
@@ -370,69 +374,73 @@ class Plan:
             first = min(fresh, key=_until, default=None)
         if first is None or self._passes >= _MAX_PASSES:
             return self._give_up(self._why_nothing(), now)
-        until, why, leg = first
-        if until <= now and leg.ready(now):
-            return self._start(leg, now)
-        return self._wait(until, why, leg, now)
+        until, why, candidate = first
+        if until <= now and candidate.ready(now):
+            return self._start(candidate, now)
+        return self._wait(until, why, candidate, now)
 
-    def _back_at(self, leg: Leg, now: float) -> tuple[float | None, str]:
+    def _back_at(self, candidate: Candidate, now: float) -> tuple[float | None, str]:
         """When a target that is not ready may be called, ``None`` where waiting is no use."""
-        refusal = leg.refusal or self._peek(leg.target, now)
+        refusal = candidate.refusal or self._peek(candidate.target, now)
         if refusal is None:
-            return leg.ready_at, "backoff"
-        leg.refusal = refusal
+            return candidate.ready_at, "backoff"
+        candidate.refusal = refusal
         if not refusal.passes_soon:
             return None, refusal.why
         until = refusal.until
         if refusal.why == "bench":
             until = self._spread(until, now)
-        return max(until, leg.ready_at), refusal.why
+        return max(until, candidate.ready_at), refusal.why
 
     def _spread(self, floor: float, now: float) -> float:
         """A provider's moment, jittered upward."""
         fits = self._times.useful_until - now
         return now + with_upward_jitter(max(0.0, floor - now), self._rng, fits=fits)
 
-    def _wait(self, until: float, why: str, leg: Leg, now: float) -> Command:
+    def _wait(self, until: float, why: str, candidate: Candidate, now: float) -> Command:
         until = max(until, now)
         if not self._is_useful(until):
             return self._give_up("deadline" if self._calls else "unavailable", now)
         self._waits_until = until
-        return Wait(self._waits_until, why, leg.target)
+        return Wait(self._waits_until, why, candidate.target)
 
     def _is_useful(self, at: float) -> bool:
         return at <= self._times.useful_until + _EPSILON
 
-    def _ready_at(self, leg: Leg, verdict: Verdict, now: float) -> float:
+    def _ready_at(self, candidate: Candidate, verdict: Verdict, now: float) -> float:
         """When the same target may be called again: the provider's own wait, else a backoff."""
         fits = self._times.useful_until - now
         return now + seconds_to_wait(
-            verdict, leg.calls, settings=self._retry, rng=self._rng, fits=fits
+            verdict, candidate.calls, settings=self._retry, rng=self._rng, fits=fits
         )
 
     def _why_nothing(self) -> str:
         if self._no_turn:
             return self._no_turn
-        refusals = [leg.refusal for leg in self._legs if leg.refusal is not None]
+        refusals = [
+            candidate.refusal for candidate in self._candidates if candidate.refusal is not None
+        ]
         if not refusals:
             return "not_retryable"
         return "saturated" if all(r.why == "full" for r in refusals) else "unavailable"
 
     def _give_up(self, reason: str, now: float) -> GiveUp:
-        refusals = [leg.refusal or self._peek(leg.target, now) for leg in self._legs]
+        refusals = [
+            candidate.refusal or self._peek(candidate.target, now) for candidate in self._candidates
+        ]
         return GiveUp(reason, self._verdict(refusals), back_at(refusals))
 
     def _verdict(self, refusals: list[Refusal | None]) -> Verdict | None:
         if not self._failures:
             known = (refusal.verdict for refusal in refusals if refusal is not None)
             return next((verdict for verdict in known if verdict is not None), None)
-        return spokesman(self._failures, shown=self._given_out)
+        return verdict_to_report(self._failures, shown=self._given_out)
 
-    def _under_way(self) -> Leg:
+    def _under_way(self) -> Candidate:
         if self._at is None:
             raise RuntimeError("the plan was told how a call ended before it asked for one")
         return self._at
 
 
-def _until(wait: tuple[float, str, Leg]) -> float:
+def _until(wait: tuple[float, str, Candidate]) -> float:
     return wait[0]

@@ -1,4 +1,4 @@
-"""A hold that is led: a bench or a park of one scope, the same in all processes."""
+"""A bench that is led: a bench or a park of one scope, the same in all processes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from random import Random
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.bench import Hold, Lease, Refusal
-from failsoft.policy.coordination import MERGED_SECONDS, Granted, HoldLeader, HoldSeen, WaitingLease
+from failsoft.policy.bench import Bench, Lease, Refusal
+from failsoft.policy.coordination import (
+    MERGED_SECONDS,
+    BenchCoordinator,
+    BenchSeen,
+    Granted,
+    WaitingLease,
+)
 
-__all__ = ["LedHold"]
+__all__ = ["SharedBench"]
 
 
-class LedHold(Hold):
-    """Applies a change at once and sends it to its leader; its probe needs a granted lease.
+class SharedBench(Bench):
+    """Applies a change at once and sends it to its coordinator; its probe needs a granted lease.
 
-    See :class:`~failsoft.policy.shared_breaker.LedBreaker`.
+    See :class:`~failsoft.policy.shared_breaker.SharedBreaker`.
     """
 
     def __init__(
@@ -26,10 +32,10 @@ class LedHold(Hold):
         *,
         ramp_seconds: float,
         rng: Random,
-        leader: HoldLeader,
+        coordinator: BenchCoordinator,
     ) -> None:
         super().__init__(scope, retry, ramp_seconds=ramp_seconds, rng=rng)
-        self._leader = leader
+        self._coordinator = coordinator
         self.seen_generation = 0  # read without the lock
         self._seen_born = 0
         self._free_at = 0.0
@@ -37,8 +43,8 @@ class LedHold(Hold):
         self._untold = False
 
     def needs_grant(self, now: float) -> bool:
-        """Whether the next call would be a probe that the leader has to grant first."""
-        if not (self.active and self._probe_due and self._leader.leads):
+        """Whether the next call would be a probe that the coordinator has to grant first."""
+        if not (self.active and self._probe_due and self._coordinator.leads):
             return False
         return not self._waiting.usable(now) and self.peek(now) is None
 
@@ -51,17 +57,17 @@ class LedHold(Hold):
         """Give an unused lease back."""
         with self._lock:
             if granted := self._waiting.take():
-                self._leader.probed(granted.lease, well=None)
+                self._coordinator.probed(granted.lease, well=None)
 
     def bench(self, now: float, seconds: float, verdict: Verdict | None) -> float | None:
-        """See :meth:`.Hold.bench`; it is one everywhere."""
+        """See :meth:`.Bench.bench`; it is one everywhere."""
         granted = super().bench(now, seconds, verdict)
         if granted is not None:
             self._say(min(self._ramp_seconds, granted))
         return granted
 
     def park(self, now: float, verdict: Verdict) -> float | None:
-        """See :meth:`.Hold.park`; it is one everywhere."""
+        """See :meth:`.Bench.park`; it is one everywhere."""
         seconds = super().park(now, verdict)
         if seconds is not None:
             self._say(0.0)
@@ -70,20 +76,20 @@ class LedHold(Hold):
     def release(self) -> None:
         """Let in at once, by hand, everywhere."""
         super().release()
-        self._leader.released()
+        self._coordinator.released()
 
-    def seen(self) -> HoldSeen:
-        """What it has itself, to be merged where its leader knows less."""
+    def seen(self) -> BenchSeen:
+        """What it has itself, to be merged where its coordinator knows less."""
         with self._lock:
             return self._seen(0.0)
 
     def adopt(
-        self, seen: HoldSeen, now: float, *, merged: bool = False, anew: bool = False
+        self, seen: BenchSeen, now: float, *, merged: bool = False, anew: bool = False
     ) -> None:
-        """Take over what the leader has; ``anew`` also where it is what was seen last.
+        """Take over what the coordinator has; ``anew`` also where it is what was seen last.
 
-        See :meth:`.LedBreaker.adopt`. What is shorter than a time that the leader may not know of
-        is ignored too: the next word merges that.
+        See :meth:`.SharedBreaker.adopt`. A time shorter than one that the coordinator may not know
+        of is ignored too: the next message merges that.
         """
         with self._lock:
             if self._seen_born not in (0, seen.born) and not merged:
@@ -98,7 +104,7 @@ class LedHold(Hold):
             if new:
                 self._adopt(seen, now)
 
-    def _adopt(self, seen: HoldSeen, now: float) -> None:
+    def _adopt(self, seen: BenchSeen, now: float) -> None:
         self._untold = False
         self._kind, self.until = seen.kind, seen.until
         self._probe_due, self._parks = seen.probe_due, seen.parks
@@ -113,11 +119,11 @@ class LedHold(Hold):
     def _say(self, ramp_seconds: float) -> None:
         with self._lock:
             self._untold = True
-            if self._leader.leads:
-                self._leader.held(self._seen(ramp_seconds))
+            if self._coordinator.leads:
+                self._coordinator.held(self._seen(ramp_seconds))
 
-    def _seen(self, ramp_seconds: float) -> HoldSeen:
-        return HoldSeen(
+    def _seen(self, ramp_seconds: float) -> BenchSeen:
+        return BenchSeen(
             generation=self.seen_generation,
             born=self._seen_born,
             kind=self._kind,
@@ -133,14 +139,14 @@ class LedHold(Hold):
 
     def _refuse(self, now: float) -> Refusal | None:
         refusal = super()._refuse(now)
-        if refusal is not None or not (self.active and self._probe_due and self._leader.leads):
+        if refusal is not None or not (self.active and self._probe_due and self._coordinator.leads):
             return refusal
         if self._free_at > now and not self._waiting.usable(now):
             return Refusal(self._kind, self._free_at, self.verdict)
         return None
 
     def _probe(self, now: float, expires_at: float) -> Lease | Refusal:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._probe(now, expires_at)
         granted = self._waiting.take_usable(now)
         if granted is None:
@@ -149,7 +155,7 @@ class LedHold(Hold):
         return self._lease
 
     def _probed(self, lease: Lease, now: float, *, well: bool | None) -> None:
-        if not self._leader.leads or lease.id is None:
+        if not self._coordinator.leads or lease.id is None:
             super()._probed(lease, now, well=well)
         else:
-            self._leader.probed(lease.id, well=well)
+            self._coordinator.probed(lease.id, well=well)

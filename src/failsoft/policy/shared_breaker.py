@@ -18,19 +18,19 @@ from failsoft.policy.breaker import (
 )
 from failsoft.policy.coordination import (
     MERGED_SECONDS,
-    BreakerLeader,
+    BreakerCoordinator,
     BreakerSeen,
     Granted,
     WaitingLease,
 )
 
-__all__ = ["LedBreaker"]
+__all__ = ["SharedBreaker"]
 
 
-class LedBreaker(Breaker):
-    """Rejects by what its leader had when last seen; safe under threads.
+class SharedBreaker(Breaker):
+    """Rejects by what its coordinator had when last seen; safe under threads.
 
-    A closed one asks no one. A probe needs a lease that the leader grants: where
+    A closed one asks no one. A probe needs a lease that the coordinator grants: where
     :meth:`needs_grant` says so, one is asked for and put into :meth:`grant` before ``allow``.
     """
 
@@ -39,11 +39,11 @@ class LedBreaker(Breaker):
         settings: BreakerSettings,
         *,
         rng: Random,
-        leader: BreakerLeader,
+        coordinator: BreakerCoordinator,
         on_change: Callable[[Transition], None] | None = None,
     ) -> None:
         super().__init__(settings, rng=rng, on_change=on_change)
-        self._leader = leader
+        self._coordinator = coordinator
         self.seen_generation = 0  # read without the lock
         self._seen_born = 0
         self._free_at = 0.0
@@ -51,16 +51,16 @@ class LedBreaker(Breaker):
         self._alone = False
         self._by_hand = False
         self._one_caller = False
-        self._told: tuple[Counts, float] | None = None  # what the leader has counted, and when
+        self._told: tuple[Counts, float] | None = None  # what the coordinator has counted, and when
 
     @property
     def one_caller(self) -> bool | None:
         """See :attr:`.Breaker.one_caller`."""
-        return self._one_caller if self._leader.leads else None
+        return self._one_caller if self._coordinator.leads else None
 
     def needs_grant(self, now: float, *, early: bool) -> bool:
-        """Whether the next call would be a probe that the leader has to grant first."""
-        if self._state is CircuitState.CLOSED or not self._leader.leads:
+        """Whether the next call would be a probe that the coordinator has to grant first."""
+        if self._state is CircuitState.CLOSED or not self._coordinator.leads:
             return False
         return not self._waiting.usable(now) and self._peek(now, early=early) is None
 
@@ -73,15 +73,15 @@ class LedBreaker(Breaker):
         """Give an unused lease back."""
         with self._lock:
             if granted := self._waiting.take():
-                self._leader.probed(granted.lease, Outcome.NEUTRAL, 0.0)
+                self._coordinator.probed(granted.lease, Outcome.NEUTRAL, 0.0)
 
     def counted(self, counts: Counts, now: float) -> None:
-        """What its leader has counted, of every process."""
+        """What its coordinator has counted, of every process."""
         with self._lock:
             self._told = counts, now
 
     def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
-        """For how many seconds it opens for what its leader counted, and why."""
+        """For how many seconds it opens for what its coordinator counted, and why."""
         with self._lock:
             closed = self._state is CircuitState.CLOSED
             reason = trips(self._settings, counts) if closed else None
@@ -91,7 +91,7 @@ class LedBreaker(Breaker):
             return self._open_for(now, self._reopened), reason
 
     def seen(self) -> BreakerSeen:
-        """What it has itself, to be merged where its leader knows less."""
+        """What it has itself, to be merged where its coordinator knows less."""
         with self._lock:
             return BreakerSeen(
                 generation=self.seen_generation,
@@ -109,9 +109,9 @@ class LedBreaker(Breaker):
     def adopt(
         self, seen: BreakerSeen, now: float, *, merged: bool = False, anew: bool = False
     ) -> None:
-        """Take over what the leader has; ``anew`` drops what was counted without it.
+        """Take over what the coordinator has; ``anew`` drops what was counted without it.
 
-        What is older than what was seen last is ignored, and so is what a leader says that has
+        What is older than what was seen last is ignored, and so is what a coordinator says that has
         lost all it knew, until it was told what is known here and that is ``merged``.
         """
         with self._lock:
@@ -125,13 +125,13 @@ class LedBreaker(Breaker):
         """Open by hand everywhere, until :meth:`restore`."""
         self._by_hand = True
         super().isolate()
-        self._leader.by_hand("isolate")
+        self._coordinator.by_hand("isolate")
 
     def restore(self) -> None:
         """Close by hand everywhere."""
         self._by_hand = True
         super().restore()
-        self._leader.by_hand("restore")
+        self._coordinator.by_hand("restore")
 
     def _adopt(self, seen: BreakerSeen, now: float, *, anew: bool) -> Transition | None:
         same = seen.generation == self.seen_generation
@@ -156,7 +156,7 @@ class LedBreaker(Breaker):
         return self._alone and self._state is CircuitState.OPEN and longer
 
     def _counted(self, now: float) -> tuple[int, int, int]:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._counted(now)
         if self._told is None or now - self._told[1] > self._settings.window_seconds:
             return 0, 0, 0
@@ -178,7 +178,7 @@ class LedBreaker(Breaker):
         return change
 
     def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._probe(now, expires_at)
         granted = self._waiting.take_usable(now)
         if granted is None:
@@ -192,49 +192,49 @@ class LedBreaker(Breaker):
         return self._lend(expires_at, granted.lease), change
 
     def _lease_taken(self, now: float) -> Rejection | None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._lease_taken(now)
         taken = self._free_at > now and not self._waiting.usable(now)
         return self._probed(now, self._free_at) if taken else None
 
     def _begun(self, ticket: Ticket, now: float) -> None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             super()._begun(ticket, now)
             return
         ticket.begun_at = now
         self._decided += 1
-        self._leader.began()
+        self._coordinator.began()
 
     def _cut(self, ticket: Ticket, now: float) -> Transition | None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._cut(ticket, now)
-        self._leader.cut()
+        self._coordinator.cut()
         return None
 
     def _count(self, now: float, weight: int, older: int) -> Transition | None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._count(now, weight, older)
-        self._leader.failed(weight=weight, older=older)
+        self._coordinator.failed(weight=weight, older=older)
         return None
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._probe_done(ticket, outcome, now)
         if ticket in self._leases and ticket.lease is not None:
             self._leases.remove(ticket)
-            self._leader.probed(ticket.lease, outcome, self._open_for(now, self._reopened + 1))
+            self._coordinator.probed(ticket.lease, outcome, self._open_for(now, self._reopened + 1))
         return None
 
     def _trip(self, now: float, reason: str) -> Transition | None:
-        if not self._leader.leads:
+        if not self._coordinator.leads:
             return super()._trip(now, reason)
-        self._leader.tripped(self._open_for(now, self._reopened), reason)
+        self._coordinator.tripped(self._open_for(now, self._reopened), reason)
         return None
 
     def _move(
         self, after: CircuitState, reason: str, open_seconds: float | None = None
     ) -> Transition:
-        self._alone = not self._leader.leads
+        self._alone = not self._coordinator.leads
         if self._told is not None and self._opened_by == (0, 0):
             self._opened_by = self._told[0][:2]
         self._told = None

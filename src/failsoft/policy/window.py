@@ -96,7 +96,7 @@ class RetryBudget:
     def __init__(self, settings: RetrySettings, *, most_waiting: int) -> None:
         self._ratio = settings.budget_ratio
         self._floor = settings.budget_floor_per_second
-        self._holds = float(settings.budget_window_seconds)
+        self._benches = float(settings.budget_window_seconds)
         self._most_waiting = most_waiting
         # Marked counts are retries, the rest requests.
         self._window = Window(settings.budget_window_seconds, settings.budget_window_seconds)
@@ -128,7 +128,7 @@ class RetryBudget:
             if not rate:
                 return None
             self._waiting += 1
-            turn = max(ready_at, now, self._full_at - self._holds)
+            turn = max(ready_at, now, self._full_at - self._benches)
             self._forget_old(now)
             if self._returned and self._returned[0] <= turn:
                 return max(ready_at, now, heappop(self._returned))
@@ -162,12 +162,12 @@ class RetryBudget:
     def _rate(self, now: float) -> float:
         """Retries a second."""
         every, retries = self._window.totals(now)
-        age = self._holds if self._began is None else now - self._began
+        age = self._benches if self._began is None else now - self._began
         seconds = min(max(age, _LEAST_AGE_SECONDS), self._window.span(now))
         return max(self._floor, self._ratio * (every - retries) / seconds)
 
     def _forget_old(self, now: float) -> None:
         """What lies longer ago than the bucket holds has flowed back into it."""
-        if self._returned and self._returned[0] < now - self._holds:
-            self._returned = [turn for turn in self._returned if turn >= now - self._holds]
+        if self._returned and self._returned[0] < now - self._benches:
+            self._returned = [turn for turn in self._returned if turn >= now - self._benches]
             heapify(self._returned)

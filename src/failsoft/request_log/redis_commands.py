@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from failsoft.request_log.contract import FOLLOW_SECONDS, Ending, Intent, Record, RequestState
-from failsoft.request_log.outbox import Tail
 from failsoft.request_log.redis_wire import Command, script
 from failsoft.request_log.sqlite_rows import UNSEEN_IDS
+from failsoft.request_log.unwritten import Tail
 
 __all__ = [
     "MAX_ID",

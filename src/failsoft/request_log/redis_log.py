@@ -24,7 +24,6 @@ from failsoft.request_log.contract import (
     RequestState,
     fresh,
 )
-from failsoft.request_log.outbox import Follows, boot_seconds
 from failsoft.request_log.process_lock import owner_name
 from failsoft.request_log.redis_commands import (
     MAX_ID,
@@ -37,6 +36,7 @@ from failsoft.request_log.redis_commands import (
 )
 from failsoft.request_log.redis_wire import Command, Wire, slow
 from failsoft.request_log.redis_worker import OwnerTasks, RedisOp, RedisWorker
+from failsoft.request_log.unwritten import Follows, boot_seconds
 from failsoft.storage.status import StoreStatus
 from failsoft.storage.times import StoreTimes
 

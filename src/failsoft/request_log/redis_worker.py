@@ -18,9 +18,9 @@ from failsoft.request_log.contract import (
     RecordRefusedError,
     RequestState,
 )
-from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.redis_commands import Commands, Gift, PlacedTail, runs_key
 from failsoft.request_log.redis_wire import Command, Wire, explain
+from failsoft.request_log.unwritten import Pending, Protection, Tail, boot_seconds
 from failsoft.storage.status import StoreHealth, StoreStatus
 from failsoft.storage.times import StoreTimes
 

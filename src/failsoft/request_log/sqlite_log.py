@@ -22,10 +22,10 @@ from failsoft.request_log.contract import (
     RequestState,
     fresh,
 )
-from failsoft.request_log.outbox import Follows, Protection, Tail, boot_seconds
 from failsoft.request_log.process_lock import Owner
 from failsoft.request_log.sqlite_rows import Rows
 from failsoft.request_log.sqlite_worker import LogOptions, Op, SqliteWorker
+from failsoft.request_log.unwritten import Follows, Protection, Tail, boot_seconds
 from failsoft.storage.status import StoreStatus
 from failsoft.storage.times import StoreTimes
 

@@ -26,7 +26,7 @@ from failsoft.request_log.contract import (
     RequestState,
     fresh,
 )
-from failsoft.request_log.outbox import Part, Tail
+from failsoft.request_log.unwritten import Part, Tail
 
 __all__ = [
     "UNSEEN_IDS",

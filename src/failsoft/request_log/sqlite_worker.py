@@ -14,10 +14,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from failsoft.request_log.contract import LogDownError, OnCancel
-from failsoft.request_log.outbox import Pending, Protection, Tail, boot_seconds
 from failsoft.request_log.process_lock import Owner, lives, locks, remove_stale_lock
 from failsoft.request_log.sqlite_rows import Rows, delete_old, heartbeat, interrupt, seen
 from failsoft.request_log.sqlite_schema import prepare
+from failsoft.request_log.unwritten import Pending, Protection, Tail, boot_seconds
 from failsoft.storage.outages import OutageError
 from failsoft.storage.sqlite import (
     identity,

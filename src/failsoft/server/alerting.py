@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from failsoft.config.settings import Settings
 from failsoft.engine.deadline import monotonic
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Service
 from failsoft.telemetry.alert_rules import PROVIDER_STATUS_PAGE
 from failsoft.telemetry.alerts import Evaluator, Messages, Webhook
@@ -27,7 +27,7 @@ _LAST_POSTS_SECONDS = 2.0
 
 
 @contextlib.asynccontextmanager
-async def watching(service: Service, desk: Desk) -> AsyncIterator[None]:
+async def watching(service: Service, registry: RunRegistry) -> AsyncIterator[None]:
     """Watch while the service runs, where the settings name a webhook."""
     url = service.ai.settings.alerts.webhook_url
     if url is None:
@@ -35,7 +35,7 @@ async def watching(service: Service, desk: Desk) -> AsyncIterator[None]:
         return
     webhook = Webhook(url)
     webhook.start()
-    looking = asyncio.create_task(Watch(service, desk, webhook).run())
+    looking = asyncio.create_task(Watch(service, registry, webhook).run())
     try:
         yield
     finally:
@@ -47,9 +47,9 @@ async def watching(service: Service, desk: Desk) -> AsyncIterator[None]:
 class Watch:
     """Looks every few seconds, and at once when a breaker changes. For one event loop."""
 
-    def __init__(self, service: Service, desk: Desk, webhook: Webhook) -> None:
+    def __init__(self, service: Service, registry: RunRegistry, webhook: Webhook) -> None:
         self._service = service
-        self._desk = desk
+        self._registry = registry
         self._webhook = webhook
         self._evaluator = Evaluator(monotonic)
         self._messages = Messages(
@@ -75,7 +75,7 @@ class Watch:
             self._changed.clear()
 
     def _look(self) -> None:
-        for message in self._messages.about(self._evaluator.firing(self._desk.state())):
+        for message in self._messages.about(self._evaluator.firing(self._registry.state())):
             self._webhook.put(message)
 
     def _hear(self, event: Event) -> None:

@@ -26,9 +26,8 @@ from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.server.alerting import watching
 from failsoft.server.chat import Chat
-from failsoft.server.health import Health, Probes
 from failsoft.server.logging import log_event, log_simulated
-from failsoft.server.metrics import MetricsPage
+from failsoft.server.metrics_page import MetricsPage
 from failsoft.server.middleware import Edge, by_method, endpoint, trace_where_possible
 from failsoft.server.openapi import (
     describe_cancel,
@@ -40,9 +39,10 @@ from failsoft.server.openapi import (
     describe_stream,
 )
 from failsoft.server.playground import Demo, playground_routes
+from failsoft.server.probes import Health, Probes
 from failsoft.server.problem import ProblemResponse
 from failsoft.server.requests import Requests
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Service, drained_by_signals
 from failsoft.server.static_files import Page, Web
 
@@ -73,8 +73,8 @@ def create_app(
     trace_where_possible(ai)
     service = Service.of(ai)
     service.simulations.subscribe(log_simulated)
-    desk = _desk(service, demo)
-    metrics = MetricsPage(service, desk)
+    registry = _registry(service, demo)
+    metrics = MetricsPage(service, registry)
     app = FastAPI(
         title="failsoft",
         version=version("failsoft"),
@@ -84,14 +84,14 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
-        lifespan=_closing(service, desk, metrics),
+        lifespan=_closing(service, registry, metrics),
     )
     app.add_middleware(Edge, drain=service.drain, guard=service.guard)
     app.add_exception_handler(HTTPException, _no_route)
-    _add_routes(app, _routes(service, desk))
+    _add_routes(app, _routes(service, registry))
     web = Web()
     _add_own_routes(app, service, metrics, web)
-    _add_playground(app, service, desk, web, demo)
+    _add_playground(app, service, registry, web, demo)
     return app
 
 
@@ -107,15 +107,15 @@ def router(ai: Failsoft, *, principal: Any = None) -> APIRouter:
     SIGTERM first refuses new requests here and lets open ones finish, for ``server.drain_seconds``.
     """
     service = Service.of(ai)
-    desk = _desk(service)
-    return _described(_routes(service, desk, principal), lifespan=_draining(service, desk))
+    registry = _registry(service)
+    return _described(_routes(service, registry, principal), lifespan=_draining(service, registry))
 
 
-def _desk(service: Service, demo: Demo | None = None) -> Desk:
+def _registry(service: Service, demo: Demo | None = None) -> RunRegistry:
     settings = service.ai.settings
     if demo is not None and demo.log_on_disk:
         settings = replace(settings, redis_url=None)
-    return Desk(service, _log(settings))
+    return RunRegistry(service, _log(settings))
 
 
 def _log(settings: Settings) -> RequestLog:
@@ -145,8 +145,12 @@ class _Route(NamedTuple):
     description: dict[str, Any]
 
 
-def _routes(service: Service, desk: Desk, principal: Any = None) -> list[_Route]:
-    chat, requests, health = Chat(service, desk), Requests(service, desk), Health(service, desk)
+def _routes(service: Service, registry: RunRegistry, principal: Any = None) -> list[_Route]:
+    chat, requests, health = (
+        Chat(service, registry),
+        Requests(service, registry),
+        Health(service, registry),
+    )
     asked = describe_question(chat.limits, names_models=service.ai.settings.server.expose_model)
     return [
         _Route(method, path, endpoint(work, service=service, principal=principal), description)
@@ -204,10 +208,10 @@ def _add_own_routes(app: FastAPI, service: Service, metrics: MetricsPage, web: W
 
 
 def _add_playground(
-    app: FastAPI, service: Service, desk: Desk, web: Web, demo: Demo | None
+    app: FastAPI, service: Service, registry: RunRegistry, web: Web, demo: Demo | None
 ) -> None:
     if service.ai.settings.serves_playground:
-        for method, path, work in playground_routes(service, desk, web, demo=demo):
+        for method, path, work in playground_routes(service, registry, web, demo=demo):
             run = endpoint(work, service=service)
             app.add_api_route(path, run, methods=[method], include_in_schema=False)
 
@@ -220,8 +224,8 @@ async def _no_route(_request: Request, error: Exception) -> Response:
     return ProblemResponse(error.status_code, detail, headers=error.headers)
 
 
-def _closing(service: Service, desk: Desk, metrics: MetricsPage) -> Any:
-    draining = _draining(service, desk)
+def _closing(service: Service, registry: RunRegistry, metrics: MetricsPage) -> Any:
+    draining = _draining(service, registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -231,13 +235,13 @@ def _closing(service: Service, desk: Desk, metrics: MetricsPage) -> Any:
     return lifespan
 
 
-def _draining(service: Service, desk: Desk) -> Any:
+def _draining(service: Service, registry: RunRegistry) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        desk.start()
+        registry.start()
         service.simulations.announce()
         with drained_by_signals(service.drain, service.ai.settings.server):
-            async with watching(service, desk):
+            async with watching(service, registry):
                 yield
 
     return lifespan

@@ -22,7 +22,7 @@ from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
 from failsoft.server.problem import Problem
 
-__all__ = ["PRINCIPAL", "Caller", "Guard", "caller_of", "check_exposure", "is_loopback"]
+__all__ = ["PRINCIPAL", "Guard", "Identity", "caller_of", "check_exposure", "is_loopback"]
 
 _NO_NAME = "default"
 _BUSY_SECONDS = 1  # a place comes free whenever one of the tenant's own requests ends
@@ -147,7 +147,7 @@ PRINCIPAL = "failsoft.principal"
 """Where the scope of a request has the user, as ``router(principal=…)`` says."""
 
 
-class Caller(NamedTuple):
+class Identity(NamedTuple):
     """Whose request it is. Requests and keys of one ``scope`` are hidden from every other."""
 
     tenant: str | None
@@ -155,13 +155,13 @@ class Caller(NamedTuple):
     scope: str
 
 
-def caller_of(request: Request, guard: Guard) -> Caller:
+def caller_of(request: Request, guard: Guard) -> Identity:
     """The caller; raises :class:`~failsoft.server.problem.Problem` (401) for an unknown key."""
     tenant, user = guard.tenant(request.headers), request.scope.get(PRINCIPAL)
     if user is None:
-        return Caller(tenant, None, tenant or "")
+        return Identity(tenant, None, tenant or "")
     name = _name(user)
-    return Caller(tenant, name, f"{tenant or ''}\n{name}")  # a tenant has no newline
+    return Identity(tenant, name, f"{tenant or ''}\n{name}")  # a tenant has no newline
 
 
 def _name(given: Any) -> str:

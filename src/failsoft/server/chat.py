@@ -14,17 +14,17 @@ from starlette.responses import Response
 from failsoft.faults import Simulation
 from failsoft.policy.target import Target
 from failsoft.request_log.contract import Intent
-from failsoft.server.auth import Caller, caller_of
+from failsoft.server.auth import Identity, caller_of
 from failsoft.server.body import GoneError, read_json
 from failsoft.server.failures import draining
 from failsoft.server.middleware import locale_of
 from failsoft.server.render import AnswerResponse
 from failsoft.server.responses import Replies
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Service
 from failsoft.server.validation import (
-    Limits,
     Question,
+    QuestionLimits,
     last_event_id,
     read_headers,
     read_question,
@@ -40,12 +40,14 @@ _CLIENT_GONE = 499  # it is not read; the access log shows it as others do
 class Chat:
     """The two routes. They authenticate before they read the body."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, registry: RunRegistry) -> None:
         self._service = service
-        self._desk = desk
-        self._replies = Replies(service, desk)
+        self._registry = registry
+        self._replies = Replies(service, registry)
         server = service.ai.settings.server
-        self.limits = Limits(history=server.history_limit, routes=_models_of(service.ai.routes))
+        self.limits = QuestionLimits(
+            history=server.history_limit, routes=_models_of(service.ai.routes)
+        )
 
     async def answer(self, request: Request, request_id: str) -> Response:
         """One question, one JSON answer."""
@@ -69,7 +71,7 @@ class Chat:
                 )
                 after = last_event_id(request.headers) if intent.key is not None else 0
                 ai = service.simulations.engine(simulation) if simulation else service.ai
-                found, started = await self._desk.open(intent, arguments, ai)
+                found, started = await self._registry.open(intent, arguments, ai)
                 if stream:
                     seen = 0 if started else after  # the events of a run of its own are all new
                     reply = self._replies.stream(
@@ -84,7 +86,7 @@ class Chat:
                 locale = locale_of(request, service.ai)
                 failure = draining(service.ai, request_id=request_id, locale=locale)
                 return AnswerResponse(service.render.result(failure), request_id)
-            if intent.key is not None and not self._desk.protects(found):
+            if intent.key is not None and not self._registry.protects(found):
                 reply.headers["idempotency-status"] = "unprotected"
             return reply
 
@@ -92,7 +94,7 @@ class Chat:
         self,
         request: Request,
         request_id: str,
-        caller: Caller,
+        caller: Identity,
         *,
         stream: bool,
         simulation: Simulation | None,
@@ -133,7 +135,7 @@ def _fingerprint_of(data: Any, *, stream: bool, simulated: str = "") -> bytes:
 
 
 def _arguments(
-    question: Question, caller: Caller, timeout: float | None, locale: str, *, stream: bool
+    question: Question, caller: Identity, timeout: float | None, locale: str, *, stream: bool
 ) -> dict[str, Any]:
     """What the engine is called with."""
     return {

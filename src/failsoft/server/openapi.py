@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from failsoft.server.schema import AnswerBody, FailureBody, HealthBody, ProblemBody, RequestBody
-from failsoft.server.validation import KEY, MILLISECONDS, Limits, Question
+from failsoft.server.validation import KEY, MILLISECONDS, Question, QuestionLimits
 
 __all__ = [
     "describe_cancel",
@@ -180,7 +180,7 @@ def _refusals() -> dict[int | str, Any]:
     return {status: {"description": why, "content": content} for status, why in reasons.items()}
 
 
-def _question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+def _question(limits: QuestionLimits, *, names_models: bool) -> dict[str, Any]:
     """The schema of a question to this service: what it refuses is not admitted."""
     schema = dict(_schema(Question))
     fields = dict(schema["properties"])
@@ -192,7 +192,7 @@ def _question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
     return schema | {"properties": fields}
 
 
-def describe_question(limits: Limits, *, names_models: bool) -> dict[str, Any]:
+def describe_question(limits: QuestionLimits, *, names_models: bool) -> dict[str, Any]:
     """The body and the headers of a question."""
     question = {_JSON: {"schema": _question(limits, names_models=names_models)}}
     return {

@@ -36,8 +36,8 @@ __all__ = [
     "AnswerResponse",
     "JsonResponse",
     "Render",
-    "Result",
     "Shown",
+    "WholeReply",
     "frame_of",
     "json_bytes",
     "notice_body",
@@ -127,7 +127,7 @@ def shown_in(frames: bytes) -> Shown:
     return shown
 
 
-class Result(NamedTuple):
+class WholeReply(NamedTuple):
     """A whole answer as it goes out: ``retry_after`` is in seconds, where a wait is known."""
 
     status: int
@@ -140,7 +140,7 @@ class AnswerResponse(Response):
 
     media_type = "application/json"
 
-    def __init__(self, result: Result, request_id: str) -> None:
+    def __init__(self, result: WholeReply, request_id: str) -> None:
         super().__init__(result.body, result.status)
         self.headers["x-request-id"] = request_id
         self.headers["cache-control"] = "no-store"
@@ -174,9 +174,9 @@ class Render:
         body["request_id"] = answer.request_id
         return cast("AnswerBody | FailureBody", body)
 
-    def result(self, answer: Answer) -> Result:
+    def result(self, answer: Answer) -> WholeReply:
         """The answer as a JSON reply."""
-        return Result(_status_of(answer), json_bytes(self.body(answer)), _retry_after(answer))
+        return WholeReply(_status_of(answer), json_bytes(self.body(answer)), _retry_after(answer))
 
     def frame(self, number: int, event: StreamEvent) -> bytes:
         """One server-sent event, with ``number`` for its id."""

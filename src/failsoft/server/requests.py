@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from failsoft.engine.client import Failsoft
 from failsoft.request_log.contract import LogDownError, Record, RecordExpiredError, RequestState
-from failsoft.server.auth import Caller, caller_of
+from failsoft.server.auth import Identity, caller_of
 from failsoft.server.problem import Problem
 from failsoft.server.render import JsonResponse, Render, Shown, notice_body, shown_in
 from failsoft.server.responses import Replies, cut_off
 from failsoft.server.run import Run
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.schema import RequestBody
 from failsoft.server.service import Service
 from failsoft.server.validation import last_event_id
@@ -88,16 +88,16 @@ def _failed(record: Record, shown: Shown, ai: Failsoft, render: Render) -> dict[
 class Requests:
     """The three routes. Another caller's request is not there."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, registry: RunRegistry) -> None:
         self._service = service
-        self._desk = desk
-        self._replies = Replies(service, desk)
+        self._registry = registry
+        self._replies = Replies(service, registry)
 
     async def show(self, request: Request, _request_id: str) -> Response:
         """How far it is."""
         wanted, caller = self._wanted(request)
-        run = self._desk.run_of(wanted, caller.scope)
-        return await self._read(run, self._desk.log.find(wanted, caller.scope))
+        run = self._registry.run_of(wanted, caller.scope)
+        return await self._read(run, self._registry.log.find(wanted, caller.scope))
 
     async def stream(self, request: Request, _request_id: str) -> Response:
         """Join its stream, or resume it after ``Last-Event-ID``; 204 where there is no more."""
@@ -124,8 +124,8 @@ class Requests:
     async def cancel(self, request: Request, _request_id: str) -> Response:
         """End it now; what has ended stays as it ended."""
         wanted, caller = self._wanted(request)
-        run = self._desk.run_of(wanted, caller.scope)
-        return await self._read(run, self._desk.cancel(wanted, caller.scope))
+        run = self._registry.run_of(wanted, caller.scope)
+        return await self._read(run, self._registry.cancel(wanted, caller.scope))
 
     async def _read(self, run: Run | None, reading: Awaitable[Record | None]) -> Response:
         """The status by the record; by this process's ``run`` where the log has none or is down."""
@@ -140,15 +140,15 @@ class Requests:
             raise _nothing_there()
         return self._of_run(run)
 
-    def _wanted(self, request: Request) -> tuple[str, Caller]:
-        self._desk.start()
+    def _wanted(self, request: Request) -> tuple[str, Identity]:
+        self._registry.start()
         return request.path_params["request_id"], caller_of(request, self._service.guard)
 
-    async def _found(self, wanted: str, caller: Caller) -> Run | Record:
-        return self._desk.run_of(wanted, caller.scope) or await self._find(wanted, caller)
+    async def _found(self, wanted: str, caller: Identity) -> Run | Record:
+        return self._registry.run_of(wanted, caller.scope) or await self._find(wanted, caller)
 
-    async def _find(self, wanted: str, caller: Caller) -> Record:
-        record = await self._desk.log.find(wanted, caller.scope)
+    async def _find(self, wanted: str, caller: Identity) -> Record:
+        record = await self._registry.log.find(wanted, caller.scope)
         if record is None:
             raise _nothing_there()
         return record
@@ -163,7 +163,7 @@ class Requests:
 
     async def _shown(self, record: Record) -> tuple[Record, Shown]:
         """The record, consistent with what was shown: a request with text is not queued."""
-        log = self._desk.log
+        log = self._registry.log
         events = await log.events(record.id, record.run, 0)
         shown = shown_in(events.data)
         if events.record.run == record.run:

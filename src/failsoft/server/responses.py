@@ -25,9 +25,9 @@ from failsoft.request_log.contract import (
 from failsoft.server.body import attend, hang_up
 from failsoft.server.failures import draining, unexpected
 from failsoft.server.problem import Problem
-from failsoft.server.render import AnswerResponse, Render, Result, Shown, shown_in
+from failsoft.server.render import AnswerResponse, Render, Shown, WholeReply, shown_in
 from failsoft.server.run import Frames, LiveReader, Run
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Drain, Service
 
 __all__ = [
@@ -343,9 +343,9 @@ _NOT_KEPT: Final = (
 class Replies:
     """Makes them for the first request, for duplicates and for resumed streams."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, registry: RunRegistry) -> None:
         self._service = service
-        self._desk = desk
+        self._registry = registry
 
     async def whole(self, found: Run | Record, receive: Receive, *, replayed: bool) -> Response:
         """One JSON answer.
@@ -357,7 +357,7 @@ class Replies:
             record = found.record
         else:
             self._check_kept(found)
-            waiting = awaited(found, log=self._desk.log, drain=self._service.drain)
+            waiting = awaited(found, log=self._registry.log, drain=self._service.drain)
             record = await attend(waiting, receive)
             result = self._kept(record)
         if result is None:
@@ -400,12 +400,12 @@ class Replies:
             found,
             after,
             ai=service.ai,
-            log=self._desk.log,
+            log=self._registry.log,
             drain=service.drain,
             render=service.render,
         )
 
-    async def _result(self, run: Run, receive: Receive) -> Result | None:
+    async def _result(self, run: Run, receive: Receive) -> WholeReply | None:
         reader = run.live.reader()
         try:
             await attend(_to_the_end(reader), receive)
@@ -413,11 +413,11 @@ class Replies:
             reader.close()
         return run.result
 
-    def _kept(self, record: Record) -> Result | None:
+    def _kept(self, record: Record) -> WholeReply | None:
         """``None`` where it has not ended, or was killed before its end."""
         if not record.state.ended or record.body is None or record.status is None:
             return None
-        return Result(record.status, record.body, None)
+        return WholeReply(record.status, record.body, None)
 
     def _check_kept(self, record: Record) -> None:
         """Raise a :class:`~failsoft.server.problem.Problem` (409) where no text is kept here."""

@@ -24,7 +24,7 @@ from failsoft.engine.answer import (
 from failsoft.engine.client import Failsoft
 from failsoft.request_log.contract import Ending, LogDownError, Record, RequestLog, RequestState
 from failsoft.server.failures import cancelled, draining, unexpected
-from failsoft.server.render import Render, Result
+from failsoft.server.render import Render, WholeReply
 from failsoft.server.service import Service
 from failsoft.telemetry.events import Event
 from failsoft.telemetry.history import story_of
@@ -274,7 +274,7 @@ class Run:
     not ``durable`` the log was down when it began.
     """
 
-    result: Result | None = None
+    result: WholeReply | None = None
     ending: Ending | None = None
     attempt = 0
 

@@ -27,7 +27,7 @@ from failsoft.storage.status import StoreStatus
 from failsoft.telemetry.events import AttemptStarted, DuplicateJoined, Event, RetryScheduled
 from failsoft.telemetry.labels import State
 
-__all__ = ["Desk"]
+__all__ = ["RunRegistry"]
 
 _Name = tuple[str, str]
 
@@ -36,7 +36,7 @@ _BACK_SECONDS = 0.5
 _RETRY_AFTER_SECONDS = 5
 
 
-class Desk:
+class RunRegistry:
     """The runs of this process, and the log they share with the others. For one event loop."""
 
     def __init__(self, service: Service, log: RequestLog) -> None:

@@ -32,8 +32,8 @@ from failsoft.server.schema import FieldProblem
 __all__ = [
     "KEY",
     "MILLISECONDS",
-    "Limits",
     "Question",
+    "QuestionLimits",
     "last_event_id",
     "read_headers",
     "read_question",
@@ -49,7 +49,7 @@ _MILLISECONDS = re.compile(MILLISECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class QuestionLimits:
     """What a question may ask for.
 
     ``routes`` are those of the service, each with the names of models that callers may use on it →
@@ -98,7 +98,7 @@ class _Strict(BaseModel):
         return data
 
 
-class Turn(_Strict):
+class HistoryMessage(_Strict):
     """An earlier message."""
 
     role: Literal["user", "assistant"]
@@ -114,7 +114,7 @@ class Question(_Strict):
     """
 
     message: Said
-    history: Annotated[list[Turn], FailFast()] = []
+    history: Annotated[list[HistoryMessage], FailFast()] = []
     system: Text | None = None
     route: str = "chat"
     model: str | None = None
@@ -154,7 +154,7 @@ class Question(_Strict):
         return routes[route][model]
 
 
-def read_question(data: Any, limits: Limits) -> Question:
+def read_question(data: Any, limits: QuestionLimits) -> Question:
     """The question in a request's JSON.
 
     Raises :class:`~failsoft.server.problem.Problem` naming every field that is wrong.
@@ -169,8 +169,8 @@ def read_question(data: Any, limits: Limits) -> Question:
     raise Problem(422, detail, errors=errors)
 
 
-def _limits(info: ValidationInfo) -> Limits:
-    if not isinstance(info.context, Limits):
+def _limits(info: ValidationInfo) -> QuestionLimits:
+    if not isinstance(info.context, QuestionLimits):
         raise TypeError("a question is checked by read_question")
     return info.context
 
@@ -201,7 +201,7 @@ def _field_problems(error: ValidationError) -> Iterator[FieldProblem]:
 
 
 def _unknown(inside: str) -> str:
-    fields = (Turn if inside else Question).model_fields
+    fields = (HistoryMessage if inside else Question).model_fields
     return f"is not a field here; there is {', '.join(fields)}"
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BenchScope
-from failsoft.policy.admission import Gate, Gates
+from failsoft.policy.admission import Guards, TargetGuard
 from failsoft.policy.breaker import CircuitState, Counts
-from failsoft.policy.coordination import BreakerSeen, Granted, HoldSeen
-from failsoft.policy.shared_bench import LedHold
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.coordination import BenchSeen, BreakerSeen, Granted
+from failsoft.policy.shared_bench import SharedBench
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.shared_state.outbox import breaker_key, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Told
 
@@ -41,48 +41,48 @@ class StoreClock:
 
 
 class Mirror:
-    """Every gate that is led, by the keys of the store. Times in are of monotonic seconds."""
+    """Every guard that is led, by the keys of the store. Times in are of monotonic seconds."""
 
-    def __init__(self, gates: Gates) -> None:
-        self._gates = gates
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
         self._clock = StoreClock()
-        self._breakers: dict[str, tuple[Gate, LedBreaker]] = {}
-        self._holds: dict[str, LedHold] = {}
+        self._breakers: dict[str, tuple[TargetGuard, SharedBreaker]] = {}
+        self._benches: dict[str, SharedBench] = {}
 
-    def add(self, gate: Gate) -> None:
-        """Mirror that gate from now on."""
-        if isinstance(gate.breaker, LedBreaker):
-            self._breakers[breaker_key(gate.target.circuit)] = gate, gate.breaker
-        for hold in gate.holds:
-            if isinstance(hold, LedHold):
-                self._holds[hold_key(hold.scope)] = hold
+    def add(self, guard: TargetGuard) -> None:
+        """Mirror that guard from now on."""
+        if isinstance(guard.breaker, SharedBreaker):
+            self._breakers[breaker_key(guard.target.circuit)] = guard, guard.breaker
+        for bench in guard.benches:
+            if isinstance(bench, SharedBench):
+                self._benches[hold_key(bench.scope)] = bench
 
-    def key_of(self, breaker: LedBreaker) -> str:
+    def key_of(self, breaker: SharedBreaker) -> str:
         """The key of a breaker that is mirrored."""
         return next(key for key, (_, known) in self._breakers.items() if known is breaker)
 
     def syncs(self, now: float) -> Iterator[Operation]:
         """Ask for everything, telling what we have where the store has less."""
-        for key, (gate, breaker) in list(self._breakers.items()):
-            yield _sync_breaker(key, gate, breaker.seen(), now)
-        for key, hold in list(self._holds.items()):
-            yield _sync_hold(key, hold.seen(), now)
+        for key, (guard, breaker) in list(self._breakers.items()):
+            yield _sync_breaker(key, guard, breaker.seen(), now)
+        for key, bench in list(self._benches.items()):
+            yield _sync_hold(key, bench.seen(), now)
 
     def take(self, told: Told, now: float, *, merged: bool = False, anew: bool = False) -> None:
-        """Take over what was sent; see :meth:`.LedBreaker.adopt`."""
+        """Take over what was sent; see :meth:`.SharedBreaker.adopt`."""
         self._clock.learn(told["now"], now)
         key = told["key"]
         if led := self._breakers.get(key):
             self._take_breaker(*led, told, now, merged=merged, anew=anew)
-        elif hold := self._holds.get(key):
-            hold.adopt(self._hold_seen(told), now, merged=merged, anew=anew)
+        elif bench := self._benches.get(key):
+            bench.adopt(self._hold_seen(told), now, merged=merged, anew=anew)
 
     def granted(self, told: Told, expires_at: float) -> Granted | None:
         """The lease that was granted, if one was; it ends no later than ``expires_at``."""
         lease = told.get("granted")
         return None if lease is None else Granted(told["generation"], lease, expires_at)
 
-    def opening(self, told: Told, span: float, now: float) -> tuple[Gate, float, str] | None:
+    def opening(self, told: Told, span: float, now: float) -> tuple[TargetGuard, float, str] | None:
         """The breaker that opens for what was counted, for how many seconds and why.
 
         Nothing is judged before ``span`` seconds are counted: so long others may keep to
@@ -91,16 +91,16 @@ class Mirror:
         led, counts = self._breakers.get(told["key"]), told.get("counts")
         if led is None or counts is None or counts["counting_for"] < milliseconds(span):
             return None
-        gate, breaker = led
+        guard, breaker = led
         if told["generation"] != breaker.seen_generation:
             return None
         opening = breaker.opening(_counts(counts), now)
-        return None if opening is None else (gate, *opening)
+        return None if opening is None else (guard, *opening)
 
     def _take_breaker(
         self,
-        gate: Gate,
-        breaker: LedBreaker,
+        guard: TargetGuard,
+        breaker: SharedBreaker,
         told: Told,
         now: float,
         *,
@@ -108,19 +108,19 @@ class Mirror:
         anew: bool,
     ) -> None:
         if told["cause"] in REASONS and told["state"] != CircuitState.CLOSED:
-            last = gate.breaker.last_failure
+            last = guard.breaker.last_failure
             if last is None or last.reason != told["cause"]:
-                gate.breaker.last_failure = verdict_for(told["cause"])
+                guard.breaker.last_failure = verdict_for(told["cause"])
         before = breaker.state
         breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
         counts = told.get("counts")
         if counts is not None and told["generation"] == breaker.seen_generation:
             breaker.counted(_counts(counts), now)
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
-        last = gate.breaker.last_failure
+        last = guard.breaker.last_failure
         # Only where this process's own connections show that it is the host.
-        if opened and last and last.bench_scope is BenchScope.HOST and gate.host.dead(now):
-            self._gates.host_down(gate, last, now)
+        if opened and last and last.bench_scope is BenchScope.HOST and guard.host.dead(now):
+            self._guards.host_down(guard, last, now)
 
     def _breaker_seen(self, told: Told) -> BreakerSeen:
         here = self._clock.here
@@ -137,9 +137,9 @@ class Mirror:
             one_caller=told.get("one_caller", False),
         )
 
-    def _hold_seen(self, told: Told) -> HoldSeen:
+    def _hold_seen(self, told: Told) -> BenchSeen:
         here = self._clock.here
-        return HoldSeen(
+        return BenchSeen(
             generation=told["generation"],
             born=told["born"],
             kind=told["kind"],
@@ -158,8 +158,8 @@ def _counts(told: Told) -> Counts:
     return Counts(told["calls"], told["failures"], told["in_row"], row_seconds, told["older"])
 
 
-def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operation:
-    last = gate.breaker.last_failure
+def _sync_breaker(key: str, guard: TargetGuard, seen: BreakerSeen, now: float) -> Operation:
+    last = guard.breaker.last_failure
     arguments: tuple[Any, ...] = (
         seen.generation,
         seen.born,
@@ -173,7 +173,7 @@ def _sync_breaker(key: str, gate: Gate, seen: BreakerSeen, now: float) -> Operat
     return Operation("breaker", key, "sync", arguments)
 
 
-def _sync_hold(key: str, seen: HoldSeen, now: float) -> Operation:
+def _sync_hold(key: str, seen: BenchSeen, now: float) -> Operation:
     arguments: tuple[Any, ...] = (
         seen.generation,
         seen.born,

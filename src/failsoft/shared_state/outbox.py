@@ -8,19 +8,19 @@ from threading import Lock
 from typing import Final, Literal
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.admission import Gate
+from failsoft.policy.admission import TargetGuard
 from failsoft.policy.breaker import Outcome
-from failsoft.policy.coordination import Act, HoldSeen
-from failsoft.policy.shared_bench import LedHold
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.coordination import Act, BenchSeen
+from failsoft.policy.shared_bench import SharedBench
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
 from failsoft.shared_state.store import Operation
 
 __all__ = [
     "BY_HAND",
-    "BreakerNotes",
-    "HoldNotes",
-    "Leading",
+    "BenchOutbox",
+    "BreakerOutbox",
+    "SharedCoordinator",
     "Switch",
     "breaker_key",
     "hold_key",
@@ -61,7 +61,7 @@ class _Notes:
         urgent: Callable[[], None],
     ) -> None:
         self.key = key
-        self.part: LedBreaker | LedHold | None = None
+        self.part: SharedBreaker | SharedBench | None = None
         self._kind = kind
         self._switch = switch
         self._urgent = urgent
@@ -71,7 +71,7 @@ class _Notes:
         self._act: tuple[str, tuple[str, ...]] | None = None
 
     def forked(self) -> None:
-        """See :meth:`.Gate.forked`."""
+        """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
     @property
@@ -115,7 +115,7 @@ class _Notes:
         return self._switch.process, self._sequence
 
 
-class BreakerNotes(_Notes):
+class BreakerOutbox(_Notes):
     """Of one breaker. Successes wait for the next regular telling, everything else is urgent.
 
     A batch of counts has a number: one whose reply was lost is sent again under the same number,
@@ -131,14 +131,14 @@ class BreakerNotes(_Notes):
         rules: BreakerSettings,
     ) -> None:
         super().__init__("breaker", key, switch, urgent)
-        self.gate: Gate | None = None
+        self.guard: TargetGuard | None = None
         self._rules = rules
         self._generation = 0
         self._calls = self._failures = self._weight = self._older = 0
         self._broke = False
 
     def began(self) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         with self._lock:
             self._same_generation()
             self._calls += 1
@@ -146,7 +146,7 @@ class BreakerNotes(_Notes):
             self._weight = 0
 
     def failed(self, *, weight: int, older: int) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         with self._lock:
             self._same_generation()
             self._calls += 1
@@ -156,25 +156,25 @@ class BreakerNotes(_Notes):
         self._urgent()
 
     def cut(self) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         with self._lock:
             self._same_generation()
             self._failures += 1
         self._urgent()
 
     def probed(self, lease: str, outcome: Outcome, open_seconds: float) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         threshold = self._rules.success_threshold
         lasts = milliseconds(open_seconds)
         told = (outcome.value, threshold, lasts, self._cause(), self._one_caller())
         self._step("probe", lease, *told)
 
     def tripped(self, open_seconds: float, reason: str) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         self._step("open", self._seen(), milliseconds(open_seconds), reason, self._cause(), 0)
 
     def by_hand(self, act: Act) -> None:
-        """See :class:`.BreakerLeader`."""
+        """See :class:`.BreakerCoordinator`."""
         self._by_hand(act, f"{act}d by hand")
 
     def take(self) -> list[Operation]:
@@ -214,15 +214,15 @@ class BreakerNotes(_Notes):
             self._clear()
 
     def _one_caller(self) -> int:
-        return int(self.gate is not None and self.gate.share.one_caller())
+        return int(self.guard is not None and self.guard.share.one_caller())
 
     def _cause(self) -> str:
-        last = None if self.gate is None else self.gate.breaker.last_failure
+        last = None if self.guard is None else self.guard.breaker.last_failure
         return "" if last is None else last.reason
 
 
-class HoldNotes(_Notes):
-    """Of one hold; all of it is urgent. ``now`` gives this process's monotonic seconds."""
+class BenchOutbox(_Notes):
+    """Of one bench; all of it is urgent. ``now`` gives this process's monotonic seconds."""
 
     def __init__(
         self,
@@ -237,18 +237,18 @@ class HoldNotes(_Notes):
         self._now = now
         self._ramp_seconds = ramp_seconds
 
-    def held(self, seen: HoldSeen) -> None:
-        """See :class:`.HoldLeader`."""
+    def held(self, seen: BenchSeen) -> None:
+        """See :class:`.BenchCoordinator`."""
         left = milliseconds(seen.until - self._now())
         ramp = milliseconds(seen.ramp_seconds)
         self._step("hold", seen.kind, left, int(seen.probe_due), seen.parks, ramp, seen.cause)
 
     def probed(self, lease: str, *, well: bool | None) -> None:
-        """See :class:`.HoldLeader`."""
+        """See :class:`.BenchCoordinator`."""
         self._step("probe", lease, int(bool(well)), milliseconds(self._ramp_seconds))
 
     def released(self) -> None:
-        """See :class:`.HoldLeader`."""
+        """See :class:`.BenchCoordinator`."""
         self._by_hand("release")
 
 
@@ -262,8 +262,8 @@ def hold_key(scope: str) -> str:
     return f"hold:{scope}"
 
 
-class Leading:
-    """The :class:`~failsoft.policy.admission.Leaders` of a process. Safe under threads.
+class SharedCoordinator:
+    """The :class:`~failsoft.policy.admission.Coordinators` of a process. Safe under threads.
 
     ``now`` gives monotonic seconds, ``wake`` is called when something will not wait.
     """
@@ -272,34 +272,34 @@ class Leading:
         self, rules: BreakerSettings, *, now: Callable[[], float], wake: Callable[[], None]
     ) -> None:
         self.switch = Switch()
-        self.gates: list[Gate] = []
+        self.guards: list[TargetGuard] = []
         self._rules = rules
         self._now = now
         self._wake = wake
-        self._breakers: dict[str, BreakerNotes] = {}
-        self._holds: dict[str, HoldNotes] = {}
+        self._breakers: dict[str, BreakerOutbox] = {}
+        self._benches: dict[str, BenchOutbox] = {}
 
-    def breaker(self, target: Target) -> BreakerNotes:
-        """See :class:`~failsoft.policy.admission.Leaders`."""
+    def breaker(self, target: Target) -> BreakerOutbox:
+        """See :class:`~failsoft.policy.admission.Coordinators`."""
         key = breaker_key(target.circuit)
-        made = BreakerNotes(key, self.switch, self._wake, rules=self._rules)
+        made = BreakerOutbox(key, self.switch, self._wake, rules=self._rules)
         return self._breakers.setdefault(key, made)
 
-    def hold(self, scope: str) -> HoldNotes:
-        """See :class:`~failsoft.policy.admission.Leaders`."""
+    def bench(self, scope: str) -> BenchOutbox:
+        """See :class:`~failsoft.policy.admission.Coordinators`."""
         key, ramp = hold_key(scope), self._rules.ramp_seconds
-        made = HoldNotes(key, self.switch, self._wake, now=self._now, ramp_seconds=ramp)
-        return self._holds.setdefault(key, made)
+        made = BenchOutbox(key, self.switch, self._wake, now=self._now, ramp_seconds=ramp)
+        return self._benches.setdefault(key, made)
 
-    def lead(self, gate: Gate) -> None:
-        """See :class:`~failsoft.policy.admission.Leaders`."""
-        notes = self.breaker(gate.target)
-        if isinstance(gate.breaker, LedBreaker):
-            notes.gate, notes.part = gate, gate.breaker
-        for hold in gate.holds:
-            if isinstance(hold, LedHold):
-                self.hold(hold.scope).part = hold
-        self.gates.append(gate)
+    def lead(self, guard: TargetGuard) -> None:
+        """See :class:`~failsoft.policy.admission.Coordinators`."""
+        notes = self.breaker(guard.target)
+        if isinstance(guard.breaker, SharedBreaker):
+            notes.guard, notes.part = guard, guard.breaker
+        for bench in guard.benches:
+            if isinstance(bench, SharedBench):
+                self.bench(bench.scope).part = bench
+        self.guards.append(guard)
         self._wake()
 
     def take(self) -> list[Operation]:
@@ -309,7 +309,7 @@ class Leading:
     def begin_anew(self, *, forked: bool) -> None:
         """Another process may be meant from now on: what it sends has numbers of its own."""
         if forked:
-            for each in (*self._everybody(), *self.gates):
+            for each in (*self._everybody(), *self.guards):
                 each.forked()
         self.cut_off()
         self.switch.process = token_hex(4)
@@ -320,9 +320,9 @@ class Leading:
         for notes in self._everybody():
             notes.drop()
 
-    def open(self, gate: Gate, seconds: float, reason: str) -> Operation:
+    def open(self, guard: TargetGuard, seconds: float, reason: str) -> Operation:
         """That this breaker opens."""
-        return self.breaker(gate.target).open(seconds, reason)
+        return self.breaker(guard.target).open(seconds, reason)
 
-    def _everybody(self) -> list[BreakerNotes | HoldNotes]:
-        return [*list(self._breakers.values()), *list(self._holds.values())]
+    def _everybody(self) -> list[BreakerOutbox | BenchOutbox]:
+        return [*list(self._breakers.values()), *list(self._benches.values())]

@@ -27,7 +27,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 def script(kind: str) -> str:
-    """The Lua of a breaker or a hold, whole."""
+    """The Lua of a breaker or a bench, whole."""
     folder = files(__package__) / "lua"
     return "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in ("kept", kind))
 

@@ -15,11 +15,11 @@ from secrets import token_hex
 from typing import Final
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.admission import Gates
-from failsoft.policy.shared_bench import LedHold
-from failsoft.policy.shared_breaker import LedBreaker
+from failsoft.policy.admission import Guards
+from failsoft.policy.shared_bench import SharedBench
+from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.shared_state.mirror import Mirror
-from failsoft.shared_state.outbox import BY_HAND, Leading, hold_key, milliseconds
+from failsoft.shared_state.outbox import BY_HAND, SharedCoordinator, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Store, StoreError, Told
 from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS
 
@@ -39,7 +39,7 @@ _AGAIN_SECONDS: Final = 0.5
 
 
 class Sharing:
-    """One store and one process's gates. For one event loop, in which :meth:`run` runs.
+    """One store and one process's guards. For one event loop, in which :meth:`run` runs.
 
     ``now`` gives monotonic seconds. ``on_status`` gets what is wrong with the store, in a line
     for the operator, or nothing where all is well.
@@ -48,8 +48,8 @@ class Sharing:
     def __init__(
         self,
         store: Store,
-        leading: Leading,
-        gates: Gates,
+        leading: SharedCoordinator,
+        guards: Guards,
         rules: BreakerSettings,
         *,
         now: Callable[[], float],
@@ -60,7 +60,7 @@ class Sharing:
         self._rules = rules
         self._now = now
         self._on_status = on_status
-        self._mirror = Mirror(gates)
+        self._mirror = Mirror(guards)
         self._mirrored = 0
         self._untold: list[Operation] = []
         self._asking: set[str] = set()
@@ -98,7 +98,7 @@ class Sharing:
         """There is something that will not wait."""
         self._urgent.set()
 
-    async def grant(self, parts: Sequence[LedBreaker | LedHold], seconds: float) -> None:
+    async def grant(self, parts: Sequence[SharedBreaker | SharedBench], seconds: float) -> None:
         """Ask for the leases of a probe, and put those that are granted into ``parts``.
 
         Of one key only one is asked for at a time.
@@ -109,7 +109,7 @@ class Sharing:
             self._down(error)
             self._urgent.set()
 
-    async def _grant(self, parts: Sequence[LedBreaker | LedHold], seconds: float) -> None:
+    async def _grant(self, parts: Sequence[SharedBreaker | SharedBench], seconds: float) -> None:
         expires_at = self._now() + seconds
         asked = [(part, self._lease(part, seconds)) for part in parts]
         asked = [(part, step) for part, step in asked if step.key not in self._asking]
@@ -148,7 +148,7 @@ class Sharing:
             urgent = await self._waited()
             if not self._leading.switch.leads:
                 raise StoreError("no reply in time")  # to one who asked for a lease
-            reads = self._mirrored < len(self._leading.gates) or self._now() >= read_at
+            reads = self._mirrored < len(self._leading.guards) or self._now() >= read_at
             await self._tell(reads=reads)
             if reads:
                 read_at = self._now() + _READ_SECONDS
@@ -184,12 +184,12 @@ class Sharing:
             self._mirror.take(told, now, merged=merged, anew=anew and read)
             self._hear_of_failures(told, now)
         counted = replies[len(syncs) :]
-        if openings := list(self._openings(counted)):
-            self._take(await self._store.run(openings))
+        if waiters := list(self._openings(counted)):
+            self._take(await self._store.run(waiters))
 
     def _syncs(self) -> list[Operation]:
-        for gate in self._leading.gates[self._mirrored :]:
-            self._mirror.add(gate)
+        for guard in self._leading.guards[self._mirrored :]:
+            self._mirror.add(guard)
             self._mirrored += 1
         return list(self._mirror.syncs(self._now()))
 
@@ -221,9 +221,9 @@ class Sharing:
         self._calm_at = now + _STIRRED_SECONDS
         return True
 
-    def _lease(self, part: LedBreaker | LedHold, seconds: float) -> Operation:
+    def _lease(self, part: SharedBreaker | SharedBench, seconds: float) -> Operation:
         lease, length = token_hex(6), milliseconds(seconds)
-        if isinstance(part, LedHold):
+        if isinstance(part, SharedBench):
             return Operation("hold", hold_key(part.scope), "lease", (lease, length))
         arguments = (part.seen_generation, lease, length, self._rules.probes)
         return Operation("breaker", self._mirror.key_of(part), "lease", arguments)

@@ -8,11 +8,11 @@ Plain and asynchronous functions are known by what they are, or by what they ret
 from __future__ import annotations
 
 from failsoft.policy.breaker import Transition
-from failsoft.standalone.breaker import CircuitBreaker, CircuitStatus
 from failsoft.standalone.chain import ChainResult, FallbackChain
+from failsoft.standalone.function_breaker import CircuitBreaker, CircuitStatus
+from failsoft.standalone.function_ladder import Ladder
+from failsoft.standalone.function_retry import Retry, RetryAttempt, RetryEvent, retry
 from failsoft.standalone.functions import Which
-from failsoft.standalone.ladder import Ladder
-from failsoft.standalone.retry import Retry, RetryAttempt, RetryEvent, retry
 
 __all__ = [
     "ChainResult",

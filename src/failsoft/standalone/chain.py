@@ -21,13 +21,13 @@ from failsoft.engine.deadline import inherited_times, monotonic
 from failsoft.errors import AIError, SettingError
 from failsoft.forks import in_every_child
 from failsoft.notices import Catalogue, notice_for
-from failsoft.policy.admission import Gates, Permit
+from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.plan import Leg, back_at, restrict, spokesman
+from failsoft.policy.plan import Candidate, back_at, restrict, verdict_to_report
 from failsoft.policy.target import Target
 from failsoft.providers.models import facts
-from failsoft.standalone.breaker import LEASE_SECONDS
+from failsoft.standalone.function_breaker import LEASE_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell
 
 __all__ = ["ChainResult", "FallbackChain", "Hop", "Hops"]
@@ -38,7 +38,7 @@ class Hop:
     """Leave to call one target; reports to :class:`Hops` how it ended."""
 
     name: str
-    leg: Leg
+    candidate: Candidate
     permit: Permit
     began: float
 
@@ -49,18 +49,18 @@ class Hops:
     def __init__(
         self,
         targets: Sequence[tuple[str, Target]],
-        gates: Gates,
+        guards: Guards,
         *,
         lease_seconds: float,
         wanted: Callable[[Exception], bool] | None,
     ) -> None:
         self._times = inherited_times(monotonic())
         self._names = [name for name, _ in targets]
-        self._legs = [Leg(target, place) for place, (_, target) in enumerate(targets)]
-        self._gates = gates
+        self._candidates = [Candidate(target, place) for place, (_, target) in enumerate(targets)]
+        self._guards = guards
         self._lease_seconds = lease_seconds
         self._wanted = wanted
-        self._failures: list[tuple[Leg, Verdict]] = []
+        self._failures: list[tuple[Candidate, Verdict]] = []
         self._errors: list[Exception] = []
         self._refusals: list[Refusal] = []
         self.attempts: list[Attempt] = []
@@ -71,13 +71,13 @@ class Hops:
         latest = self._times.useful_until if self.attempts else self._times.deadline_at
         if now > latest:
             return None
-        for name, leg in zip(self._names, self._legs, strict=True):
-            if leg.calls or leg.unfit:
+        for name, candidate in zip(self._names, self._candidates, strict=True):
+            if candidate.calls or candidate.unfit:
                 continue
-            leg.calls = 1
-            permit = self._gates.of(leg.target).admit(now, lease_seconds=self._lease_seconds)
+            candidate.calls = 1
+            permit = self._guards.of(candidate.target).admit(now, lease_seconds=self._lease_seconds)
             if isinstance(permit, Permit):
-                return Hop(name, leg, permit, now)
+                return Hop(name, candidate, permit, now)
             self._refusals.append(permit)
         return None
 
@@ -90,22 +90,22 @@ class Hops:
     def failed(self, hop: Hop, error: BaseException) -> bool:
         """It raised; whether that is a failure, and not a wish to stop."""
         now = monotonic()
-        provider = hop.leg.target.provider
+        provider = hop.candidate.target.provider
         verdict = classify(error, provider=provider, now=time.time())
         if not isinstance(error, Exception) or verdict.reason == "cancelled":
             hop.permit.finish(Outcome.NEUTRAL, now)
             return False
-        self._gates.finish(hop.permit, verdict, now)
+        self._guards.finish(hop.permit, verdict, now)
         self._record(hop, "failure", verdict, now)
-        self._rule_out(hop.leg, verdict, error)
-        self._failures.append((hop.leg, verdict))
+        self._rule_out(hop.candidate, verdict, error)
+        self._failures.append((hop.candidate, verdict))
         self._errors.append(error)
         return True
 
     def given_up(self) -> AIError:
         """What to raise where no target answered."""
         now = monotonic()
-        at = back_at([self._gates.peek(leg.target, now) for leg in self._legs])
+        at = back_at([self._guards.peek(candidate.target, now) for candidate in self._candidates])
         verdict, cause = self._reported()
         wait = verdict.wait_seconds if at is None else max(0.0, at - now)
         notice = notice_for(verdict, catalogue=Catalogue.load(), retry_in_seconds=wait)
@@ -120,16 +120,16 @@ class Hops:
         error.__cause__ = cause
         return error
 
-    def _rule_out(self, failed: Leg, verdict: Verdict, error: Exception) -> None:
+    def _rule_out(self, failed: Candidate, verdict: Verdict, error: Exception) -> None:
         if self._wanted is None:
-            restrict(self._legs, failed, verdict, hopped=bool(self._failures))
+            restrict(self._candidates, failed, verdict, hopped=bool(self._failures))
         elif not self._wanted(error):
-            for leg in self._legs:
-                leg.unfit = True
+            for candidate in self._candidates:
+                candidate.unfit = True
 
     def _reported(self) -> tuple[Verdict, Exception | None]:
         if self._failures:
-            verdict = spokesman(self._failures)
+            verdict = verdict_to_report(self._failures)
             known = zip(self._failures, self._errors, strict=True)
             return verdict, next(error for (_, said), error in known if said is verdict)
         if not self._refusals:
@@ -219,21 +219,21 @@ class FallbackChain(Generic[P, R_co]):
         self._wanted = None if fall_back_on is None else matcher("fall_back_on", fall_back_on)
         self._lease_seconds = lease_seconds
         names = {target: name for name, target in self._targets}
-        self._gates = Gates(
+        self._guards = Guards(
             Settings(breaker=breaker or BreakerSettings()),
             rng=rng or SystemRandom(),
             on_change=lambda target, change: tell(on_change, names[target], change),
         )
-        in_every_child(self._gates.forked)
+        in_every_child(self._guards.forked)
 
     @property
     def states(self) -> dict[str, CircuitState]:
         """The state of each target's breaker, by its name."""
-        return {name: self._gates.of(target).breaker.state for name, target in self._targets}
+        return {name: self._guards.of(target).breaker.state for name, target in self._targets}
 
     def reset(self) -> None:
         """Close every breaker and let everything in again: what kept it out is over."""
-        self._gates.reset()
+        self._guards.reset()
 
     @overload
     def complete(  # type: ignore[overload-overlap]  # what returns a coroutine is awaited
@@ -258,7 +258,7 @@ class FallbackChain(Generic[P, R_co]):
 
     def _hops(self) -> Hops:
         return Hops(
-            self._targets, self._gates, lease_seconds=self._lease_seconds, wanted=self._wanted
+            self._targets, self._guards, lease_seconds=self._lease_seconds, wanted=self._wanted
         )
 
     def _now(self, call: Callable[[Hop], Any]) -> Any:
@@ -297,7 +297,7 @@ class FallbackChain(Generic[P, R_co]):
 def _result(hops: Hops, hop: Hop, value: R) -> ChainResult[R]:
     hops.answered(hop)
     return ChainResult(
-        value=value, target=hop.name, position=hop.leg.position, attempts=tuple(hops.attempts)
+        value=value, target=hop.name, position=hop.candidate.position, attempts=tuple(hops.attempts)
     )
 
 

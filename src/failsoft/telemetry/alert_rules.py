@@ -21,11 +21,11 @@ __all__ = [
     "REQUESTS",
     "WINDOW_SECONDS",
     "Alert",
+    "AlertInputs",
     "Condition",
     "Counted",
     "Rise",
     "RouteOpen",
-    "Seen",
     "Selector",
     "Severity",
     "Share",
@@ -88,7 +88,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class AlertInputs:
     """Any of these holds."""
 
     any_of: tuple[Counted, ...]
@@ -120,7 +120,7 @@ class Rise:
     at_least: int = 20
 
 
-Condition: TypeAlias = Share | Seen | RouteOpen | StoreDown | Rise
+Condition: TypeAlias = Share | AlertInputs | RouteOpen | StoreDown | Rise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +212,7 @@ ALERTS: Final[tuple[Alert, ...]] = (
         description="In the last 5 minutes calls were refused for their key, their permissions or "
         "billing, or requests ended for it; or three calls met a wrong address, a certificate or a "
         "proxy. It does not pass by itself.",
-        condition=Seen(
+        condition=AlertInputs(
             any_of=(
                 Counted(
                     of=Selector(metric=ATTEMPTS, are=_AUTH, are_not=(("reason", _SET_UP_REASONS),))

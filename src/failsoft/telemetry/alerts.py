@@ -25,10 +25,10 @@ from failsoft.telemetry.alert_rules import (
     REQUESTS,
     WINDOW_SECONDS,
     Alert,
+    AlertInputs,
     Counted,
     Rise,
     RouteOpen,
-    Seen,
     Selector,
     Share,
     StoreDown,
@@ -106,19 +106,19 @@ class Evaluator:
                 for store, since in self._down.items():
                     if now - since >= seconds:
                         yield Firing(alert=alert, subject=store)
-            case Share() | Seen() | Rise() as counted:
+            case Share() | AlertInputs() | Rise() as counted:
                 value = self._value(counted, now)
                 if value is not None:
                     yield Firing(alert=alert, value=value)
 
-    def _value(self, condition: Share | Seen | Rise, now: float) -> float | None:
+    def _value(self, condition: Share | AlertInputs | Rise, now: float) -> float | None:
         """How much there is where it is too much."""
         match condition:
             case Share(part=part, above=above, at_least=least):
                 every = self._lately(REQUESTS, now)
                 share = self._lately(part, now) / every if every >= least else 0.0
                 return share if share > above else None
-            case Seen(any_of=all_counted):
+            case AlertInputs(any_of=all_counted):
                 return next(filter(None, (self._seen(one, now) for one in all_counted)), None)
             case Rise():
                 return self._rise(condition, now)
@@ -148,7 +148,7 @@ def _recent() -> Iterator[Selector]:
         match alert.condition:
             case Share(part=part):
                 yield part
-            case Seen(any_of=all_counted):
+            case AlertInputs(any_of=all_counted):
                 for counted in all_counted:
                     yield from (each for each in (counted.of, counted.without) if each is not None)
 

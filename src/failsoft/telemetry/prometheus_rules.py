@@ -23,10 +23,10 @@ from failsoft.telemetry.alert_rules import (
     REQUESTS,
     WINDOW_SECONDS,
     Alert,
+    AlertInputs,
     Counted,
     Rise,
     RouteOpen,
-    Seen,
     Selector,
     Share,
     StoreDown,
@@ -114,7 +114,7 @@ def _(condition: Share, times: float = 1.0) -> str:
 
 
 @expression.register
-def _(condition: Seen, times: float = 1.0) -> str:
+def _(condition: AlertInputs, times: float = 1.0) -> str:
     span = _span(WINDOW_SECONDS * times)
     return "\nor\n".join(f"({_any(one, span)})" for one in condition.any_of)
 

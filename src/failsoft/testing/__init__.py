@@ -5,11 +5,11 @@ The fixtures of pytest are in ``failsoft_pytest``; everything here works without
 
 from __future__ import annotations
 
-from failsoft.testing.ask import Ask
 from failsoft.testing.check import acheck_fails_soft, check_fails_soft
+from failsoft.testing.check_report import Finding, Report, ReportRow
+from failsoft.testing.exchange import Ask
 from failsoft.testing.failing_ai import FailingAIs
 from failsoft.testing.frozen_time import FrozenTime, no_waits
-from failsoft.testing.report import Finding, Report, Row
 from failsoft.testing.simulator import RunningSimulator
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "Finding",
     "FrozenTime",
     "Report",
-    "Row",
+    "ReportRow",
     "RunningSimulator",
     "acheck_fails_soft",
     "check_fails_soft",

@@ -22,8 +22,8 @@ from unittest.mock import patch
 from failsoft.errors import extra
 from failsoft.telemetry.events import Event
 from failsoft.telemetry.publisher import Publisher
-from failsoft.testing.ask import Ask, AskFunction, asked
 from failsoft.testing.cases import Seen
+from failsoft.testing.exchange import Ask, AskFunction, asked
 from failsoft.testing.simulator import RunningSimulator
 
 with extra("server", "check_fails_soft"):

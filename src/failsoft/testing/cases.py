@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failsoft.chaos.simulator import Record
+from failsoft.chaos.simulator import JournalRecord
 from failsoft.notices.jargon import unfit_words
 from failsoft.telemetry.events import AttemptFinished, Event, RequestFinished
-from failsoft.testing.ask import Reply
-from failsoft.testing.report import Finding, Row
+from failsoft.testing.check_report import Finding, ReportRow
+from failsoft.testing.exchange import AppReply
 
 __all__ = ["CASES", "PLANTED", "Case", "Seen", "judged", "raw_leaks", "unfit"]
 
@@ -153,8 +153,8 @@ def unfit(shown: str) -> list[str]:
 class Seen:
     """One request as seen from all sides; ``events`` is ``None`` where failsoft is not inside."""
 
-    reply: Reply
-    calls: Sequence[Record]
+    reply: AppReply
+    calls: Sequence[JournalRecord]
     events: Sequence[Event] | None
 
     @property
@@ -169,10 +169,10 @@ class Seen:
         return Counter(call.model or "" for call in self.calls)
 
 
-def judged(case: Case, seen: Seen) -> Row:
+def judged(case: Case, seen: Seen) -> ReportRow:
     """The row of this case."""
     inside = seen.events is not None
-    return Row(
+    return ReportRow(
         name=case.name,
         cells={
             "notice": _notice(case, seen),

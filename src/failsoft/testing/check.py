@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from failsoft.telemetry.events import BreakerChanged, CacheLookedUp
 from failsoft.testing.app_under_test import Trial, makes
-from failsoft.testing.ask import Ask, AskFunction
 from failsoft.testing.cases import CASES, Case, Seen, judged
-from failsoft.testing.report import Finding, Report
+from failsoft.testing.check_report import Finding, Report
+from failsoft.testing.exchange import Ask, AskFunction
 
 __all__ = [
     "BREAKER",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from failsoft.chaos.simulator import Record, Simulator
+from failsoft.chaos.simulator import JournalRecord, Simulator
 
 __all__ = ["RunningSimulator"]
 
@@ -79,7 +79,7 @@ class RunningSimulator:
         }
 
     @property
-    def requests(self) -> list[Record]:
+    def requests(self) -> list[JournalRecord]:
         """The journal: every request so far, in order of arrival, those in flight too."""
         return self._call(lambda: self._simulator.requests)
 

@@ -19,7 +19,7 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import BodyFacts, Request, Turn
-from failsoft.engine.runtime import Core
+from failsoft.engine.runtime import Runtime
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
@@ -29,8 +29,8 @@ from failsoft.providers.models import chain_specs, host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 from failsoft.wrap.answer_of import ANSWER
 from failsoft.wrap.attempts import Client
-from failsoft.wrap.errors import exception_for
 from failsoft.wrap.replies import Pipe, Reply, tells_itself
+from failsoft.wrap.sdk_errors import exception_for
 
 __all__ = ["Account", "Calls", "Streamed", "account_of", "client_of", "model_in"]
 
@@ -123,14 +123,14 @@ class Calls:
 
     def __init__(
         self,
-        core: Core,
+        runtime: Runtime,
         catalogue: Catalogue,
         *,
         chain: Sequence[str],
         route: str,
         account: Account,
     ) -> None:
-        self._core = core
+        self._runtime = runtime
         self._catalogue = catalogue
         self._route = route
         self._own = account
@@ -160,7 +160,7 @@ class Calls:
         """The reply to a request that is answered at once; raises what the SDK would raise."""
         provider = SdkProvider(request, model, send)
         made = self._request(request, model, client, provider)
-        turn = Turn(self._core, made, self._catalogue)
+        turn = Turn(self._runtime, made, self._catalogue)
         return self._concluded(await carry_out(turn), turn, provider, request)
 
     async def streamed(
@@ -171,7 +171,7 @@ class Calls:
         pipe = Pipe(provider)
         made = self._request(request, model, client, provider)
         run = pipe.run(
-            Turn(self._core, made, self._catalogue, pipe),
+            Turn(self._runtime, made, self._catalogue, pipe),
             lambda answer, turn: self._failure(answer, turn, provider, request),
         )
         task = asyncio.create_task(run)
@@ -221,7 +221,7 @@ class Calls:
     ) -> Request:
         given = _body_of(request).items()
         body = {name: value for name, value in given if name not in _OF_THE_CALL}
-        timers = self._core.settings.timers
+        timers = self._runtime.settings.timers
         if not request.stream:
             tokens = body.get("max_tokens")
             timers = _unseen(timers, tokens if isinstance(tokens, int) else 0)
@@ -236,13 +236,13 @@ class Calls:
             targets=self._targets(model, self._account(client, request.headers)),
             timers=timers,
             retries=_retries(request, client),
-            provider=self._core.breaking(provider),
+            provider=self._runtime.breaking(provider),
         )
 
     def _times(
         self, request: APIRequest, client: Client, timers: TimerSettings, silence_seconds: float
     ) -> RequestTimes:
-        settings, now, cap = self._core.settings, monotonic(), _cap(request, client)
+        settings, now, cap = self._runtime.settings, monotonic(), _cap(request, client)
         if not request.stream:
             own, longest = settings.deadline_seconds, settings.answer_timeout_seconds
             if own >= 2 * timers.wrapped_seconds:  # a shorter one was chosen, and is kept
@@ -272,8 +272,8 @@ class Calls:
         name = spec if "/" in spec else f"{_PROVIDER}/{spec}"
         if not name.startswith(f"{_PROVIDER}/"):
             raise SettingError("chain", f"a client of Anthropic's cannot call {name}")
-        target = target_for(name, self._core.settings)
-        self._core.chain_of(self._route).check(target)
+        target = target_for(name, self._runtime.settings)
+        self._runtime.chain_of(self._route).check(target)
         host = host_of(account.base_url) if urlsplit(account.base_url).hostname else ""
         return target.under(account.key, host=host, shared=account == self._own)
 

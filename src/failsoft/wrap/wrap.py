@@ -52,7 +52,7 @@ def wrap(
     too old or missing.
     """
     _check(client)
-    from failsoft.wrap.middleware import wired  # noqa: PLC0415 - an extra
+    from failsoft.wrap.sdk_middleware import wired  # noqa: PLC0415 - an extra
 
     if ai is not None and (settings is not None or on_event is not None):
         raise SettingError("ai", "has settings and events of its own: leave those arguments out")

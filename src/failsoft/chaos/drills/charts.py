@@ -14,7 +14,7 @@ from html import escape
 from failsoft.chaos.drills.results import Played
 from failsoft.chaos.drills.scenario import Step
 
-__all__ = ["Plot", "Row", "Segment", "bars", "lines", "rows_of", "time_line", "trouble_of"]
+__all__ = ["ChartRow", "Plot", "Segment", "bars", "lines", "rows_of", "time_line", "trouble_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +29,22 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ChartRow:
     """The segments of one model, of the network, or of the service's process."""
 
     who: str
     segments: Sequence[Segment]
 
 
-def rows_of(played: Sequence[Played], until: float) -> list[Row]:
+def rows_of(played: Sequence[Played], until: float) -> list[ChartRow]:
     """A row for each whom a step was done to, in order of the first."""
     by_who: dict[str, list[Played]] = {}
     for one in played:
         by_who.setdefault(_who(one.step), []).append(one)
-    return [Row(who=who, segments=_segments(steps, until)) for who, steps in by_who.items()]
+    return [ChartRow(who=who, segments=_segments(steps, until)) for who, steps in by_who.items()]
 
 
-def trouble_of(rows: Sequence[Row]) -> list[tuple[float, float]]:
+def trouble_of(rows: Sequence[ChartRow]) -> list[tuple[float, float]]:
     """When something was wrong, as stretches that do not overlap."""
     found: list[tuple[float, float]] = []
     wrong = (segment for row in rows for segment in row.segments if segment.trouble)
@@ -157,7 +157,7 @@ def lines(
     return _chart(plot, scale, what, _drawn(plot, series, scale))
 
 
-def time_line(plot: Plot, rows: Sequence[Row]) -> str:
+def time_line(plot: Plot, rows: Sequence[ChartRow]) -> str:
     """What was done to whom: a row for each, trouble in colour, numbered as in the list."""
     height = _TOP + _ROW * len(rows) + 8
     parts = [*_behind(plot, height, shade=False)]

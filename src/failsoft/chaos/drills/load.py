@@ -20,7 +20,16 @@ import aiohttp
 from failsoft.chaos.drills.scenario import Load
 from failsoft.providers.sse import SSEReader
 
-__all__ = ["LEVELS", "Client", "Generator", "Level", "Question", "Reply", "Shown", "read_body"]
+__all__ = [
+    "LEVELS",
+    "Client",
+    "Generator",
+    "Level",
+    "LoadQuestion",
+    "LoadReply",
+    "ShownEvents",
+    "read_body",
+]
 
 
 Level = Literal["full", "cached", "rule", "minimal", "interrupted", "raw", "unanswered"]
@@ -42,7 +51,7 @@ _BEGINNING = 20
 
 
 @dataclass(slots=True, kw_only=True)
-class Reply:
+class LoadReply:
     """One request. Times are seconds of the load; ``question`` is None for one asked before.
 
     ``ids`` are the request ids it was given, over all its tries; ``lost`` the connections that
@@ -77,10 +86,10 @@ class Reply:
         self.level, self.raw = "raw", what[:200]
 
 
-class Shown:
+class ShownEvents:
     """What the events of one stream put before a person."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: LoadReply) -> None:
         self._reply = reply
         self._text = ""
         self._ends = 0
@@ -113,7 +122,7 @@ class Shown:
             self._reply.end_raw("a stream without an end")
 
 
-def read_body(reply: Reply, body: Any, now: float) -> None:
+def read_body(reply: LoadReply, body: Any, now: float) -> None:
     """Take in a JSON reply."""
     match body:
         case {"status": "success", "response": str(text), "level": level}:
@@ -131,14 +140,14 @@ def read_body(reply: Reply, body: Any, now: float) -> None:
             reply.told(request_id)
 
 
-def _set_level(reply: Reply, level: Any) -> None:
+def _set_level(reply: LoadReply, level: Any) -> None:
     if level in ("full", "cached", "rule"):
         reply.level = level
     else:
         reply.end_raw(f"an answer of level {level!r}")
 
 
-def _failed(reply: Reply, data: dict[str, Any], level: Level) -> None:
+def _failed(reply: LoadReply, data: dict[str, Any], level: Level) -> None:
     notice = data.get("error")
     if not isinstance(notice, dict) or not notice.get("title") or not notice.get("body"):
         reply.end_raw(f"a failure without words: {data}")
@@ -162,7 +171,7 @@ _AGAIN_MOST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class LoadQuestion:
     """One thing a person wants. ``number`` is None for one that was asked before."""
 
     number: int | None
@@ -182,9 +191,9 @@ class Client:
         self._rng = rng
         self._began = began
 
-    async def ask(self, question: Question) -> Reply:
+    async def ask(self, question: LoadQuestion) -> LoadReply:
         """Ask once, and again after each lost connection while there is patience."""
-        reply = Reply(question=question.number, stream=question.stream, asked_s=self._now())
+        reply = LoadReply(question=question.number, stream=question.stream, asked_s=self._now())
         until = reply.asked_s + self._patience
         wait = _AGAIN_SECONDS
         while True:
@@ -202,7 +211,7 @@ class Client:
         reply.ended_s = self._now()
         return reply
 
-    async def _post(self, question: Question, reply: Reply) -> None:
+    async def _post(self, question: LoadQuestion, reply: LoadReply) -> None:
         path = "/api/chat/stream" if question.stream else "/api/chat"
         async with self._session.post(
             path,
@@ -217,7 +226,7 @@ class Client:
             else:
                 self._read_json(await response.read(), reply, response.status)
 
-    def _read_json(self, body: bytes, reply: Reply, status: int) -> None:
+    def _read_json(self, body: bytes, reply: LoadReply, status: int) -> None:
         try:
             parsed = json.loads(body)
         except ValueError:
@@ -225,9 +234,9 @@ class Client:
             return
         read_body(reply, parsed, self._now())
 
-    async def _read_events(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
+    async def _read_events(self, response: aiohttp.ClientResponse, reply: LoadReply) -> None:
         """Read to ``[DONE]``; a reply that ends before it was cut off on its way."""
-        shown, reader = Shown(reply), SSEReader()
+        shown, reader = ShownEvents(reply), SSEReader()
         async for chunk in response.content.iter_any():
             for event in reader.feed(chunk):
                 if event.data == "[DONE]":
@@ -274,7 +283,7 @@ class Generator:
         self._rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._run = secrets.token_hex(4)
         self._places = asyncio.Semaphore(load.at_once)
-        self.replies: list[Reply] = []
+        self.replies: list[LoadReply] = []
         self.held_back = 0
         self.asked = 0
 
@@ -305,7 +314,7 @@ class Generator:
         found = re.match(rf"Question (\d+) of drill {self._run}:", prompt_start)
         return int(found[1]) if found else None
 
-    async def _ask(self, client: Client, question: Question) -> None:
+    async def _ask(self, client: Client, question: LoadQuestion) -> None:
         try:
             self.replies.append(await client.ask(question))
         finally:
@@ -315,7 +324,7 @@ class Generator:
         rng = random.Random(self._rng.random())  # noqa: S311 - repeatable, not secret
         return Client(self._session, patience=patience, rng=rng, began=began)
 
-    def _questions(self) -> Iterator[Question]:
+    def _questions(self) -> Iterator[LoadQuestion]:
         for number in range(self._load.questions):
             stream = self._rng.random() < self._load.streams
             if self._rng.random() < self._load.known:
@@ -323,8 +332,8 @@ class Generator:
             else:
                 text = f"Question {number} of drill {self._run}: what do I need for a home loan?"
                 key = f"drill-{self._run}-{number}"
-                yield Question(number=number, key=key, text=text, stream=stream)
+                yield LoadQuestion(number=number, key=key, text=text, stream=stream)
 
-    def _known(self, text: str, *, stream: bool) -> Question:
+    def _known(self, text: str, *, stream: bool) -> LoadQuestion:
         key = f"drill-{self._run}-known-{secrets.token_hex(6)}"
-        return Question(number=None, key=key, text=text, stream=stream)
+        return LoadQuestion(number=None, key=key, text=text, stream=stream)

@@ -11,14 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from failsoft.chaos.drills.load import Reply
-from failsoft.chaos.drills.scenario import Scenario, Step, Verdict
+from failsoft.chaos.drills.load import LoadReply
+from failsoft.chaos.drills.scenario import DrillVerdict, Scenario, Step
 
-__all__ = ["TENTH", "Call", "Played", "Result", "measure", "per_slot", "percentile", "recovered_at"]
+__all__ = [
+    "TENTH",
+    "CallRecord",
+    "Played",
+    "Result",
+    "measure",
+    "per_slot",
+    "percentile",
+    "recovered_at",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class CallRecord:
     """A call that reached the provider. Times are seconds of the load.
 
     ``question`` is which one it was about, None for known ones; ``whole`` whether it was answered
@@ -48,11 +57,11 @@ class Result:
     scenario: Scenario
     where: str
     began_at: float
-    replies: Sequence[Reply]
-    calls: Sequence[Call] | None
+    replies: Sequence[LoadReply]
+    calls: Sequence[CallRecord] | None
     played: Sequence[Played]
     figures: Mapping[str, float | None]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[DrillVerdict]
 
     @property
     def held(self) -> bool:
@@ -94,7 +103,7 @@ class Result:
         }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: DrillVerdict) -> dict[str, Any]:
     threshold = verdict.threshold
     return {
         "figure": threshold.figure,
@@ -115,8 +124,8 @@ _EXACT = 1e-9
 def measure(
     scenario: Scenario,
     played: Sequence[Played],
-    replies: Sequence[Reply],
-    calls: Sequence[Call] | None,
+    replies: Sequence[LoadReply],
+    calls: Sequence[CallRecord] | None,
 ) -> dict[str, float | None]:
     """Every figure that the load and the journal give."""
     recovered = recovered_at(scenario, played)
@@ -148,14 +157,14 @@ def per_slot(moments: Iterable[float], width: float) -> Counter[int]:
     return Counter(math.floor(moment / width + _EXACT) for moment in moments)
 
 
-def _share(replies: Sequence[Reply], *, full: bool = False) -> float | None:
+def _share(replies: Sequence[LoadReply], *, full: bool = False) -> float | None:
     if not replies:
         return None
     good = sum(reply.level == "full" if full else reply.answered for reply in replies)
     return good / len(replies)
 
 
-def _counts(replies: Sequence[Reply]) -> dict[str, float | None]:
+def _counts(replies: Sequence[LoadReply]) -> dict[str, float | None]:
     levels = Counter(reply.level for reply in replies)
     ids: dict[int, set[str]] = {}
     for reply in replies:
@@ -172,7 +181,7 @@ def _counts(replies: Sequence[Reply]) -> dict[str, float | None]:
     }
 
 
-def _times(replies: Sequence[Reply]) -> dict[str, float | None]:
+def _times(replies: Sequence[LoadReply]) -> dict[str, float | None]:
     whole = [r.ended_s - r.asked_s for r in replies if r.ended_s is not None]
     first = [r.first_text_s - r.asked_s for r in replies if r.stream and r.first_text_s is not None]
     return {
@@ -194,14 +203,16 @@ def recovered_at(scenario: Scenario, played: Sequence[Played]) -> float | None:
     return max((scenario.recovers_at, *until_then))
 
 
-def _recovery(since: float | None, replies: Sequence[Reply]) -> float | None:
+def _recovery(since: float | None, replies: Sequence[LoadReply]) -> float | None:
     if since is None:
         return None
     full = (r for r in replies if r.level == "full" and r.asked_s >= since)
     return min((r.ended_s - since for r in full if r.ended_s is not None), default=None)
 
 
-def _upstream(replies: Sequence[Reply], calls: Sequence[Call] | None) -> Mapping[str, float | None]:
+def _upstream(
+    replies: Sequence[LoadReply], calls: Sequence[CallRecord] | None
+) -> Mapping[str, float | None]:
     names = ("upstream_calls_per_request", "busiest_100ms", "duplicates")
     if calls is None:
         return dict.fromkeys(names)
@@ -216,7 +227,9 @@ def _upstream(replies: Sequence[Reply], calls: Sequence[Call] | None) -> Mapping
     }
 
 
-def _peak_ratio(scenario: Scenario, since: float | None, calls: Sequence[Call]) -> float | None:
+def _peak_ratio(
+    scenario: Scenario, since: float | None, calls: Sequence[CallRecord]
+) -> float | None:
     """Over the load's own pace where there was no quiet time before the trouble."""
     if since is None:
         return None
@@ -225,6 +238,6 @@ def _peak_ratio(scenario: Scenario, since: float | None, calls: Sequence[Call]) 
     return _busiest(calls, since, since + _HERD_SECONDS) / usual
 
 
-def _busiest(calls: Sequence[Call], since: float, until: float) -> float:
+def _busiest(calls: Sequence[CallRecord], since: float, until: float) -> float:
     slots = per_slot((call.at for call in calls if since <= call.at < until), TENTH)
     return float(max(slots.values(), default=0))

@@ -12,7 +12,7 @@ from typing import Literal
 from failsoft.chaos.drills.figures import FIGURES, written
 from failsoft.chaos.tcp_proxy import Act
 
-__all__ = ["Load", "Scenario", "ServiceAct", "Step", "Threshold", "Verdict", "judge"]
+__all__ = ["DrillVerdict", "Load", "Scenario", "ServiceAct", "Step", "Threshold", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class DrillVerdict:
     """A threshold and the figure measured; ``None`` where it could not be measured here."""
 
     threshold: Threshold
@@ -63,10 +63,11 @@ class Verdict:
 
 def judge(
     thresholds: tuple[Threshold, ...], figures: Mapping[str, float | None]
-) -> tuple[Verdict, ...]:
+) -> tuple[DrillVerdict, ...]:
     """Hold the figures to the thresholds, in their order."""
     return tuple(
-        Verdict(threshold=threshold, value=figures[threshold.figure]) for threshold in thresholds
+        DrillVerdict(threshold=threshold, value=figures[threshold.figure])
+        for threshold in thresholds
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from failsoft.chaos.drills.figures import FIGURES
 from failsoft.chaos.drills.scenario import Load, Scenario, Step, Threshold
 from failsoft.chaos.tcp_proxy import parse_act
-from failsoft.config.fields import Kind, choice, number, text, told, whole
+from failsoft.config.fields import FieldKind, choice, number, text, told, whole
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.faults.fault_grammar import parse_fault
 
@@ -43,7 +43,7 @@ class Key:
     """A key: its meaning, what is allowed, and its default (:data:`NEEDED`: it has none)."""
 
     doc: str
-    kind: Kind
+    kind: FieldKind
     default: Any = None
 
 
@@ -74,7 +74,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
         "recovers_at": Key("second at which the last trouble ends", number(0, _HOUR)),
         "environment": Key(
             "settings of the service that is started",
-            Kind("a table of FAILSOFT_… variables, each a string", _variables),
+            FieldKind("a table of FAILSOFT_… variables, each a string", _variables),
             {},
         ),
     },
@@ -97,7 +97,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
         "label": Key("what the report calls it", _LINE, ""),
         "model": Key("a model's name or `*`: whose faults are set", _LINE),
         "faults": Key(
-            "its faults from now on, as in the simulator", Kind("a list of faults", _strings)
+            "its faults from now on, as in the simulator", FieldKind("a list of faults", _strings)
         ),
         "proxy": Key("what the network between service and provider does", _LINE),
         "service": Key("what is done to the service's process", choice("kill", "start")),

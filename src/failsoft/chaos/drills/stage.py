@@ -22,7 +22,7 @@ from failsoft.chaos.drills.scenario_files import DrillError
 from failsoft.chaos.simulator import Simulator
 from failsoft.chaos.tcp_proxy import FaultProxy
 
-__all__ = ["Service", "Stage", "Usage", "Where", "open_stage", "usage_of"]
+__all__ = ["Stage", "StagedService", "Usage", "Where", "open_stage", "usage_of"]
 
 
 _READY = re.compile(r"serving at (http://127\.0\.0\.1:(\d+))")
@@ -32,7 +32,7 @@ _LINES_KEPT = 20
 _COMMAND = (sys.executable, "-c", "from failsoft.cli import main; main()")
 
 
-class Service:
+class StagedService:
     """``failsoft serve`` on a free port of 127.0.0.1, which it keeps when it is started again."""
 
     def __init__(
@@ -223,7 +223,7 @@ class Stage:
     control: aiohttp.ClientSession
     simulator: str | None
     proxy: FaultProxy | None = None
-    service: Service | None = None
+    service: StagedService | None = None
     upstream: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def end_upstream(self) -> None:
@@ -310,7 +310,7 @@ async def _own(
     proxy = None
     if scenario.needs_proxy:
         proxy = await upstream.enter_async_context(FaultProxy(simulator.url))
-    service = Service(
+    service = StagedService(
         upstream=simulator.url if proxy is None else proxy.url,
         folder=folder,
         environment=scenario.environment,

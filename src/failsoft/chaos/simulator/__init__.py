@@ -1,15 +1,15 @@
 """A stand-in for the Anthropic Messages API that goes wrong on purpose, as the real one does."""
 
-from failsoft.chaos.simulator.journal import Record
-from failsoft.chaos.simulator.script import Step, load_script
+from failsoft.chaos.simulator.journal import JournalRecord
+from failsoft.chaos.simulator.script import ScriptStep, load_script
 from failsoft.chaos.simulator.server import Simulator, create_app, serve_simulator
 from failsoft.chaos.simulator.time import Clock
 
 __all__ = [
     "Clock",
-    "Record",
+    "JournalRecord",
+    "ScriptStep",
     "Simulator",
-    "Step",
     "create_app",
     "load_script",
     "serve_simulator",

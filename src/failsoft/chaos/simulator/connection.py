@@ -10,16 +10,16 @@ from typing import Final, Never
 
 from aiohttp import web
 
-from failsoft.chaos.simulator.answer import Answer
-from failsoft.chaos.simulator.journal import Record
+from failsoft.chaos.simulator.journal import JournalRecord
 from failsoft.chaos.simulator.script import Fate
+from failsoft.chaos.simulator.simulated_answer import SimulatedAnswer
 from failsoft.chaos.simulator.time import Clock
-from failsoft.chaos.simulator.wire import Frame, Reply, encode, frames, message_body
+from failsoft.chaos.simulator.wire import Frame, SimulatedReply, encode, frames, message_body
 
-__all__ = ["RECORD", "Line", "Stage", "as_response"]
+__all__ = ["RECORD", "ConnectionStage", "Line", "as_response"]
 
 
-RECORD: Final = web.RequestKey("record", Record)
+RECORD: Final = web.RequestKey("record", JournalRecord)
 """Where the record of a request is kept while it is handled."""
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -39,7 +39,7 @@ class Line:
         self.record = request[RECORD]
         self.headers = {"request-id": self.record.request_id, **headers}
 
-    def whole(self, reply: Reply) -> web.StreamResponse:
+    def whole(self, reply: SimulatedReply) -> web.StreamResponse:
         """A reply that is sent in one piece."""
         return as_response(reply, self.headers)
 
@@ -83,7 +83,7 @@ class Line:
         return self._request.transport
 
 
-def as_response(reply: Reply, headers: Mapping[str, str]) -> web.Response:
+def as_response(reply: SimulatedReply, headers: Mapping[str, str]) -> web.Response:
     """The reply as it is sent, with ``headers`` added to its own."""
     merged = {**headers, **reply.headers, "content-type": reply.content_type}
     return web.Response(status=reply.status, body=reply.body, headers=merged)
@@ -93,11 +93,17 @@ _EVENTS: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-con
 _JSON: Final = {"content-type": "application/json"}
 
 
-class Stage(Line):
+class ConnectionStage(Line):
     """The line of a request that has a fate: ``answer`` is what a healthy call would get."""
 
     def __init__(
-        self, request: web.Request, *, clock: Clock, fate: Fate, answer: Answer, stream: bool
+        self,
+        request: web.Request,
+        *,
+        clock: Clock,
+        fate: Fate,
+        answer: SimulatedAnswer,
+        stream: bool,
     ) -> None:
         super().__init__(request, clock=clock, headers=fate.headers)
         self._fate = fate
@@ -118,12 +124,12 @@ class Stage(Line):
         await self.begin(response)
         return response
 
-    async def play(self, answer: Answer | None = None) -> web.StreamResponse:
+    async def play(self, answer: SimulatedAnswer | None = None) -> web.StreamResponse:
         """Send the answer (or another one) from beginning to end."""
         answer = answer or self.answer
         if not self.stream:
             await self._pace(answer.contents - 1)
-            return self.whole(Reply(status=200, body=encode(message_body(answer))))
+            return self.whole(SimulatedReply(status=200, body=encode(message_body(answer))))
         response = await self.open()
         await self.write(response, frames(answer))
         return response

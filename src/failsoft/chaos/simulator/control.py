@@ -11,7 +11,7 @@ from aiohttp import web
 from failsoft.chaos.simulator.journal import Journal
 from failsoft.chaos.simulator.script import Board, only_keys, parse_faults
 from failsoft.errors import SettingError
-from failsoft.faults.fault_grammar import Fault, format_fault
+from failsoft.faults.fault_grammar import SimulatedFault, format_fault
 
 __all__ = ["CONTROL_PREFIX", "PUT_FIELDS", "control_routes"]
 
@@ -65,7 +65,7 @@ class _Control:
         return web.Response(status=204)
 
 
-def _behaviour(faults: Sequence[Fault]) -> dict[str, list[str]]:
+def _behaviour(faults: Sequence[SimulatedFault]) -> dict[str, list[str]]:
     return {"faults": [format_fault(fault) for fault in faults]}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from failsoft.chaos.simulator.time import Clock
 
-__all__ = ["Journal", "Outcome", "Record"]
+__all__ = ["Journal", "JournalRecord", "Outcome"]
 
 Outcome = Literal["open", "completed", "cut", "client_gone"]
 
@@ -18,7 +18,7 @@ _PROMPT_SHOWN = 80
 
 
 @dataclass(slots=True, kw_only=True)
-class Record:
+class JournalRecord:
     """One request. Times are seconds since the simulator's start; ``None`` is not yet, or never.
 
     ``number`` counts the requests to the model from 1, ``fault`` is what struck, ``contents`` the
@@ -55,20 +55,22 @@ class Journal:
     def __init__(self, *, clock: Clock, seed: int, limit: int) -> None:
         self._clock = clock
         self._seed = seed
-        self._records: deque[Record] = deque(maxlen=limit)
+        self._records: deque[JournalRecord] = deque(maxlen=limit)
         self._seen = 0
         self._cleared = 0
 
-    def open(self, path: str) -> Record:
+    def open(self, path: str) -> JournalRecord:
         """Note a request that has just arrived, and give it its id."""
         self._seen += 1
         digest = hashlib.sha256(f"{self._seed}/{self._seen}".encode()).hexdigest()
-        record = Record(request_id=f"req_011C{digest[:20]}", path=path, arrived_s=self._clock.now())
+        record = JournalRecord(
+            request_id=f"req_011C{digest[:20]}", path=path, arrived_s=self._clock.now()
+        )
         self._records.append(record)
         return record
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[JournalRecord]:
         """The requests still held, in order of arrival."""
         return list(self._records)
 
@@ -85,7 +87,7 @@ class Journal:
             "requests": [self._row(record) for record in self._records],
         }
 
-    def _row(self, record: Record) -> Mapping[str, Any]:
+    def _row(self, record: JournalRecord) -> Mapping[str, Any]:
         row = {field.name: getattr(record, field.name) for field in fields(record)}
         for moment in ("arrived", "first_byte", "ended"):
             seconds = row[f"{moment}_s"]

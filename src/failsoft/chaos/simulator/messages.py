@@ -12,22 +12,22 @@ from typing import Final
 
 from aiohttp import web
 
-from failsoft.chaos.simulator.answer import (
+from failsoft.chaos.simulator.connection import RECORD, ConnectionStage, Line
+from failsoft.chaos.simulator.passthrough import Upstream
+from failsoft.chaos.simulator.script import EVERY_MODEL, Board, Fate
+from failsoft.chaos.simulator.simulated_answer import (
     BadCallError,
-    Call,
+    SimulatedCall,
     check_headers,
     compose,
     parse_body,
     parse_call,
     prompt_tokens,
 )
-from failsoft.chaos.simulator.connection import RECORD, Line, Stage
-from failsoft.chaos.simulator.passthrough import Upstream
-from failsoft.chaos.simulator.script import EVERY_MODEL, Board, Fate
 from failsoft.chaos.simulator.time import Clock
 from failsoft.chaos.simulator.wire import (
     Frame,
-    Reply,
+    SimulatedReply,
     encode,
     error_frame,
     error_of_type,
@@ -37,58 +37,58 @@ from failsoft.chaos.simulator.wire import (
     models_body,
     ping,
 )
-from failsoft.faults.fault_grammar import Fault, format_fault
+from failsoft.faults.fault_grammar import SimulatedFault, format_fault
 
 __all__ = ["ACTS", "Act", "MessagesApi", "canned_reply"]
 
 
-Act = Callable[[Stage, Fault], Awaitable[web.StreamResponse]]
+Act = Callable[[ConnectionStage, SimulatedFault], Awaitable[web.StreamResponse]]
 
 _FILTERED: Final = "Output blocked by content filtering policy"
 _REFUSAL: Final = {"type": "refusal", "category": "general_harms", "explanation": None}
 
 
-async def _hang(stage: Stage, _fault: Fault) -> web.StreamResponse:
+async def _hang(stage: ConnectionStage, _fault: SimulatedFault) -> web.StreamResponse:
     return await stage.silence()
 
 
-async def _reset(stage: Stage, _fault: Fault) -> web.StreamResponse:
+async def _reset(stage: ConnectionStage, _fault: SimulatedFault) -> web.StreamResponse:
     return await stage.abort()
 
 
-async def _cut(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _cut(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     await stage.play_part(fault.after or 0)
     return await stage.abort()
 
 
-async def _close(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _close(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     await stage.play_part(fault.after or 0)
     return stage.close()
 
 
-async def _eof(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _eof(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     await stage.play_part(fault.after or 0)
     return stage.incomplete()
 
 
-async def _stall(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _stall(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     await stage.play_part(fault.after or 0)
     return await stage.silence()
 
 
-async def _ping_only(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _ping_only(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     if not stage.stream:
         return await stage.silence()
     response = await stage.play_part(0)
     return await stage.beat(response, ping(), every=fault.every_ms / 1000)
 
 
-async def _empty(stage: Stage, _fault: Fault) -> web.StreamResponse:
+async def _empty(stage: ConnectionStage, _fault: SimulatedFault) -> web.StreamResponse:
     await stage.open()
     return stage.incomplete()
 
 
-async def _cut_json(stage: Stage, _fault: Fault) -> web.StreamResponse:
+async def _cut_json(stage: ConnectionStage, _fault: SimulatedFault) -> web.StreamResponse:
     response = await stage.play_part(0)
     if stage.stream:
         data = next(event.data for event in frames(stage.answer) if event.content)
@@ -96,22 +96,22 @@ async def _cut_json(stage: Stage, _fault: Fault) -> web.StreamResponse:
     return stage.incomplete()
 
 
-async def _slow_drip(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _slow_drip(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     whole = b"".join(event.data for event in frames(stage.answer))
     data = whole if stage.stream else encode(message_body(stage.answer))
     return await stage.drip(data, size=fault.bytes, every=fault.every_ms / 1000)
 
 
-async def _error_event(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _error_event(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     return await _fail_midway(stage, fault, fault.type)
 
 
-async def _content_filter(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _content_filter(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     return await _fail_midway(stage, fault, "invalid_request_error", _FILTERED)
 
 
 async def _fail_midway(
-    stage: Stage, fault: Fault, type_: str, message: str | None = None
+    stage: ConnectionStage, fault: SimulatedFault, type_: str, message: str | None = None
 ) -> web.StreamResponse:
     request_id = stage.record.request_id
     if not stage.stream or fault.after is None:
@@ -121,17 +121,17 @@ async def _fail_midway(
     return response
 
 
-async def _refusal(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _refusal(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     return await stage.play(
         stage.answer.stopped("refusal", after=fault.after or 0, details=_REFUSAL)
     )
 
 
-async def _pause(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _pause(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     return await stage.play(stage.answer.stopped("pause_turn", after=fault.after or 0))
 
 
-async def _window(stage: Stage, fault: Fault) -> web.StreamResponse:
+async def _window(stage: ConnectionStage, fault: SimulatedFault) -> web.StreamResponse:
     reason = "model_context_window_exceeded"
     return await stage.play(stage.answer.stopped(reason, after=fault.after or 0))
 
@@ -176,19 +176,21 @@ _TOLD: Final[Mapping[str, _Told]] = {
 }
 
 
-def canned_reply(fault: Fault, *, model: str, tokens: int, request_id: str, epoch: float) -> Reply:
+def canned_reply(
+    fault: SimulatedFault, *, model: str, tokens: int, request_id: str, epoch: float
+) -> SimulatedReply:
     """The whole reply that this fault is: every fault is one that has no act of its own."""
     if fault.name.isdecimal():
         return _status(fault, request_id)
     if fault.name == "html":
         return _page(fault.status)
     if fault.name == "error_body":
-        return Reply(status=200, body=error_of_type(fault.type, request_id).body)
+        return SimulatedReply(status=200, body=error_of_type(fault.type, request_id).body)
     status, message, code = _told(fault, model=model, tokens=tokens, epoch=epoch)
     return error_reply(status, request_id, message=message, code=code)
 
 
-def _told(fault: Fault, *, model: str, tokens: int, epoch: float) -> _Told:
+def _told(fault: SimulatedFault, *, model: str, tokens: int, epoch: float) -> _Told:
     match fault.name:
         case "context_limit":
             limit = fault.tokens or _WINDOW
@@ -203,7 +205,7 @@ def _told(fault: Fault, *, model: str, tokens: int, epoch: float) -> _Told:
             return _TOLD[name]
 
 
-def _status(fault: Fault, request_id: str) -> Reply:
+def _status(fault: SimulatedFault, request_id: str) -> SimulatedReply:
     headers = dict(fault.headers)
     if fault.retry_after is not None:
         headers["retry-after"] = f"{fault.retry_after:g}"
@@ -212,13 +214,13 @@ def _status(fault: Fault, request_id: str) -> Reply:
     )
 
 
-def _page(status: int) -> Reply:
+def _page(status: int) -> SimulatedReply:
     title = f"{status} Bad Gateway" if status == 502 else str(status)  # noqa: PLR2004 - HTTP status
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1>"
         "</center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
     )
-    return Reply(status=status, body=page.encode(), content_type="text/html")
+    return SimulatedReply(status=status, body=page.encode(), content_type="text/html")
 
 
 def _back_on(epoch: float) -> str:
@@ -261,7 +263,9 @@ class MessagesApi:
             return await self._upstream.handle(request)
         fate = self._decide(request, call)
         answer = compose(call, seed=self._seed)
-        stage = Stage(request, clock=self._clock, fate=fate, answer=answer, stream=call.stream)
+        stage = ConnectionStage(
+            request, clock=self._clock, fate=fate, answer=answer, stream=call.stream
+        )
         await stage.ready()
         if fate.fault is not None:
             return await self._strike(stage, fate.fault, call)
@@ -273,16 +277,16 @@ class MessagesApi:
         """``POST /v1/messages/count_tokens``; no fault strikes here."""
         check_headers(request.headers)
         body = {"input_tokens": prompt_tokens(parse_body(await request.read()))}
-        return Line(request, clock=self._clock).whole(Reply(status=200, body=encode(body)))
+        return Line(request, clock=self._clock).whole(SimulatedReply(status=200, body=encode(body)))
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """``GET /v1/models``: the default chain and every model that was given faults."""
         check_headers(request.headers)
         named = (model for model in self._board.faults() if model != EVERY_MODEL)
         body = models_body(list(dict.fromkeys((*_MODELS, *named))))
-        return Line(request, clock=self._clock).whole(Reply(status=200, body=encode(body)))
+        return Line(request, clock=self._clock).whole(SimulatedReply(status=200, body=encode(body)))
 
-    def _decide(self, request: web.Request, call: Call) -> Fate:
+    def _decide(self, request: web.Request, call: SimulatedCall) -> Fate:
         record = request[RECORD]
         fate = self._board.decide(call.model, tokens=call.input_tokens)
         record.model, record.number, record.stream = call.model, fate.number, call.stream
@@ -290,7 +294,9 @@ class MessagesApi:
         record.describe_prompt(prompt=call.prompt, question=call.question)
         return fate
 
-    async def _strike(self, stage: Stage, fault: Fault, call: Call) -> web.StreamResponse:
+    async def _strike(
+        self, stage: ConnectionStage, fault: SimulatedFault, call: SimulatedCall
+    ) -> web.StreamResponse:
         if act := ACTS.get(fault.name):
             return await act(stage, fault)
         return stage.whole(

@@ -30,14 +30,14 @@ from typing import Any
 from failsoft.chaos.simulator.time import Clock, TokenBucket
 from failsoft.chaos.simulator.wire import limit_headers
 from failsoft.errors import SettingError
-from failsoft.faults.fault_grammar import Fault, parse_fault
+from failsoft.faults.fault_grammar import SimulatedFault, parse_fault
 
 __all__ = [
     "EVERY_MODEL",
     "STEP_KEYS",
     "Board",
     "Fate",
-    "Step",
+    "ScriptStep",
     "load_script",
     "only_keys",
     "parse_faults",
@@ -48,15 +48,15 @@ STEP_KEYS = ("at", "model", "faults")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ScriptStep:
     """From ``at`` seconds after the start on, ``model`` has these ``faults``."""
 
     at: float
     model: str
-    faults: tuple[Fault, ...]
+    faults: tuple[SimulatedFault, ...]
 
 
-def load_script(path: Path) -> tuple[Step, ...]:
+def load_script(path: Path) -> tuple[ScriptStep, ...]:
     """Read a script's file."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def load_script(path: Path) -> tuple[Step, ...]:
     return parse_steps(data, where=str(path))
 
 
-def parse_steps(data: Mapping[str, Any], *, where: str) -> tuple[Step, ...]:
+def parse_steps(data: Mapping[str, Any], *, where: str) -> tuple[ScriptStep, ...]:
     """Read a script's table, ``{"step": [...]}``, into steps in order of time."""
     only_keys(data, ("step",), where)
     steps = data.get("step", [])
@@ -77,14 +77,14 @@ def parse_steps(data: Mapping[str, Any], *, where: str) -> tuple[Step, ...]:
     return tuple(sorted(parsed, key=lambda step: step.at))
 
 
-def parse_faults(value: Any, *, where: str) -> tuple[Fault, ...]:
+def parse_faults(value: Any, *, where: str) -> tuple[SimulatedFault, ...]:
     """Read the value of ``faults``: a list of faults, each a string."""
     if not isinstance(value, list) or not all(isinstance(fault, str) for fault in value):
         raise SettingError(where, 'must be a list of faults, for example ["529@0.2"]')
     return tuple(parse_fault(fault, where=where) for fault in value)
 
 
-def _parse_step(step: Mapping[str, Any], where: str) -> Step:
+def _parse_step(step: Mapping[str, Any], where: str) -> ScriptStep:
     only_keys(step, STEP_KEYS, where)
     for key in STEP_KEYS:
         if key not in step:
@@ -94,7 +94,9 @@ def _parse_step(step: Mapping[str, Any], where: str) -> Step:
         raise SettingError(f"{where}: at", f"must be seconds, 0 or more; it is {at!r}")
     if not isinstance(model, str) or not model:
         raise SettingError(f"{where}: model", f'must be a model\'s name or "*"; it is {model!r}')
-    return Step(at=at, model=model, faults=parse_faults(step["faults"], where=f"{where}: faults"))
+    return ScriptStep(
+        at=at, model=model, faults=parse_faults(step["faults"], where=f"{where}: faults")
+    )
 
 
 def only_keys(table: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
@@ -117,8 +119,8 @@ class Fate:
 
     number: int
     rng: Random
-    fault: Fault | None
-    latency: Fault | None
+    fault: SimulatedFault | None
+    latency: SimulatedFault | None
     headers: Mapping[str, str]
 
 
@@ -126,7 +128,7 @@ class Fate:
 class _Live:
     """A fault in force ``since`` then; an enforced limit has its bucket."""
 
-    fault: Fault
+    fault: SimulatedFault
     since: float
     bucket: TokenBucket | None
 
@@ -134,14 +136,14 @@ class _Live:
 class Board:
     """The faults of every model, those of ``*`` behind each model's own, and the script's steps."""
 
-    def __init__(self, *, seed: int, clock: Clock, steps: Iterable[Step] = ()) -> None:
+    def __init__(self, *, seed: int, clock: Clock, steps: Iterable[ScriptStep] = ()) -> None:
         self._seed = seed
         self._clock = clock
         self._live: dict[str, list[_Live]] = {}
         self._counts: Counter[str] = Counter()
         self._steps = deque(sorted(steps, key=lambda step: step.at))
 
-    def set(self, model: str, faults: Iterable[Fault]) -> None:
+    def set(self, model: str, faults: Iterable[SimulatedFault]) -> None:
         """Replace a model's faults; their windows and limits begin now."""
         self._advance()
         self._live[model] = _enforced(faults, since=self._clock.now())
@@ -151,7 +153,7 @@ class Board:
         self._advance()
         self._live.pop(model, None)
 
-    def faults(self) -> dict[str, tuple[Fault, ...]]:
+    def faults(self) -> dict[str, tuple[SimulatedFault, ...]]:
         """The faults in force by model; their windows may be closed at the moment."""
         self._advance()
         return {model: tuple(each.fault for each in live) for model, live in self._live.items()}
@@ -202,12 +204,12 @@ class Board:
             self._live[step.model] = _enforced(step.faults, since=step.at)
 
 
-def _enforced(faults: Iterable[Fault], *, since: float) -> list[_Live]:
+def _enforced(faults: Iterable[SimulatedFault], *, since: float) -> list[_Live]:
     return [
         _Live(fault, since, _bucket(fault, since) if fault.name == "rate_limit" else None)
         for fault in faults
     ]
 
 
-def _bucket(fault: Fault, now: float) -> TokenBucket:
+def _bucket(fault: SimulatedFault, now: float) -> TokenBucket:
     return TokenBucket(per_second=fault.per_second, burst=fault.burst, now=now)

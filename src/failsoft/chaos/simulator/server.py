@@ -13,13 +13,13 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from failsoft.chaos.simulator.answer import BadCallError
 from failsoft.chaos.simulator.connection import RECORD, as_response
 from failsoft.chaos.simulator.control import CONTROL_PREFIX, control_routes
-from failsoft.chaos.simulator.journal import Journal, Outcome, Record
+from failsoft.chaos.simulator.journal import Journal, JournalRecord, Outcome
 from failsoft.chaos.simulator.messages import MessagesApi
 from failsoft.chaos.simulator.passthrough import Upstream
-from failsoft.chaos.simulator.script import Board, Step, load_script
+from failsoft.chaos.simulator.script import Board, ScriptStep, load_script
+from failsoft.chaos.simulator.simulated_answer import BadCallError
 from failsoft.chaos.simulator.time import Clock
 from failsoft.chaos.simulator.wire import error_reply
 from failsoft.faults.fault_grammar import parse_assignments, parse_fault
@@ -38,7 +38,7 @@ def create_app(
     *,
     seed: int = 0,
     faults: Sequence[str] = (),
-    steps: Sequence[Step] = (),
+    steps: Sequence[ScriptStep] = (),
     upstream: str | None = None,
     clock: Clock | None = None,
     journal_limit: int = 50_000,
@@ -103,7 +103,7 @@ class _Noting:
         return "cut" if self._stopping else "client_gone"
 
     async def _finish(
-        self, request: web.Request, response: web.StreamResponse, record: Record
+        self, request: web.Request, response: web.StreamResponse, record: JournalRecord
     ) -> None:
         if not response.prepared:
             record.status = response.status
@@ -113,7 +113,9 @@ class _Noting:
         record.outcome = "completed"
 
 
-async def _answered(request: web.Request, handler: _Handler, record: Record) -> web.StreamResponse:
+async def _answered(
+    request: web.Request, handler: _Handler, record: JournalRecord
+) -> web.StreamResponse:
     try:
         return await handler(request)
     except BadCallError as error:
@@ -146,7 +148,7 @@ class Simulator:
         *,
         seed: int = 0,
         faults: Sequence[str] = (),
-        steps: Sequence[Step] = (),
+        steps: Sequence[ScriptStep] = (),
         upstream: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -161,7 +163,7 @@ class Simulator:
         self.url = ""
 
     @property
-    def requests(self) -> list[Record]:
+    def requests(self) -> list[JournalRecord]:
         """The journal: every request so far, in order of arrival, those in flight too."""
         return self._app[JOURNAL].records
 

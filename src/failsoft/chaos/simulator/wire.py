@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from failsoft.chaos.simulator.answer import Answer
+from failsoft.chaos.simulator.simulated_answer import SimulatedAnswer
 from failsoft.chaos.simulator.time import TokenBucket
-from failsoft.faults.fault_grammar import Fault
+from failsoft.faults.fault_grammar import SimulatedFault
 
 __all__ = [
     "Frame",
-    "Reply",
+    "SimulatedReply",
     "encode",
     "error_frame",
     "error_of_type",
@@ -60,7 +60,7 @@ _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class SimulatedReply:
     """A whole reply that is not a stream."""
 
     status: int
@@ -101,20 +101,20 @@ def error_reply(
     message: str | None = None,
     code: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Reply:
+) -> SimulatedReply:
     """The reply to a request that failed with ``status``; ``code`` is ``details.error_code``."""
     fallback = ERRORS[400 if status < 500 else 500]  # noqa: PLR2004 - client or server error
     type_, usual = ERRORS.get(status, (fallback[0], f"Error {status}"))
     details = None if code is None else {"error_code": code}
     body = error_body(type_, message or usual, request_id, details)
-    return Reply(status=status, body=encode(body), headers=headers or {})
+    return SimulatedReply(status=status, body=encode(body), headers=headers or {})
 
 
-def error_of_type(type_: str, request_id: str, *, message: str | None = None) -> Reply:
+def error_of_type(type_: str, request_id: str, *, message: str | None = None) -> SimulatedReply:
     """The reply with the status that goes with an ``error.type``; 500 for an unknown type."""
     status = _STATUS_OF_TYPE.get(type_, 500)
     body = error_body(type_, message or ERRORS[status][1], request_id)
-    return Reply(status=status, body=encode(body))
+    return SimulatedReply(status=status, body=encode(body))
 
 
 def error_frame(type_: str, request_id: str, *, message: str | None = None) -> Frame:
@@ -136,7 +136,7 @@ def ping() -> Frame:
     return sse("ping")
 
 
-def message_body(answer: Answer) -> dict[str, Any]:
+def message_body(answer: SimulatedAnswer) -> dict[str, Any]:
     """The message of a plain reply."""
     return {
         **_head(answer),
@@ -163,7 +163,7 @@ def models_body(models: Sequence[str]) -> dict[str, Any]:
     return {"data": data, "has_more": False, "first_id": models[0], "last_id": models[-1]}
 
 
-def frames(answer: Answer) -> Iterator[Frame]:
+def frames(answer: SimulatedAnswer) -> Iterator[Frame]:
     """The events of a streamed reply, from ``message_start`` to ``message_stop``."""
     opening: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None}
     usage = {**_usage(answer, 1), **_TIER}
@@ -183,7 +183,7 @@ def frames(answer: Answer) -> Iterator[Frame]:
 
 
 def limit_headers(
-    fault: Fault, bucket: TokenBucket, *, allowed: bool, epoch: float
+    fault: SimulatedFault, bucket: TokenBucket, *, allowed: bool, epoch: float
 ) -> dict[str, str]:
     """The headers of a rate limit; ``retry-after``, in whole seconds, once it is spent."""
     full_at = datetime.fromtimestamp(math.ceil(epoch + bucket.seconds_to_full()), UTC)
@@ -198,11 +198,11 @@ def limit_headers(
     return headers
 
 
-def _head(answer: Answer) -> dict[str, Any]:
+def _head(answer: SimulatedAnswer) -> dict[str, Any]:
     return {"id": answer.id, "type": "message", "role": "assistant", "model": answer.model}
 
 
-def _usage(answer: Answer, output_tokens: int) -> dict[str, Any]:
+def _usage(answer: SimulatedAnswer, output_tokens: int) -> dict[str, Any]:
     return {
         "input_tokens": answer.input_tokens,
         "cache_creation_input_tokens": 0,

@@ -16,7 +16,7 @@ from weakref import finalize
 
 from failsoft.forks import in_every_child
 from failsoft.ladder.cache.cache_file import Answered, CacheFile, CacheOptions
-from failsoft.ladder.cache.rows import Entry, Listed
+from failsoft.ladder.cache.rows import CacheEntry, Listed
 from failsoft.ladder.cache.search import Query
 from failsoft.ladder.cache.worker import (
     CacheDownError,
@@ -304,7 +304,7 @@ class SemanticCache:
         self._misses += 1
         return None
 
-    def _hit(self, entry: Entry, similarity: float, *, exact: bool) -> Hit:
+    def _hit(self, entry: CacheEntry, similarity: float, *, exact: bool) -> Hit:
         age = max(0.0, self._options.clock() - entry.answered_at)
         return Hit(entry.response, age, entry.question, similarity, exact)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from failsoft.ladder.cache.rows import Listed, New, Rows
+from failsoft.ladder.cache.rows import CacheRows, Listed, New
 from failsoft.ladder.cache.search import Search, same
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import Partition
@@ -163,7 +163,7 @@ class CacheFile:
         self._connection, self.which = open_file(
             options.path, check=False, prepare=prepare, lock_wait=options.times.lock_wait
         )
-        self.rows = Rows(self._connection)
+        self.rows = CacheRows(self._connection)
         self.search = Search(self.rows, at_most=options.max_entries)
 
     def is_there(self) -> bool:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANDIDATES",
+    "EvaluationTally",
+    "EvaluationTrial",
     "Judged",
     "Pair",
-    "Tally",
-    "Trial",
     "judge",
     "neighbours",
     "read_pairs",
@@ -116,7 +116,7 @@ class Judged:
 
 
 @dataclass(slots=True)
-class Tally:
+class EvaluationTally:
     """Hits of so many pairs."""
 
     hits: int = 0
@@ -132,7 +132,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class EvaluationTrial:
     """A question put to a cache that holds all saved questions of its set."""
 
     right: int
@@ -154,16 +154,16 @@ def judge(pairs: Iterable[Pair], embedder: Embedder) -> list[Judged]:
 
 def tally(
     judged: Iterable[Judged], hit: Callable[[Judged], bool], *, by: Callable[[Judged], str]
-) -> dict[str, Tally]:
+) -> dict[str, EvaluationTally]:
     """Count the hits in groups."""
-    found: defaultdict[str, Tally] = defaultdict(Tally)
+    found: defaultdict[str, EvaluationTally] = defaultdict(EvaluationTally)
     for one in judged:
         found[by(one)].pairs += 1
         found[by(one)].hits += hit(one)
     return dict(found)
 
 
-def neighbours(pairs: Sequence[Pair], embedder: Embedder, threshold: float) -> Trial:
+def neighbours(pairs: Sequence[Pair], embedder: Embedder, threshold: float) -> EvaluationTrial:
     """Ask every question of a cache that holds them all: most of what it holds is unrelated.
 
     A hit is right where the pair says that it is the same. Where several questions of a set ask the
@@ -179,7 +179,7 @@ def neighbours(pairs: Sequence[Pair], embedder: Embedder, threshold: float) -> T
         served = _served(question, held, vectors, embedder, threshold, language)
         right += (question, served) in same
         wrong += served is not None and (question, served) not in same
-    return Trial(right, wrong, len(asked))
+    return EvaluationTrial(right, wrong, len(asked))
 
 
 def _served(  # noqa: PLR0917 - one call, a line below the names

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from failsoft.ladder.partition import digest
 
-__all__ = ["DamageError", "Entry", "Listed", "New", "Rows"]
+__all__ = ["CacheEntry", "CacheRows", "DamageError", "Listed", "New"]
 
 
 class DamageError(sqlite3.DatabaseError):
@@ -48,7 +48,7 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """A saved answer as it was written."""
 
     id: int
@@ -146,7 +146,7 @@ _CHUNK: Final = 1000
 Vector = tuple[int, float, bytes, bytes]
 
 
-class Rows:
+class CacheRows:
     """The rows of an open file. What writes runs within a transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -164,15 +164,15 @@ class Rows:
         size: int = self._do(query, (number,)).fetchone()[0]
         return size
 
-    def same(self, key: bytes, number: int, same: bytes) -> Entry | None:
+    def same(self, key: bytes, number: int, same: bytes) -> CacheEntry | None:
         """The answer to that very question."""
         row = self._do(_SAME, (number, same)).fetchone()
-        return None if row is None else Entry.read(row, key)
+        return None if row is None else CacheEntry.read(row, key)
 
-    def one(self, key: bytes, number: int, entry: int) -> Entry | None:
+    def one(self, key: bytes, number: int, entry: int) -> CacheEntry | None:
         """One answer of a partition."""
         row = self._do(_ONE, (number, entry)).fetchone()
-        return None if row is None else Entry.read(row, key)
+        return None if row is None else CacheEntry.read(row, key)
 
     def vectors(self, number: int, after: int) -> Iterator[Sequence[Vector]]:
         """The vectors of a partition whose ids are above ``after``, in lots."""

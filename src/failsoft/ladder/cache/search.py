@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from failsoft.ladder.cache.rows import DamageError, Entry, Rows
+from failsoft.ladder.cache.rows import CacheEntry, CacheRows, DamageError
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import Partition, digest
 
@@ -42,12 +42,12 @@ class Query:
 class Search:
     """Looks among what was answered from ``earliest`` to ``latest``, epoch seconds."""
 
-    def __init__(self, rows: Rows, *, at_most: int) -> None:
+    def __init__(self, rows: CacheRows, *, at_most: int) -> None:
         self._rows = rows
         self._at_most = at_most
         self._matrices: OrderedDict[tuple[int, str], Vectors] = OrderedDict()
 
-    def same(self, query: Query, earliest: float, latest: float) -> Entry | None:
+    def same(self, query: Query, earliest: float, latest: float) -> CacheEntry | None:
         """The answer to that very question."""
         number = self._rows.partition(query.key)
         if number is None:
@@ -61,7 +61,7 @@ class Search:
 
     def alike(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
-    ) -> tuple[Entry, float] | None:
+    ) -> tuple[CacheEntry, float] | None:
         """The best answer to a question that no guard rejects, and its similarity."""
         from failsoft.ladder.paraphrase.same_question import difference  # noqa: PLC0415 - slow, and not always used
 
@@ -72,7 +72,7 @@ class Search:
 
     def _candidates(
         self, query: Query, embedder: Embedder, earliest: float, latest: float
-    ) -> Iterator[tuple[Entry, float]]:
+    ) -> Iterator[tuple[CacheEntry, float]]:
         number = self._rows.partition(query.key)
         if number is None:
             return

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from failsoft.config.fields import address
-from failsoft.ladder.rules.index import Shelf, Shelves
-from failsoft.ladder.rules.rule import Entry, Problem, Rule, remarks
+from failsoft.ladder.rules.index import RuleIndex, Shelves
+from failsoft.ladder.rules.rule import Rule, RuleEntry, RuleProblem, remarks
 from failsoft.ladder.rules.vocabulary import Vocabulary
 
 __all__ = [
@@ -68,8 +68,8 @@ class MalformedError(Exception):
 class Document:
     """A file taken apart: every value of its head is text, as it was written."""
 
-    keys: dict[str, Entry]
-    values: dict[str, tuple[Entry, ...]]
+    keys: dict[str, RuleEntry]
+    values: dict[str, tuple[RuleEntry, ...]]
     body: str
     body_line: int
 
@@ -95,14 +95,14 @@ def read_document(text: str) -> Document:
     )
 
 
-def _read_head(lines: list[str]) -> tuple[dict[str, Entry], dict[str, tuple[Entry, ...]]]:
+def _read_head(lines: list[str]) -> tuple[dict[str, RuleEntry], dict[str, tuple[RuleEntry, ...]]]:
     root = _compose("\n".join(lines))
     if root is None:
         return {}, {}
     if not isinstance(root, yaml.MappingNode):
         raise MalformedError(_line(root), "is not a key, a colon and a text", "correct it")
-    keys: dict[str, Entry] = {}
-    values: dict[str, tuple[Entry, ...]] = {}
+    keys: dict[str, RuleEntry] = {}
+    values: dict[str, tuple[RuleEntry, ...]] = {}
     for key, value in root.value:
         entry = _entry(key, lines)
         if entry.text in keys:
@@ -114,13 +114,13 @@ def _read_head(lines: list[str]) -> tuple[dict[str, Entry], dict[str, tuple[Entr
     return keys, values
 
 
-def _entry(node: yaml.Node, lines: list[str]) -> Entry:
+def _entry(node: yaml.Node, lines: list[str]) -> RuleEntry:
     if not isinstance(node, yaml.ScalarNode):
         raise MalformedError(_line(node), "has a colon or a bracket inside a text", _QUOTE)
     if node.style is None and _loses_words(node, lines):
         remedy = f"{_QUOTE}, or take the # out"
         raise MalformedError(_line(node), "would lose what is after the #", remedy)
-    return Entry(" ".join(node.value.split()), _line(node))
+    return RuleEntry(" ".join(node.value.split()), _line(node))
 
 
 def _loses_words(node: yaml.Node, lines: list[str]) -> bool:
@@ -197,12 +197,12 @@ _WEB_OR_MAIL = address(mail=True)
 _ADDRESSES = "begin the address with https://, http://, mailto: or /"
 
 
-def read_rule(content: bytes, *, name: str, file: str) -> Rule | Problem:
+def read_rule(content: bytes, *, name: str, file: str) -> Rule | RuleProblem:
     """Read a file's content; ``file`` is what messages call it. Never raises."""
     try:
         return _rule(read_document(_decoded(content)), name)
     except MalformedError as error:
-        return Problem(file=file, line=error.line, what=error.what, remedy=error.remedy)
+        return RuleProblem(file=file, line=error.line, what=error.what, remedy=error.remedy)
 
 
 def _decoded(content: bytes) -> str:
@@ -313,7 +313,7 @@ class _File:
 
     looks: _Looks | None
     rule: Rule | None
-    problem: Problem | None
+    problem: RuleProblem | None
 
 
 class RuleFolder:
@@ -328,7 +328,7 @@ class RuleFolder:
         """The last good version of every file that is there."""
         return [file.rule for file in self._files.values() if file.rule]
 
-    def look(self) -> tuple[bool, list[Problem]]:
+    def look(self) -> tuple[bool, list[RuleProblem]]:
         """Read what has changed: whether anything has, and what is newly wrong.
 
         While a file is wrong its last good version stays. Raises OSError when the folder cannot be
@@ -354,7 +354,7 @@ class RuleFolder:
         return _File(None, before.rule if before else None, found)
 
 
-def load_rule(folder: Path, name: str) -> Rule | Problem:
+def load_rule(folder: Path, name: str) -> Rule | RuleProblem:
     """Read one file of a folder."""
     # Only who has rules waits for the reader of YAML.
 
@@ -364,7 +364,7 @@ def load_rule(folder: Path, name: str) -> Rule | Problem:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-        return Problem(file=str(path), line=1, what=what, remedy="check that it may be read")
+        return RuleProblem(file=str(path), line=1, what=what, remedy="check that it may be read")
     return read_rule(content, name=name.removesuffix(_SUFFIX), file=str(path))
 
 
@@ -391,12 +391,12 @@ def _looks(path: Path) -> _Looks | None:
     return found.st_mtime_ns, found.st_size
 
 
-def check(folder: Path) -> tuple[int, list[Problem]]:
+def check(folder: Path) -> tuple[int, list[RuleProblem]]:
     """How many files there are, and every problem of theirs by file and line. Raises OSError."""
     read = {folder / name: load_rule(folder, name) for name in rule_names(folder)}
     rules = {rule.name: (path, rule) for path, rule in read.items() if isinstance(rule, Rule)}
     shelves = Shelves((rule for _, rule in rules.values()), vocabulary=Vocabulary())
-    problems = [found for found in read.values() if isinstance(found, Problem)]
+    problems = [found for found in read.values() if isinstance(found, RuleProblem)]
     for path, rule in rules.values():
         problems += remarks(rule, str(path))
         if shelf := shelves.shelf(rule.locale):
@@ -404,17 +404,17 @@ def check(folder: Path) -> tuple[int, list[Problem]]:
     return len(read), sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def _overlaps(rule: Rule, shelf: Shelf, file: str) -> Iterator[Problem]:
+def _overlaps(rule: Rule, shelf: RuleIndex, file: str) -> Iterator[RuleProblem]:
     for text, line in rule.questions:
         if found := _told(rule, shelf.claimants(text)):
-            yield Problem(
+            yield RuleProblem(
                 file=file,
                 line=line,
                 what=f"has a question that is also in {found}",
                 remedy="leave it in one of them",
             )
         elif found := _told(rule, _close(rule, shelf, text)):
-            yield Problem(
+            yield RuleProblem(
                 file=file,
                 line=line,
                 what=f"has a question that fits {found} too, so that one like it gets no answer",
@@ -423,7 +423,7 @@ def _overlaps(rule: Rule, shelf: Shelf, file: str) -> Iterator[Problem]:
             )
 
 
-def _close(rule: Rule, shelf: Shelf, text: str) -> list[Rule]:
+def _close(rule: Rule, shelf: RuleIndex, text: str) -> list[Rule]:
     route = min(rule.routes or ("chat",))
     return [close.rule for close in shelf.closest(text, route)]
 

@@ -20,7 +20,7 @@ from failsoft.notices.catalogue import nearest
 if TYPE_CHECKING:
     from failsoft.ladder.embedder import Embedder
 
-__all__ = ["Close", "Example", "Found", "Meanings", "Shelf", "Shelves", "Subjects"]
+__all__ = ["Close", "Example", "Found", "Meanings", "RuleIndex", "Shelves", "Subjects"]
 
 
 # Chosen on the starter rules: unseen wordings score above, other questions of the trade below.
@@ -169,7 +169,7 @@ class Found(NamedTuple):
     how: Literal["exact", "semantic", "text"]
 
 
-class Shelf:
+class RuleIndex:
     """The rules that a person of one locale can be given, more local ones first."""
 
     def __init__(
@@ -232,11 +232,11 @@ class Shelves:
     ) -> None:
         all_rules = list(rules)
         self._shelves = {
-            tag: Shelf(_within(tag, all_rules), vocabulary=vocabulary, embedder=embedder)
+            tag: RuleIndex(_within(tag, all_rules), vocabulary=vocabulary, embedder=embedder)
             for tag in {rule.locale for rule in all_rules}
         }
 
-    def shelf(self, locale: str) -> Shelf | None:
+    def shelf(self, locale: str) -> RuleIndex | None:
         """What there is for a locale: ``de-AT`` has its own rules and those for ``de``."""
         tag = nearest(locale, self._shelves)
         return None if tag is None else self._shelves[tag]

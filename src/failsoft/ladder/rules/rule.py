@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["Entry", "Problem", "Rule", "remarks"]
+__all__ = ["Rule", "RuleEntry", "RuleProblem", "remarks"]
 
 _LONG_TEXT_CHARS = 1_200
 # RFC 2606: these are never registered.
 _STAND_IN = re.compile(r"\bexample\.(com|org|net)\b")
 
 
-class Entry(NamedTuple):
+class RuleEntry(NamedTuple):
     """A text and the line of the file that it stands in."""
 
     text: str
@@ -32,8 +32,8 @@ class Rule:
 
     name: str
     text: str
-    questions: tuple[Entry, ...] = ()
-    keywords: tuple[Entry, ...] = ()
+    questions: tuple[RuleEntry, ...] = ()
+    keywords: tuple[RuleEntry, ...] = ()
     link: str | None = None
     link_label: str | None = None
     action: str | None = None
@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class RuleProblem:
     """Something wrong with a file, where, and what to do. A ``warning`` does not keep it out."""
 
     file: str
@@ -61,10 +61,10 @@ class Problem:
         return f"{self.file}:{self.line}: {kind}{self.what}, {self.remedy}"
 
 
-def remarks(rule: Rule, file: str) -> Iterator[Problem]:
+def remarks(rule: Rule, file: str) -> Iterator[RuleProblem]:
     """What may be meant so, but is worth a look."""
     for line, what, remedy in _remarks(rule):
-        yield Problem(file=file, line=line, what=what, remedy=remedy, warning=True)
+        yield RuleProblem(file=file, line=line, what=what, remedy=remedy, warning=True)
 
 
 def _remarks(rule: Rule) -> Iterator[tuple[int, str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from failsoft.errors import RuleFolderError, extra
 from failsoft.forks import in_every_child
 from failsoft.ladder.rules.index import Found, Shelves
-from failsoft.ladder.rules.rule import Problem
+from failsoft.ladder.rules.rule import RuleProblem
 from failsoft.ladder.rules.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RuleMatch:
     how: Literal["exact", "semantic", "text"]
 
 
-def _log(problem: Problem) -> None:
+def _log(problem: RuleProblem) -> None:
     _logger.warning("the last good version of a rule stays in force: %s", problem)
 
 
@@ -72,7 +72,7 @@ class RuleBook:
         embedder: Embedder | None = None,
         fallback_locale: str | None = None,
         clock: Callable[[], float] = time.monotonic,
-        report: Callable[[Problem], None] = _log,
+        report: Callable[[RuleProblem], None] = _log,
     ) -> None:
         self._path = Path(folder)
         with extra("rules", "a folder of rules (rules_dir or RuleBook)"):
@@ -139,7 +139,7 @@ class RuleBook:
         if not self._away:
             self._away = True
             remedy = "bring the folder back; its rules stay in force"
-            self._report(Problem(file=str(self._path), line=1, what=what, remedy=remedy))
+            self._report(RuleProblem(file=str(self._path), line=1, what=what, remedy=remedy))
 
     def _forked(self) -> None:
         self._reading = threading.Lock()

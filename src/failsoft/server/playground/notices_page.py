@@ -19,7 +19,7 @@ from failsoft.engine.client import Failsoft
 from failsoft.errors import NoticeFileError
 from failsoft.notices import Catalogue, direction
 from failsoft.notices.catalogue import nearest
-from failsoft.notices.checks import Problem, check
+from failsoft.notices.checks import NoticeProblem, check
 from failsoft.notices.review import facts, sample
 
 __all__ = ["Html", "NoticesPage", "element"]
@@ -77,7 +77,7 @@ class NoticesPage:
             catalogue, broken = Catalogue.load(self._ai.settings.notices_dir), ""
         except NoticeFileError as error:
             catalogue, broken = self._ai.notices, str(error)
-        problems: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+        problems: defaultdict[tuple[str, str], list[NoticeProblem]] = defaultdict(list)
         for problem in check(catalogue):
             key = problem.key if problem.key in catalogue.keys else ""
             problems[problem.locale, key].append(problem)
@@ -91,7 +91,7 @@ class _Sheet:
     catalogue: Catalogue
     broken: str
     wanted: str
-    problems: Mapping[tuple[str, str], Sequence[Problem]]
+    problems: Mapping[tuple[str, str], Sequence[NoticeProblem]]
 
     @property
     def locales(self) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ def _name(sheet: _Sheet, locale: str) -> Html:
     return element("b", element("bdi", sheet.catalogue.language(locale).name, lang=locale))
 
 
-def _results(problems: Sequence[Problem], key: str) -> Html:
+def _results(problems: Sequence[NoticeProblem], key: str) -> Html:
     if not problems:
         return element("p", "Nothing wrong", class_="fine")
     items = [element("li", f"{_place(each, key)}: {each.what}; {each.remedy}") for each in problems]
@@ -211,6 +211,6 @@ def _results(problems: Sequence[Problem], key: str) -> Html:
     return element("ul", *items, class_="skipped" if skipped else "wrong")
 
 
-def _place(problem: Problem, key: str) -> str:
+def _place(problem: NoticeProblem, key: str) -> str:
     beside = problem.key in ("", key)
     return problem.field if beside else f"{problem.key}.{problem.field}"

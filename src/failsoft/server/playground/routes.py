@@ -19,7 +19,7 @@ from failsoft.server.playground.feed import Feed
 from failsoft.server.playground.notices_page import NoticesPage
 from failsoft.server.render import JsonResponse
 from failsoft.server.responses import EventStream
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Service
 from failsoft.server.static_files import Web
 
@@ -33,12 +33,12 @@ _WATCH_SECONDS = 3600.0
 
 
 def playground_routes(
-    service: Service, desk: Desk, web: Web, *, demo: Demo | None
+    service: Service, registry: RunRegistry, web: Web, *, demo: Demo | None
 ) -> Iterator[Route]:
     """The routes; those that break things only with what the ``demo`` runs."""
     access = Access(service)
     breaking = None if demo is None else _Breaking(service, access, demo)
-    looking = _Looking(service, desk, access, web, breaking=breaking)
+    looking = _Looking(service, registry, access, web, breaking=breaking)
     yield "GET", "/playground", looking.page
     yield "GET", "/playground/setup", looking.setup
     yield "GET", "/playground/events", looking.events
@@ -71,14 +71,14 @@ class _Looking:
     def __init__(
         self,
         service: Service,
-        desk: Desk,
+        registry: RunRegistry,
         access: Access,
         web: Web,
         *,
         breaking: _Breaking | None,
     ) -> None:
         self._service = service
-        self._desk = desk
+        self._registry = registry
         self._access = access
         self._web = web
         self._breaking = breaking
@@ -87,7 +87,7 @@ class _Looking:
     @cached_property
     def _feed(self) -> Feed:
         """Made for the first viewer: before that no event needs to come here."""
-        feed = Feed(self._desk.health)
+        feed = Feed(self._registry.health)
         self._service.ai.subscribe(feed)
         self._service.drain.on_begin(feed.close)
         return feed
@@ -108,7 +108,7 @@ class _Looking:
         settings = self._service.ai.settings
         breaking = self._breaking
         told: dict[str, Any] = {
-            "health": self._desk.health(),
+            "health": self._registry.health(),
             "deadline_seconds": settings.effective_stream_deadline_seconds,
             "simulator": breaking is not None,
             "sdk": None if breaking is None else breaking.sdk.name,

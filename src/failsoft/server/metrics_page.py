@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from starlette.requests import Request
 from starlette.responses import Response
 
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Service
 from failsoft.telemetry.metrics import Metrics
 
@@ -28,9 +28,9 @@ _SHOW_SECONDS = 2.0
 class MetricsPage:
     """The metrics of all workers, from whichever of them is asked."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, registry: RunRegistry) -> None:
         self._service = service
-        self._desk = desk
+        self._registry = registry
         self._metrics = Metrics(service.ai.labels)
         service.ai.subscribe(self._metrics)
 
@@ -64,7 +64,7 @@ class MetricsPage:
             await asyncio.sleep(_SHOW_SECONDS)
 
     def _refresh(self) -> None:
-        self._metrics.show(self._desk.state())
+        self._metrics.show(self._registry.state())
 
 
 def _forget_the_dead() -> None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from failsoft.server.render import JsonResponse
-from failsoft.server.runs import Desk
+from failsoft.server.runs import RunRegistry
 from failsoft.server.service import Drain, Service
 
 __all__ = ["Health", "Probes"]
@@ -15,14 +15,14 @@ __all__ = ["Health", "Probes"]
 class Health:
     """``GET /api/health/ai``."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, registry: RunRegistry) -> None:
         self._service = service
-        self._desk = desk
+        self._registry = registry
 
     async def show(self, request: Request, _request_id: str) -> Response:
         """Breakers, targets and errors, from real traffic. Always 200."""
         self._service.guard.tenant(request.headers)
-        return JsonResponse(self._desk.health())
+        return JsonResponse(self._registry.health())
 
 
 class Probes:

@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from failsoft.cli.ask import ask
-from failsoft.cli.cache import delete_saved, evaluate_cache, list_saved, show_stats
-from failsoft.cli.checks import (
+from failsoft.cli.cache_admin import delete_saved, evaluate_cache, list_saved, show_stats
+from failsoft.cli.demo import cluster, demo
+from failsoft.cli.drill import list_drills, run_drill
+from failsoft.cli.explain import explain
+from failsoft.cli.lint import (
     check_notices,
     check_rules,
     check_settings,
@@ -22,10 +24,8 @@ from failsoft.cli.checks import (
     token,
     write_starter,
 )
-from failsoft.cli.demo import cluster, demo
-from failsoft.cli.drill import list_drills, run_drill
-from failsoft.cli.explain import explain
-from failsoft.cli.serve import serve, simulator
+from failsoft.cli.question import ask
+from failsoft.cli.serve_command import serve, simulator
 from failsoft.cli.state import isolate, reset, restore, show_state
 from failsoft.cli.terminal import FAILED, WRONG_USE, CommandError, tell
 from failsoft.errors import FailsoftError

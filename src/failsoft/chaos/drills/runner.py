@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from failsoft.chaos.drills.load import Generator
-from failsoft.chaos.drills.results import Call, Played, Result, measure
+from failsoft.chaos.drills.results import CallRecord, Played, Result, measure
 from failsoft.chaos.drills.scenario import Scenario, Step, judge
 from failsoft.chaos.drills.scenario_files import DrillError
 from failsoft.chaos.drills.stage import Stage, Usage, Where, open_stage
@@ -156,7 +156,7 @@ class _Drill:
                 return {"memory_growth_mb": grown, "descriptors_left": float(max(0, left))}
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _calls(self, generator: Generator, began_at: float) -> list[Call] | None:
+    async def _calls(self, generator: Generator, began_at: float) -> list[CallRecord] | None:
         rows = await self._stage.upstream_calls(began_at)
         if rows is None:
             return None
@@ -165,7 +165,7 @@ class _Drill:
     def _result(
         self,
         generator: Generator,
-        calls: Sequence[Call] | None,
+        calls: Sequence[CallRecord] | None,
         left: Mapping[str, float | None],
         began_at: float,
     ) -> Result:
@@ -183,9 +183,9 @@ class _Drill:
         )
 
 
-def _call(row: Mapping[str, Any], generator: Generator, began_at: float) -> Call:
+def _call(row: Mapping[str, Any], generator: Generator, began_at: float) -> CallRecord:
     good = row["status"] == 200 and row["fault"] is None  # noqa: PLR2004 - HTTP status
-    return Call(
+    return CallRecord(
         at=row["arrived_at"] - began_at,
         question=generator.number_of(row["prompt_start"] or ""),
         whole=good and row["outcome"] == "completed",

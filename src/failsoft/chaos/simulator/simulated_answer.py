@@ -14,10 +14,10 @@ from random import Random
 from typing import Any, Final
 
 __all__ = [
-    "Answer",
     "BadCallError",
     "Block",
-    "Call",
+    "SimulatedAnswer",
+    "SimulatedCall",
     "check_headers",
     "compose",
     "parse_body",
@@ -39,7 +39,7 @@ class BadCallError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SimulatedCall:
     """One request. ``tool`` is the tool it forces, ``question`` the text of its last message."""
 
     model: str
@@ -74,14 +74,14 @@ def parse_body(raw: bytes) -> Mapping[str, Any]:
     return body
 
 
-def parse_call(body: Mapping[str, Any]) -> Call:
+def parse_call(body: Mapping[str, Any]) -> SimulatedCall:
     """Check the fields that the API requires; all others are welcome, known or not."""
     model = _required(body, "model", str, "Input should be a valid string")
     max_tokens = _required(body, "max_tokens", int, "Input should be a valid integer")
     if max_tokens < 1:
         raise BadCallError(400, "max_tokens: Input should be greater than or equal to 1")
     messages = _messages(body)
-    return Call(
+    return SimulatedCall(
         model=model,
         max_tokens=max_tokens,
         stream=body.get("stream") is True,
@@ -182,7 +182,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SimulatedAnswer:
     """A whole answer, before it is put on the wire."""
 
     id: str
@@ -204,7 +204,7 @@ class Answer:
 
     def stopped(
         self, reason: str, *, after: int, details: Mapping[str, Any] | None = None
-    ) -> Answer:
+    ) -> SimulatedAnswer:
         """The same answer, ended by the model itself after so many contents."""
         blocks: list[Block] = []
         for block in self.blocks:
@@ -216,7 +216,7 @@ class Answer:
         return replace(self, blocks=tuple(blocks), stop_reason=reason, stop_details=details)
 
 
-def compose(call: Call, *, seed: int) -> Answer:
+def compose(call: SimulatedCall, *, seed: int) -> SimulatedAnswer:
     """Answer a call: thinking first if it is enabled, then a forced tool's input, or text."""
     digest = sha256(f"{seed}/{call.model}/{call.prompt}".encode()).hexdigest()
     rng = Random(digest)  # noqa: S311 - repeatable, not secret
@@ -230,7 +230,7 @@ def compose(call: Call, *, seed: int) -> Answer:
         room = max(1, call.max_tokens - spent)
         reason = "end_turn" if len(pieces) <= room else "max_tokens"
         blocks.append(_text_block([_text_delta(piece) for piece in pieces[:room]]))
-    return Answer(
+    return SimulatedAnswer(
         id=f"msg_01{digest[:22]}",
         model=call.model,
         blocks=tuple(blocks),

@@ -13,7 +13,7 @@ import aiohttp
 
 from failsoft.providers.sse import SSEReader
 
-__all__ = ["LIMIT_SECONDS", "Ask", "AskFunction", "Reply", "asked"]
+__all__ = ["LIMIT_SECONDS", "AppReply", "Ask", "AskFunction", "asked"]
 
 # A person's patience, scaled to the short limits that a check sets: a reply that takes longer
 # than this has no bound that the check could see.
@@ -41,7 +41,7 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class AppReply:
     """What came back: ``shown`` to a person, and ``raw``, headers included.
 
     ``problem`` says why there is none.
@@ -55,36 +55,38 @@ class Reply:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def asked(url: str, ask: Ask | AskFunction, question: str, *, stream: bool = False) -> Reply:
+async def asked(
+    url: str, ask: Ask | AskFunction, question: str, *, stream: bool = False
+) -> AppReply:
     """Ask one question; never raises for what the application does."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(LIMIT_SECONDS), aiohttp.ClientSession(url) as http:
             reply = await _reply(http, ask, question, stream=stream)
     except TimeoutError:
-        reply = Reply(problem=f"no reply came within {LIMIT_SECONDS:g} s")
+        reply = AppReply(problem=f"no reply came within {LIMIT_SECONDS:g} s")
     except Exception as error:  # noqa: BLE001 - whatever the caller's own function raises
-        reply = Reply(problem=f"asking raised {type(error).__name__}: {error}")
+        reply = AppReply(problem=f"asking raised {type(error).__name__}: {error}")
     return _timed(reply, time.monotonic() - began)
 
 
-def _timed(reply: Reply, seconds: float) -> Reply:
-    return Reply(**{**vars(reply), "seconds": seconds})
+def _timed(reply: AppReply, seconds: float) -> AppReply:
+    return AppReply(**{**vars(reply), "seconds": seconds})
 
 
 async def _reply(
     http: aiohttp.ClientSession, ask: Ask | AskFunction, question: str, *, stream: bool
-) -> Reply:
+) -> AppReply:
     if not isinstance(ask, Ask):
         shown = await ask(http, question)
-        return Reply(shown=shown, raw=shown)
+        return AppReply(shown=shown, raw=shown)
     events = ask.stream if stream else None
     body = _filled(ask.body, question)
     async with http.post(events or ask.path, json=body, headers=dict(ask.headers)) as response:
         text = await response.text(errors="replace")
     headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
     fields, found = _streamed(text) if events else _plain(text, ask.shown)
-    return Reply(
+    return AppReply(
         shown=found or text,
         raw=f"{headers}\n\n{text}",
         status=response.status,

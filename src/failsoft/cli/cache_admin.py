@@ -19,9 +19,9 @@ from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.ladder.cache.cache import SemanticCache
 from failsoft.ladder.cache.evaluate import (
     CANDIDATES,
+    EvaluationTally,
     Judged,
     Pair,
-    Tally,
     judge,
     neighbours,
     read_pairs,
@@ -212,13 +212,13 @@ def _print(
 
 def _column(
     judged: Sequence[Judged], limit: float, by: Callable[[Judged], str], *, same: bool
-) -> dict[str, Tally]:
+) -> dict[str, EvaluationTally]:
     return tally(
         (one for one in judged if one.pair.same is same), lambda one: one.hit(limit), by=by
     )
 
 
-def _cell(count: Tally | None) -> str:
+def _cell(count: EvaluationTally | None) -> str:
     return "-" if count is None else f"{count} ({count.share:.1%})"
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from failsoft.cli.options import ConfigFile, load, tell_what_is_wanting, tell_what_will_fail
 from failsoft.cli.terminal import FAILED, CommandError, output, printable, tell
-from failsoft.config.show import Row, rows
+from failsoft.config.show import SettingRow, rows
 from failsoft.engine.client import Failsoft
 from failsoft.errors import extra
 from failsoft.faults import make_token
@@ -174,7 +174,7 @@ def show_settings(config: ConfigFile = None) -> None:
     output().print(table)
 
 
-def _cells(row: Row) -> tuple[Text, ...]:
+def _cells(row: SettingRow) -> tuple[Text, ...]:
     style = "dim" if row.origin == "default" else "bold"
     return tuple(Text(cell, style) for cell in (row.name, row.value, row.origin))
 

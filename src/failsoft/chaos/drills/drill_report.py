@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
-from failsoft.chaos.drills.charts import Plot, Row, bars, lines, rows_of, time_line, trouble_of
+from failsoft.chaos.drills.charts import ChartRow, Plot, bars, lines, rows_of, time_line, trouble_of
 from failsoft.chaos.drills.figures import FIGURES, written
 from failsoft.chaos.drills.load import LEVELS
 from failsoft.chaos.drills.results import TENTH, Result, per_slot, percentile
-from failsoft.chaos.drills.scenario import Verdict
+from failsoft.chaos.drills.scenario import DrillVerdict
 
 __all__ = ["STYLE", "meaning", "render_report", "what_levels_are"]
 
@@ -256,13 +256,13 @@ def _points(points: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(point)}</li>" for point in points) + "</ul>"
 
 
-def _thresholds(verdicts: Sequence[Verdict]) -> str:
+def _thresholds(verdicts: Sequence[DrillVerdict]) -> str:
     rows = "".join(_verdict(verdict) for verdict in verdicts)
     head = '<th></th><th>Figure</th><th class="n">Bound</th><th class="n">Measured</th>'
     return f'<table><tr>{head}<th class="n">Off by</th></tr>{rows}</table>'
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: DrillVerdict) -> str:
     threshold = verdict.threshold
     name = threshold.figure
     marks = {True: ("✓ held", "held"), False: ("✗ not held", "broken"), None: ("not measured", "")}
@@ -296,7 +296,7 @@ def _charts(result: Result) -> str:
     return "".join(charts) + _steps(result)
 
 
-def _time_line(plot: Plot, rows: Sequence[Row]) -> str:
+def _time_line(plot: Plot, rows: Sequence[ChartRow]) -> str:
     who = ", ".join(row.who for row in rows)
     note = f"top to bottom: {who}" if len(rows) > 1 else who
     return _figure("What was done", note, {}, time_line(plot, rows)) if rows else ""

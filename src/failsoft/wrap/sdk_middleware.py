@@ -260,8 +260,8 @@ def wired(client: Client, ai: Failsoft, *, chain: Sequence[str], route: str) -> 
             f"has a method that was replaced ({replaced}), by a tracer perhaps, which its copy "
             "would not have: wrap the client first, and trace what wrap returns",
         )
-    core = ai._core  # noqa: SLF001 - the engine behind it
-    calls = Calls(core, ai.notices, chain=chain, route=route, account=account_of(client))
+    runtime = ai._runtime  # noqa: SLF001 - the engine behind it
+    calls = Calls(runtime, ai.notices, chain=chain, route=route, account=account_of(client))
     middleware: _Middleware
     if isinstance(client, AsyncAnthropic):
         middleware = AsyncMiddleware(calls, client)

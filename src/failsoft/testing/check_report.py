@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["COLUMNS", "Finding", "Report", "Row"]
+__all__ = ["COLUMNS", "Finding", "Report", "ReportRow"]
 
 COLUMNS = ("notice", "retried", "level", "metrics")
 
@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ReportRow:
     """One case. ``cells`` are by column: findings, or ``None`` for what could not be seen."""
 
     name: str
@@ -42,7 +42,7 @@ class Row:
 class Report:
     """Every case, and what holds over several requests (``ladder``). As text it is the table."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     ladder: dict[str, list[Finding] | None]
 
     @property
