@@ -115,7 +115,7 @@ async def pybreaker(url: str) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def failsoft(url: str) -> AsyncIterator[Call]:
-    from benchmarks.runtime import MODEL, NoOp  # noqa: PLC0415 - not in the others' environment
+    from benchmarks.core import MODEL, NoOp  # noqa: PLC0415 - not in the others' environment
     from failsoft import Failsoft, Settings  # noqa: PLC0415
     from failsoft.classify.wire_errors import ReplyFailed  # noqa: PLC0415
     from failsoft.config.settings import BreakerSettings, RetrySettings  # noqa: PLC0415

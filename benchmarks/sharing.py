@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
-from benchmarks.runtime import CONTENT, MODEL, NoOp, cpu
+from benchmarks.core import CONTENT, MODEL, NoOp, cpu
 from failsoft import Failsoft, Settings
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.settings import BreakerSettings

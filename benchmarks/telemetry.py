@@ -19,7 +19,7 @@ from statistics import median
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-from benchmarks.runtime import NoOp, cpu
+from benchmarks.core import NoOp, cpu
 from failsoft import Failsoft, Settings
 from failsoft.server.logging import JsonFormatter, log_event
 from failsoft.telemetry.metrics import Metrics

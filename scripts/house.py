@@ -41,15 +41,15 @@ BASE_DEPENDENCIES = {"aiohttp", "pydantic-core"}
 IMPORT_MS = 100
 
 # What tests/house allows for now. It only goes down: lower it in the commit that earned it.
-SHARED_STEMS_ALLOWED = 16
-SHARED_CLASSES_ALLOWED = 28
+SHARED_STEMS_ALLOWED = 0
+SHARED_CLASSES_ALLOWED = 0
 STYLE_WORDS_ALLOWED = {
-    "What is": 14,
+    "What is": 13,
     "Who": 2,
     "whoever": 4,
-    "nobody": 7,
+    "nobody": 6,
     "somebody": 2,
-    "told": 25,
+    "told": 20,
     "tells": 8,
     "hears": 0,
     "anew": 3,

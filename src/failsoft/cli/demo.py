@@ -309,7 +309,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _quiet_logs() -> None:
-    """What happens is told in words; of the logs only what must not be missed is left."""
+    """Narrate what happens; of the logs only what must not be missed is left."""
     from failsoft.server.logging import JsonFormatter  # noqa: PLC0415 - slow to load
 
     handler = logging.StreamHandler()

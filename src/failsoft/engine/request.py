@@ -330,7 +330,7 @@ class Turn:
     ``call`` is the one that gave the answer, ``gave_up`` why there is none; both are ``None``
     before the end and where a saved answer was served before any call. ``ended_at`` is in monotonic
     seconds, ``hops`` counts the times that the request went on to another target, ``shown`` is the
-    text given out so far.
+    text sent to the reader so far.
     """
 
     __slots__ = (

@@ -38,7 +38,7 @@ class Shared:
     def __init__(
         self, url: str, settings: Settings, *, on_status: Callable[[StoreStatus], None]
     ) -> None:
-        connect(url)  # what is wrong with the address is told here, and not in the thread
+        connect(url)  # raise for a wrong address here, and not in the thread
         self._health = StoreHealth(
             "shared_state", clock=time.time, fields={}, level=logging.WARNING
         )

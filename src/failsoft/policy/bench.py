@@ -89,7 +89,7 @@ class Bench:
     """The bench and the park of one scope. Times are monotonic seconds given by the caller.
 
     A bench is extended, never shortened. One longer than ``bench_max_seconds`` is cut there, and a
-    park always ends, with one leased probe: nobody knows that the scope is well again. A bench
+    park always ends, with one leased probe: nothing shows that the scope is well again. A bench
     that ran its whole time ends with a slow start no longer than itself.
     """
 

@@ -62,7 +62,7 @@ class Counts(NamedTuple):
 def trips(rules: BreakerSettings, counts: Counts) -> str | None:
     """Why a closed breaker opens; ``None`` where it stays closed.
 
-    Failures are told at once and answers take their time: a failure is weighed against the calls
+    Failures come at once and answers take their time: a failure is weighed against the calls
     of its time that are undecided, as if all of them were to succeed.
     """
     calls, failures, in_row, row_seconds, older = counts

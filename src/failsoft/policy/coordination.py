@@ -1,4 +1,4 @@
-"""What breakers and benches that are shared tell their coordinator, and what it tells them.
+"""The messages between shared breakers and benches and their coordinator.
 
 While it is led, a breaker counts nothing and opens nothing by itself. Cut off from its coordinator
 it goes on alone, from empty counts. A coordinator is called with a lock held, and only takes notes.

@@ -112,7 +112,7 @@ class SharedBreaker(Breaker):
         """Take over what the coordinator has; ``anew`` drops what was counted without it.
 
         What is older than what was seen last is ignored, and so is what a coordinator says that has
-        lost all it knew, until it was told what is known here and that is ``merged``.
+        lost all it knew, until it has received what is known here and that is ``merged``.
         """
         with self._lock:
             if self._seen_born not in (0, seen.born) and not merged:

@@ -136,7 +136,7 @@ class RetryBudget:
             return turn
 
     def give_back(self, turn: float) -> None:
-        """Return a turn that is not used: it is given out again, to one other."""
+        """Return a turn that is not used; one other retry gets it."""
         with self._lock:
             self._waiting -= 1
             heappush(self._returned, turn)

@@ -39,7 +39,7 @@ class SdkProvider(Generic[R]):
         self._send = send
         self._replies: list[R] = []
         self.events: list[bytes] = []
-        """Of the latest reply's stream: what the engine has read and nobody has taken yet."""
+        """Of the latest reply's stream: what the engine has read and the pipe has not taken yet."""
 
     @property
     def latest(self) -> R | None:

@@ -55,7 +55,7 @@ class RedisLog:
     """A :class:`~failsoft.request_log.contract.RequestLog` in the Redis at ``url``.
 
     It lasts as long as that Redis keeps it: what a server that keeps nothing on disk has lost is as
-    if it had never been asked. ``store_text=False`` keeps no frames, and no body but what was told
+    if it had never been asked. ``store_text=False`` keeps no frames, and no body but what was sent
     in place of an answer. Without a ``clock`` all times are those of Redis; ``times``
     are its waits. Raises :class:`~failsoft.errors.SettingError` without the extra, and for a
     malformed ``url``.
@@ -170,7 +170,7 @@ class RedisLog:
         return bool(replies[0])
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
         tasks, tail = self._owner_tasks, self._tails.get(request_id)
         if tasks is None or tail is None or tail.run != run:
             return True
@@ -258,7 +258,7 @@ class RedisLog:
         self._put(taken, keep=True, soon=True)
 
     def _end(self, tail: PlacedTail, ending: Ending) -> Command:
-        # What is sent in place of an answer is text of our own.
+        # A notice in place of an answer is text of our own.
         kept = self._store_text or ending.state is not RequestState.DONE
         return self._commands.end(tail, ending, ending.body if kept else None)
 
@@ -311,7 +311,7 @@ class RedisLog:
             del self._places[next(iter(self._places))]
 
     def _put(self, command: Command, *, keep: bool = False, soon: bool = False) -> None:
-        """Have it done; nobody waits for it."""
+        """Have it done, without waiting for it."""
         if self._worker is not None:
             self._worker.put(RedisOp(commands=[command], keep=keep), soon=soon)
 

@@ -40,7 +40,7 @@ class SqliteLog:
     What is committed survives a ``kill -9``. A power cut may take the last commits before it (WAL
     with ``synchronous = NORMAL``): a request may then be unknown, or known as it was a few seconds
     earlier, but the file stays whole. ``store_text=False`` keeps no frames, and no
-    body but what was told in place of an answer. ``times`` are its waits.
+    body but what was sent in place of an answer. ``times`` are its waits.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class SqliteLog:
             record = fresh(intent, owner=self._owner.name, now=now)
             return Opened(record, new=True, durable=False)
         except asyncio.CancelledError:
-            if self._worker is not None:  # nobody will run it
+            if self._worker is not None:  # it would never run
                 undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
                 self._worker.inbox.put(undo)
             raise
@@ -132,7 +132,7 @@ class SqliteLog:
         return ended
 
     def covers(self, request_id: str, run: int) -> bool:
-        """Whether nobody can have taken it over; see :meth:`RequestLog.covers`."""
+        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
         worker, tail = self._worker, self._tails.get(request_id)
         if worker is None or tail is None or tail.run != run:
             return True

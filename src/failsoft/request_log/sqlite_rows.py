@@ -181,7 +181,7 @@ class Rows:
             "state": ending.state.value,
             "retryable": ending.retryable,
             "status": ending.status,
-            # What is sent in place of an answer is text of our own.
+            # A notice in place of an answer is text of our own.
             "body": None if answered and not self._store_text else ending.body,
         }
         if self._do(_END, {**self._given(tail), **values}).rowcount:

@@ -186,7 +186,7 @@ class FallbackChain(Generic[P, R_co]):
 
     Each is called at most once, with the same arguments, and nothing waits. Each has a breaker of
     its own (``breaker``: its settings) and is passed over while that is open, or while a wait or a
-    dead account that its replies told of keeps it out.
+    dead account in its replies keeps it out.
 
     Whether another may be called is the verdict's to say, in the vocabulary of what stands before
     the slash of its name: two names with the same are two models of one provider, a name without a
