@@ -327,6 +327,13 @@ class Driver:
 
     async def run(self) -> None:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
+        try:
+            await self._run(self._turn)
+        finally:
+            # A failure that the turn keeps has this driver in its traceback.
+            del self._turn
+
+    async def _run(self, turn: Turn) -> None:
         event: PlanEvent = Started()
         while True:
             now = self._clock()
@@ -336,9 +343,9 @@ class Driver:
             elif isinstance(command, Wait):
                 event = await self._wait(command)
             else:
-                self._turn.ended_at = now
+                turn.ended_at = now
                 if isinstance(command, GiveUp):
-                    self._turn.gave_up = command
+                    turn.gave_up = command
                 return
 
     async def _wait(self, wait: Wait) -> PlanEvent:

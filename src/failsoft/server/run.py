@@ -47,6 +47,10 @@ class Frames(NamedTuple):
     ended: bool
 
 
+def _stay() -> None:
+    """No reader is missed any more."""
+
+
 class Live:
     """The events of one run, sent to any number of readers. For one event loop.
 
@@ -102,6 +106,7 @@ class Live:
         for reader in self._readers:
             reader.wake()
         self._give_room()
+        self._on_left = _stay
 
     @property
     def frames(self) -> Sequence[bytes]:
@@ -309,14 +314,14 @@ class Run:
                 on_lost=lambda: self.stop("lost"),
             )
         self._stopped: Literal["", "cancelled", "draining", "lost"] = ""
-        self._answered = False
+        self._answered = self._shown = False
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     @property
     def shown(self) -> bool:
         """Whether it has sent text as a stream."""
-        return self._outlet is not None and self._outlet.shown
+        return self._shown if self._outlet is None else self._outlet.shown
 
     @property
     def size(self) -> int:
@@ -369,7 +374,10 @@ class Run:
             cut.add_done_callback(lambda _: self.stop("draining"))
             answer, state = await self._answer()
             self._answered = True
+            self._arguments = {}
             await self._seal(answer, state)
+        # A cycle would keep the whole question until the collector comes, which is seldom.
+        self._shown, self._outlet, self._task = self.shown, None, None
 
     async def _answer(self) -> tuple[Answer, RequestState]:
         try:
