@@ -166,3 +166,23 @@ async def test_what_came_before_is_answered_before_the_connection_ends(peer, hea
     assert (await peer.reply())[0] == status
     if status != 200:
         assert await peer.reader.read() == b""
+
+
+OFFERED = (
+    b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(QUESTION), QUESTION)
+)
+
+
+@pytest.mark.parametrize("cut", [*range(100, 170, 3), len(OFFERED)])
+async def test_a_protocol_that_is_offered_is_ignored_and_the_body_read(peer, answered, cut):
+    """The parser takes a body for the other protocol's; clients on plain http offer h2c often."""
+    answered.set()
+    await peer.pour(OFFERED[:cut])
+    await asyncio.sleep(0)
+    await peer.pour(OFFERED[cut:])
+    status, body = await peer.reply()
+    assert (status, b'"Hi."' in body) == (200, True)
+    await peer.pour(OFFERED)
+    assert (await peer.reply())[0] == 200

@@ -316,7 +316,8 @@ class ServerSettings(SettingSection):
     body_timeout_seconds: float = setting(
         30.0, "a whole request body must be in by then", number(0.1, DAY)
     )
-    history_limit: int = setting(1000, "messages of history in a request", whole(0, MANY))
+    # A body has 20,000 values at most, and a message three.
+    history_limit: int = setting(1000, "messages of history in a request", whole(0, 5000))
     heartbeat_seconds: float = setting(15.0, "a comment on a silent stream", number(0.05, DAY))
     announce_seconds: float = setting(
         0.0, "after SIGTERM only /readyz fails for so long: a balancer sees it", number(0, DAY)

@@ -7,6 +7,7 @@ requests of one connection that wait for the one before them.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from asyncio import BaseTransport, TimerHandle
 from contextlib import suppress
@@ -51,6 +52,12 @@ _TURN_BYTES = 16 * 1024
 # A chunked body that comes after its reply is parsed up to here, so that the connection can be used
 # again; the rest is thrown away unread until the connection is closed.
 _LATE_BYTES = 1024 * 1024
+
+# Some clients offer h2c with every request; a server may ignore it (RFC 9110, 7.8).
+_END_OF_HEAD = b"\r\n\r\n"
+_UPGRADE = b"\nupgrade:"
+_UPGRADE_FIELD = re.compile(_UPGRADE, re.IGNORECASE)
+_IGNORED_FIELD = b"\nx-was-upgrade:"
 
 _TOO_LARGE = f"The headers are larger than {HEAD_BYTES // 1024} KB. Send fewer or shorter ones."
 _TOO_MANY = f"There are more than {HEADER_COUNT} headers. Send fewer."
@@ -109,6 +116,8 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = False
     _head_bytes = _framing_bytes = _late_bytes = 0
     _unparsed = b""
+    _line_begun = b""
+    _between = False  # a message has ended, the next has not begun
     _waits = _thrown_away = False
     _head_timer: TimerHandle | None = None
     _made_at = 0.0
@@ -148,6 +157,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Reset the counts: a connection may carry many requests."""
+        self._between = False
         if not self._in_head:
             self._begin_head()
         super().on_message_begin()
@@ -181,6 +191,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand the body's end on."""
+        self._between = True
         if not self._refusal:
             super().on_message_complete()
 
@@ -204,12 +215,26 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_bytes += len(part)
         else:
             self._framing_bytes += len(part)
+        if self._in_head or self._between:
+            part = self._without_upgrade(part)
         super().data_received(part)
         self._count_late(len(part))
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
         elif not self._in_head and self._framing_bytes > FRAMING_BYTES:
             self._refuse(HTTPStatus.BAD_REQUEST, _TOO_WORDY)
+
+    def _without_upgrade(self, part: bytes) -> bytes:
+        """Hide from the parser, which would skip the body, that another protocol is offered.
+
+        A line whose name goes on in the next part is kept back for it.
+        """
+        head, end, rest = (self._line_begun + part).partition(_END_OF_HEAD)
+        self._line_begun = b""
+        line = head.rfind(b"\n")
+        if not end and line >= 0 and _UPGRADE.startswith(head[line:].lower()):
+            head, self._line_begun = head[:line], head[line:]
+        return _UPGRADE_FIELD.sub(_IGNORED_FIELD, head) + end + rest
 
     def _parse_some(self) -> None:
         now, self._unparsed = self._unparsed[:_TURN_BYTES], self._unparsed[_TURN_BYTES:]
