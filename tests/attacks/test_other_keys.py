@@ -196,6 +196,6 @@ def test_what_is_kept_of_keys_is_bounded_and_breakers_are_shared():
         assert guard.peek(1.0).why == "bench"
     assert guards.peek(target, 1.0) is None
     assert len(list(guards)) == _MOST_CALLERS + 1
-    assert len(guards._holds) <= 3 * _MOST_CALLERS + 4
+    assert len(guards._benches) <= 3 * _MOST_CALLERS + 4
     assert guards.of(target.under("0")).peek(1.0) is None, "the oldest is forgotten"
     assert guards.of(target.under("1", host="b")).breaker is not first.breaker

@@ -30,7 +30,7 @@ SIMULATE, SERVE = re.findall(
 STARTED = re.compile(rb"running on (http://127\.0\.0\.1:\d+)")
 
 
-class RunRegistry:
+class Desk:
     """The application's process. Started again, it has the same data and another port."""
 
     def __init__(self, upstream: str, data: Path) -> None:
@@ -73,8 +73,8 @@ class RunRegistry:
 class Officer:
     """Somebody at a page: does what the page does, by the same addresses."""
 
-    def __init__(self, registry: RunRegistry, name: str = "Ann") -> None:
-        self._registry = registry
+    def __init__(self, desk: Desk, name: str = "Ann") -> None:
+        self._desk = desk
         self._http = aiohttp.ClientSession(
             cookies={"officer": name} if name else None,
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # or it takes none from a bare address
@@ -87,7 +87,7 @@ class Officer:
         await self._http.close()
 
     async def reply(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        async with self._http.request(method, self._registry.url + path, json=body) as reply:
+        async with self._http.request(method, self._desk.url + path, json=body) as reply:
             return reply.status, await reply.json() if reply.status != 204 else None
 
     async def get(self, path: str) -> Any:
@@ -156,15 +156,15 @@ async def provider() -> AsyncIterator[Simulator]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def registry(
+async def desk(
     provider: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunRegistry]:
-    registry = RunRegistry(provider.url, tmp_path_factory.mktemp("desk"))
+) -> AsyncIterator[Desk]:
+    desk = Desk(provider.url, tmp_path_factory.mktemp("desk"))
     try:
-        await registry.start()
-        yield registry
+        await desk.start()
+        yield desk
     finally:
-        await registry.kill()
+        await desk.kill()
 
 
 class Calls:
@@ -190,9 +190,9 @@ def calls(provider: Simulator) -> Calls:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def ann(registry: RunRegistry, request: pytest.FixtureRequest) -> AsyncIterator[Officer]:
+async def ann(desk: Desk, request: pytest.FixtureRequest) -> AsyncIterator[Officer]:
     """An officer of each test's own, and so without documents."""
-    async with Officer(registry, request.node.name) as officer:
+    async with Officer(desk, request.node.name) as officer:
         yield officer
 
 
@@ -236,9 +236,9 @@ async def test_another_text_under_the_same_key_is_refused(ann, calls):
     assert calls.statuses == [200]
 
 
-async def test_officers_see_nothing_of_each_other(ann, registry, calls):
+async def test_officers_see_nothing_of_each_other(ann, desk, calls):
     request_id = (await some(ann.submit("k1"), texts=3))[0]["request_id"]
-    async with Officer(registry, "Bob") as bob:
+    async with Officer(desk, "Bob") as bob:
         assert await bob.get("/documents") == []
         for method, path in (
             ("GET", "/documents/k1"),
@@ -254,8 +254,8 @@ async def test_officers_see_nothing_of_each_other(ann, registry, calls):
     assert calls.statuses == [200, 200]
 
 
-async def test_nobody_gets_in_without_a_name(registry, calls):
-    async with Officer(registry, "") as nobody:
+async def test_nobody_gets_in_without_a_name(desk, calls):
+    async with Officer(desk, "") as nobody:
         for method, path in (
             ("GET", "/session"),
             ("GET", "/documents"),
@@ -295,11 +295,11 @@ async def test_an_answer_cut_short_stays_until_trying_again_replaces_it(ann, cal
     assert calls.statuses == [200, 200]
 
 
-async def test_after_a_kill_the_text_is_kept_and_trying_again_answers(ann, registry, calls):
+async def test_after_a_kill_the_text_is_kept_and_trying_again_answers(ann, desk, calls):
     # What is older than 250 ms is safe: the first of these have been there for 600.
     seen = await some(ann.submit("k1"), texts=30)
-    await registry.kill()
-    await registry.start()
+    await desk.kill()
+    await desk.start()
     status = await ann.status("k1")
     assert status["status"] == "interrupted"
     assert status["text"]
@@ -315,8 +315,8 @@ async def test_after_a_kill_the_text_is_kept_and_trying_again_answers(ann, regis
     assert calls.statuses == [200, 200]
 
 
-async def test_the_page_is_whole_and_writes_only_text(registry):
-    async with aiohttp.ClientSession(registry.url) as http:
+async def test_the_page_is_whole_and_writes_only_text(desk):
+    async with aiohttp.ClientSession(desk.url) as http:
         files = {}
         for path in ("/", "/desk.js", "/desk.css"):
             async with http.get(path) as reply:

@@ -151,8 +151,8 @@ class Process:
     def breaker(self, target):
         return self.guards.of(target).breaker
 
-    def holds(self):
-        return {hold_key(h.scope): h for t in TARGETS for h in self.guards.of(t).holds}
+    def benches(self):
+        return {hold_key(h.scope): h for t in TARGETS for h in self.guards.of(t).benches}
 
     def stop(self):
         self.task.cancel()
@@ -204,8 +204,8 @@ class World:
             assert process.leading.switch.leads, "not led"
             for target in TARGETS:
                 found += self._apart(place, process, target, kept.get(breaker_key(target.id)))
-            for key, hold in process.holds().items():
-                found += self._hold_apart(place, process, key, hold, kept.get(key))
+            for key, bench in process.benches().items():
+                found += self._hold_apart(place, process, key, bench, kept.get(key))
         return found
 
     def here(self, process, at_ms):
@@ -227,18 +227,18 @@ class World:
             found.append((place, target.id, breaker._open_until, until))
         return found
 
-    def _hold_apart(self, place, process, key, hold, kept):
+    def _hold_apart(self, place, process, key, bench, kept):
         now = process.now()
         if kept is None:
-            return [(place, key, "holds")] if hold.active and hold.until > now else []
+            return [(place, key, "holds")] if bench.active and bench.until > now else []
         found = []
-        if hold.seen_generation != kept.generation:
-            found.append((place, key, hold.seen_generation, kept.generation))
-        if hold._probe_due != kept.probe_due:
-            found.append((place, key, "probe due", hold._probe_due, kept.probe_due))
+        if bench.seen_generation != kept.generation:
+            found.append((place, key, bench.seen_generation, kept.generation))
+        if bench._probe_due != kept.probe_due:
+            found.append((place, key, "probe due", bench._probe_due, kept.probe_due))
         until = self.here(process, kept.until)
-        if abs(max(now, hold.until) - max(now, until)) > 0.6:
-            found.append((place, key, hold.until, until))
+        if abs(max(now, bench.until) - max(now, until)) > 0.6:
+            found.append((place, key, bench.until, until))
         return found
 
     def close(self):
