@@ -21,6 +21,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
+from failsoft.policy.pacing import RetryBudget
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
     BreakerOpened,
@@ -38,7 +39,6 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.target import Target
 from failsoft.policy.timers import Limits, RequestTimes
-from failsoft.policy.window import RetryBudget
 
 __all__ = ["Reply", "Result", "Upstream", "VirtualDriver"]
 

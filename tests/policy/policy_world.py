@@ -12,6 +12,7 @@ from failsoft.config.settings import Settings
 from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
+from failsoft.policy.pacing import RetryBudget
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
     BreakerOpened,
@@ -30,7 +31,6 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
-from failsoft.policy.window import RetryBudget
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
 MOST_STEPS = 3000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.window import RetryBudget
+from failsoft.policy.pacing import RetryBudget
 
 NOW = 1000.0
 

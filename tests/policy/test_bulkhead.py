@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from failsoft.policy.bulkhead import Bulkhead, Place
+from failsoft.policy.pacing import Bulkhead, Place
 
 
 class BulkheadMachine(RuleBasedStateMachine):

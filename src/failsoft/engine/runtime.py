@@ -31,11 +31,10 @@ from failsoft.ladder.ladder import LadderSteps
 from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Guards, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
-from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.callers import RecentCallers
+from failsoft.policy.pacing import Bulkhead, Place, RetryBudget
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
-from failsoft.policy.window import RetryBudget
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall

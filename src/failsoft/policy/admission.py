@@ -18,9 +18,9 @@ from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, 
 from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.policy.bench import Bench, Lease, Refusal
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
-from failsoft.policy.bulkhead import Bulkhead, Place
 from failsoft.policy.callers import Caller, FairShare
 from failsoft.policy.coordination import BenchCoordinator, BreakerCoordinator
+from failsoft.policy.pacing import Bulkhead, Place
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target

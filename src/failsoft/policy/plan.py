@@ -22,6 +22,7 @@ from failsoft.classify.verdict import (
 )
 from failsoft.config.settings import RetrySettings, TimerSettings
 from failsoft.policy.bench import Refusal
+from failsoft.policy.pacing import RetryBudget
 from failsoft.policy.plan_events import (
     BreakerOpened,
     Call,
@@ -41,7 +42,6 @@ from failsoft.policy.plan_events import (
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter, worth_another
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, limits_for
-from failsoft.policy.window import RetryBudget
 
 __all__ = ["Candidate", "Plan", "back_at", "restrict", "verdict_to_report"]
 
