@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from functools import cache
 
 import pytest
 from scripts.house import modules
@@ -13,6 +14,7 @@ from failsoft.config import settings
 BY_FIELD = {"TargetSettings", "LinkSettings"}
 
 
+@cache
 def sources(*, but: str) -> str:
     return "\n".join(
         path.read_text(encoding="utf-8") for name, path in modules().items() if but not in name
