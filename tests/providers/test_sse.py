@@ -135,3 +135,14 @@ def test_once_refused_it_stays_refused() -> None:
 def test_reading_is_linear(chunk: bytes, count: int) -> None:
     """A reader that is quadratic in one of these takes minutes and not milliseconds."""
     assert read(*[chunk] * count, limit=10**9) == []
+
+
+def test_empty_lines_by_the_million_are_one():
+    """200 MB of them come as 0.2 MB of gzip: one by one they held the loop for seconds."""
+    reader = SSEReader()
+    blank = b"\n" * 4_000_000
+    assert reader.feed(b"data: a" + blank + b"data: b" + blank) == [
+        ServerSentEvent("", "a"),
+        ServerSentEvent("", "b"),
+    ]
+    assert reader.feed(blank) == []

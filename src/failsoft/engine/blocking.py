@@ -78,6 +78,12 @@ class Portal:
         if self._thread is not threading.current_thread():  # any thread may drop the last reference
             self._thread.join()
 
+    def __del__(self) -> None:
+        """End the thread of one that was dropped and not closed."""
+        loop = getattr(self, "_loop", None)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(loop.stop)
+
     def loop(self) -> asyncio.AbstractEventLoop:
         """Its loop, which runs; raises as :meth:`wait` does."""
         with self._lock:

@@ -23,6 +23,7 @@ _BOM = b"\xef\xbb\xbf"
 # An event as providers write it, and its other fields. Only at the start of
 # a line, or a long line could be searched again from each of its bytes.
 _FRAME = re.compile(rb"^event: ([^\n]*)\ndata: ([^\n]*)\n\n", re.MULTILINE)
+_BLANKS, _MORE_BLANKS = b"\n\n\n", re.compile(rb"\n{3,}")
 _FRAME_REST = len(b"event: \ndata: \n\n")
 
 
@@ -90,6 +91,8 @@ class SSEReader:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._takes_frames(chunk, events):
             return
+        if _BLANKS in chunk:
+            chunk = _MORE_BLANKS.sub(b"\n\n", chunk)  # a second empty line ends nothing more
         end = chunk.rfind(b"\n")
         if end >= 0:
             ended = chunk[:end] if not self._partial else bytes(self._partial) + chunk[:end]
