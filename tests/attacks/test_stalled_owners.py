@@ -28,7 +28,7 @@ LATER = 1000.0
 @pytest.fixture
 def clock(monkeypatch):
     clock = ManualClock()
-    for module in ("outbox", "sqlite_worker", "sqlite_log", "redis_worker", "redis_log"):
+    for module in ("unwritten", "sqlite_worker", "sqlite_log", "redis_worker", "redis_log"):
         monkeypatch.setattr(f"failsoft.request_log.{module}.boot_seconds", clock)
     return clock
 
