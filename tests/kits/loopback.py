@@ -99,6 +99,9 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     return Request(line, headers, body)
 
 
+_TURNS = 5
+
+
 @contextlib.asynccontextmanager
 async def serving(
     answer: bytes | Respond, *, tls: ssl.SSLContext | None = None
@@ -115,6 +118,8 @@ async def serving(
         yield loopback
     finally:
         server.close()
+        for _ in range(_TURNS):  # who was accepted last is known only some turns of the loop later
+            await asyncio.sleep(0)
     if loopback.connections:  # the client must have hung up, or it leaks
         async with asyncio.timeout(10):
             await loopback.all_closed.wait()
