@@ -109,5 +109,7 @@ async def told(session: aiohttp.ClientSession, url: str, status: int, folder: Pa
     assert body["request_id"] == number
     assert body["error"] == notice(status, number)
     assert reply.headers["retry-after"] == "5"
-    said = (folder / "haproxy.log").read_text()
-    assert re.search(rf' {status} .*"POST /api/chat HTTP/1.1" {number}$', said, re.MULTILINE)
+    line = re.compile(rf' {status} .*"POST /api/chat HTTP/1.1" {number}$', re.MULTILINE)
+    async with asyncio.timeout(20):  # the line may come after the reply
+        while not line.search((folder / "haproxy.log").read_text()):  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.05)
