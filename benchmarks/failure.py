@@ -362,17 +362,17 @@ def main() -> int:
     options = parser.parse_args()
     print("| trouble | figure | median | worst | bar | holds |\n|---|---|---|---|---|---|")
     missed = False
-    waiters: list[list[Figure]] = []
+    openings: list[list[Figure]] = []
     with ProcessPoolExecutor() as pool:
         for name, (run, arguments) in scenarios(options.requests).items():
             jobs = [pool.submit(run, seed, *arguments) for seed in range(options.seeds)]
             runs = [job.result() for job in jobs]
             if run is brownout:
-                waiters += [[figures.pop()] for figures in runs]
+                openings += [[figures.pop()] for figures in runs]
             rows = line(name, runs)
-            if len(waiters) == options.seeds * len(RATES):
-                rows += line("20 % answer 529, all runs", waiters)
-                waiters = []
+            if len(openings) == options.seeds * len(RATES):
+                rows += line("20 % answer 529, all runs", openings)
+                openings = []
             missed = missed or any(row.endswith("NO |") for row in rows)
             print("\n".join(rows), flush=True)
     return int(missed)

@@ -59,7 +59,7 @@ def _asking(crew: list[Worker], began: float, seconds: float, down: list[list[fl
     return together(crew, "traffic", **task)
 
 
-def waiters(logs: Logs) -> Iterator[Opening]:
+def openings(logs: Logs) -> Iterator[Opening]:
     """Every change from closed, found by when it was first in force anywhere."""
     firsts = [[at for at, was, *_ in log["changes"] if was == "closed"] for log in logs]
     everybody = sorted(at for seen in firsts for at in seen)

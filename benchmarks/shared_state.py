@@ -22,11 +22,11 @@ from benchmarks.shared_outage import (
     RATE,
     Probes,
     busiest,
+    openings,
     outages,
     percentile,
     probes,
     recovery,
-    waiters,
 )
 from benchmarks.shared_peers import HEAD, peers
 
@@ -86,7 +86,7 @@ def outage() -> Iterator[str]:
     yield f"| {PROCESSES} processes, {PROCESSES * RATE:.0f} requests a second | figure | bar |"
     yield "|---|---|---|"
     logs = outages(OUTAGES)
-    found = list(waiters(logs))
+    found = list(openings(logs))
     for name, values, bar in (
         ("decided", [each.everywhere - each.decided for each in found], "p99 ≤ 50 ms"),
         ("last failure before it", [each.everywhere - each.failed for each in found], ""),

@@ -176,18 +176,18 @@ def test_however_the_clock_moves_nothing_is_served_beyond_its_time(tmp_path_fact
 
 
 async def test_an_embedder_that_never_loads_costs_like_questions_only(another):
-    guard = asyncio.Event()
+    gate = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def load():
-        asyncio.run_coroutine_threadsafe(guard.wait(), loop).result()
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         return Words()
 
     cache = await another(embedder=load, times=StoreTimes(embedder=0.05))
     keep(cache)
     assert await found(cache) == "Here."
     assert await look(cache, ALIKE) is None
-    guard.set()
+    gate.set()
 
     async def loaded():
         keep(cache)

@@ -54,7 +54,7 @@ def data(reply):
     return [(int(number.removeprefix("id: ")), json.loads(text)) for number, text in pairs]
 
 
-class TargetGuard:
+class Gate:
     """A step that holds an answer back until it is opened."""
 
     def __init__(self):
@@ -68,12 +68,12 @@ class TargetGuard:
 
 @BOTH
 async def test_copies_at_once_are_one_call_and_the_same_bytes(path):
-    guard = TargetGuard()
-    provider, app = made(("Fine. ", guard, "Really."))
+    gate = Gate()
+    provider, app = made(("Fine. ", gate, "Really."))
     copies = [asyncio.create_task(post(app, path)) for _ in range(50)]
-    await guard.reached.wait()
+    await gate.reached.wait()
     copies += [asyncio.create_task(post(app, path)) for _ in range(5)]
-    guard.open.set()
+    gate.open.set()
     replies = await asyncio.gather(*copies)
     assert len(provider.calls) == 1
     assert len({reply.body for reply in replies}) == 1
@@ -105,17 +105,17 @@ async def test_the_same_body_is_what_says_the_same():
 
 @pytest.mark.parametrize("running", [True, False])
 async def test_another_body_or_route_is_another_intent(running):
-    guard = TargetGuard()
-    provider, app = made((guard, "Fine."))
+    gate = Gate()
+    provider, app = made((gate, "Fine."))
     first = asyncio.create_task(post(app))
-    await guard.reached.wait()
+    await gate.reached.wait()
     if not running:
-        guard.open.set()
+        gate.open.set()
         await first
     for reply in (await post(app, message="Other?"), await post(app, CHAT)):
         assert reply.status == 422
         assert "Idempotency-Key" in reply.json["detail"]
-    guard.open.set()
+    gate.open.set()
     await first
     assert len(provider.calls) == 1
 
@@ -180,15 +180,15 @@ async def test_a_second_run_that_shows_nothing_replaces_nothing():
 
 
 async def test_a_stream_is_resumed_after_the_last_event():
-    guard = TargetGuard()
-    _, app = made(("a", "b", guard, "c", "d"))
+    gate = Gate()
+    _, app = made(("a", "b", gate, "c", "d"))
     whole = asyncio.create_task(post(app))
-    await guard.reached.wait()
+    await gate.reached.wait()
     (request_id,) = await running(app)
     address = f"/api/requests/{request_id}/stream"
     tabs = [asyncio.create_task(get(app, address, **{"last-event-id": str(n)})) for n in (0, 2, 3)]
     await asyncio.sleep(0)
-    guard.open.set()
+    gate.open.set()
     events = data(await whole)
     for after, tab in zip((0, 2, 3), tabs, strict=True):
         assert data(await tab) == events[after:]
@@ -202,15 +202,15 @@ async def test_a_stream_is_resumed_after_the_last_event():
 
 @pytest.mark.parametrize("after", [1, 3, 5, 6, 99])
 async def test_a_post_with_its_key_goes_on_after_the_last_event(after):
-    guard = TargetGuard()
-    provider, app = made(("a", "b", guard, "c", "d"))
+    gate = Gate()
+    provider, app = made(("a", "b", gate, "c", "d"))
     whole = asyncio.create_task(post(app))
-    await guard.reached.wait()
+    await gate.reached.wait()
     resumed = KEY | {"last-event-id": str(after)}
     joined = asyncio.create_task(post(app, headers=resumed))
     await running(app)
     await asyncio.sleep(0)
-    guard.open.set()
+    gate.open.set()
     events = data(await whole)
     if after <= 3:
         assert data(await joined) == events[after:]
@@ -251,10 +251,10 @@ def desk_of(app):
 
 
 async def test_the_state_is_no_older_than_the_text_beside_it(monkeypatch):
-    guard = TargetGuard()
-    _, app = made(("So ", "far", guard, "."))
+    gate = Gate()
+    _, app = made(("So ", "far", gate, "."))
     whole = asyncio.create_task(post(app))
-    await guard.reached.wait()
+    await gate.reached.wait()
     (request_id,) = await running(app)
     async with asyncio.timeout(5):
         while not (await status(app, request_id))["text"]:  # noqa: ASYNC110 - the log's thread
@@ -267,15 +267,15 @@ async def test_the_state_is_no_older_than_the_text_beside_it(monkeypatch):
 
     monkeypatch.setattr(log, "find", found_before_its_text_was_written)
     assert (await status(app, request_id))["status"] == "running"
-    guard.open.set()
+    gate.open.set()
     await whole
 
 
 async def test_the_status_of_a_request_on_its_way():
-    guard = TargetGuard()
-    _, app = made(("So ", "far", guard, "."))
+    gate = Gate()
+    _, app = made(("So ", "far", gate, "."))
     whole = asyncio.create_task(post(app))
-    await guard.reached.wait()
+    await gate.reached.wait()
     (request_id,) = await running(app)
     async with asyncio.timeout(5):
         while (state := await status(app, request_id))["status"] == "queued":  # noqa: ASYNC110 - the log's thread
@@ -285,7 +285,7 @@ async def test_the_status_of_a_request_on_its_way():
     notice = state["notice"]
     assert "already being answered" in notice["body"]
     assert (notice["primary_action_type"], notice["reference"]) == ("wait", request_id)
-    guard.open.set()
+    gate.open.set()
     await whole
     state = await status(app, request_id)
     assert (state["status"], state["text"], state["result"]["response"]) == (
@@ -399,18 +399,18 @@ async def test_a_user_without_a_name_that_lasts_is_refused(caplog):
 
 @BOTH
 async def test_who_has_a_key_and_leaves_finds_the_answer(path):
-    guard = TargetGuard()
-    provider, app = made(("So ", guard, "far."))
+    gate = Gate()
+    provider, app = made(("So ", gate, "far."))
     async with listening(app) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request_bytes(path, QUESTION, "idempotency-key: intent-1"))
-        await guard.reached.wait()
+        await gate.reached.wait()
         writer.transport.abort()
         await asyncio.sleep(0.05)
         assert provider.open == 1
         back = asyncio.create_task(post(app, path))
         await asyncio.sleep(0)
-        guard.open.set()
+        gate.open.set()
         assert b"far." in (await back).body
     assert len(provider.calls) == 1
 

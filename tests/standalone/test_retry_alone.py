@@ -399,7 +399,7 @@ def test_a_decorated_function_stays_what_it_was():
 
 
 def test_methods_are_tried_again_too():
-    class RunRegistry:
+    class Desk:
         def __init__(self):
             self.fn = flaky(OVERLOADED)
 
@@ -407,9 +407,9 @@ def test_methods_are_tried_again_too():
         def ask(self, question):
             return self.fn(question)
 
-    registry = RunRegistry()
-    assert registry.ask("why") == "done"
-    assert registry.fn.calls == [("why",), ("why",)]
+    desk = Desk()
+    assert desk.ask("why") == "done"
+    assert desk.fn.calls == [("why",), ("why",)]
 
 
 def test_one_retry_serves_many_calls_at_once():

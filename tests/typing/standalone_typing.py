@@ -42,7 +42,7 @@ async def guarded_later(question: str) -> bytes:
     return question.encode()
 
 
-class RunRegistry:
+class Desk:
     """Methods keep their signatures."""
 
     @retry
@@ -72,7 +72,7 @@ async def text_later(question: str) -> str:
     return question
 
 
-async def check(registry: RunRegistry, ladder: Ladder) -> None:
+async def check(desk: Desk, ladder: Ladder) -> None:
     """Each way of use, and the type of what comes out."""
     assert_type(plain("a", limit=1), list[int])
     assert_type(await later("a", limit=1), list[int])
@@ -84,8 +84,8 @@ async def check(registry: RunRegistry, ladder: Ladder) -> None:
     assert_type(await breaker.call(later, "a"), list[int])
     assert_type(breaker.state, CircuitState)
     assert_type(breaker.status.retry_in_seconds, float | None)
-    assert_type(registry.ask("a"), int)
-    assert_type(await registry.ask_later("a"), int)
+    assert_type(desk.ask("a"), int)
+    assert_type(await desk.ask_later("a"), int)
     chain = FallbackChain({"a": text, "b": text})
     assert_type(chain.complete("a"), ChainResult[str])
     assert_type(chain.complete("a").value, str)
@@ -103,13 +103,13 @@ async def check(registry: RunRegistry, ladder: Ladder) -> None:
         assert_type(same, CircuitBreaker)
 
 
-async def refused(registry: RunRegistry) -> None:
+async def refused(desk: Desk) -> None:
     """What a type checker has to refuse; an unused ignore is an error."""
     plain(5)  # type: ignore[arg-type]
     plain("a", wide=1)  # type: ignore[call-arg]
     await later("a", limit="b")  # type: ignore[arg-type]
     breaker.call(plain, 5)  # type: ignore[arg-type]
-    registry.ask()  # type: ignore[call-arg]
+    desk.ask()  # type: ignore[call-arg]
     retry(attempts=3)  # type: ignore[call-overload]
     CircuitBreaker("db", failure_treshold=3)  # type: ignore[call-arg]
     FallbackChain({"a": text}).complete(5)  # type: ignore[arg-type]

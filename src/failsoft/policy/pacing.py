@@ -103,7 +103,7 @@ class RetryBudget:
     def __init__(self, settings: RetrySettings, *, most_waiting: int) -> None:
         self._ratio = settings.budget_ratio
         self._floor = settings.budget_floor_per_second
-        self._benches = float(settings.budget_window_seconds)
+        self._saved_seconds = float(settings.budget_window_seconds)
         self._most_waiting = most_waiting
         # Marked counts are retries, the rest requests.
         self._window = Window(settings.budget_window_seconds, settings.budget_window_seconds)
@@ -135,7 +135,7 @@ class RetryBudget:
             if not rate:
                 return None
             self._waiting += 1
-            turn = max(ready_at, now, self._full_at - self._benches)
+            turn = max(ready_at, now, self._full_at - self._saved_seconds)
             self._forget_old(now)
             if self._returned and self._returned[0] <= turn:
                 return max(ready_at, now, heappop(self._returned))
@@ -169,12 +169,12 @@ class RetryBudget:
     def _rate(self, now: float) -> float:
         """Retries a second."""
         every, retries = self._window.totals(now)
-        age = self._benches if self._began is None else now - self._began
+        age = self._saved_seconds if self._began is None else now - self._began
         seconds = min(max(age, _LEAST_AGE_SECONDS), self._window.span(now))
         return max(self._floor, self._ratio * (every - retries) / seconds)
 
     def _forget_old(self, now: float) -> None:
         """What lies longer ago than the bucket holds has flowed back into it."""
-        if self._returned and self._returned[0] < now - self._benches:
-            self._returned = [turn for turn in self._returned if turn >= now - self._benches]
+        if self._returned and self._returned[0] < now - self._saved_seconds:
+            self._returned = [turn for turn in self._returned if turn >= now - self._saved_seconds]
             heapify(self._returned)

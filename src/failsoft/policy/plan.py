@@ -49,7 +49,7 @@ __all__ = ["Candidate", "Plan", "back_at", "restrict", "verdict_to_report"]
 class Candidate:
     """One target within one request."""
 
-    # Most legs of most requests are never touched: what they begin with is the class's.
+    # Most candidates of most requests are never touched: what they begin with is the class's.
     calls = 0
     unfit = False
     ready_at = 0.0
@@ -91,9 +91,9 @@ def verdict_to_report(
     if not shown:
         # The caller's own limit says nothing where something was learnt before it.
         failures = [item for item in failures if not _callers_limit(item[1])] or failures
-    first_leg, first = failures[0]
-    last_leg, last = failures[-1]
-    return first if last_leg is not first_leg and last.category in _OF_THE_TARGET else last
+    at_first, first = failures[0]
+    at_last, last = failures[-1]
+    return first if at_last is not at_first and last.category in _OF_THE_TARGET else last
 
 
 def back_at(refusals: Sequence[Refusal | None]) -> float | None:
@@ -164,7 +164,7 @@ class Plan:
 
     # Most plans end with their first call: what they begin with is the class's.
     _at: Candidate | None = None
-    _first_leg: Candidate | None = None
+    _first: Candidate | None = None
     _again: Candidate | None = None
     _calls = 0
     _passes = 0
@@ -228,7 +228,7 @@ class Plan:
 
     def _failed(self, verdict: Verdict, now: float) -> Command:
         candidate = self._under_way()
-        hopped = candidate is not self._first_leg
+        hopped = candidate is not self._first
         self._failures.append((candidate, verdict))
         if self._given_out:
             return self._give_up("interrupted", now)
@@ -271,8 +271,8 @@ class Plan:
         if candidate.calls:  # it was a retry, which keeps its turn
             self._budget.undo(now)
             self._turn = now
-        if self._first_leg is candidate and not candidate.calls:
-            self._first_leg = None
+        if self._first is candidate and not candidate.calls:
+            self._first = None
         return self._choose(now)
 
     def _go_on(self, event: TimerFired | BreakerOpened, now: float) -> Command:
@@ -325,7 +325,7 @@ class Plan:
         candidate.calls += 1
         self._calls += 1
         self._at = candidate
-        self._first_leg = self._first_leg or candidate
+        self._first = self._first or candidate
         return Call(candidate.target, candidate.position, self._calls, limits)
 
     def _others_usable(self, candidate: Candidate, now: float) -> bool:

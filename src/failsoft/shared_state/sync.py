@@ -184,8 +184,8 @@ class Sharing:
             self._mirror.take(told, now, merged=merged, anew=anew and read)
             self._hear_of_failures(told, now)
         counted = replies[len(syncs) :]
-        if waiters := list(self._openings(counted)):
-            self._take(await self._store.run(waiters))
+        if openings := list(self._openings(counted)):
+            self._take(await self._store.run(openings))
 
     def _syncs(self) -> list[Operation]:
         for guard in self._leading.guards[self._mirrored :]:

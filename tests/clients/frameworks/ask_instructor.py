@@ -2,7 +2,7 @@
 
 import instructor
 from asking import MAX_TOKENS, QUESTION, Form, Program
-from instructor.runtime.exceptions import InstructorError
+from instructor.core.exceptions import InstructorError
 from pydantic import BaseModel
 
 
