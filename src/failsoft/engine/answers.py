@@ -191,17 +191,20 @@ def _failed(turn: Turn) -> Answer:
 
 
 def _ledger_of(turn: Turn) -> _Ledger:
-    call, waste = turn.call, _waste_of(turn)
-    answered = call is not None
+    model = target = position = None
+    usage = _NOTHING
+    if (call := turn.call) is not None:
+        model, target, position = call.target.model, call.target.id, call.position
+        usage = turn.attempts[-1].usage
     return _Ledger(
-        call.target.model if call is not None else None,
-        call.target.id if call is not None else None,
-        call.position if call is not None else None,
+        model,
+        target,
+        position,
         turn.hops,
         tuple(turn.attempts),
         turn.request.left_out,
-        turn.attempts[-1].usage if answered else _NOTHING,
-        *waste,
+        usage,
+        *_waste_of(turn),
     )
 
 

@@ -135,8 +135,9 @@ class Watchdog:
 
     def thinking(self, *, thinks: bool) -> None:
         """A block of thought opens or closes; silence in it may be longer."""
-        self._thinks = thinks
-        self._bring_forward()
+        if self._thinks is not thinks:
+            self._thinks = thinks
+            self._bring_forward()
 
     def _bring_forward(self) -> None:
         due = self._due()
@@ -248,11 +249,9 @@ class LiveAttempt:
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         held: list[str] = []
-        thinks = False
         async for event in exchange:
-            if event.type in _BLOCK_EDGES and thinks is not _opens_thought(event):
-                thinks = not thinks
-                watch.thinking(thinks=thinks)
+            if event.type in _BLOCK_EDGES:
+                watch.thinking(thinks=_opens_thought(event))
             if not event.content:
                 self._soft_end = event.type == "soft_end"
                 continue

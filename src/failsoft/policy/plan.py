@@ -258,10 +258,7 @@ class Plan:
         return transient and fits and self._take_turn(candidate.ready_at, now)
 
     def _wait_again(self, candidate: Candidate, now: float) -> Command:
-        turn = candidate.ready_at if self._turn is None else self._turn
-        if turn > candidate.ready_at:
-            return self._wait(turn, "turn", candidate, now)
-        return self._wait(candidate.ready_at, "backoff", candidate, now)
+        return self._wait(*self._not_before_turn(candidate.ready_at, "backoff"), candidate, now)
 
     def _refused(self, refusal: Refusal, now: float) -> Command:
         candidate = self._under_way()
@@ -344,17 +341,25 @@ class Plan:
         """Whether a retry that may begin at ``ready_at`` has a turn, soon enough to wait for it."""
         if self._turn is not None:
             return True
-        turn = None if self._budget.crowded else self._budget.take(ready_at, now)
+        if self._budget.crowded:
+            self._no_turn = "saturated"
+            return False
+        self._no_turn = "budget"
+        turn = self._budget.take(ready_at, now)
         if turn is None:
-            self._no_turn = "saturated" if self._budget.crowded else "budget"
             return False
         seconds = self._turn_seconds + max(0.0, turn - max(ready_at, now))
         if not self._is_useful(turn) or seconds > self._retry.budget_wait_seconds:
             self._budget.give_back(turn)
-            self._no_turn = "budget"
             return False
-        self._turn, self._turn_seconds = turn, seconds
+        self._turn, self._turn_seconds, self._no_turn = turn, seconds, ""
         return True
+
+    def _not_before_turn(self, until: float, why: str) -> tuple[float, str]:
+        """A wait for a retry, and why: until it may begin, or its turn where that is later."""
+        if self._turn is None or self._turn <= until:
+            return until, why
+        return self._turn, "turn"
 
     def _pause(self, now: float) -> Command:
         """Wait for the target that is back first; a retry waits for its turn too."""
@@ -369,8 +374,8 @@ class Plan:
         first = min(waits, key=_until, default=None)
         if first is not None and first[2].calls and self._is_useful(first[0]):
             fresh = [wait for wait in waits if not wait[2].calls]
-            if self._take_turn(first[0], now) and self._turn is not None:
-                fresh.append(first if self._turn <= first[0] else (self._turn, "turn", first[2]))
+            if self._take_turn(first[0], now):
+                fresh.append((*self._not_before_turn(first[0], first[1]), first[2]))
             first = min(fresh, key=_until, default=None)
         if first is None or self._passes >= _MAX_PASSES:
             return self._give_up(self._why_nothing(), now)

@@ -117,7 +117,6 @@ class BoundedConnection(HttpToolsProtocol):
     _head_bytes = _framing_bytes = _late_bytes = 0
     _unparsed = b""
     _line_begun = b""
-    _between = False  # a message has ended, the next has not begun
     _waits = _thrown_away = False
     _head_timer: TimerHandle | None = None
     _made_at = 0.0
@@ -157,7 +156,6 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Reset the counts: a connection may carry many requests."""
-        self._between = False
         if not self._in_head:
             self._begin_head()
         super().on_message_begin()
@@ -191,7 +189,6 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Hand the body's end on."""
-        self._between = True
         if not self._refusal:
             super().on_message_complete()
 
@@ -215,7 +212,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_bytes += len(part)
         else:
             self._framing_bytes += len(part)
-        if self._in_head or self._between:
+        if self._in_head or not self.cycle.more_body:  # or between a request and the next
             part = self._without_upgrade(part)
         super().data_received(part)
         self._count_late(len(part))
