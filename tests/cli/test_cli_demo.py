@@ -76,6 +76,8 @@ async def curl(command: str) -> str:
 async def test_every_hint_works_and_ctrl_c_ends_it(demo):
     answer, stream, twice, health, *breaking = demo.commands
     assert json.loads(await curl(answer))["status"] == "success"
+    offering = f"{answer} -H 'connection: Upgrade' -H 'upgrade: h2c'"  # as curl --http2 does
+    assert json.loads(await curl(offering))["status"] == "success"
     events = re.findall(r"^data: (.*)$", await curl(stream), re.MULTILINE)
     assert json.loads(events[0])["type"] == "start"
     assert json.loads(events[-2])["type"] == "done"

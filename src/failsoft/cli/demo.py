@@ -267,10 +267,11 @@ async def _serve(
     more: tuple[Hint, ...] = (),
     demo: Demo | None = None,
 ) -> None:
-    from uvicorn import Config, Server  # noqa: PLC0415 - slow to load
+    from uvicorn import Server  # noqa: PLC0415 - slow to load
 
     from failsoft.server import create_app  # noqa: PLC0415 - slow to load
     from failsoft.server.auth import check_exposure  # noqa: PLC0415 - slow to load
+    from failsoft.server.serve import uvicorn_config  # noqa: PLC0415 - slow to load
 
     check_exposure(settings)
     console = output()
@@ -280,14 +281,7 @@ async def _serve(
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         show_welcome(console, about=about, hints=(*trying(url), *more))
-        config = Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=int(_DRAIN_SECONDS),
-        )
+        config = uvicorn_config(app, log_config=None, timeout_graceful_shutdown=int(_DRAIN_SECONDS))
         await Server(config).serve([listener])
 
 

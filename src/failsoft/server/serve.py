@@ -14,6 +14,7 @@ from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import Any
 
 from fastapi import FastAPI
 from uvicorn import Config, Server
@@ -31,7 +32,7 @@ from failsoft.server.logging import LOGGING
 from failsoft.server.responses import WRITE_SECONDS
 from failsoft.server.service import LAST_WORDS_SECONDS
 
-__all__ = ["serve"]
+__all__ = ["serve", "uvicorn_config"]
 
 
 _BACKLOG = 2048
@@ -80,18 +81,26 @@ def _shared_metrics() -> Iterator[None]:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
-def _config(settings: Settings) -> Config:
+def uvicorn_config(app: Any, **more: Any) -> Config:
+    """How uvicorn serves ``app`` (an application, or with ``factory=True`` what makes one)."""
     return Config(
-        partial(_application, settings),
-        factory=True,
-        workers=settings.server.workers,
+        app,
         http=BoundedConnection,
         ws="none",
         lifespan="on",
-        backlog=_BACKLOG,
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        **more,
+    )
+
+
+def _config(settings: Settings) -> Config:
+    return uvicorn_config(
+        partial(_application, settings),
+        factory=True,
+        workers=settings.server.workers,
+        backlog=_BACKLOG,
         log_config=LOGGING,
         # The drain has ended every request by then; this is for those that would not end.
         timeout_graceful_shutdown=int(LAST_WORDS_SECONDS),
