@@ -92,17 +92,20 @@ def pid_of(cluster: Cluster, word: str) -> int:
 
 
 async def kill(pid: int) -> None:
-    """End it by force; until it has really ended its socket may still take a connection."""
+    """End it by force; until its last thread has ended its socket may still take a connection."""
     os.kill(pid, signal.SIGKILL)
     while not has_ended(pid):  # noqa: ASYNC110 - the kernel tells its parent alone
         await asyncio.sleep(0.01)
 
 
 def has_ended(pid: int) -> bool:
+    """A process is a zombie as soon as its first thread is; the others hold what is open."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - of memory
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
     except (FileNotFoundError, ProcessLookupError):
         return True
+    return state.startswith("Z") and threads == [str(pid)]
 
 
 async def ask(cluster: Cluster, number: int, *, key: bool = True) -> str:

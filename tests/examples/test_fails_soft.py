@@ -78,7 +78,7 @@ def test_an_application_as_it_is_often_written_does_not(app_of, capsys):
         )
     }
     assert "the provider's request id ('req_011C" in lines[2]
-    assert any("rate_limited, notice: no reply came within 5 s" in line for line in lines)
+    assert any("rate_limited, notice: no reply came within 10 s" in line for line in lines)
     assert capsys.readouterr().out.count(" NO ") == 8
 
 

@@ -17,7 +17,7 @@ __all__ = ["LIMIT_SECONDS", "AppReply", "Ask", "AskFunction", "asked"]
 
 # A person's patience, scaled to the short limits that a check sets: a reply that takes longer
 # than this has no bound that the check could see.
-LIMIT_SECONDS: Final = 5.0
+LIMIT_SECONDS: Final = 10.0
 
 AskFunction = Callable[[aiohttp.ClientSession, str], Awaitable[str]]
 """Ask the question over the session, whose paths begin at the application; give what is shown."""
