@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
-from benchmarks.failure import peak_per_second, percentile, poisson
 from benchmarks.peers.contestants import MAX_TOKENS, MODELS
+from benchmarks.world import peak_per_second, percentile, poisson
 from failsoft.chaos.simulator.simulated_answer import compose, parse_call
 
 __all__ = ["SEED", "TROUBLES", "Day", "Found", "Trouble", "arrivals", "found"]
