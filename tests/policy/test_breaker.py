@@ -19,12 +19,11 @@ LEASE = 20.0
 class Bench:
     """A breaker with a clock beside it and a record of its transitions."""
 
-    def __init__(self, seed: int = 0, **settings: Any) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.now = T0
         self.changes: list[Transition] = []
-        self.breaker = Breaker(
-            BreakerSettings(**settings), rng=Random(seed), on_change=self.changes.append
-        )
+        rules = BreakerSettings(**{"recovery": "fixed", **settings})
+        self.breaker = Breaker(rules, on_change=self.changes.append)
 
     @property
     def state(self) -> CircuitState:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from random import Random
 from threading import Barrier, Lock, Thread
 
 import pytest
@@ -109,7 +108,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.rules = BreakerSettings(**rules, probes=probes, success_threshold=needed)
         self.model = Model(self.rules)
         self.changes: list[Transition] = []
-        self.breaker = Breaker(self.rules, rng=Random(seed), on_change=self.changes.append)
+        self.breaker = Breaker(self.rules, on_change=self.changes.append)
         self.now = 1000.0
         self.out: list[tuple[Ticket, int, int, bool]] = []
         self.serial = 0
@@ -322,7 +321,7 @@ class Hammer:
 
 
 def opened(rules: BreakerSettings, changes: list[Transition]) -> tuple[Breaker, float]:
-    breaker = Breaker(rules, rng=Random(0), on_change=changes.append)
+    breaker = Breaker(rules, on_change=changes.append)
     now = 1000.0
     while breaker.state is CLOSED:
         now += 0.1
@@ -358,9 +357,7 @@ def test_eight_threads_lose_no_transition():
 
 def test_eight_threads_open_it_exactly_once():
     changes: list[Transition] = []
-    breaker = Breaker(
-        BreakerSettings(failure_span_seconds=0), rng=Random(0), on_change=changes.append
-    )
+    breaker = Breaker(BreakerSettings(failure_span_seconds=0), on_change=changes.append)
     hammer = Hammer(breaker, 1000.0, 1)
     with eager_switching():
         hammer.run([Outcome.FAILURE] * 100)

@@ -27,7 +27,6 @@ from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.plan_events import (
-    BreakerOpened,
     Call,
     Cancelled,
     Failed,
@@ -328,6 +327,10 @@ class Driver:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
         try:
             await self._run(self._turn)
+        except BaseException:
+            # The caller left, or the process is ending: what the plan holds is given back.
+            self._plan.next(Cancelled(), self._clock())
+            raise
         finally:
             # A failure that the turn keeps has this driver in its traceback.
             del self._turn
@@ -353,9 +356,9 @@ class Driver:
         if self._reader is not None:
             self._reader.waiting(wait.why, seconds, self._last_verdict)
         began = self._clock()
-        opened = await self._runtime.waiters.sleep(seconds)
+        woken = await self._runtime.waiters.sleep(seconds)
         self._waited += self._clock() - began
-        return BreakerOpened() if opened else TimerFired()
+        return woken or TimerFired()
 
     async def _call(self, call: Call, now: float) -> PlanEvent:
         guard, shared = self._runtime.guards.of(call.target), self._runtime.shared
@@ -380,7 +383,6 @@ class Driver:
             now = self._clock()
             permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)
             self._record(attempt, "cancelled", None, now)
-            self._plan.next(Cancelled(), now)
             raise
         now = self._clock()
         permit.finish(Outcome.SUCCESS, now)

@@ -90,12 +90,12 @@ def _route(chain: RouteChain) -> dict[str, Any]:
 def _target(runtime: Runtime, target: Target, now: float) -> dict[str, Any]:
     guard = runtime.guards.of(target)
     status = guard.breaker.status(now)
-    refusal = guard.peek(now)
+    refusal = guard.peek(now, runtime.onlooker())
     until = None if refusal is None or refusal.until == float("inf") else refusal.until - now
     return {
         "target": target.id,
         "state": status.state,
-        "available": refusal is None,
+        "available": refusal is None and status.state is CircuitState.CLOSED,
         "held": None if refusal is None or refusal.why in tuple(CircuitState) else refusal.why,
         "failure_count": status.failures,
         "calls": status.calls,

@@ -113,8 +113,8 @@ class Permit:
         guard.host.alive()
         if guard.share.row:
             guard.share.answered()
-        if self.caller is not None:
-            self.caller.route.note(self.caller.who, now)
+        if self.caller is not None and self.caller.who is not None:
+            self.caller.answered.note(self.caller.who, now)
         guard.breaker.first_content(self.ticket, now)
         if self.leases:
             self._settle(now, well=True)
@@ -129,6 +129,8 @@ class Permit:
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
         guard = self.guard
+        if self.ticket.expires_at is not None and self.caller is not None:
+            self.caller.recovery.probe_ended(guard.target.circuit)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         if self.leases:
             self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
@@ -173,11 +175,10 @@ class TargetGuard:
                 refusal = self._pass_holds(now, lease_seconds, leases, caller)
                 break
         if refusal is None:
-            early = caller is not None and self._early(caller)
-            ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
-            if isinstance(ticket, Ticket):
-                return Permit(self, ticket, place, leases, caller, began=now)
-            refusal = self._refusal(ticket)
+            answer = self._enter(now, lease_seconds, caller)
+            if isinstance(answer, Ticket):
+                return Permit(self, answer, place, leases, caller, began=now)
+            refusal = answer
         for bench, lease in leases:
             bench.done(lease, now, well=None)
         self.bulkhead.leave(place)
@@ -194,11 +195,56 @@ class TargetGuard:
                 if not refusal.passes_soon:
                     return refusal
                 found = refusal
-        if rejection := self.breaker.peek(now, early=caller is not None and self._early(caller)):
-            return self._refusal(rejection)
+        if refusal := self._peek(now, caller):
+            if not refusal.passes_soon:
+                return refusal
+            found = found or refusal
         if found is None and self.bulkhead.full:
             return Refusal("full", float("inf"), None)
         return found
+
+    def _enter(self, now: float, lease_seconds: float, caller: Caller | None) -> Ticket | Refusal:
+        """Leave of the breaker, and of the route's recovery, to begin a call."""
+        breaker = self.breaker
+        if caller is None:
+            answer = breaker.allow(now, lease_seconds=lease_seconds)
+            return answer if isinstance(answer, Ticket) else self._refusal(answer)
+        if breaker.state is CircuitState.CLOSED:
+            if caller.recovery.slow_start is not None:
+                until = caller.pass_now(self.target.circuit, now)
+                if until is not None:
+                    return Refusal("slow_start", until, breaker.last_failure)
+            answer = breaker.allow(now, lease_seconds=lease_seconds)
+        else:
+            early = self._early(caller)
+            if not early and (refusal := self._not_in_turn(now, caller)):
+                return refusal
+            answer = breaker.allow(now, lease_seconds=lease_seconds, early=early)
+        if isinstance(answer, Rejection):
+            return self._refusal(answer)
+        if answer.expires_at is not None:
+            caller.probes(self.target.circuit, now)
+        return answer
+
+    def _peek(self, now: float, caller: Caller | None) -> Refusal | None:
+        """What :meth:`_enter` would refuse."""
+        breaker = self.breaker
+        if caller is None:
+            rejection = breaker.peek(now)
+            return None if rejection is None else self._refusal(rejection)
+        if breaker.state is CircuitState.CLOSED:
+            if caller.recovery.slow_start is None:
+                return None
+            until = caller.turn_at(self.target.circuit, now)
+            return None if until is None else Refusal("slow_start", until, breaker.last_failure)
+        early = self._early(caller)
+        if rejection := breaker.peek(now, early=early):
+            return self._refusal(rejection)
+        return None if early else self._not_in_turn(now, caller)
+
+    def _not_in_turn(self, now: float, caller: Caller) -> Refusal | None:
+        until = caller.held_back(self.target.circuit, self.breaker, now)
+        return None if until is None else Refusal("open", until, self.breaker.last_failure)
 
     def limited_again(self, began: float, now: float) -> bool:
         """Whether a call from ``began`` to ``now`` is the second to meet a limit within 60 s."""
@@ -230,11 +276,15 @@ class TargetGuard:
             if isinstance(bench, SharedBench) and bench.needs_grant(now)
         ]
         breaker = self.breaker
-        if isinstance(breaker, SharedBreaker) and breaker.needs_grant(
-            now, early=caller is not None and self._early(caller)
-        ):
+        if isinstance(breaker, SharedBreaker) and self._wants_probe(breaker, now, caller):
             parts.append(breaker)
         return parts
+
+    def _wants_probe(self, breaker: SharedBreaker, now: float, caller: Caller | None) -> bool:
+        early = caller is not None and self._early(caller)
+        if not breaker.needs_grant(now, early=early):
+            return False
+        return early or caller is None or self._not_in_turn(now, caller) is None
 
     def give_back_grants(self) -> None:
         """Leases that were granted are for others: the call is not made."""
@@ -368,6 +418,7 @@ class Guards:
         counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
         if counts:
             permit.guard.breaker.last_failure = verdict
+            permit.guard.breaker.failed_seconds = now - permit.began
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
         permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
         if counts and verdict.bench_scope is BenchScope.HOST:
@@ -418,6 +469,7 @@ class Guards:
         """Open the breakers of all targets on that guard's host."""
         for breaker in {other.breaker for other in self if other.host is guard.host}:
             breaker.last_failure = verdict
+            breaker.failed_seconds = guard.breaker.failed_seconds
             breaker.trip(now, "host down", guard.host.failures)
 
     def _make(self, target: Target) -> TargetGuard:
@@ -444,9 +496,9 @@ class Guards:
 
         rules, coordinators = self._settings.breaker, self._coordinators
         if coordinators is None:
-            return Breaker(rules, rng=self._rng, on_change=changed)
+            return Breaker(rules, on_change=changed)
         coordinator = coordinators.breaker(target)
-        return SharedBreaker(rules, rng=self._rng, on_change=changed, coordinator=coordinator)
+        return SharedBreaker(rules, on_change=changed, coordinator=coordinator)
 
     def _scope(self, target: Target, scope: BenchScope) -> Bench:
         key = _scope_key(target, scope)

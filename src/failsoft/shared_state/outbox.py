@@ -137,13 +137,14 @@ class BreakerOutbox(_Notes):
         self._calls = self._failures = self._weight = self._older = 0
         self._broke = False
 
-    def began(self) -> None:
+    def began(self, *, ends_row: bool) -> None:
         """See :class:`.BreakerCoordinator`."""
         with self._lock:
             self._same_generation()
             self._calls += 1
-            self._broke = True
-            self._weight = 0
+            if ends_row:
+                self._broke = True
+                self._weight = 0
 
     def failed(self, *, weight: int, older: int) -> None:
         """See :class:`.BreakerCoordinator`."""
