@@ -209,17 +209,17 @@ class TargetGuard:
         if caller is None:
             answer = breaker.allow(now, lease_seconds=lease_seconds)
             return answer if isinstance(answer, Ticket) else self._refusal(answer)
+        early = False
         if breaker.state is CircuitState.CLOSED:
             if caller.recovery.slow_start is not None:
                 until = caller.pass_now(self.target.circuit, now)
                 if until is not None:
                     return Refusal("slow_start", until, breaker.last_failure)
-            answer = breaker.allow(now, lease_seconds=lease_seconds)
+        elif refusal := self._peek(now, caller):
+            return refusal
         else:
             early = self._early(caller)
-            if not early and (refusal := self._not_in_turn(now, caller)):
-                return refusal
-            answer = breaker.allow(now, lease_seconds=lease_seconds, early=early)
+        answer = breaker.allow(now, lease_seconds=lease_seconds, early=early)
         if isinstance(answer, Rejection):
             return self._refusal(answer)
         if answer.expires_at is not None:

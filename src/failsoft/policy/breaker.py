@@ -401,8 +401,9 @@ class Breaker:
         if ticket.begun_at is not None:
             return self._cut(ticket, now) if outcome is Outcome.FAILURE else None
         self._decided += 1
-        if outcome is not Outcome.FAILURE:
-            return None
+        return self._failed(ticket, now, weight) if outcome is Outcome.FAILURE else None
+
+    def _failed(self, ticket: Ticket, now: float, weight: int) -> Transition | None:
         older = 0 if ticket.burst is None else max(0, ticket.burst.admitted - self._decided)
         self._row_first = min(self._row_first or ticket.number, ticket.number)
         return self._count(now, weight, older)

@@ -276,8 +276,6 @@ class Recovery:
 
     def _closed(self, circuit: str, now: float) -> None:
         if self.slow_start is None:
-            if now - self._closed_at > _FAILED_WITHIN_SECONDS:
-                self._failed = 0
             self._members = set()
             self.slow_start = SlowStart(now, self._demand.rate(now), self._failed, self._members)
         self._closed_at = now
