@@ -156,6 +156,13 @@ def test_fixed_each_target_has_its_own_time_and_a_request_may_probe_them_all():
     assert all(isinstance(route.admit(target, caller), Permit) for target in CHAIN)
 
 
+def test_a_target_that_nobody_asked_for_meanwhile_is_probed_by_the_next():
+    route = Route()
+    route.trip(OPUS)
+    route.now += 60.0
+    assert isinstance(route.admit(OPUS), Permit)
+
+
 # Waiting for a probe
 
 

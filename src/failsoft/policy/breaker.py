@@ -194,7 +194,7 @@ class Breaker:
     """Safe under threads. Times are monotonic seconds given by the caller.
 
     ``last_failure`` is the verdict on the last call that counted, for refused callers, and
-    ``failed_seconds`` what that call took.
+    ``failed_seconds`` what that call took. ``opened_at`` is when it opened last.
     """
 
     def __init__(
@@ -208,6 +208,7 @@ class Breaker:
         self._lock = Lock()
         self.last_failure: Verdict | None = None
         self.failed_seconds = 0.0
+        self.opened_at = float("-inf")
         self._window = Window(settings.window_seconds, settings.window_buckets)
         self._state = CircuitState.CLOSED
         self._isolated = False
@@ -460,7 +461,7 @@ class Breaker:
     def _open(self, now: float, reason: str) -> Transition:
         if self._state is CircuitState.CLOSED:
             self._opened_by = self._window.totals(now)
-        self._open_until = now + self._open_for(now)
+        self.opened_at, self._open_until = now, now + self._open_for(now)
         return self._move(CircuitState.OPEN, reason, self._open_until - now)
 
     def _open_for(self, now: float) -> float:

@@ -101,10 +101,9 @@ def first_rate(rate: float) -> float:
 class _Open:
     """A target of the route that is not closed."""
 
-    __slots__ = ("opened_at", "probe_began", "probed_at", "waiting")
+    __slots__ = ("probe_began", "probed_at", "waiting")
 
-    def __init__(self, now: float) -> None:
-        self.opened_at = now
+    def __init__(self) -> None:
         self.probed_at = float("-inf")
         self.probe_began: float | None = None  # of the one in flight
         self.waiting = 0
@@ -150,16 +149,14 @@ class Recovery:
         if not self.in_turn:
             return None
         with self._lock:
-            one = self._open.get(circuit)
-            if one is None:
-                one = self._open[circuit] = _Open(now)
+            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open())
             until = self._probe_at(one, breaker, now)
         return None if until <= now else until
 
     def probe_began(self, circuit: str, now: float) -> None:
         """A target is being probed."""
         with self._lock:
-            one = self._open.setdefault(circuit, _Open(now))
+            one = self._open.setdefault(circuit, _Open())
             one.probed_at = one.probe_began = self._probed_at = now
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
@@ -254,9 +251,8 @@ class Recovery:
             self._rules, breaker.failed_seconds, self._demand.rate(now)
         )
         # Half a turn early: the others' turns come in between, and it is not to miss its own.
-        own = max(
-            one.probed_at + interval * (number - 0.5) / number, one.opened_at + interval / number
-        )
+        own = one.probed_at + interval * (number - 0.5) / number
+        own = max(own, breaker.opened_at + interval / number)
         route = self._probed_at + interval / number
         flying = [o.probe_began for o in self._open.values() if o.probe_began is not None]
         alone = max((began + _ALONE_SECONDS for began in flying), default=now)
@@ -264,7 +260,7 @@ class Recovery:
 
     def _opened(self, circuit: str, now: float) -> None:
         if one := self._open.get(circuit):
-            one.opened_at, one.probe_began = now, None
+            one.probe_began = None
         if circuit not in self._members:
             return
         # Turns belong to the start that gave them: those who hold one ask anew.
@@ -272,7 +268,7 @@ class Recovery:
         self.slow_start = None
         soon = now - self._closed_at <= _FAILED_WITHIN_SECONDS
         self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
-        self._open[circuit] = _Open(now)
+        self._open[circuit] = _Open()
 
     def _closed(self, circuit: str, now: float) -> None:
         if self.slow_start is None:

@@ -165,7 +165,9 @@ class SharedBreaker(Breaker):
         self._isolated = seen.isolated
         self._one_caller = seen.one_caller
         self._waiting.take()
-        waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
+        waits = None
+        if seen.state is CircuitState.OPEN:
+            self.opened_at, waits = now, seen.open_until - now
         change = self._move(seen.state, seen.reason, waits)
         self._alone = self._by_hand = False
         return change
