@@ -252,7 +252,7 @@ def test_a_probe_succeeds_at_its_first_content_and_closes_it_on_trial():
     bench = Bench()
     bench.breaker.first_content(bench.half_open(), bench.now)
     assert bench.state is CLOSED
-    assert bench.changes[-1].reason == "probe succeeded"
+    assert bench.changes[-1].reason == "probe succeeded: on trial"
 
 
 @pytest.mark.parametrize("needed", [1, 2, 4])

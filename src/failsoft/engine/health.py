@@ -48,6 +48,7 @@ def state(runtime: Runtime) -> State:
         routes={chain.route: chain.circuit_state() for chain in runtime.chains.values()},
         inflight={route.name: route.bulkhead.held for route in used},
         queued=sum(route.bulkhead.waiting for route in used),
+        probe_waiters=sum(route.recovery.waiting for route in used),
         budget_ratio=max((route.retries.ratio(now) for route in used), default=0.0),
         stores={store.name: store.up for store in runtime.stores},
     )

@@ -446,9 +446,22 @@ class Runtime:
                 from_state=change.before,
                 to_state=change.after,
                 reason=change.reason,
-                open_seconds=change.open_seconds,
+                open_seconds=self._until_probed(target, change, now),
             )
             self.publisher.publish(event)
+
+    def _until_probed(self, target: Target, change: Transition, now: float) -> float | None:
+        """Seconds until one that has opened is probed, by the route that is the first to."""
+        if change.after is not CircuitState.OPEN:
+            return None
+        breaker, circuit = self.guards.of(target).breaker, target.circuit
+        due = [
+            at - now
+            for route in self.routes_used
+            if any(one.circuit == circuit for one in self.chain_of(route.name).targets)
+            and (at := route.recovery.hold_back(circuit, breaker, now)) is not None
+        ]
+        return max(change.open_seconds or 0.0, min(due, default=0.0)) or None
 
     def _injected(self, reason: str, call: ProviderCall) -> None:
         event = FaultInjected(

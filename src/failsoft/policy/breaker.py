@@ -437,7 +437,7 @@ class Breaker:
         if outcome is Outcome.FAILURE:
             return self._open(now, "probe failed")
         if outcome is Outcome.SUCCESS:
-            change = self._move(CircuitState.CLOSED, "probe succeeded")
+            change = self._move(CircuitState.CLOSED, "probe succeeded: on trial")
             self._trial = self._settings.success_threshold - 1
             return change
         return None

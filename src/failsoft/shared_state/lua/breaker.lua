@@ -122,7 +122,7 @@ function operations.probe()
   if ARGV[4] == 'failure' then
     open(argument(4), 'probe failed', ARGV[7], has.one_caller == '1' and ARGV[8] == '1')
   elseif ARGV[4] == 'success' then
-    move('closed', 'probe succeeded')
+    move('closed', 'probe succeeded: on trial')
     set('trial', argument(3) - 1)
   end
 end
