@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -30,7 +31,7 @@ from failsoft.policy.plan_events import (
     Wait,
 )
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
+from failsoft.policy.timers import Limits, RequestTimes
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
 MOST_STEPS = 3000
@@ -138,6 +139,8 @@ class World:
     def plan(self, chain: Sequence[Target], times: RequestTimes, **more: Any) -> Plan:
         for target in chain:
             self.guards.of(target)
+        thinks = more.get("thought_tokens") is not None
+        more.setdefault("known", partial(self.guards.known, thinks=thinks))
         return Plan(
             chain,
             times,
@@ -212,7 +215,7 @@ class World:
             return Refused(permit)
         sent = Sent(call, self.now)
         run.sent.append(sent)
-        reply = self._timed(call, upstream(call.target, self.now))
+        reply = self._timed(permit.start(call.limits), upstream(call.target, self.now))
         if reply.first is not None:
             self.now = sent.at + reply.first
             permit.first_content(self.now)
@@ -227,9 +230,8 @@ class World:
         self.guards.finish(permit, reply.verdict, self.now)
         return Failed(reply.verdict)
 
-    def _timed(self, call: Call, reply: Reply) -> Reply:
+    def _timed(self, limits: Limits, reply: Reply) -> Reply:
         """The reply as far as the timers of the attempt let it come."""
-        limits = call.limits
         quiet = min(limits.first_content_at, limits.answer_at) - self.now
         if min(reply.end, reply.end if reply.first is None else reply.first) > quiet:
             by_caller = limits.answer_at <= limits.first_content_at

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from threading import Lock
 from typing import Protocol
@@ -20,10 +21,12 @@ from failsoft.policy.bench import Bench, Lease, Refusal
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.callers import Caller, FairShare
 from failsoft.policy.coordination import BenchCoordinator, BreakerCoordinator
+from failsoft.policy.first_content import FirstContents, GaveWay, Silence
 from failsoft.policy.pacing import Bulkhead, Place
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
+from failsoft.policy.timers import Known, Limits
 
 __all__ = ["Coordinators", "Guards", "Held", "HostRow", "Permit", "TargetGuard"]
 
@@ -88,7 +91,7 @@ class HostRow:
 class Permit:
     """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts."""
 
-    __slots__ = ("began", "caller", "guard", "leases", "place", "ticket")
+    __slots__ = ("began", "caller", "guard", "leases", "place", "silence", "ticket")
 
     def __init__(
         self,
@@ -106,10 +109,30 @@ class Permit:
         self.ticket = ticket
         self.place = place
         self.leases = leases
+        self.silence: Silence | None = None
+
+    def start(self, limits: Limits) -> Limits:
+        """The call begins, under these limits: a probe has its target's own period at most."""
+        probe = self.ticket.expires_at is not None or bool(self.leases)
+        if probe:
+            limits = limits.of_probe(self.began)
+        self.silence = Silence(self.guard.contents, limits, self.began, probe=probe)
+        return limits
+
+    def on_opened(self, end: Callable[[], None]) -> None:
+        """Have ``end`` called, in any thread, where the breaker opens by timeouts before content.
+
+        The request had better go on to another target then.
+        """
+        if self.silence is not None:
+            self.silence.on_opened = end
 
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
+        if self.silence is not None:
+            self.silence.broken(now)
+            self.silence = None
         guard.host.alive()
         if guard.share.row:
             guard.share.answered()
@@ -118,6 +141,12 @@ class Permit:
         guard.breaker.first_content(self.ticket, now)
         if self.leases:
             self._settle(now, well=True)
+
+    def end_silence(self, *, timed_out: bool, now: float) -> None:
+        """The call ends without content, maybe because a full period was over."""
+        if self.silence is not None:
+            self.silence.ended(now, timed_out=timed_out)
+            self.silence = None
 
     def _settle(self, now: float, *, well: bool | None) -> None:
         for bench, lease in self.leases:
@@ -129,6 +158,8 @@ class Permit:
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
         guard = self.guard
+        if self.silence is not None:
+            self.end_silence(timed_out=False, now=now)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         if self.leases:
             self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
@@ -138,7 +169,16 @@ class Permit:
 class TargetGuard:
     """Everything that decides whether one target may be called."""
 
-    __slots__ = ("_limited_at", "benches", "breaker", "bulkhead", "host", "share", "target")
+    __slots__ = (
+        "_limited_at",
+        "benches",
+        "breaker",
+        "bulkhead",
+        "contents",
+        "host",
+        "share",
+        "target",
+    )
 
     def __init__(
         self,
@@ -149,9 +189,11 @@ class TargetGuard:
         bulkhead: Bulkhead,
         host: HostRow,
         share: FairShare,
+        contents: FirstContents,
     ) -> None:
         self.target = target
         self.share = share
+        self.contents = contents
         self.breaker = breaker
         self.benches = benches
         self.bulkhead = bulkhead
@@ -215,6 +257,7 @@ class TargetGuard:
         """Go on in a forked process: a lock may be held by a thread that is not there."""
         self.breaker.forked()
         self.share.forked()
+        self.contents.forked()
         self.bulkhead.forked()
         self.host.forked()
         for bench in self.benches:
@@ -303,6 +346,9 @@ class Held:
     reason: str
 
 
+_Circuit = tuple[Breaker, Bulkhead, FairShare, FirstContents]
+
+
 class Guards:
     """The guards of all targets. Pure: time and randomness are passed in; safe under threads."""
 
@@ -313,15 +359,17 @@ class Guards:
         rng: Random,
         on_change: Callable[[Target, Transition], None] | None = None,
         on_held: Callable[[Held], None] | None = None,
+        on_gave_way: Callable[[Target, GaveWay], None] | None = None,
         coordinators: Coordinators | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
         self._on_change = on_change
         self._on_held = on_held
+        self._on_gave_way = on_gave_way
         self._coordinators = coordinators
         self._guards: dict[str, TargetGuard] = {}
-        self._circuits: dict[str, tuple[Breaker, Bulkhead, FairShare]] = {}
+        self._circuits: dict[str, _Circuit] = {}
         self._benches: dict[str, Bench] = {}
         self._hosts: dict[str, HostRow] = {}
         self._callers: dict[str, list[Target]] = {}
@@ -361,9 +409,16 @@ class Guards:
         """Why ``target`` could not be called right now, taking nothing."""
         return self.of(target).peek(now, caller)
 
+    def known(self, target: Target, now: float, *, thinks: bool) -> Known:
+        """What is known of the first contents of ``target``, with thought or without."""
+        learned = self.of(target).contents.of(thinks=thinks).period(now)
+        return Known(target.first_content_seconds, learned)
+
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""
         timeout = verdict.category is ErrorCategory.TIMEOUT
+        # Before the breaker counts it: what opens a breaker is not held against a period.
+        permit.end_silence(timed_out=timeout and verdict.breaker is BreakerEffect.COUNTS, now=now)
         weight = self._settings.breaker.timeout_weight if timeout else 1
         counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
         if counts:
@@ -422,31 +477,51 @@ class Guards:
 
     def _make(self, target: Target) -> TargetGuard:
         found = self._circuits.get(target.circuit)
-        breaker, bulkhead, share = found or self._circuits.setdefault(
+        breaker, bulkhead, share, contents = found or self._circuits.setdefault(
             target.circuit, self._make_circuit(target)
         )
         benches = list(dict.fromkeys(self._scope(target, scope) for scope in BenchScope))
         host = self._hosts.setdefault(target.host or target.id, HostRow(self._settings.breaker))
         return TargetGuard(
-            target, breaker=breaker, benches=benches, bulkhead=bulkhead, host=host, share=share
+            target,
+            breaker=breaker,
+            benches=benches,
+            bulkhead=bulkhead,
+            host=host,
+            share=share,
+            contents=contents,
         )
 
-    def _make_circuit(self, target: Target) -> tuple[Breaker, Bulkhead, FairShare]:
+    def _make_circuit(self, target: Target) -> _Circuit:
         share = FairShare(self._settings.breaker)
         bulkhead = Bulkhead(self._settings.bulkhead.target_limit)
-        return self._make_breaker(target, share), bulkhead, share
+        contents = FirstContents(partial(self._gave_way, target))
+        return self._make_breaker(target, share, contents), bulkhead, share, contents
 
-    def _make_breaker(self, target: Target, share: FairShare) -> Breaker:
+    def _gave_way(self, target: Target, gave_way: GaveWay) -> None:
+        if self._on_gave_way is not None:
+            self._on_gave_way(target, gave_way)
+
+    def _make_breaker(self, target: Target, share: FairShare, contents: FirstContents) -> Breaker:
         def changed(change: Transition) -> None:
             share.moved(change.after)
+            if change.after is CircuitState.OPEN:
+                last = breaker.last_failure
+                timeout = last is not None and last.category is ErrorCategory.TIMEOUT
+                contents.opened(by_timeouts=timeout and change.reason != "isolated")
             if self._on_change is not None:
                 self._on_change(target, change)
 
         rules, coordinators = self._settings.breaker, self._coordinators
+        breaker: Breaker
         if coordinators is None:
-            return Breaker(rules, rng=self._rng, on_change=changed)
-        coordinator = coordinators.breaker(target)
-        return SharedBreaker(rules, rng=self._rng, on_change=changed, coordinator=coordinator)
+            breaker = Breaker(rules, rng=self._rng, on_change=changed)
+        else:
+            coordinator = coordinators.breaker(target)
+            breaker = SharedBreaker(
+                rules, rng=self._rng, on_change=changed, coordinator=coordinator
+            )
+        return breaker
 
     def _scope(self, target: Target, scope: BenchScope) -> Bench:
         key = _scope_key(target, scope)

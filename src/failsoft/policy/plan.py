@@ -41,7 +41,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter, worth_another
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes, limits_for
+from failsoft.policy.timers import Known, RequestTimes, limits_for
 
 __all__ = ["Candidate", "Plan", "back_at", "restrict", "verdict_to_report"]
 
@@ -159,7 +159,8 @@ class Plan:
     ``peek`` says why a target could not be called right now (or ``None``), without taking
     anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
     sent a second time by itself once the first may have arrived. ``retries`` bound the calls of one
-    target after its first.
+    target after its first. ``known`` says what is known of a target's first contents; without it
+    every period is the fixed one, and nothing is learned.
     """
 
     # Most plans end with their first call: what they begin with is the class's.
@@ -189,6 +190,7 @@ class Plan:
         thought_tokens: int | None = None,
         may_have_effects: bool = False,
         retries: int | None = None,
+        known: Callable[[Target, float], Known] | None = None,
     ) -> None:
         self._candidates = list(map(Candidate, chain, count()))
         self._times = times
@@ -201,6 +203,7 @@ class Plan:
         self._thought_tokens = thought_tokens
         self._may_have_effects = may_have_effects
         self._retries = retries
+        self._known = known
         self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -210,6 +213,18 @@ class Plan:
             self._budget.give_back(self._turn)
             self._turn = None
         return command
+
+    def may_hop(self, now: float) -> bool:
+        """Whether the request would go on to another target, should its call end without content.
+
+        Nothing is taken: the target may be gone by then.
+        """
+        if self._given_out or self._may_have_effects or self._calls >= self._retry.max_attempts:
+            return False
+        return self._is_useful(now) and any(
+            not other.calls and other.ready(now) and self._peek(other.target, now) is None
+            for other in self._candidates
+        )
 
     def _decide(self, event: PlanEvent, now: float) -> Command:
         if isinstance(event, Started):
@@ -318,6 +333,7 @@ class Plan:
             last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
             thought_tokens=self._thought_tokens,
+            known=None if self._known is None else self._known(candidate.target, now),
         )
         candidate.calls += 1
         self._calls += 1
