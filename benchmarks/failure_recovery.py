@@ -18,8 +18,8 @@ AFTER = 60.0
 class Outage(Healthy):
     """Some models are out for a time: they answer 529, or hang.
 
-    ``real``: a healthy call begins to answer after a lognormal time (median 0.8 s, σ 0.5), and ends
-    4 s later; else after 20-40 ms, and ends 20 ms later.
+    ``real``: a healthy call begins to answer after a lognormal time (median 0.8 s, sigma 0.5), and
+    ends 4 s later; else after 20-40 ms, and ends 20 ms later.
     """
 
     def __init__(

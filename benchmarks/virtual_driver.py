@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from failsoft.classify import classify
-from failsoft.classify.verdict import Verdict
+from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.classify.wire_errors import TimedOut, Timer
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.callers import Caller, RecentCallers
@@ -41,9 +41,10 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Limits, RequestTimes
+from failsoft.policy.target_guard import Permit
+from failsoft.policy.timers import Limits, RequestTimes, deadline_for, first_content_period
 
-__all__ = ["Reply", "Result", "Upstream", "VirtualDriver"]
+__all__ = ["Asked", "Reply", "Result", "Upstream", "VirtualDriver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,13 @@ class Reply:
     verdict: Verdict | None = None
 
 
+class Asked(NamedTuple):
+    """What the timers have to know of a request; see :class:`~failsoft.policy.plan.Plan`."""
+
+    input_tokens: int = 0
+    thought_tokens: int | None = None
+
+
 class Upstream(Protocol):
     """The seeded world a benchmark runs against."""
 
@@ -69,11 +77,18 @@ class Upstream(Protocol):
 
 @dataclass(slots=True)
 class Result:
-    """One request, ended. ``shown`` are ``(call number, content number)`` pairs given out."""
+    """One request, ended. ``shown`` are ``(call number, content number)`` pairs given out.
+
+    ``called_at`` is when its last call began; ``cut`` of its ``calls`` were ended before their
+    first content by a timer, or by an opening.
+    """
 
     started_at: float
     ended_at: float = 0.0
+    called_at: float = 0.0
+    first_content_at: float | None = None
     calls: int = 0
+    cut: int = 0
     answered: bool = False
     gave_up: GiveUp | None = None
     shown: list[tuple[int, int]] = field(default_factory=list)
@@ -95,8 +110,11 @@ class VirtualDriver:
         settings: Settings | None = None,
         seed: int = 0,
         stream: bool = False,
+        asks: Callable[[], Asked] = Asked,
     ) -> None:
         self.settings = settings or Settings()
+        self.asks = asks
+        self.asked = Asked()  # what the call asks that is being answered
         self.rng = Random(seed)
         self.opened: list[tuple[float, Target]] = []
         self.now = 0.0
@@ -156,12 +174,14 @@ class VirtualDriver:
 class _Run:
     """One request under way."""
 
-    __slots__ = ("_call", "_caller", "_driver", "_permit", "_plan", "_wait", "result")
+    __slots__ = ("_asked", "_call", "_caller", "_driver", "_permit", "_plan", "_wait", "result")
 
     def __init__(self, driver: VirtualDriver, at: float) -> None:
         settings = driver.settings
         stream = driver.stream
-        own = settings.effective_stream_deadline_seconds if stream else settings.deadline_seconds
+        self._asked = tokens, thought = driver.asks()
+        silence = first_content_period(settings.timers, input_tokens=tokens, thought_tokens=thought)
+        own = deadline_for(settings, silence, stream=stream)
         times = RequestTimes(
             started_at=at,
             deadline_at=at + own,
@@ -179,6 +199,8 @@ class _Run:
             guards=driver.guards,
             caller=self._caller,
             rng=driver.rng,
+            input_tokens=tokens,
+            thought_tokens=thought,
         )
         self._permit: Permit | None = None
         self._call: Call | None = None
@@ -222,28 +244,42 @@ class _Run:
     def _begin(self, call: Call, permit: Permit) -> None:
         driver = self._driver
         self.result.calls += 1
-        self._call, self._permit = call, permit
+        self._call, self._permit, driver.asked = call, permit, self._asked
+        self.result.called_at = driver.now
+        limits = permit.start(call.limits)
         reply = driver.upstream.reply(call.target, driver.now)
-        contents, end, verdict = _under_limits(reply, call.limits, driver.now)
+        contents, end, verdict = _under_limits(reply, limits, driver.now)
         # A plain answer gives nothing out: of its contents only the first matters.
         for number, at in enumerate(contents if driver.stream else contents[:1]):
-            driver.later(at, partial(self._content, number))
-        driver.later(end, partial(self._over, verdict))
+            driver.later(at, partial(self._content, permit, number))
+        driver.later(end, partial(self._over, permit, verdict))
+        # As an event of its own: a breaker opens in the middle of another request's step.
+        permit.on_opened(lambda: driver.later(driver.now, partial(self._opened, permit)))
 
-    def _content(self, number: int) -> None:
-        if self._call is None or self._permit is None:
+    def _opened(self, permit: Permit) -> None:
+        now = self._driver.now
+        if self._permit is permit and permit.silence is not None and self._plan.may_hop(now):
+            failure = TimedOut(Timer.OPENED, now - permit.began, full_period=True)
+            self._over(permit, classify(failure, provider="anthropic", now=now))
+
+    def _content(self, permit: Permit, number: int) -> None:
+        if self._call is None or self._permit is not permit:
             return
         if number == 0:
-            self._permit.first_content(self._driver.now)
+            permit.first_content(self._driver.now)
+            self.result.first_content_at = self._driver.now
         if self._driver.stream:
             if not self.result.shown:
                 self._plan.next(FirstContent(), self._driver.now)
             self.result.shown.append((self._call.number, number))
 
-    def _over(self, verdict: Verdict | None) -> None:
-        permit, now = self._permit, self._driver.now
-        if permit is None:
-            return
+    def _over(self, permit: Permit, verdict: Verdict | None) -> None:
+        now = self._driver.now
+        if self._permit is not permit:
+            return  # it was ended before
+        self._permit = None
+        timed_out = verdict is not None and verdict.category is ErrorCategory.TIMEOUT
+        self.result.cut += timed_out and permit.silence is not None
         if verdict is None:
             permit.finish(Outcome.SUCCESS, now)
             self.step(Finished())

@@ -9,7 +9,7 @@ from policy_verdicts import verdict
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.callers import Caller, RecentCallers
@@ -33,7 +33,8 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
+from failsoft.policy.target_guard import Permit
+from failsoft.policy.timers import Limits, RequestTimes
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
 MOST_STEPS = 3000
@@ -224,7 +225,7 @@ class World:
             return Refused(permit)
         sent = Sent(call, self.now)
         run.sent.append(sent)
-        reply = self._timed(call, upstream(call.target, self.now))
+        reply = self._timed(permit.start(call.limits), upstream(call.target, self.now))
         if reply.first is not None:
             self.now = sent.at + reply.first
             permit.first_content(self.now)
@@ -239,9 +240,8 @@ class World:
         self.guards.finish(permit, reply.verdict, self.now)
         return Failed(reply.verdict)
 
-    def _timed(self, call: Call, reply: Reply) -> Reply:
+    def _timed(self, limits: Limits, reply: Reply) -> Reply:
         """The reply as far as the timers of the attempt let it come."""
-        limits = call.limits
         quiet = min(limits.first_content_at, limits.answer_at) - self.now
         if min(reply.end, reply.end if reply.first is None else reply.first) > quiet:
             by_caller = limits.answer_at <= limits.first_content_at

@@ -180,7 +180,7 @@ class BreakerMachine(RuleBasedStateMachine):
             self.now = max(self.now, self.model.open_until)
 
     @rule(lease=st.sampled_from([0.5, 5.0, 60.0]), early=st.sampled_from([False, False, True]))
-    def allow(self, lease: float, early: bool) -> None:  # noqa: FBT001 - hypothesis names it
+    def allow(self, lease: float, early: bool) -> None:
         peeked = self.breaker.peek(self.now, early=early)
         assert peeked == self.breaker.peek(self.now, early=early)
         told = len(self.changes)

@@ -12,10 +12,11 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, Verdict
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, Settings
-from failsoft.policy.admission import Guards, Held, Permit
+from failsoft.policy.admission import Guards, Held
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 
 OPEN, CLOSED, HALF_OPEN = CircuitState.OPEN, CircuitState.CLOSED, CircuitState.HALF_OPEN
 

@@ -7,8 +7,13 @@ import pytest
 from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target, verdict
 from policy_world import HANGS, Reply, World, cut, fails, ok, scripted
 
-from failsoft.config.settings import BreakerSettings, BulkheadSettings, RetrySettings, Settings
-from failsoft.policy.admission import Permit
+from failsoft.config.settings import (
+    BreakerSettings,
+    BulkheadSettings,
+    RetrySettings,
+    Settings,
+    TimerSettings,
+)
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.callers import Caller
@@ -25,6 +30,7 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.target_guard import Permit
 
 RETRY_FIRST = Settings(retry=RetrySettings(strategy="retry_first"))
 # No spare retries at all: only first calls and hops.
@@ -114,10 +120,14 @@ def test_a_conflict_stays_where_it_is():
     assert run.models == ["opus", "opus"]
 
 
-def test_the_hang_of_two_targets_leaves_the_rest_to_the_third():
-    run = World().run(CHAIN, scripted(everywhere(HANGS)))
+@pytest.mark.parametrize(
+    ("later", "seconds"), [("own", [15.0, 15.0, 30.0]), ("halved", [15.0, 7.5, 37.5])]
+)
+def test_the_hang_of_two_targets_leaves_the_rest_to_the_third(later, seconds):
+    settings = Settings(timers=TimerSettings(later_targets=later))
+    run = World(settings).run(CHAIN, scripted(everywhere(HANGS)))
     assert run.models == ["opus", "sonnet", "haiku"]
-    assert [sent.until - sent.at for sent in run.sent] == [15.0, 7.5, 37.5]
+    assert [sent.until - sent.at for sent in run.sent] == seconds
     assert run.gave_up.verdict == VERDICTS["no_answer"]
 
 

@@ -260,8 +260,15 @@ def test_no_verdict_goes_on_for_ever(name, strategy):
 
 EVENTS = st.one_of(
     st.sampled_from(
-        [Started(), FirstContent(), Finished(), TimerFired(), Cancelled()]
-        + [BreakerOpened(), BreakerClosed()]
+        [
+            Started(),
+            FirstContent(),
+            Finished(),
+            TimerFired(),
+            BreakerOpened(),
+            BreakerClosed(),
+            Cancelled(),
+        ]
     ),
     st.builds(Failed, FAILURES),
     st.builds(

@@ -11,12 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS
 
 from failsoft.config.settings import BreakerSettings, Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.pacing import Demand
 from failsoft.policy.recovery import Recovery, SlowStart, probe_interval
+from failsoft.policy.target_guard import Permit
 
 RULES = BreakerSettings()
 NOW = 1000.0
@@ -185,6 +186,19 @@ def test_at_most_twenty_or_two_seconds_of_the_first_rate_wait_for_a_probe():
         for _ in range(waiting):
             route.recovery.stop_waiting(OPUS.circuit)
         assert route.recovery.waiting == 0
+
+
+def test_a_probe_of_a_quick_target_is_not_waited_for_longer_than_it_takes():
+    route = Route()
+    route.trip(OPUS)
+    route.admit(OPUS)
+    learned = route.guards.of(OPUS).contents.of(thinks=False)
+    for _ in range(300):
+        learned.answered(0.03, NOW, epoch=learned.epoch)
+    route.now += 20.0
+    assert isinstance(route.admit(OPUS), Permit)
+    until = route.caller().await_probe(OPUS.circuit, route.now)
+    assert until == pytest.approx(route.now + 0.06, rel=0.05)
 
 
 def test_one_probe_is_waited_for_and_no_other():

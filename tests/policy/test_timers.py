@@ -1,5 +1,7 @@
 """The limits of attempts, from the formulas and by worked examples."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.policy.timers import (
     PROBE_LEASE_MARGIN_SECONDS,
+    Known,
     Limits,
     RequestTimes,
     deadline_for,
@@ -27,22 +30,109 @@ def times(own: float = 60.0, timeout: float | None = None) -> RequestTimes:
     )
 
 
+CLASSIC = TimerSettings(
+    first_content_seconds=30, first_content_min_seconds=10, later_targets="halved"
+)
+DEFAULT = TimerSettings()
+LEAST_5 = TimerSettings(first_content_min_seconds=5)
+UNKNOWN = Known(named=None, learned=None)
+
+
 def limits(
-    when: RequestTimes, *, after: float = 0.0, hop: int = 0, last: bool = False, tokens: int = 0
+    when: RequestTimes,
+    *,
+    after: float = 0.0,
+    hop: int = 0,
+    last: bool = False,
+    tokens: int = 0,
+    settings: TimerSettings = DEFAULT,
+    known: Known | None = UNKNOWN,
+    thought: int | None = None,
 ) -> Limits:
     return limits_for(
-        TimerSettings(), when, now=T0 + after, hop=hop, last=last, input_tokens=tokens
+        settings,
+        when,
+        now=T0 + after,
+        hop=hop,
+        last=last,
+        input_tokens=tokens,
+        thought_tokens=thought,
+        known=known,
     )
 
 
-def granted(*args: RequestTimes, after: float = 0.0, **more: int) -> float:
+def granted(*args: RequestTimes, after: float = 0.0, **more: Any) -> float:
     return limits(*args, after=after, **more).first_content_at - T0 - after
 
 
-def test_a_hanging_chain_of_three_gets_15_then_7_and_a_half_then_the_rest():
+def test_each_target_of_a_hanging_chain_has_its_own_period_and_the_last_the_rest():
     assert granted(times()) == 15.0
-    assert granted(times(), after=15.0, hop=1) == 7.5
-    assert granted(times(), after=22.5, hop=2, last=True) == 37.5
+    assert granted(times(), after=15.0, hop=1) == 15.0
+    assert granted(times(), after=30.0, hop=2, last=True) == 30.0
+
+
+def test_halved_periods_are_the_classic_30_15_and_10():
+    long = times(own=300.0)
+    assert [granted(long, hop=hop, settings=CLASSIC) for hop in range(4)] == [30, 15, 10, 10]
+    known = Known(named=None, learned=4.0)
+    assert granted(long, hop=1, settings=CLASSIC, known=known) == 15
+
+
+@pytest.mark.parametrize(
+    ("learned", "tokens", "seconds"),
+    [(4.0, 0, 4), (4.0, 80_000, 14), (0.1, 0, 3), (0.1, 8000, 4), (99, 0, 15), (99, 8000, 16)],
+)
+def test_a_learned_period_is_at_least_3_seconds_and_at_most_the_fixed_one(learned, tokens, seconds):
+    known = Known(named=None, learned=learned)
+    one = limits(times(), tokens=tokens, known=known)
+    assert one.first_content_at - T0 == seconds
+    assert one.full_period
+    assert one.learned is (learned < 15)
+    assert one.allowance_seconds == tokens / 8000
+
+
+def test_a_learned_period_holds_for_later_targets_too():
+    known = Known(named=None, learned=4.0)
+    assert granted(times(), hop=1, after=10.0, known=known) == 4.0
+
+
+def test_a_period_that_the_settings_name_stands_in_place_of_what_was_learned():
+    named = limits(times(), known=Known(named=20.0, learned=4.0), tokens=8000)
+    assert (named.first_content_at - T0, named.learned) == (21.0, False)
+    thinks = limits(times(own=300), known=Known(named=20.0, learned=None), thought=0)
+    assert thinks.first_content_at - T0 == 120.0
+
+
+def test_thought_is_learned_apart_and_never_has_more_than_its_silence():
+    for learned, seconds in ((40.0, 40), (900.0, 120)):
+        one = limits(times(own=300), known=Known(named=None, learned=learned), thought=0)
+        assert (one.first_content_at - T0, one.thinks) == (seconds, True)
+
+
+def test_nothing_is_learned_where_less_than_the_own_period_is_granted():
+    assert limits(times()).allowance_seconds == 0
+    assert limits(times(), after=30.0, last=True).allowance_seconds == 0
+    assert limits(times(timeout=10.0)).allowance_seconds is None
+    assert limits(times(own=10.0)).allowance_seconds is None
+    assert limits(times(), after=50.0, last=True).allowance_seconds is None
+    assert limits(times(), hop=1, settings=CLASSIC).allowance_seconds is None
+    assert limits(times(), known=None).allowance_seconds is None
+
+
+def test_a_callers_limit_above_a_learned_period_takes_nothing_from_it():
+    known = Known(named=None, learned=4.0)
+    one = limits(times(timeout=10.0), known=known)
+    assert (one.first_content_at - T0, one.full_period, one.learned) == (4.0, True, True)
+    short = limits(times(timeout=6.0), known=known)
+    assert (short.full_period, short.allowance_seconds) == (False, None)
+
+
+def test_a_probe_has_its_own_period_also_where_the_last_target_would_have_all():
+    last = limits(times(), last=True)
+    assert last.first_content_at == T0 + 60.0
+    assert last.of_probe(T0).first_content_at == T0 + 15.0
+    short = limits(times(timeout=4.0), last=True)
+    assert short.of_probe(T0) == short
 
 
 def test_a_stream_has_half_its_time_for_each_later_target():
@@ -92,15 +182,16 @@ def test_a_deadline_that_was_chosen_is_kept_for_thought_too():
     ("hop", "seconds"), [(0, 15), (1, 7.5), (2, 5), (3, 5), (50, 5), (5000, 5)]
 )
 def test_each_later_target_gets_half_but_never_under_five(hop, seconds):
-    assert granted(times(), hop=hop) == seconds
+    halved = TimerSettings(first_content_min_seconds=5, later_targets="halved")
+    assert granted(times(), hop=hop, settings=halved) == seconds
 
 
 def test_a_deadline_of_ten_seconds_is_shared_in_halves():
     ten = times(own=10.0)
     assert granted(ten) == 5.0
     assert limits(ten).full_period
-    assert granted(ten, after=5.0, hop=1) == 5.0
-    assert limits(ten, after=5.0, hop=1).full_period
+    assert granted(ten, after=5.0, hop=1, settings=LEAST_5) == 5.0
+    assert limits(ten, after=5.0, hop=1, settings=LEAST_5).full_period
 
 
 def test_a_callers_two_seconds_say_nothing_against_the_target():
@@ -153,8 +244,9 @@ def test_the_first_content_is_never_awaited_past_the_deadline(when, share, hop, 
     now = T0 + share * (when.deadline_at - T0)
     one = limits_for(TimerSettings(), when, now=now, hop=hop, last=last, input_tokens=tokens)
     assert now < one.first_content_at <= when.deadline_at + 1e-6
+    probe = one.of_probe(now)
     assert one.lease_seconds == pytest.approx(
-        one.first_content_at - now + PROBE_LEASE_MARGIN_SECONDS
+        probe.first_content_at - now + PROBE_LEASE_MARGIN_SECONDS
     )
     if last:
         assert one.first_content_at == pytest.approx(when.deadline_at)

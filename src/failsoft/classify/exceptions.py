@@ -136,6 +136,8 @@ def _own(chain: Chain) -> Cause | None:
 def _own_timer(failure: TimedOut) -> str:
     if failure.timer == Timer.DEADLINE:
         return "deadline"
+    if failure.timer == Timer.OPENED:
+        return "no_answer_opened"
     return "no_answer" if failure.full_period else "no_answer_short"
 
 

@@ -61,6 +61,7 @@ rate_limited      | rate_limited · rate_limited       | after_wait | yes       
 upstream          | timeout · upstream                | once       | yes           | yes           | counts   | provider | target  | maybe | header  | 504, `timeout_error`, 408
 no_answer         | timeout · no_answer               | never      | yes           | yes           | counts   | provider | target  | maybe | none    | own first-content or idle timer after its full period, read timeout
 no_answer_short   | timeout · no_answer               | never      | yes           | yes           | no       | user     | target  | maybe | none    | own first-content or idle timer, shortened by the caller's limit
+no_answer_opened  | timeout · no_answer               | never      | yes           | yes           | no       | provider | target  | maybe | none    | no content yet when its target's breaker opened by timeouts, and another may be called
 deadline          | timeout · deadline                | never      | no            | no            | no       | user     | target  | maybe | none    | a shorter limit of the caller's
 deadline_passed   | timeout · deadline                | never      | no            | no            | no       | provider | target  | maybe | none    | deadline passed (or the last verdict's category)
 billing           | auth_error · billing              | never      | no            | yes           | park     | operator | account | no    | message | 429 spend limit, 402, 400 usage limit or credit balance, `insufficient_quota` and kin

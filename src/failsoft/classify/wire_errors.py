@@ -89,6 +89,11 @@ class Timer(StrEnum):
     FIRST_CONTENT = "first_content"
     IDLE = "idle"
     DEADLINE = "deadline"
+    OPENED = "opened"
+    """No timer, but its target's breaker: it opened by the timeouts of other calls."""
+
+
+_OPENED = "ended for another target, when other calls' timeouts opened its breaker,"
 
 
 class TimedOut(WireFailure):
@@ -99,7 +104,8 @@ class TimedOut(WireFailure):
     """
 
     def __init__(self, timer: Timer, seconds: float, *, full_period: bool) -> None:
-        super().__init__(f"{timer} timer fired after {seconds:.3f} s")
+        what = _OPENED if timer is Timer.OPENED else f"{timer} timer fired"
+        super().__init__(f"{what} after {seconds:.3f} s")
         self.timer = timer
         self.seconds = seconds
         self.full_period = full_period

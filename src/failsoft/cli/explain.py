@@ -124,7 +124,7 @@ def _show_run(run: int, told: Told, events: list[Event]) -> None:
 def _sentence(event: Event) -> Sentence | None:
     match event:
         case AttemptStarted():
-            return f"call {event.number} to {model_of(event.target)}", ""
+            return _call(event), ""
         case AttemptFinished(outcome="success"):
             took = duration(event.duration_seconds)
             return f"{model_of(event.target)} answered in {took}", "green"
@@ -135,6 +135,14 @@ def _sentence(event: Event) -> Sentence | None:
             return _LOOKED_UP.get(event.result, event.result), ""
         case _:
             return sentence(event)
+
+
+def _call(event: AttemptStarted) -> str:
+    said = f"call {event.number} to {model_of(event.target)}"
+    if not event.period_seconds:  # of an older version
+        return said
+    why = f"as learned from {event.samples} calls" if event.samples else "not learned"
+    return f"{said}, to begin within {duration(event.period_seconds)} ({why})"
 
 
 def _attempts(events: list[Event], began: float) -> list[Attempt]:

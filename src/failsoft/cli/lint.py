@@ -163,6 +163,12 @@ def check_settings(config: ConfigFile = None) -> int:
     return FAILED if failing else 0
 
 
+_LEARNED = (
+    "Each running process learns a shorter timers.first_content_seconds for each target: "
+    "GET /api/health/ai, or Failsoft.health(), says what, from how many calls, and why not."
+)
+
+
 def show_settings(config: ConfigFile = None) -> None:
     """Print every setting, its value and where that is from. Secrets are not shown."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -172,6 +178,7 @@ def show_settings(config: ConfigFile = None) -> None:
     for row in rows(load(config)):
         table.add_row(*_cells(row))
     output().print(table)
+    tell(_LEARNED)
 
 
 def _cells(row: SettingRow) -> tuple[Text, ...]:

@@ -24,6 +24,7 @@ from failsoft.telemetry.events import (
     Event,
     FaultInjected,
     FellBack,
+    PeriodGaveWay,
     RequestFinished,
     RequestStarted,
     RetryScheduled,
@@ -110,9 +111,8 @@ def sentence(event: Event) -> Sentence | None:
             line = f"waits {duration(event.wait_seconds)} before the next try", "cyan"
         case BreakerChanged():
             line = _breaker(event)
-        case Benched():
-            left = f"{model_of(event.scope)} is left alone for {duration(event.seconds)}"
-            line = f"{left}: {in_words(event.reason)}", "magenta"
+        case Benched() | PeriodGaveWay():
+            line = _set_aside(event)
         case StoreChanged():
             line = _store(event)
         case RequestFinished():
@@ -135,6 +135,15 @@ def _breaker(event: BreakerChanged) -> Sentence:
     if event.to_state == "half_open":
         return f"breaker half open: {model} is tried with one call", "magenta"
     return f"breaker closed: {model} is back", "green"
+
+
+def _set_aside(event: Benched | PeriodGaveWay) -> Sentence:
+    if isinstance(event, Benched):
+        left = f"{model_of(event.scope)} is left alone for {duration(event.seconds)}"
+        return f"{left}: {in_words(event.reason)}", "magenta"
+    period = f"{duration(event.period_seconds)} are too short for {model_of(event.target)}"
+    cuts = f"{event.cuts} of {event.calls} calls of a minute were cut"
+    return f"{period}: {cuts}; it has the full time for {duration(event.fixed_seconds)}", "yellow"
 
 
 def _store(event: StoreChanged) -> Sentence:

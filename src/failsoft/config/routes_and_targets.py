@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from failsoft.config.fields import (
+    DAY,
     SettingSection,
     choice,
     model_list,
@@ -41,6 +42,11 @@ class TargetSettings(SettingSection):
     max_output_tokens: int | None = setting(None, "tokens out; max_tokens is clamped to it", TOKENS)
     limit_group: str = setting("", "targets of one group share a rate limit", LABEL)
     account: str = setting("", "targets of one account share a key and a bill", LABEL)
+    first_content_seconds: float | None = setting(
+        None,
+        "wait for its first content, in place of what is learned; what a prompt adds comes on top",
+        number(0.05, DAY),
+    )
     input_usd_per_million: float | None = setting(None, "price of input tokens", PRICE)
     output_usd_per_million: float | None = setting(None, "price of output tokens", PRICE)
     cache_read_usd_per_million: float | None = setting(

@@ -126,14 +126,22 @@ class TimerSettings(SettingSection):
 
     first_content_seconds: float = setting(
         15.0,
-        "wait for the first content of the first target; halved for each later one",
+        "the longest wait for the first content of a target, and what holds until a shorter one is "
+        "learned; what a prompt or thought adds comes on top",
         number(0.05, DAY),
     )
     first_content_min_seconds: float = setting(
-        5.0,
-        "the least a later target is given to its first content",
+        3.0,
+        "the least that is learned, and the least of a later target that is given half; as much as "
+        "`first_content_seconds`, nothing is learned",
         number(0.05, DAY),
         at_most="first_content_seconds",
+    )
+    later_targets: Literal["own", "halved"] = setting(
+        "own",
+        "own: each target has its own learned period; halved: nothing is learned, and each later "
+        "target has half of the wait of the one before",
+        choice("own", "halved"),
     )
     thinking_silence_seconds: float = setting(
         120.0,

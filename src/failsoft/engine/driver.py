@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from unicodedata import category
@@ -23,7 +25,6 @@ from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms
 from failsoft.engine.request import Request, Turn, fit
 from failsoft.engine.runtime import Route, Runtime
-from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.plan_events import (
@@ -39,6 +40,7 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.target_guard import Permit
 from failsoft.policy.timers import Limits
 from failsoft.providers.protocol import Exchange, ProviderCall, WireEvent
 
@@ -83,6 +85,7 @@ class Watchdog:
         "_clock",
         "_fired",
         "_limits",
+        "_over",
         "_paused",
         "_task",
         "_thinks",
@@ -94,6 +97,7 @@ class Watchdog:
         self._alarms = alarms
         self._clock = alarms.loop.time
         self._fired: Timer | None = None
+        self._over = False
         self._paused = False
         self._began_at = self.last_content_at = now
         self._begun = False
@@ -114,12 +118,25 @@ class Watchdog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over = True
         self._alarms.cancel(self._alarm)
         if self._fired is None:
             return
         ours = self._task.uncancel() <= self._cancelling
         if ours and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise self._timed_out(self._fired) from error
+
+    def opened(self, may_hop: Callable[[float], bool]) -> None:
+        """The target's breaker opened by timeouts, in any thread: do not wait where one may hop."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._alarms.loop.call_soon_threadsafe(self._end_for_another, may_hop)
+
+    def _end_for_another(self, may_hop: Callable[[float], bool]) -> None:
+        silent = not self._begun and not self._over and self._fired is None
+        if silent and may_hop(self._clock()):
+            self._fired = Timer.OPENED
+            self._alarms.cancel(self._alarm)
+            self._task.cancel()
 
     def content(self) -> bool:
         """Content has come; true the first time."""
@@ -204,6 +221,7 @@ class LiveAttempt:
         alarms: LoopAlarms,
         *,
         began: float,
+        may_hop: Callable[[float], bool],
     ) -> None:
         self.call = call
         self.permit = permit
@@ -213,10 +231,24 @@ class LiveAttempt:
         self._request = request
         self._alarms = alarms
         self._body, self._changes = fit(request.body, call.target)
+        self._may_hop = may_hop
+        self._limits = permit.start(call.limits)
+
+    @property
+    def period_seconds(self) -> float:
+        """Seconds within which the first content is due."""
+        return self._limits.first_content_at - self.began
+
+    @property
+    def samples(self) -> int:
+        """About how many calls that period was learned from, 0 where it is not a learned one."""
+        if not self._limits.learned:
+            return 0
+        return self.permit.guard.contents.of(thinks=self._limits.thinks).samples
 
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
-        target, limits = self.call.target, self.call.limits
+        target, limits = self.call.target, self._limits
         provider = self._request.provider or self._runtime.providers[target.provider]
         call = ProviderCall(
             target,
@@ -229,6 +261,7 @@ class LiveAttempt:
             fresh=self._request.facts.may_have_effects,
         )
         with Watchdog(limits, self._alarms, self.began) as watch:
+            self.permit.on_opened(partial(watch.opened, self._may_hop))
             async with provider.exchange(call) as exchange:
                 self._request_id = exchange.request_id
                 try:
@@ -369,10 +402,16 @@ class Driver:
         if isinstance(permit, Refusal):
             guard.give_back_grants()
             return Refused(permit)
-        self._announce(call)
         attempt = LiveAttempt(
-            self._runtime, self._turn.request, call, permit, self._alarms, began=now
+            self._runtime,
+            self._turn.request,
+            call,
+            permit,
+            self._alarms,
+            began=now,
+            may_hop=self._plan.may_hop,
         )
+        self._announce(attempt)
         try:
             await attempt.exchange(self._give_out if self._reader is not None else None)
         except Exception as error:  # noqa: BLE001 - every failure there is becomes a verdict
@@ -390,13 +429,14 @@ class Driver:
         self._turn.call, self._turn.message = call, attempt.message
         return Finished()
 
-    def _announce(self, call: Call) -> None:
+    def _announce(self, attempt: LiveAttempt) -> None:
+        call = attempt.call
         before, self._previous = self._previous, call
         if before is not None and before.target != call.target and self._last_verdict is not None:
             report.fell_back(self._turn, before.target.id, call.target.id, self._last_verdict)
             if self._reader is not None:
                 self._reader.hopping()
-        report.attempt_started(self._turn, call)
+        report.attempt_started(self._turn, call, attempt.period_seconds, attempt.samples)
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())

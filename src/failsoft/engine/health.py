@@ -7,10 +7,13 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from failsoft.config.settings import TimerSettings
 from failsoft.engine.deadline import monotonic
 from failsoft.engine.runtime import RouteChain, Runtime
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import TargetGuard
+from failsoft.policy.timers import Known, own_period
 from failsoft.telemetry.labels import State
 
 __all__ = ["health", "state"]
@@ -102,4 +105,29 @@ def _target(runtime: Runtime, target: Target, now: float) -> dict[str, Any]:
         "calls": status.calls,
         "recovery_in_seconds": None if until is None else round(max(0.0, until), 1),
         "in_flight": guard.bulkhead.held,
+        "first_content": _first_content(runtime, guard, now),
+    }
+
+
+def _first_content(runtime: Runtime, guard: TargetGuard, now: float) -> dict[str, Any]:
+    """How long its first content is waited for, without what a prompt adds, and why."""
+    return {
+        name: _period(runtime.settings.timers, guard, now, thought_tokens)
+        for name, thought_tokens in (("plain", None), ("thinking", 0))
+    }
+
+
+def _period(
+    timers: TimerSettings, guard: TargetGuard, now: float, thought_tokens: int | None
+) -> dict[str, Any]:
+    learned = guard.contents.of(thinks=thought_tokens is not None).learned(now)
+    known = Known(guard.target.first_content_seconds, learned.period)
+    period, source = own_period(timers, known, thought_tokens=thought_tokens)
+    why = learned.why if source == "fixed" and learned.why != "learned" else source
+    return {
+        "period_seconds": round(period, 3),
+        "why": why,
+        "samples": int(learned.samples),
+        "median_seconds": None if learned.median is None else round(learned.median, 3),
+        "fixed_for_seconds": round(learned.fixed_seconds, 1) or None,
     }

@@ -68,8 +68,8 @@ def started(turn: Turn) -> None:
         )
 
 
-def attempt_started(turn: Turn, call: Call) -> None:
-    """A target is being called."""
+def attempt_started(turn: Turn, call: Call, period_seconds: float, samples: int) -> None:
+    """A target is being called, its first content due within ``period_seconds``."""
     if (publisher := turn.runtime.publisher).active:
         publisher.publish(
             AttemptStarted(
@@ -77,6 +77,8 @@ def attempt_started(turn: Turn, call: Call) -> None:
                 request_id=turn.request.id,
                 target=call.target.id,
                 number=call.number,
+                period_seconds=period_seconds,
+                samples=samples,
             )
         )
 

@@ -145,10 +145,13 @@ class BodyFacts(NamedTuple):
         """Those of the provider's own fields."""
         return cls(estimated_tokens(body), thought_tokens(body), may_have_effects(body))
 
-    def silence_seconds(self, timers: TimerSettings) -> float:
+    def silence_seconds(self, timers: TimerSettings, named: float | None = None) -> float:
         """For how long the first target may be silent before its first content."""
         return first_content_period(
-            timers, input_tokens=self.input_tokens, thought_tokens=self.thought_tokens
+            timers,
+            input_tokens=self.input_tokens,
+            thought_tokens=self.thought_tokens,
+            named=named,
         )
 
 
@@ -179,6 +182,17 @@ def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
     return rng.uniform(0.0, max(_SHARE_SECONDS, ramp_seconds))
 
 
+def _named_seconds(settings: Settings, model: str | None) -> float | None:
+    """The first-content period that the settings name for the target that is called first."""
+    if not settings.targets:
+        return None
+    first = settings.chain[0]
+    if model is not None:
+        first = model if "/" in model else f"{first.partition('/')[0]}/{model}"
+    own = settings.targets.get(first)
+    return None if own is None else own.first_content_seconds
+
+
 def _checked_id(given: str) -> str:
     if not _ID.fullmatch(given):
         raise SettingError(
@@ -194,7 +208,8 @@ class Request:
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
     they are not those of its route and of the settings. ``retries`` bound the calls of one target
-    after its first.
+    after its first. Of one that ``shows_first_content`` not, nothing is seen before its whole
+    answer.
     """
 
     body: Mapping[str, Any]
@@ -211,6 +226,7 @@ class Request:
     timers: TimerSettings | None = None
     provider: Provider | None = None
     retries: int | None = None
+    shows_first_content: bool = True
     left_out: tuple[str, ...] = ()
     id: str = field(default_factory=new_request_id)
 
@@ -233,7 +249,8 @@ class Request:
     ) -> Self:
         """The request of one call that begins now; see :meth:`.Failsoft.ask` for what it raises."""
         facts = BodyFacts.of(body)
-        own = deadline_for(settings, facts.silence_seconds(settings.timers), stream=stream)
+        silence = facts.silence_seconds(settings.timers, _named_seconds(settings, model))
+        own = deadline_for(settings, silence, stream=stream)
         return cls(
             body=body,
             facts=facts,
@@ -289,6 +306,7 @@ class Request:
             thought_tokens=self.facts.thought_tokens,
             may_have_effects=self.facts.may_have_effects,
             retries=self.retries,
+            learns=self.shows_first_content,
         )
         return plan, caller
 

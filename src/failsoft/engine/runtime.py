@@ -32,6 +32,7 @@ from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Guards, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
 from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.first_content import GaveWay
 from failsoft.policy.pacing import Bulkhead, Demand, Place, RetryBudget
 from failsoft.policy.plan_events import BreakerClosed, BreakerOpened
 from failsoft.policy.recovery import Recovery
@@ -41,7 +42,14 @@ from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
 from failsoft.storage.status import StoreStatus
-from failsoft.telemetry.events import Benched, BreakerChanged, Event, FaultInjected, StoreChanged
+from failsoft.telemetry.events import (
+    Benched,
+    BreakerChanged,
+    Event,
+    FaultInjected,
+    PeriodGaveWay,
+    StoreChanged,
+)
 from failsoft.telemetry.publisher import Publisher, Tally
 
 __all__ = [
@@ -422,6 +430,7 @@ class Runtime:
             rng=self.rng,
             on_change=self._changed,
             on_held=self._held,
+            on_gave_way=self._gave_way,
             coordinators=coordinators,
         )
 
@@ -472,6 +481,19 @@ class Runtime:
             reason=reason,
         )
         self.publisher.publish(event)
+
+    def _gave_way(self, target: Target, gave_way: GaveWay) -> None:
+        if self.publisher.active:
+            event = PeriodGaveWay(
+                at=time.time(),
+                target=target.id,
+                thinks=gave_way.thinks,
+                period_seconds=gave_way.period,
+                cuts=gave_way.cuts,
+                calls=gave_way.calls,
+                fixed_seconds=gave_way.fixed_seconds,
+            )
+            self.publisher.publish(event)
 
     def _held(self, held: Held) -> None:
         if self.publisher.active:

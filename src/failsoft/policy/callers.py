@@ -73,18 +73,18 @@ class Caller:
         until = self.recovery.hold_back(circuit, breaker, now)
         return now if until is None and self._probed else until
 
-    def probes(self, circuit: str, now: float) -> None:
-        """It begins a probe."""
+    def probes(self, circuit: str, now: float, median: float | None) -> None:
+        """It begins a probe of a target whose first contents take ``median`` seconds, if known."""
         self._probed = self.recovery.in_turn
-        self.recovery.probe_began(circuit, now)
+        self.recovery.probe_began(circuit, now, median)
 
     def await_probe(self, circuit: str, now: float) -> float | None:
         """Wait for the probe of ``circuit`` that is in flight: until when; ``None`` without one."""
-        began = self.recovery.await_probe(circuit, self._awaited, now)
-        if began is None:
+        probe = self.recovery.await_probe(circuit, self._awaited, now)
+        if probe is None:
             return None
-        self._awaited = began
-        return self.recovery.patience_ends(began)
+        self._awaited = probe.began
+        return probe.until
 
     def turn_at(self, circuit: str, now: float) -> float | None:
         """When a call of a closed target may begin, if not now. Takes nothing."""

@@ -41,7 +41,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes, limits_for
+from failsoft.policy.timers import Known, RequestTimes, limits_for
 
 __all__ = ["Plan"]
 
@@ -66,7 +66,8 @@ class Plan:
     ``guards`` say why a target could not be called right now, taking nothing; the ``caller`` holds
     what the request has of its route's recovery. ``may_have_effects`` marks a request with tools
     that run at the provider: it is never sent a second time by itself once the first may have
-    arrived. ``retries`` bound the calls of one target after its first.
+    arrived. ``retries`` bound the calls of one target after its first. Where its first contents
+    cannot be seen (``learns=False``) every period is the fixed one, and nothing is learned.
     """
 
     # Most plans end with their first call: what they begin with is the class's.
@@ -99,6 +100,7 @@ class Plan:
         thought_tokens: int | None = None,
         may_have_effects: bool = False,
         retries: int | None = None,
+        learns: bool = True,
     ) -> None:
         self._candidates = list(map(Candidate, chain, count()))
         self._times = times
@@ -112,6 +114,7 @@ class Plan:
         self._thought_tokens = thought_tokens
         self._may_have_effects = may_have_effects
         self._retries = retries
+        self._learns = learns
         self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -126,6 +129,18 @@ class Plan:
                 self._budget.give_back(self._turn)
                 self._turn = None
         return command
+
+    def may_hop(self, now: float) -> bool:
+        """Whether the request would go on to another target, should its call end without content.
+
+        Nothing is taken: the target may be gone by then.
+        """
+        if self._given_out or self._may_have_effects or self._calls >= self._retry.max_attempts:
+            return False
+        return self._is_useful(now) and any(
+            not other.calls and other.ready(now) and self._peek(other, now) is None
+            for other in self._candidates
+        )
 
     def _decide(self, event: PlanEvent, now: float) -> Command:
         if isinstance(event, Started):
@@ -234,12 +249,17 @@ class Plan:
             last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
             thought_tokens=self._thought_tokens,
+            known=self._first_contents(candidate.target, now),
         )
         candidate.calls += 1
         self._calls += 1
         self._at = candidate
         self._first = self._first or candidate
         return Call(candidate.target, candidate.position, self._calls, limits)
+
+    def _first_contents(self, target: Target, now: float) -> Known | None:
+        thinks = self._thought_tokens is not None
+        return self._guards.known(target, now, thinks=thinks) if self._learns else None
 
     def _peek(self, candidate: Candidate, now: float) -> Refusal | None:
         return self._guards.peek(candidate.target, now, self._caller)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from random import Random
 from threading import Lock
+from typing import NamedTuple
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
 from failsoft.policy.pacing import Demand, Turns
 
-__all__ = ["Recovery", "SlowStart", "probe_interval"]
+__all__ = ["Probe", "Recovery", "SlowStart", "probe_interval"]
 
 # A probe that failed within half a second cost next to nothing: its target may be asked again
 # sooner. The interval is ten times what the failed probe took, or the time in which fifty requests
@@ -98,14 +99,21 @@ def first_rate(rate: float) -> float:
     return max(_LEAST_START_RATE, _START_SHARE * rate)
 
 
+class Probe(NamedTuple):
+    """A probe in flight: when it began, and until when its result is waited for."""
+
+    began: float
+    until: float
+
+
 class _Open:
     """A target of the route that is not closed."""
 
-    __slots__ = ("probe_began", "probed_at", "waiting")
+    __slots__ = ("probe", "probed_at", "waiting")
 
     def __init__(self) -> None:
         self.probed_at = float("-inf")
-        self.probe_began: float | None = None  # of the one in flight
+        self.probe: Probe | None = None
         self.waiting = 0
 
 
@@ -153,32 +161,34 @@ class Recovery:
             until = self._probe_at(one, breaker, now)
         return None if until <= now else until
 
-    def probe_began(self, circuit: str, now: float) -> None:
-        """A target is being probed."""
+    def probe_began(self, circuit: str, now: float, median: float | None) -> None:
+        """A target is being probed, whose first contents take ``median`` seconds, if known."""
+        patience = _PATIENCE_SECONDS if median is None else min(_PATIENCE_SECONDS, 2.0 * median)
         with self._lock:
             one = self._open.setdefault(circuit, _Open())
-            one.probed_at = one.probe_began = self._probed_at = now
+            one.probe = Probe(now, now + patience)
+            one.probed_at = self._probed_at = now
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
     def probe_ended(self, circuit: str) -> None:
         """The probe of a target has ended, somehow."""
         with self._lock:
             if one := self._open.get(circuit):
-                one.probe_began = None
+                one.probe = None
 
     def changed(self, circuit: str, change: Transition, now: float) -> None:
         """A breaker is in another state, here or in the whole deployment."""
         with self._lock:
             if change.after is CircuitState.HALF_OPEN:
-                if (one := self._open.get(circuit)) and one.probe_began is None:
-                    one.probe_began = now
+                if (one := self._open.get(circuit)) and one.probe is None:
+                    one.probe = Probe(now, now + _PATIENCE_SECONDS)
             elif change.after is CircuitState.OPEN:
                 self._opened(circuit, now)
             elif self._open.pop(circuit, None) and change.before is CircuitState.HALF_OPEN:
                 self._closed(circuit, now)
 
-    def await_probe(self, circuit: str, known: float | None, now: float) -> float | None:
-        """Wait for the probe of a target that is in flight: since when it is; else ``None``.
+    def await_probe(self, circuit: str, known: float | None, now: float) -> Probe | None:
+        """Wait for the probe of a target that is in flight, if one is that may be waited for.
 
         One of at most 20 requests, or as many as the slow start would let through in 2 s.
         ``known`` is when the probe began for which this request waited before: it waits for no
@@ -186,18 +196,14 @@ class Recovery:
         """
         with self._lock:
             one = self._open.get(circuit)
-            began = None if one is None else one.probe_began
-            if one is None or began is None or known not in (None, began):
+            probe = None if one is None else one.probe
+            if one is None or probe is None or known not in (None, probe.began):
                 return None
             most = max(_LEAST_WAITERS, _PATIENCE_SECONDS * first_rate(self._demand.rate(now)))
-            if now >= began + _PATIENCE_SECONDS or one.waiting >= most:
+            if now >= probe.until or one.waiting >= most:
                 return None
             one.waiting += 1
-            return began
-
-    def patience_ends(self, began: float) -> float:
-        """Until when a probe that began then is waited for."""
-        return began + _PATIENCE_SECONDS
+            return probe
 
     def stop_waiting(self, circuit: str) -> None:
         """A wait for a probe is over."""
@@ -254,13 +260,13 @@ class Recovery:
         own = one.probed_at + interval * (number - 0.5) / number
         own = max(own, breaker.opened_at + interval / number)
         route = self._probed_at + interval / number
-        flying = [o.probe_began for o in self._open.values() if o.probe_began is not None]
+        flying = [other.probe.began for other in self._open.values() if other.probe is not None]
         alone = max((began + _ALONE_SECONDS for began in flying), default=now)
         return max(own, route, alone)
 
     def _opened(self, circuit: str, now: float) -> None:
         if one := self._open.get(circuit):
-            one.probe_began = None
+            one.probe = None
         if circuit not in self._members:
             return
         # Turns belong to the start that gave them: those who hold one ask anew.

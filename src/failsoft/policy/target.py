@@ -16,7 +16,8 @@ class Target:
     ``account`` (a key, a bill) and ``host`` (a dead host is dead for all its models). Accounts of
     one ``circuit`` share a breaker and a bulkhead. Where it is not ``shared`` (the key is a
     caller's) its benches and parks are this process's own. Windows and output limits are in tokens;
-    ``None`` means not known, and nothing is then clamped or ruled out.
+    ``None`` means not known, and nothing is then clamped or ruled out. ``first_content_seconds``
+    are those that the settings grant this target, ``None`` where they name none.
     """
 
     provider: str
@@ -27,6 +28,7 @@ class Target:
     context_window: int | None = None
     max_output_tokens: int | None = None
     accepts_prefill: bool = True
+    first_content_seconds: float | None = None
     circuit: str = ""
     shared: bool = True
     id: str = field(init=False, compare=False)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from failsoft.config.settings import DEFAULT_DEADLINES, Settings, TimerSettings
 
 __all__ = [
     "PROBE_LEASE_MARGIN_SECONDS",
+    "Known",
     "Limits",
     "RequestTimes",
     "deadline_for",
     "first_content_period",
     "limits_for",
+    "own_period",
     "thought_seconds",
 ]
 
@@ -57,7 +59,10 @@ class Limits(NamedTuple):
 
     ``full_period`` says whether the target is given the whole first-content period that the
     settings grant it: only then does the timer speak against the target. ``thinking_seconds`` are
-    the longest silence while a block of thought is open.
+    the longest silence while a block of thought is open. ``lease_seconds`` are a probe's: its own
+    period and a margin. ``learned`` says that the first content is due by a learned period.
+    ``allowance_seconds`` are what the prompt adds to a first content, ``None`` where nothing is
+    learned from this call; what is learned, is learned apart for one that ``thinks``.
     """
 
     first_content_at: float
@@ -66,6 +71,14 @@ class Limits(NamedTuple):
     thinking_seconds: float
     answer_at: float
     lease_seconds: float
+    learned: bool = False
+    allowance_seconds: float | None = None
+    thinks: bool = False
+
+    def of_probe(self, began: float) -> Limits:
+        """The limits of a probe that began at ``began``: never more than the target's period."""
+        due = began + self.lease_seconds - PROBE_LEASE_MARGIN_SECONDS
+        return self if due >= self.first_content_at else self._replace(first_content_at=due)
 
 
 # As fast as a model thinks at least.
@@ -78,17 +91,20 @@ def thought_seconds(settings: TimerSettings, budget_tokens: int) -> float:
 
 
 def first_content_period(
-    settings: TimerSettings, *, input_tokens: int, thought_tokens: int | None
+    settings: TimerSettings,
+    *,
+    input_tokens: int,
+    thought_tokens: int | None,
+    named: float | None = None,
 ) -> float:
-    """Seconds to the first content of the first target.
+    """Seconds to the first content of a target of which nothing was learned: the fixed period.
 
-    ``first_content_seconds``, in place of which a model that thinks is given
-    :func:`thought_seconds`, plus one for every ``input_tokens_per_second`` input tokens.
+    ``first_content_seconds``, or those ``named`` for the target, in place of which a model that
+    thinks is given :func:`thought_seconds` where they are more; and one second for every
+    ``input_tokens_per_second`` input tokens.
     """
-    base = settings.first_content_seconds
-    if thought_tokens is not None:
-        base = max(base, thought_seconds(settings, thought_tokens))
-    return base + input_tokens / settings.input_tokens_per_second
+    period, _ = own_period(settings, Known(named, None), thought_tokens=thought_tokens)
+    return period + input_tokens / settings.input_tokens_per_second
 
 
 def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> float:
@@ -101,6 +117,50 @@ def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> 
     return own if chosen else max(own, period_seconds + _NEXT_TARGET_SECONDS)
 
 
+class Known(NamedTuple):
+    """What is known of a target's first content, in seconds before any allowance for a prompt.
+
+    ``named`` is the period that the settings have for this target, ``learned`` one that calls have
+    shown; ``None`` where there is none.
+    """
+
+    named: float | None
+    learned: float | None
+
+
+Why = Literal["named", "learned", "fixed", "halved"]
+"""Where a period is from."""
+
+
+def own_period(
+    settings: TimerSettings,
+    known: Known | None,
+    *,
+    thought_tokens: int | None,
+    hop: int = 0,
+) -> tuple[float, Why]:
+    """A target's own first-content period in seconds, before any allowance, and where it is from.
+
+    It is the one that the settings name for the target; else what was learned, between
+    ``first_content_min_seconds`` and the fixed one; else that one: ``first_content_seconds``, and
+    :func:`thought_seconds` where they are more and the model is asked to think. With
+    ``later_targets = "halved"`` it is the fixed one, halved at each hop, at least
+    ``first_content_min_seconds``.
+    """
+    named, learned = known or (None, None)
+    fixed = settings.first_content_seconds if named is None else named
+    if thought_tokens is not None:
+        fixed = max(fixed, thought_seconds(settings, thought_tokens))
+    if named is not None:
+        return fixed, "named"
+    least = settings.first_content_min_seconds
+    if settings.later_targets == "halved":
+        return (max(least, fixed * 0.5**hop), "halved") if hop else (fixed, "fixed")
+    if learned is None or learned >= fixed or least >= fixed:
+        return fixed, "fixed"
+    return max(least, learned), "learned"
+
+
 def limits_for(
     settings: TimerSettings,
     times: RequestTimes,
@@ -110,28 +170,33 @@ def limits_for(
     last: bool,
     input_tokens: int,
     thought_tokens: int | None = None,
+    known: Known | None = None,
 ) -> Limits:
-    """The limits of the attempt that starts at ``now``.
+    """The limits of the attempt that starts at ``now``, after ``hop`` other targets were called.
 
-    First content: :func:`first_content_period`, halved for each of the ``hop`` targets called
-    before, at least ``first_content_min_seconds``, at most half of what is left, where the first
-    target may leave 15 s instead; the last target that can be called gets all that is left.
-    ``thought_tokens`` are the budget of thought, ``None`` where none is asked for.
+    First content: :func:`own_period` and the allowance for the prompt, at most half of what is
+    left, where the first target may leave 15 s instead; the last target that can be called gets all
+    that is left. ``thought_tokens`` are the budget of thought, ``None`` where none is asked for.
+    Without anything ``known`` nothing is learned from the call.
     """
-    least = settings.first_content_min_seconds
-    base = first_content_period(settings, input_tokens=input_tokens, thought_tokens=thought_tokens)
-    period = max(least, base * 0.5**hop) if hop else base
-    left = times.deadline_at - now
+    allowance = input_tokens / settings.input_tokens_per_second
+    period, why = own_period(settings, known, thought_tokens=thought_tokens, hop=hop)
+    period += allowance
+    left, least = times.deadline_at - now, settings.first_content_min_seconds
     half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
     granted = left if last else min(period, half)
+    full = granted >= period
     idle = settings.idle_seconds
     return Limits(
         now + granted,
-        granted >= period or granted >= _own_share(times, hop) - _EPSILON,
+        full or granted >= _own_share(times, hop) - _EPSILON,
         idle,
         max(idle, thought_seconds(settings, thought_tokens or 0)),
         times.answer_at,
-        granted + PROBE_LEASE_MARGIN_SECONDS,
+        min(granted, period) + PROBE_LEASE_MARGIN_SECONDS,
+        why == "learned" and granted <= period,
+        allowance if full and why != "halved" and known is not None else None,
+        thought_tokens is not None,
     )
 
 

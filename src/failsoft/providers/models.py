@@ -99,6 +99,7 @@ def target_for(spec: str, settings: Settings) -> Target:
         context_window=own.context_window or known.context_window,
         max_output_tokens=own.max_output_tokens or known.max_output_tokens,
         accepts_prefill=known.accepts_prefill,
+        first_content_seconds=own.first_content_seconds,
     )
 
 

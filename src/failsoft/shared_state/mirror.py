@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BenchScope
-from failsoft.policy.admission import Guards, TargetGuard
+from failsoft.policy.admission import Guards
 from failsoft.policy.breaker import CircuitState, Counts
 from failsoft.policy.coordination import BenchSeen, BreakerSeen, Granted
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.shared_state.outbox import breaker_key, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Told
 

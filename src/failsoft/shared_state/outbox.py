@@ -8,12 +8,12 @@ from threading import Lock
 from typing import Final, Literal
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.admission import TargetGuard
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.coordination import Act, BenchSeen
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.shared_state.store import Operation
 
 __all__ = [

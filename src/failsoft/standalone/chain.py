@@ -21,11 +21,12 @@ from failsoft.engine.deadline import inherited_times, monotonic
 from failsoft.errors import AIError, SettingError
 from failsoft.forks import in_every_child
 from failsoft.notices import Catalogue, notice_for
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.candidates import Candidate, back_at, restrict, verdict_to_report
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 from failsoft.providers.models import facts
 from failsoft.standalone.function_breaker import CLASSIC, LEASE_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell

@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "FaultInjected",
     "FellBack",
+    "PeriodGaveWay",
     "RequestFinished",
     "RequestStarted",
     "RetryScheduled",
@@ -54,10 +55,16 @@ class RequestStarted(Event):
 
 @_event
 class AttemptStarted(Event):
-    """A target is being called; ``number`` counts from 1 within the request."""
+    """A target is being called; ``number`` counts from 1 within the request.
+
+    Its first content is due within ``period_seconds``, which were learned from about ``samples``
+    calls, 0 where they were not.
+    """
 
     target: str
     number: int
+    period_seconds: float = 0.0
+    samples: int = 0
 
 
 @_event
@@ -123,6 +130,21 @@ class Benched(Event):
     kind: str
     seconds: float
     reason: str
+
+
+@_event
+class PeriodGaveWay(Event):
+    """A learned first-content period cut too many calls: the fixed one holds for ``fixed_seconds``.
+
+    It cut ``cuts`` of the ``calls`` of a minute. ``thinks``: it was that of requests with thought.
+    """
+
+    target: str
+    thinks: bool
+    period_seconds: float
+    cuts: int
+    calls: int
+    fixed_seconds: float
 
 
 @_event

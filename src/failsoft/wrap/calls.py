@@ -237,6 +237,7 @@ class Calls:
             timers=timers,
             retries=_retries(request, client),
             provider=self._runtime.breaking(provider),
+            shows_first_content=bool(request.stream),
         )
 
     def _times(
