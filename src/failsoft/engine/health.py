@@ -122,11 +122,10 @@ def _period(
     learned = guard.contents.of(thinks=thought_tokens is not None).learned(now)
     known = Known(guard.target.first_content_seconds, learned.period)
     period, why = own_period(timers, known, thought_tokens=thought_tokens)
-    if why == "fixed" and learned.why != "learned":
-        why = learned.why
+    unknown = why == "fixed" and learned.period is None
     return {
         "period_seconds": round(period, 3),
-        "why": why,
+        "why": learned.why if unknown else why,
         "samples": int(learned.samples),
         "median_seconds": None if learned.median is None else round(learned.median, 3),
         "fixed_for_seconds": round(learned.fixed_seconds, 1) or None,
