@@ -131,9 +131,7 @@ async def failsoft(url: str) -> AsyncIterator[Call]:
             yield self
 
     works: list[Work] = []
-    rules = BreakerSettings(
-        open_seconds=OPEN_SECONDS, recovery_timeout_seconds=OPEN_SECONDS, ramp_seconds=0
-    )
+    rules = BreakerSettings(recovery="fixed", recovery_timeout_seconds=OPEN_SECONDS, ramp_seconds=0)
     settings = Settings(
         redis_url=None if url == "-" else url, breaker=rules, retry=RetrySettings(max_attempts=1)
     )

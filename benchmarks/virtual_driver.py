@@ -18,12 +18,14 @@ from failsoft.classify import classify
 from failsoft.classify.verdict import ErrorCategory, Verdict
 from failsoft.classify.wire_errors import TimedOut, Timer
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.pacing import RetryBudget
+from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.pacing import Demand, RetryBudget
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
+    BreakerClosed,
     BreakerOpened,
     Call,
     Failed,
@@ -37,7 +39,9 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 from failsoft.policy.timers import Limits, RequestTimes, deadline_for, first_content_period
 
 __all__ = ["Asked", "Reply", "Result", "Upstream", "VirtualDriver"]
@@ -115,9 +119,11 @@ class VirtualDriver:
         self.opened: list[tuple[float, Target]] = []
         self.now = 0.0
         self.guards = Guards(self.settings, rng=self.rng, on_change=self._changed)
-        self.budget = RetryBudget(
-            self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
-        )
+        most = self.settings.bulkhead.route_limit // 2
+        demand = Demand(self.settings.retry.budget_window_seconds)
+        self.budget = RetryBudget(self.settings.retry, demand, most_waiting=most)
+        self.recovery = Recovery(self.settings.breaker, demand, rng=self.rng)
+        self.answered = RecentCallers()
         self.chain = tuple(chain)
         self.upstream = upstream
         self.stream = stream
@@ -152,17 +158,23 @@ class VirtualDriver:
             what()
 
     def _changed(self, target: Target, change: Transition) -> None:
+        self.recovery.changed(target.circuit, change, self.now)
         if change.after is CircuitState.OPEN:
             self.opened.append((self.now, target))
-            # Woken as an event of their own: a breaker opens in the middle of somebody's step.
-            for run, wait in self.waiting.items():
-                self.later(self.now, partial(run.wake, wait, BreakerOpened()))
+            self._wake(BreakerOpened())
+        elif change.after is CircuitState.CLOSED:
+            self._wake(BreakerClosed())
+
+    def _wake(self, event: PlanEvent) -> None:
+        # As an event of its own: a breaker moves in the middle of somebody's step.
+        for run, wait in self.waiting.items():
+            self.later(self.now, partial(run.wake, wait, event))
 
 
 class _Run:
     """One request under way."""
 
-    __slots__ = ("_asked", "_call", "_driver", "_permit", "_plan", "_wait", "result")
+    __slots__ = ("_asked", "_call", "_caller", "_driver", "_permit", "_plan", "_wait", "result")
 
     def __init__(self, driver: VirtualDriver, at: float) -> None:
         settings = driver.settings
@@ -177,17 +189,18 @@ class _Run:
             answer_at=at + max(own, settings.answer_timeout_seconds),
         )
         self._driver = driver
+        self._caller = Caller(None, driver.answered, driver.recovery)
         self._plan = Plan(
             driver.chain,
             times,
             retry=settings.retry,
             timers=settings.timers,
             budget=driver.budget,
-            peek=driver.guards.peek,
+            guards=driver.guards,
+            caller=self._caller,
             rng=driver.rng,
             input_tokens=tokens,
             thought_tokens=thought,
-            known=partial(driver.guards.known, thinks=thought is not None),
         )
         self._permit: Permit | None = None
         self._call: Call | None = None
@@ -201,7 +214,9 @@ class _Run:
             command = self._plan.next(event, driver.now)
             if isinstance(command, Call):
                 permit = driver.guards.of(command.target).admit(
-                    driver.now, lease_seconds=command.limits.lease_seconds
+                    driver.now,
+                    lease_seconds=command.limits.lease_seconds,
+                    caller=self._caller,
                 )
                 if isinstance(permit, Refusal):
                     event = Refused(permit)

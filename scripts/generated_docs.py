@@ -1,6 +1,6 @@
 """Writes the parts of the docs that are made from the code.
 
-They are the tables of docs/how-it-decides.md with their diagram, and the settings of
+They are the tables of docs/how-it-decides.md with their pictures, and the settings of
 docs/configuration.md. Tests compare the pages with what is made here.
 """
 
@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from random import Random
 from textwrap import dedent
+
+from outage_picture import picture
 
 from failsoft.classify import truth_table
 from failsoft.config.settings import BreakerSettings
@@ -19,10 +21,16 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "how-it-decides.md"
 SETTINGS = DOCS / "configuration.md"
 DIAGRAM = DOCS / "diagrams" / "breaker.svg"
+OUTAGE = DOCS / "diagrams" / "outage.svg"
 
 # Small figures, so that a walk meets every rule soon; which rules there are is the code's.
 _RULES = BreakerSettings(
-    failure_threshold=4, failure_span_seconds=0, min_calls=6, failure_ratio=0.6, ramp_seconds=0
+    failure_threshold=4,
+    failure_span_seconds=0,
+    min_calls=6,
+    failure_ratio=0.6,
+    recovery="fixed",
+    recovery_timeout_seconds=5.0,
 )
 _WALKS, _STEPS = 200, 60
 _LEASE_SECONDS = 20.0
@@ -46,7 +54,7 @@ def seen() -> list[Transition]:
 
 
 def _walk(rng: Random, meet: Callable[[Transition], None]) -> None:
-    breaker, now = Breaker(_RULES, rng=rng, on_change=meet), 1000.0
+    breaker, now = Breaker(_RULES, on_change=meet), 1000.0
     for _ in range(_STEPS):
         now += rng.choice((0.01, 0.01, 6.0))
         match rng.choice(("call", "call", "call", "call", "by hand", "host")):
@@ -151,3 +159,4 @@ if __name__ == "__main__":
         each.write_text(written(each.read_text(encoding="utf-8")), encoding="utf-8")
     DIAGRAM.parent.mkdir(exist_ok=True)
     DIAGRAM.write_text(diagram(), encoding="utf-8")
+    OUTAGE.write_text(picture(), encoding="utf-8")

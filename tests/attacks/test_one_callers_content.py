@@ -10,10 +10,11 @@ from loopback import SSE_HEAD, chunked, fixed, serving
 from failsoft import Failsoft, Settings
 from failsoft.classify import verdict_for
 from failsoft.config.settings import BreakerSettings, CacheSettings, ProviderSettings, RetrySettings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.callers import WELL_SECONDS, Caller, RecentCallers
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 
 EVENTS = (
     {"type": "message_start", "message": {"role": "assistant", "content": []}},

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import threading
-from random import Random
 
 import pytest
 import uvloop
@@ -164,7 +163,7 @@ def test_locks_that_another_thread_held_are_free_in_the_child(upstream):
 
 def test_calls_under_way_in_the_parent_do_not_hold_back_a_childs_breaker():
     """Failures are weighed against undecided calls; the parent's would stay so for ever."""
-    breaker = Breaker(BreakerSettings(failure_span_seconds=0), rng=Random(1))
+    breaker = Breaker(BreakerSettings(failure_span_seconds=0))
     for _ in range(50):
         breaker.allow(1.0, lease_seconds=9)
     breaker.forked()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AGAIN = "run PYTHONPATH=src python scripts/generated_docs.py"
+AGAIN = "run PYTHONPATH=src:. python scripts/generated_docs.py"
 
 
 @pytest.fixture
@@ -26,3 +26,7 @@ def test_the_page_says_what_the_code_does(decisions):
 def test_the_diagram_shows_what_the_code_does(decisions):
     assert decisions.DIAGRAM.read_text(encoding="utf-8") == decisions.diagram(), AGAIN
     assert all(f">{change.reason}</text>" in decisions.diagram() for change in decisions.seen())
+
+
+def test_the_outage_is_drawn_as_the_driver_runs_it(decisions):
+    assert decisions.OUTAGE.read_text(encoding="utf-8") == decisions.picture(), AGAIN

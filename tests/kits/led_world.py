@@ -8,11 +8,12 @@ from virtual_loop import VirtualLoop
 
 from failsoft.classify import verdict_for
 from failsoft.config.settings import BreakerSettings, RetrySettings, Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 from failsoft.shared_state.outbox import SharedCoordinator, breaker_key, hold_key
 from failsoft.shared_state.store import StoreError
 from failsoft.shared_state.sync import Sharing

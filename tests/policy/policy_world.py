@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -10,12 +9,14 @@ from policy_verdicts import verdict
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.pacing import RetryBudget
+from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.pacing import Demand, RetryBudget
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import (
+    BreakerClosed,
     BreakerOpened,
     Call,
     Cancelled,
@@ -30,7 +31,9 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 from failsoft.policy.timers import Limits, RequestTimes
 
 # More commands than any request of these tests may need: a plan that loops runs into it.
@@ -117,14 +120,18 @@ class World:
         self.now = now
         self.changes: list[tuple[Target, Transition]] = []
         self.guards = Guards(self.settings, rng=self.rng, on_change=self._changed)
-        self.budget = RetryBudget(
-            self.settings.retry, most_waiting=self.settings.bulkhead.route_limit // 2
-        )
+        demand = Demand(self.settings.retry.budget_window_seconds)
+        most = self.settings.bulkhead.route_limit // 2
+        self.budget = RetryBudget(self.settings.retry, demand, most_waiting=most)
+        self.recovery = Recovery(self.settings.breaker, demand, rng=self.rng)
+        self.answered = RecentCallers()
+        self.caller = Caller(None, self.answered, self.recovery)
         # Things that happen by themselves: (when, what), in order.
         self.later: list[tuple[float, Callable[[], None]]] = []
 
     def _changed(self, target: Target, change: Transition) -> None:
         self.changes.append((target, change))
+        self.recovery.changed(target.circuit, change, self.now)
 
     def times(self, timeout: float | None = None, deadline: float | None = None) -> RequestTimes:
         own = self.settings.deadline_seconds if deadline is None else deadline
@@ -139,15 +146,15 @@ class World:
     def plan(self, chain: Sequence[Target], times: RequestTimes, **more: Any) -> Plan:
         for target in chain:
             self.guards.of(target)
-        thinks = more.get("thought_tokens") is not None
-        more.setdefault("known", partial(self.guards.known, thinks=thinks))
+        self.caller = Caller(None, self.answered, self.recovery)
         return Plan(
             chain,
             times,
             retry=self.settings.retry,
             timers=self.settings.timers,
             budget=self.budget,
-            peek=lambda target, now: self.guards.of(target).peek(now),
+            guards=self.guards,
+            caller=self.caller,
             rng=self.rng,
             **more,
         )
@@ -183,7 +190,7 @@ class World:
         call = plan.next(Started(), self.now)
         assert isinstance(call, Call)
         permit = self.guards.of(call.target).admit(
-            self.now, lease_seconds=call.limits.lease_seconds
+            self.now, lease_seconds=call.limits.lease_seconds, caller=self.caller
         )
         assert isinstance(permit, Permit)
         self.now += upstream(call.target, self.now).end / 2
@@ -193,14 +200,17 @@ class World:
         return end
 
     def _wait(self, until: float) -> PlanEvent:
-        """Sleep, unless a breaker opens meanwhile."""
+        """Sleep, unless a breaker opens or closes meanwhile."""
         while self.later and self.later[0][0] <= until:
             at, happens = self.later.pop(0)
             self.now = max(self.now, at)
             before = len(self.changes)
             happens()
-            if any(c.after is CircuitState.OPEN for _, c in self.changes[before:]):
+            after = [change.after for _, change in self.changes[before:]]
+            if CircuitState.OPEN in after:
                 return BreakerOpened()
+            if CircuitState.CLOSED in after:
+                return BreakerClosed()
         self.now = max(self.now, until)
         return TimerFired()
 
@@ -208,7 +218,7 @@ class World:
         self, call: Call, upstream: Upstream, run: Run, plan: Plan, *, stream: bool
     ) -> PlanEvent:
         permit = self.guards.of(call.target).admit(
-            self.now, lease_seconds=call.limits.lease_seconds
+            self.now, lease_seconds=call.limits.lease_seconds, caller=self.caller
         )
         if isinstance(permit, Refusal):
             run.refused.append(call.target)

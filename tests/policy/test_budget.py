@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from failsoft.config.settings import RetrySettings
-from failsoft.policy.pacing import RetryBudget
+from failsoft.policy.pacing import Demand, RetryBudget
 
 NOW = 1000.0
 
@@ -17,6 +17,7 @@ NOW = 1000.0
 def budget(*, ratio: float = 0.5, floor: float = 0.0, most_waiting: int = 10_000) -> RetryBudget:
     return RetryBudget(
         RetrySettings(budget_ratio=ratio, budget_floor_per_second=floor),
+        Demand(10),
         most_waiting=most_waiting,
     )
 
@@ -34,7 +35,7 @@ def at_once(one: RetryBudget, now: float, most: int = 2000) -> int:
 def asked(one: RetryBudget, rate: int, *, seconds: int = 20) -> float:
     """Ask so often a second, and return the end of it."""
     for number in range(rate * seconds):
-        one.request(NOW + number / rate)
+        one.demand.count(NOW + number / rate)
     return NOW + seconds
 
 
@@ -49,18 +50,18 @@ def test_half_of_the_requests_may_be_retries_and_ten_seconds_of_them_are_saved_u
 
 def test_a_quiet_service_has_its_floor():
     floor = budget(floor=3.0)
-    floor.request(NOW)
+    floor.demand.count(NOW)
     assert at_once(floor, NOW) == pytest.approx(30, abs=1)
 
 
 def test_a_service_that_opens_with_a_burst_has_a_rate_by_its_age():
     young = budget(floor=3.0)
     for _ in range(1000):
-        young.request(NOW)
+        young.demand.count(NOW)
     assert at_once(young, NOW + 0.1, most=6000) > 4000
     aged = budget(floor=3.0)
     for _ in range(1000):
-        aged.request(NOW)
+        aged.demand.count(NOW)
     assert at_once(aged, NOW + 9.0, most=6000) == pytest.approx(1000 / 2 / 9 * 10, rel=0.1)
 
 
@@ -133,7 +134,7 @@ class Turns(RuleBasedStateMachine):
     @rule(count=st.integers(1, 30))
     def requests_come(self, count):
         for _ in range(count):
-            self.budget.request(self.now)
+            self.budget.demand.count(self.now)
         self.requests += [self.now] * count
 
     @precondition(lambda self: not self.budget.crowded)

@@ -17,7 +17,7 @@ from failsoft.policy.breaker import Outcome
 from failsoft.policy.first_content import GaveWay, LearnedPeriod
 from failsoft.policy.plan_events import Call, Failed, Started
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Known, Limits, RequestTimes, limits_for
+from failsoft.policy.timers import KnownPeriods, Limits, RequestTimes, limits_for
 
 T0 = 1000.0
 SIGMA = 0.5
@@ -144,7 +144,7 @@ def test_whatever_was_learned_a_period_is_between_its_floor_and_the_fixed_one(
         asked = {"now": now, "hop": 0, "last": False, "input_tokens": tokens}
         one, fixed = (
             limits_for(settings, times, thought_tokens=thought, known=known, **asked)
-            for known in (Known(None, learned.period(now)), None)
+            for known in (KnownPeriods(None, learned.period(now)), None)
         )
         allowance = tokens / settings.input_tokens_per_second
         assert one.first_content_at - now >= least + allowance - 1e-3

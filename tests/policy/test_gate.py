@@ -12,10 +12,11 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS, target,
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, Verdict
 from failsoft.config.settings import BreakerSettings, BulkheadSettings, Settings
-from failsoft.policy.admission import Guards, Held, Permit
+from failsoft.policy.admission import Guards, Held
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 
 OPEN, CLOSED, HALF_OPEN = CircuitState.OPEN, CircuitState.CLOSED, CircuitState.HALF_OPEN
 
@@ -28,7 +29,7 @@ class Yard:
         self.changes: list[tuple[Target, Transition]] = []
         self.held: list[Held] = []
         self.guards = Guards(
-            Settings(**settings),
+            Settings(**{"breaker": BreakerSettings(recovery="fixed"), **settings}),
             rng=Random(0),
             on_change=lambda target, change: self.changes.append((target, change)),
             on_held=self.held.append,
@@ -319,7 +320,7 @@ def test_a_permit_may_be_given_back_more_than_once():
 def test_a_cancelled_probe_leaves_no_trace():
     yard = Yard()
     yard.opened(OPUS)
-    yard.now += 6
+    yard.now += 16
     probe = yard.permit(OPUS)
     assert yard.why(OPUS) == "half_open"
     probe.finish(Outcome.NEUTRAL, yard.now)
@@ -330,7 +331,7 @@ def test_a_cancelled_probe_leaves_no_trace():
 def test_a_probe_that_fails_for_the_users_fault_says_nothing():
     yard = Yard()
     yard.opened(OPUS)
-    yard.now += 6
+    yard.now += 16
     yard.fail(OPUS, "bad_request")
     assert yard.guards.of(OPUS).breaker.state is HALF_OPEN
     yard.succeed(OPUS)

@@ -15,7 +15,8 @@ from failsoft.config.settings import (
     TimerSettings,
 )
 from failsoft.policy.bench import Refusal
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.breaker import Outcome
+from failsoft.policy.callers import Caller
 from failsoft.policy.plan_events import (
     Call,
     Cancelled,
@@ -29,6 +30,7 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.target_guard import Permit
 
 RETRY_FIRST = Settings(retry=RetrySettings(strategy="retry_first"))
 # No spare retries at all: only first calls and hops.
@@ -369,8 +371,7 @@ def test_all_open_ends_at_once_with_what_opened_them():
     assert (run.sent, run.waits, run.ended_at) == ([], [], world.now)
     assert run.gave_up.reason == "unavailable"
     assert run.gave_up.verdict == VERDICTS["overloaded"]
-    assert run.gave_up.back_at is not None
-    assert world.now + 5 <= run.gave_up.back_at <= world.now + 5.5
+    assert run.gave_up.back_at == pytest.approx(world.now + 5 / 3), "three are probed in turn"
 
 
 def test_a_time_to_come_back_is_named_only_where_all_are_out():
@@ -447,17 +448,97 @@ def test_the_breaker_that_its_own_failure_opened_is_not_awaited():
     assert run.gave_up.reason == "unavailable"
 
 
+def closed_again(world: World) -> None:
+    """The only target was open, a request was turned away, and the next one's probe succeeded."""
+    world.guards.of(OPUS).breaker.trip(world.now, "host down")
+    assert world.run([OPUS], scripted(everywhere(ok()))).gave_up.reason == "unavailable"
+    world.now += 6
+    assert isinstance(world.run([OPUS], scripted(everywhere(ok(0.001)))).end, Give)
+
+
 def test_a_slow_start_is_waited_out():
     world = World(seed=3)
-    breaker = world.guards.of(OPUS).breaker
-    breaker.trip(world.now, "host down")
-    world.now += 6
-    for _ in range(2):
-        world.run([OPUS], scripted(everywhere(ok(0.001))))
-    assert breaker.state is CircuitState.CLOSED
+    closed_again(world)
+    first, second = (world.run([OPUS], scripted(everywhere(ok(0.001)))) for _ in range(2))
+    assert (first.waits, type(second.end)) == ([], Give)
+    ((began, wait),) = second.waits
+    assert wait.why == "slow_start"
+    assert wait.until - began == pytest.approx(0.2, abs=0.01), "five a second"
+
+
+def test_a_turn_of_a_slow_start_that_comes_too_late_is_not_waited_for():
+    world = World(seed=3)
+    closed_again(world)
+    while world.recovery.reserve(OPUS.circuit, world.now):
+        pass
     run = world.run([OPUS], scripted(everywhere(ok())))
-    assert isinstance(run.end, Give)
-    assert [wait.why for _, wait in run.waits][:1] == ["ramp"]
+    assert (run.waits, run.gave_up.reason) == ([], "unavailable")
+    assert run.gave_up.back_at == pytest.approx(world.now + 2.0, abs=0.2)
+
+
+def test_above_a_slow_start_the_next_target_is_called_at_once():
+    world = World(seed=3)
+    closed_again(world)
+    runs = [world.run([OPUS, SONNET], scripted(everywhere(ok(0.001)))) for _ in range(3)]
+    assert [run.models for run in runs] == [["opus"], ["sonnet"], ["sonnet"]]
+    assert all(not run.waits for run in runs)
+
+
+def test_an_opening_voids_the_turns_of_a_slow_start():
+    world = World(seed=3)
+    closed_again(world)
+    world.run([OPUS], scripted(everywhere(ok(0.001))))
+    again = world.now + 0.1
+    world.later = [(again, lambda: world.guards.of(OPUS).breaker.trip(again, "host down"))]
+    run = world.run([OPUS], scripted(everywhere(ok())))
+    assert [wait.why for _, wait in run.waits] == ["slow_start"]
+    assert (run.gave_up.reason, run.ended_at) == ("unavailable", again)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "models"), [(Outcome.SUCCESS, ["opus"]), (Outcome.FAILURE, [])]
+)
+def test_a_probe_in_flight_is_waited_for_by_who_would_be_turned_away(outcome, models):
+    world = World(seed=3)
+    world.guards.of(OPUS).breaker.trip(world.now, "host down")
+    world.run([OPUS], scripted(everywhere(ok())))
+    world.now += 6
+    other = Caller(None, world.answered, world.recovery)
+    probe = world.guards.of(OPUS).admit(world.now, lease_seconds=20.0, caller=other)
+    assert isinstance(probe, Permit)
+    tells = world.now + 1.5
+    world.later = [(tells, lambda: probe.finish(outcome, tells))]
+    run = world.run([OPUS], scripted(everywhere(ok(0.001))))
+    assert [(at, wait.why, wait.until) for at, wait in run.waits] == [
+        (tells - 1.5, "probe", tells + 0.5)
+    ]
+    assert run.models == models
+    assert world.recovery.waiting == 0
+
+
+def test_a_probe_that_tells_nothing_is_waited_for_once_and_for_two_seconds():
+    world = World(seed=3)
+    world.guards.of(OPUS).breaker.trip(world.now, "host down")
+    world.run([OPUS], scripted(everywhere(ok())))
+    world.now += 6
+    other = Caller(None, world.answered, world.recovery)
+    world.guards.of(OPUS).admit(world.now, lease_seconds=20.0, caller=other)
+    began = world.now
+    run = world.run([OPUS], scripted(everywhere(ok())))
+    assert (run.ended_at, run.gave_up.reason) == (began + 2.0, "unavailable")
+    assert world.run([OPUS], scripted(everywhere(ok()))).waits == []
+
+
+def test_a_request_makes_one_probe_and_no_more():
+    world = World(seed=3)
+    for one in CHAIN:
+        world.guards.of(one).breaker.trip(world.now, "host down")
+    world.run(CHAIN, scripted(everywhere(ok())))
+    world.now += 60
+    run = world.run(CHAIN, scripted(everywhere(fails("overloaded", 0.01))))
+    assert (run.models, run.gave_up.reason) == (["opus"], "unavailable")
+    world.now += 60
+    assert world.run(CHAIN, scripted(everywhere(fails("overloaded", 0.01)))).models == ["opus"]
 
 
 # The end

@@ -14,6 +14,7 @@ from failsoft.classify.verdict import Sent as MaySent
 from failsoft.config.settings import RetrySettings, Settings
 from failsoft.policy.bench import Refusal
 from failsoft.policy.plan_events import (
+    BreakerClosed,
     BreakerOpened,
     Call,
     Cancelled,
@@ -259,14 +260,24 @@ def test_no_verdict_goes_on_for_ever(name, strategy):
 
 EVENTS = st.one_of(
     st.sampled_from(
-        [Started(), FirstContent(), Finished(), TimerFired(), BreakerOpened(), Cancelled()]
+        [
+            Started(),
+            FirstContent(),
+            Finished(),
+            TimerFired(),
+            BreakerOpened(),
+            BreakerClosed(),
+            Cancelled(),
+        ]
     ),
     st.builds(Failed, FAILURES),
     st.builds(
         Refused,
         st.builds(
             Refusal,
-            st.sampled_from(["open", "half_open", "isolated", "ramp", "bench", "park", "full"]),
+            st.sampled_from(
+                ["open", "half_open", "isolated", "slow_start", "ramp", "bench", "park", "full"]
+            ),
             st.sampled_from([900.0, 1001.0, 1030.0, 9999.0, float("inf")]),
             st.none() | FAILURES,
         ),
@@ -297,5 +308,6 @@ def test_no_order_of_events_breaks_it(events, chain, strategy):
 
 def test_every_event_has_its_answer():
     """A new kind of event must find its place in these tests."""
-    known = {Started, FirstContent, Failed, Refused, Finished, TimerFired, BreakerOpened, Cancelled}
+    known = {Started, FirstContent, Failed, Refused, Finished, TimerFired, Cancelled}
+    known |= {BreakerOpened, BreakerClosed}
     assert set(PlanEvent.__args__) == known

@@ -91,7 +91,7 @@ def test_an_occasional_retry_after_does_not_take_the_target_from_everybody():
 
 
 def test_a_breaker_that_opens_stays_open_as_long_as_the_provider_asked():
-    one = Breaker(BreakerSettings(), rng=Random(0))
+    one = Breaker(BreakerSettings())
     now = T0
     while one.state is CircuitState.CLOSED:
         now += 0.05

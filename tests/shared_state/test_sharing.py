@@ -312,7 +312,7 @@ def test_junk_that_is_pushed_is_passed_over(world, junk):
 def test_one_process_opens_and_closes_as_a_breaker_of_its_own():
     for seed in range(6):
         rng, world = Random(seed), World(MemoryStore, processes=1)
-        process, own = world.processes[0], Breaker(RULES, rng=Random(1))
+        process, own = world.processes[0], Breaker(RULES)
         shared = process.breaker(X)
         world.do(process.call(X))
         own.done(own.allow(process.now(), lease_seconds=LEASE_SECONDS), Outcome.SUCCESS, 0.0)

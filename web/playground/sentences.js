@@ -101,7 +101,7 @@ function breaker(e) {
     return [`The breaker of ${model} opened: it is left out${out}.`, "bad", "It failed too often in a row. Calling it again would make people wait for nothing and add to its load; left alone it recovers sooner."]
   }
   if (e.to_state === "half_open") return [`The breaker of ${model} is half open: one call may try.`, "wait", "One question, and only one, finds out whether the model is back. If it fails, somebody else has answered it anyway."]
-  return [`The breaker of ${model} closed: it is back.`, "good", "Its probes succeeded. Traffic returns little by little, not all at once."]
+  return [`The breaker of ${model} closed: it is back.`, "good", "Its probe succeeded. Traffic returns little by little, and until a second call has succeeded one failure opens it again."]
 }
 
 function store({ store: name, up }) {

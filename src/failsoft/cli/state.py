@@ -16,7 +16,8 @@ from rich.table import Table
 from failsoft.cli.options import ConfigFile, load
 from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, TargetGuard
+from failsoft.policy.admission import Guards
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.providers.models import target_for
 from failsoft.shared_state.mirror import Mirror
 from failsoft.shared_state.outbox import SharedCoordinator, breaker_key, hold_key

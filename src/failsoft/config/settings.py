@@ -241,15 +241,17 @@ class BreakerSettings(SettingSection):
     min_calls: int = setting(30, "calls in the window before the ratio counts", whole(1, MANY))
     window_seconds: float = setting(60.0, "length of the window", number(1, DAY))
     window_buckets: int = setting(10, "buckets of the window", whole(1, 600))
-    open_seconds: float = setting(
-        5.0, "first time open", number(0.01, DAY), at_most="recovery_timeout_seconds"
+    recovery: Literal["adaptive", "fixed"] = setting(
+        "adaptive", "how an open target is probed", choice("adaptive", "fixed")
     )
-    open_multiplier: float = setting(1.5, "growth at each failed probe", number(1, 10))
-    recovery_timeout_seconds: float = setting(15.0, "the longest time open", number(0.01, DAY))
-    open_jitter: float = setting(0.1, "share added at random to the time open", number(0, 1))
+    recovery_timeout_seconds: float = setting(
+        15.0, "the longest time between its probes; fixed, the time", number(0.01, DAY)
+    )
     probes: int = setting(1, "probes at a time while half open", whole(1, MANY))
-    success_threshold: int = setting(2, "probes that close it", whole(1, MANY))
-    ramp_seconds: float = setting(10.0, "slow start after closing", number(0, DAY))
+    success_threshold: int = setting(
+        2, "successes after which one failure opens it no more", whole(1, MANY)
+    )
+    ramp_seconds: float = setting(10.0, "slow start after a bench", number(0, DAY))
     metrics_only: bool = setting(
         default=False, doc="count and report, but never reject", kind=switch()
     )

@@ -25,11 +25,9 @@ from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms
 from failsoft.engine.request import Request, Turn, fit
 from failsoft.engine.runtime import Route, Runtime
-from failsoft.policy.admission import Permit
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.plan_events import (
-    BreakerOpened,
     Call,
     Cancelled,
     Failed,
@@ -42,6 +40,7 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
+from failsoft.policy.target_guard import Permit
 from failsoft.policy.timers import Limits
 from failsoft.providers.protocol import Exchange, ProviderCall, WireEvent
 
@@ -361,6 +360,10 @@ class Driver:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
         try:
             await self._run(self._turn)
+        except BaseException:
+            # The caller left, or the process is ending: what the plan holds is given back.
+            self._plan.next(Cancelled(), self._clock())
+            raise
         finally:
             # A failure that the turn keeps has this driver in its traceback.
             del self._turn
@@ -386,9 +389,9 @@ class Driver:
         if self._reader is not None:
             self._reader.waiting(wait.why, seconds, self._last_verdict)
         began = self._clock()
-        opened = await self._runtime.waiters.sleep(seconds)
+        woken = await self._runtime.waiters.sleep(seconds)
         self._waited += self._clock() - began
-        return BreakerOpened() if opened else TimerFired()
+        return woken or TimerFired()
 
     async def _call(self, call: Call, now: float) -> PlanEvent:
         guard, shared = self._runtime.guards.of(call.target), self._runtime.shared
@@ -419,7 +422,6 @@ class Driver:
             now = self._clock()
             permit.finish(Outcome.SUCCESS if began else Outcome.NEUTRAL, now)
             self._record(attempt, "cancelled", None, now)
-            self._plan.next(Cancelled(), now)
             raise
         now = self._clock()
         permit.finish(Outcome.SUCCESS, now)

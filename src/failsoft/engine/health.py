@@ -10,10 +10,10 @@ from typing import Any
 from failsoft.config.settings import TimerSettings
 from failsoft.engine.deadline import monotonic
 from failsoft.engine.runtime import RouteChain, Runtime
-from failsoft.policy.admission import TargetGuard
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Known, own_period
+from failsoft.policy.target_guard import TargetGuard
+from failsoft.policy.timers import KnownPeriods, own_period
 from failsoft.telemetry.labels import State
 
 __all__ = ["health", "state"]
@@ -51,6 +51,7 @@ def state(runtime: Runtime) -> State:
         routes={chain.route: chain.circuit_state() for chain in runtime.chains.values()},
         inflight={route.name: route.bulkhead.held for route in used},
         queued=sum(route.bulkhead.waiting for route in used),
+        probe_waiters=sum(route.recovery.waiting for route in used),
         budget_ratio=max((route.retries.ratio(now) for route in used), default=0.0),
         stores={store.name: store.up for store in runtime.stores},
     )
@@ -93,12 +94,12 @@ def _route(chain: RouteChain) -> dict[str, Any]:
 def _target(runtime: Runtime, target: Target, now: float) -> dict[str, Any]:
     guard = runtime.guards.of(target)
     status = guard.breaker.status(now)
-    refusal = guard.peek(now)
+    refusal = guard.peek(now, runtime.onlooker())
     until = None if refusal is None or refusal.until == float("inf") else refusal.until - now
     return {
         "target": target.id,
         "state": status.state,
-        "available": refusal is None,
+        "available": refusal is None and status.state is CircuitState.CLOSED,
         "held": None if refusal is None or refusal.why in tuple(CircuitState) else refusal.why,
         "failure_count": status.failures,
         "calls": status.calls,
@@ -120,12 +121,12 @@ def _period(
     timers: TimerSettings, guard: TargetGuard, now: float, thought_tokens: int | None
 ) -> dict[str, Any]:
     learned = guard.contents.of(thinks=thought_tokens is not None).learned(now)
-    known = Known(guard.target.first_content_seconds, learned.period)
-    period, why = own_period(timers, known, thought_tokens=thought_tokens)
-    unknown = why == "fixed" and learned.period is None
+    known = KnownPeriods(guard.target.first_content_seconds, learned.period)
+    period, source = own_period(timers, known, thought_tokens=thought_tokens)
+    why = learned.why if source == "fixed" and learned.why != "learned" else source
     return {
         "period_seconds": round(period, 3),
-        "why": learned.why if unknown else why,
+        "why": why,
         "samples": int(learned.samples),
         "median_seconds": None if learned.median is None else round(learned.median, 3),
         "fixed_for_seconds": round(learned.fixed_seconds, 1) or None,

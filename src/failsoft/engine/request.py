@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -17,7 +16,7 @@ from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.runtime import Route, Runtime
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
-from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.callers import Caller
 from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import Call, GiveUp
 from failsoft.policy.target import Target
@@ -279,17 +278,17 @@ class Request:
             return tuple(target.under(key) for target in targets)
         return targets
 
-    def _caller(self, answered: RecentCallers) -> Caller | None:
+    def _caller(self) -> Hashable:
         """The caller, by its names or by the key that it shows; ``None`` where it has neither."""
         targets = self.targets
         account = targets[0].account if targets and not targets[0].shared else ""
         if account or self.principal or self.tenant:
-            return Caller((self.tenant, self.principal, account), answered)
+            return (self.tenant, self.principal, account)
         return None
 
-    def plan(self, runtime: Runtime, route: Route) -> tuple[Plan, Caller | None]:
+    def plan(self, runtime: Runtime, route: Route) -> tuple[Plan, Caller]:
         """The plan of this request, and who calls; targets that cannot take it are left out."""
-        chain, caller = self.chain(runtime), self._caller(route.answered)
+        chain, caller = self.chain(runtime), route.caller(self._caller())
         if continues_assistant(self.body):
             able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
             self.left_out = tuple(target.id for target in chain if target not in able)
@@ -300,17 +299,14 @@ class Request:
             retry=runtime.settings.retry,
             timers=self.timers or runtime.settings.timers,
             budget=route.retries,
-            peek=runtime.guards.peek
-            if caller is None
-            else partial(runtime.guards.peek, caller=caller),
+            guards=runtime.guards,
+            caller=caller,
             rng=runtime.rng,
             input_tokens=self.facts.input_tokens,
             thought_tokens=self.facts.thought_tokens,
             may_have_effects=self.facts.may_have_effects,
             retries=self.retries,
-            known=partial(runtime.guards.known, thinks=self.facts.thought_tokens is not None)
-            if self.shows_first_content
-            else None,
+            learns=self.shows_first_content,
         )
         return plan, caller
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -31,9 +31,11 @@ from failsoft.ladder.ladder import LadderSteps
 from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Guards, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
-from failsoft.policy.callers import RecentCallers
+from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.first_content import GaveWay
-from failsoft.policy.pacing import Bulkhead, Place, RetryBudget
+from failsoft.policy.pacing import Bulkhead, Demand, Place, RetryBudget
+from failsoft.policy.plan_events import BreakerClosed, BreakerOpened
+from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes
 from failsoft.providers.anthropic import AnthropicWire
@@ -158,37 +160,40 @@ class RouteChain:
         return allowed is None or target.id in allowed or target.model in allowed
 
 
+Woken = BreakerOpened | BreakerClosed
+
+
 class BreakerWaiters:
     """The waits under way. Safe under threads and several event loops."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[Woken]] = set()
 
-    async def sleep(self, seconds: float) -> bool:
-        """Sleep for ``seconds``, or less: true where a breaker opened meanwhile."""
+    async def sleep(self, seconds: float) -> Woken | None:
+        """Sleep for ``seconds``, or less: what ended it sooner."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[Woken] = loop.create_future()
         self._waiting.add(future)
         timer = loop.call_later(seconds, _cancel, future)
         try:
             await asyncio.wait((future,))
-            return not future.cancelled()
+            return None if future.cancelled() else future.result()
         finally:
             timer.cancel()
             self._waiting.discard(future)
 
-    def opened(self) -> None:
-        """A breaker opened."""
+    def wake(self, event: Woken) -> None:
+        """A breaker opened or closed."""
         for future in list(self._waiting):
-            future.get_loop().call_soon_threadsafe(_wake, future)
+            future.get_loop().call_soon_threadsafe(_wake, future, event)
 
 
-def _wake(future: asyncio.Future[None]) -> None:
+def _wake(future: asyncio.Future[Woken], event: Woken) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(event)
 
 
-def _cancel(future: asyncio.Future[None]) -> None:
+def _cancel(future: asyncio.Future[Woken]) -> None:
     future.cancel()
 
 
@@ -197,18 +202,25 @@ class RouteFullError(Exception):
 
 
 class Route:
-    """One route's bulkhead with the tasks that wait for it, its retries, and who was answered last.
+    """One route: its bulkhead with the tasks that wait for it, its retries, its recovery.
 
     Safe under several event loops.
     """
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, rng: Random) -> None:
         limits = settings.bulkhead
         self.name = name
+        self.demand = Demand(settings.retry.budget_window_seconds)
+        self.recovery = Recovery(settings.breaker, self.demand, rng=rng)
         self.answered = RecentCallers()
         self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
-        self.retries = RetryBudget(settings.retry, most_waiting=(limits.route_limit + 1) // 2)
+        most = (limits.route_limit + 1) // 2
+        self.retries = RetryBudget(settings.retry, self.demand, most_waiting=most)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
+
+    def caller(self, who: Hashable = None) -> Caller:
+        """One request of ``who`` at the guards."""
+        return Caller(who, self.answered, self.recovery)
 
     async def enter(self, times: RequestTimes) -> Place:
         """Take a place, to be given to :meth:`leave`.
@@ -231,7 +243,7 @@ class Route:
         heir = self.bulkhead.leave(place)
         future = self._waiting.get(heir) if heir is not None else None
         if future is not None:
-            future.get_loop().call_soon_threadsafe(_wake, future)
+            future.get_loop().call_soon_threadsafe(_go_in, future)
 
     async def _wait(self, place: Place, until: float) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -245,6 +257,11 @@ class Route:
             raise RouteFullError(self.name) from None
         finally:
             del self._waiting[place]
+
+
+def _go_in(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
@@ -342,8 +359,12 @@ class Runtime:
             self.shared.begin(self.guards)
         route = self._routes.get(name)
         if route is None:
-            route = self._routes.setdefault(name, Route(name, self.settings))
+            route = self._routes.setdefault(name, Route(name, self.settings, self.rng))
         return route
+
+    def onlooker(self) -> Caller:
+        """Somebody who asks on the default route what a request would meet, and takes nothing."""
+        return self._routes.get("chat", Route("chat", self.settings, self.rng)).caller()
 
     @property
     def routes_used(self) -> list[Route]:
@@ -420,8 +441,13 @@ class Runtime:
         self.publisher.publish(event)
 
     def _changed(self, target: Target, change: Transition) -> None:
+        now = monotonic()
+        for route in self.routes_used:
+            route.recovery.changed(target.circuit, change, now)
         if change.after is CircuitState.OPEN:
-            self.waiters.opened()
+            self.waiters.wake(BreakerOpened())
+        elif change.after is CircuitState.CLOSED:
+            self.waiters.wake(BreakerClosed())
         if self.publisher.active:
             event = BreakerChanged(
                 at=time.time(),
@@ -429,9 +455,22 @@ class Runtime:
                 from_state=change.before,
                 to_state=change.after,
                 reason=change.reason,
-                open_seconds=change.open_seconds,
+                open_seconds=self._until_probed(target, change, now),
             )
             self.publisher.publish(event)
+
+    def _until_probed(self, target: Target, change: Transition, now: float) -> float | None:
+        """Seconds until one that has opened is probed, by the route that is the first to."""
+        if change.after is not CircuitState.OPEN:
+            return None
+        breaker, circuit = self.guards.of(target).breaker, target.circuit
+        due = [
+            at - now
+            for route in self.routes_used
+            if any(one.circuit == circuit for one in self.chain_of(route.name).targets)
+            and (at := route.recovery.hold_back(circuit, breaker, now)) is not None
+        ]
+        return max(change.open_seconds or 0.0, min(due, default=0.0)) or None
 
     def _injected(self, reason: str, call: ProviderCall) -> None:
         event = FaultInjected(

@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from typing import Final
 
 from failsoft.config.settings import Settings
-from failsoft.policy.admission import Guards, TargetGuard
+from failsoft.policy.admission import Guards
 from failsoft.policy.callers import Caller
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.shared_state.outbox import SharedCoordinator
 from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.sync import Sharing

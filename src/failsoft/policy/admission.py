@@ -1,8 +1,7 @@
-"""Decides whether a target may be called now: its breaker, its benches and its bulkhead.
+"""The guards of all targets, and what a verdict does to everything it concerns.
 
-:class:`TargetGuard` is one target's. :class:`Guards` carries a verdict to everything it concerns:
-the other models on a dead host, the family that shares a rate limit, the account that shares a
-bill.
+That is the other models on a dead host, the family that shares a rate limit, the account that
+shares a bill.
 """
 
 from __future__ import annotations
@@ -12,312 +11,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from threading import Lock
 from typing import Protocol
 
 from failsoft.classify.verdict import BenchScope, BreakerEffect, ErrorCategory, Verdict
-from failsoft.config.settings import BreakerSettings, Settings
-from failsoft.policy.bench import Bench, Lease, Refusal
-from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
+from failsoft.config.settings import Settings
+from failsoft.policy.bench import Bench, Refusal
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Transition
 from failsoft.policy.callers import Caller, FairShare
 from failsoft.policy.coordination import BenchCoordinator, BreakerCoordinator
-from failsoft.policy.first_content import FirstContents, GaveWay, Silence
-from failsoft.policy.pacing import Bulkhead, Place
+from failsoft.policy.first_content import FirstContents, GaveWay
+from failsoft.policy.pacing import Bulkhead
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Known, Limits
+from failsoft.policy.target_guard import HostRow, Permit, TargetGuard
+from failsoft.policy.timers import KnownPeriods
 
-__all__ = ["Coordinators", "Guards", "Held", "HostRow", "Permit", "TargetGuard"]
+__all__ = ["Coordinators", "Guards", "Held"]
 
 # Accounts of callers that a process keeps apart, 2 KB each: with users' own keys there may be
 # any number.
 _MOST_CALLERS = 1000
-
-# A second 429 without a stated wait benches within this time of the first. Calls that began less
-# than half a second after the first are of the same burst and have not met it again.
-_AGAIN_SECONDS = 60.0
-_BURST_SECONDS = 0.5
-
-
-class HostRow:
-    """Counts connection failures in a row over all targets of one host.
-
-    Kept apart from the targets' own breakers: a reply from any target proves the host alive, while
-    a row carried into the breaker of a target without calls would never be broken by a success.
-    """
-
-    __slots__ = ("_began", "_count", "_lock", "_settings")
-
-    def __init__(self, settings: BreakerSettings) -> None:
-        self._settings = settings
-        self._count = 0
-        self._began = 0.0
-        self._lock = Lock()
-
-    @property
-    def failures(self) -> int:
-        """Connection failures in a row."""
-        return self._count
-
-    def failed(self, now: float) -> bool:
-        """Count a connection failure; whether the host is to be taken for dead."""
-        with self._lock:
-            if not self._count:
-                self._began = now
-            self._count += 1
-            return self._is_dead(now)
-
-    def dead(self, now: float) -> bool:
-        """Whether the host is to be taken for dead."""
-        with self._lock:
-            return self._is_dead(now)
-
-    def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
-        self._lock = Lock()
-
-    def _is_dead(self, now: float) -> bool:
-        spanned = now - self._began >= self._settings.failure_span_seconds
-        return spanned and self._count >= self._settings.failure_threshold
-
-    def alive(self) -> None:
-        """The host has replied, well or not."""
-        if self._count:
-            with self._lock:
-                self._count = 0
-
-
-class Permit:
-    """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts."""
-
-    __slots__ = ("began", "caller", "guard", "leases", "place", "silence", "ticket")
-
-    def __init__(
-        self,
-        guard: TargetGuard,
-        ticket: Ticket,
-        place: Place,
-        leases: list[tuple[Bench, Lease]],
-        caller: Caller | None,
-        *,
-        began: float,
-    ) -> None:
-        self.guard = guard
-        self.began = began
-        self.caller = caller
-        self.ticket = ticket
-        self.place = place
-        self.leases = leases
-        self.silence: Silence | None = None
-
-    def start(self, limits: Limits) -> Limits:
-        """The call begins, under these limits: a probe has its target's own period at most."""
-        probe = self.ticket.expires_at is not None or bool(self.leases)
-        if probe:
-            limits = limits.of_probe(self.began)
-        self.silence = Silence(self.guard.contents, limits, self.began, probe=probe)
-        return limits
-
-    def on_opened(self, end: Callable[[], None]) -> None:
-        """Have ``end`` called, in any thread, where the breaker opens by timeouts before content.
-
-        The request had better go on to another target then.
-        """
-        if self.silence is not None:
-            self.silence.on_opened = end
-
-    def first_content(self, now: float) -> None:
-        """The target has begun to answer: a probe has done its work."""
-        guard = self.guard
-        if self.silence is not None:
-            self.silence.broken(now)
-            self.silence = None
-        guard.host.alive()
-        if guard.share.row:
-            guard.share.answered()
-        if self.caller is not None:
-            self.caller.route.note(self.caller.who, now)
-        guard.breaker.first_content(self.ticket, now)
-        if self.leases:
-            self._settle(now, well=True)
-
-    def end_silence(self, *, timed_out: bool, now: float) -> None:
-        """The call ends without content, maybe because a full period was over."""
-        if self.silence is not None:
-            self.silence.ended(now, timed_out=timed_out)
-            self.silence = None
-
-    def _settle(self, now: float, *, well: bool | None) -> None:
-        for bench, lease in self.leases:
-            bench.done(lease, now, well=well)
-        self.leases = []
-
-    def finish(
-        self, outcome: Outcome, now: float, *, weight: int = 1, wait_seconds: float | None = None
-    ) -> None:
-        """Give back everything the permit holds; see :meth:`Breaker.done`."""
-        guard = self.guard
-        if self.silence is not None:
-            self.end_silence(timed_out=False, now=now)
-        guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
-        if self.leases:
-            self._settle(now, well=True if outcome is Outcome.SUCCESS else None)
-        guard.bulkhead.leave(self.place)
-
-
-class TargetGuard:
-    """Everything that decides whether one target may be called."""
-
-    __slots__ = (
-        "_limited_at",
-        "benches",
-        "breaker",
-        "bulkhead",
-        "contents",
-        "host",
-        "share",
-        "target",
-    )
-
-    def __init__(
-        self,
-        target: Target,
-        *,
-        breaker: Breaker,
-        benches: list[Bench],
-        bulkhead: Bulkhead,
-        host: HostRow,
-        share: FairShare,
-        contents: FirstContents,
-    ) -> None:
-        self.target = target
-        self.share = share
-        self.contents = contents
-        self.breaker = breaker
-        self.benches = benches
-        self.bulkhead = bulkhead
-        self.host = host
-        self._limited_at = float("-inf")
-
-    def admit(
-        self, now: float, *, lease_seconds: float, caller: Caller | None = None
-    ) -> Permit | Refusal:
-        """A permit, or why not and until when. Nothing is held after a refusal."""
-        place = self.bulkhead.enter()
-        if place is None:
-            # Also a full target is first of all what else it is: open, benched, parked.
-            return self.peek(now, caller) or Refusal("full", float("inf"), None)
-        leases: list[tuple[Bench, Lease]] = []
-        refusal: Refusal | None = None
-        for bench in self.benches:
-            if bench.active:
-                refusal = self._pass_holds(now, lease_seconds, leases, caller)
-                break
-        if refusal is None:
-            early = caller is not None and self._early(caller)
-            ticket = self.breaker.allow(now, lease_seconds=lease_seconds, early=early)
-            if isinstance(ticket, Ticket):
-                return Permit(self, ticket, place, leases, caller, began=now)
-            refusal = self._refusal(ticket)
-        for bench, lease in leases:
-            bench.done(lease, now, well=None)
-        self.bulkhead.leave(place)
-        return refusal
-
-    def peek(self, now: float, caller: Caller | None = None) -> Refusal | None:
-        """Why ``admit`` would refuse right now, taking nothing.
-
-        What will not pass soon comes first: no wait for a bench whose breaker is open.
-        """
-        found: Refusal | None = None
-        for bench in self.benches:
-            if bench.active and (refusal := bench.peek(now)):
-                if not refusal.passes_soon:
-                    return refusal
-                found = refusal
-        if rejection := self.breaker.peek(now, early=caller is not None and self._early(caller)):
-            return self._refusal(rejection)
-        if found is None and self.bulkhead.full:
-            return Refusal("full", float("inf"), None)
-        return found
-
-    def limited_again(self, began: float, now: float) -> bool:
-        """Whether a call from ``began`` to ``now`` is the second to meet a limit within 60 s."""
-        first = self._limited_at
-        if now - first > _AGAIN_SECONDS:
-            self._limited_at = now
-            return False
-        again = began - first >= _BURST_SECONDS
-        if again:
-            self._limited_at = now
-        return again
-
-    def forked(self) -> None:
-        """Go on in a forked process: a lock may be held by a thread that is not there."""
-        self.breaker.forked()
-        self.share.forked()
-        self.contents.forked()
-        self.bulkhead.forked()
-        self.host.forked()
-        for bench in self.benches:
-            bench.forked()
-
-    def needs_grants(self, now: float, caller: Caller | None) -> list[SharedBreaker | SharedBench]:
-        """What the next call would be a probe of, and a coordinator has to grant first."""
-        if self.breaker.state is CircuitState.CLOSED and not any(h.active for h in self.benches):
-            return []
-        parts: list[SharedBreaker | SharedBench] = [
-            bench
-            for bench in self.benches
-            if isinstance(bench, SharedBench) and bench.needs_grant(now)
-        ]
-        breaker = self.breaker
-        if isinstance(breaker, SharedBreaker) and breaker.needs_grant(
-            now, early=caller is not None and self._early(caller)
-        ):
-            parts.append(breaker)
-        return parts
-
-    def give_back_grants(self) -> None:
-        """Leases that were granted are for others: the call is not made."""
-        for part in self._led_parts():
-            part.give_back()
-
-    def _led_parts(self) -> list[SharedBreaker | SharedBench]:
-        parts = (self.breaker, *self.benches)
-        return [part for part in parts if isinstance(part, SharedBreaker | SharedBench)]
-
-    def _early(self, caller: Caller) -> bool:
-        """Whether this caller may probe at once what another has opened alone."""
-        breaker = self.breaker
-        if breaker.state is CircuitState.CLOSED:
-            return False
-        return self.share.lets_in(caller, one_caller=breaker.one_caller)
-
-    def _pass_holds(
-        self,
-        now: float,
-        lease_seconds: float,
-        leases: list[tuple[Bench, Lease]],
-        caller: Caller | None,
-    ) -> Refusal | None:
-        # What is certain comes before the dice of a slow start: no wait for those in vain.
-        certain = self.peek(now, caller)
-        if certain is not None and certain.why != "full":
-            return certain
-        for bench in self.benches:
-            answer = bench.admit(now, lease_seconds=lease_seconds)
-            if isinstance(answer, Refusal):
-                return answer
-            if answer is not None:
-                leases.append((bench, answer))
-        return None
-
-    def _refusal(self, rejection: Rejection) -> Refusal:
-        why = rejection.why
-        verdict = None if why == "isolated" else self.breaker.last_failure
-        return Refusal(why, rejection.until, verdict)
 
 
 class Coordinators(Protocol):
@@ -409,10 +123,10 @@ class Guards:
         """Why ``target`` could not be called right now, taking nothing."""
         return self.of(target).peek(now, caller)
 
-    def known(self, target: Target, now: float, *, thinks: bool) -> Known:
-        """What is known of the first contents of ``target``, with thought or without."""
+    def known(self, target: Target, now: float, *, thinks: bool) -> KnownPeriods:
+        """The periods known of ``target``, with thought or without."""
         learned = self.of(target).contents.of(thinks=thinks).period(now)
-        return Known(target.first_content_seconds, learned)
+        return KnownPeriods(target.first_content_seconds, learned)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""
@@ -423,6 +137,7 @@ class Guards:
         counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
         if counts:
             permit.guard.breaker.last_failure = verdict
+            permit.guard.breaker.failed_seconds = now - permit.began
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
         permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
         if counts and verdict.bench_scope is BenchScope.HOST:
@@ -473,6 +188,7 @@ class Guards:
         """Open the breakers of all targets on that guard's host."""
         for breaker in {other.breaker for other in self if other.host is guard.host}:
             breaker.last_failure = verdict
+            breaker.failed_seconds = guard.breaker.failed_seconds
             breaker.trip(now, "host down", guard.host.failures)
 
     def _make(self, target: Target) -> TargetGuard:
@@ -515,12 +231,10 @@ class Guards:
         rules, coordinators = self._settings.breaker, self._coordinators
         breaker: Breaker
         if coordinators is None:
-            breaker = Breaker(rules, rng=self._rng, on_change=changed)
+            breaker = Breaker(rules, on_change=changed)
         else:
             coordinator = coordinators.breaker(target)
-            breaker = SharedBreaker(
-                rules, rng=self._rng, on_change=changed, coordinator=coordinator
-            )
+            breaker = SharedBreaker(rules, on_change=changed, coordinator=coordinator)
         return breaker
 
     def _scope(self, target: Target, scope: BenchScope) -> Bench:

@@ -60,7 +60,7 @@ class Ramp:
         return now + self._rng.uniform(0.0, self._seconds)
 
 
-Why = Literal["open", "half_open", "isolated", "ramp", "bench", "park", "full"]
+Why = Literal["open", "half_open", "isolated", "slow_start", "ramp", "bench", "park", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Refusal:
     @property
     def passes_soon(self) -> bool:
         """Whether waiting for it can make sense within one request."""
-        return self.why in ("bench", "ramp")
+        return self.why in ("bench", "ramp", "slow_start")
 
 
 @dataclass(slots=True, eq=False)

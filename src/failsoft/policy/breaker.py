@@ -1,9 +1,14 @@
 """The circuit breaker of one target: a pure state machine, the clock and the dice passed in.
 
     closed ──── failures in a row, or their share ────▶ open ◀───────────────┐
-       ▲                                                 │ its time is over  │ a probe fails
+       ▲                                                 │ it is probed      │ a probe fails
        │                                                 ▼                   │
-       └──────────── success_threshold probes ─────── half_open ─────────────┘
+       └──────── on trial: a probe succeeds ────────── half_open ────────────┘
+
+One that closes is on trial: until ``success_threshold`` calls have succeeded, the probe among them,
+one failure opens it again. With ``recovery = "fixed"`` it is probed ``recovery_timeout_seconds``
+after each opening; with ``"adaptive"`` whenever its caller wants to, which is
+:class:`.Recovery`'s to say.
 
 Use is in two steps: ``allow`` gives a ticket or a rejection, ``done`` brings the ticket back with
 its outcome. A ticket belongs to a generation, which every transition ends, so that what began
@@ -13,7 +18,10 @@ lease and never holds the breaker half open.
 Failures are known at once and answers take their time, so what has finished says little after a
 quiet hour or in a burst. Two things keep that from opening a breaker. A call counts as a success
 at its first content (and as a failure after all, should it be cut). And a failure is weighed
-against the calls of its time that are still undecided; see :func:`trips`.
+against the calls of its time that are still undecided; see :func:`trips`. For the same reason a
+row of failures is one of calls in the order in which they began: an answer to a call from before
+its first does not end it, or a model that went down would be taken for well while it goes on
+answering what it had begun.
 """
 
 from __future__ import annotations
@@ -21,13 +29,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from random import Random
+from math import log
 from threading import Lock
 from typing import Literal, NamedTuple
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.bench import Ramp
 from failsoft.policy.window import Window
 
 __all__ = [
@@ -39,7 +46,6 @@ __all__ = [
     "Rejection",
     "Ticket",
     "Transition",
-    "open_seconds",
     "trips",
 ]
 
@@ -49,7 +55,7 @@ class Counts(NamedTuple):
 
     ``calls`` and ``failures`` are of the window. ``in_row`` failures came with no success between
     them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure did,
-    or up to 0.25 s after it, and are still undecided.
+    or up to 0.25 s after it, and are still undecided. ``on_trial``: it has closed lately.
     """
 
     calls: int
@@ -57,6 +63,7 @@ class Counts(NamedTuple):
     in_row: int
     row_seconds: float
     older: int
+    on_trial: bool = False
 
 
 def trips(rules: BreakerSettings, counts: Counts) -> str | None:
@@ -65,9 +72,12 @@ def trips(rules: BreakerSettings, counts: Counts) -> str | None:
     Failures come at once and answers take their time: a failure is weighed against the calls
     of its time that are undecided, as if all of them were to succeed.
     """
-    calls, failures, in_row, row_seconds, older = counts
+    calls, failures, in_row, row_seconds, older, on_trial = counts
+    if on_trial:
+        return "failed on trial"
     if (
         in_row >= rules.failure_threshold
+        and in_row >= _row_by_chance(rules, calls - in_row, failures - in_row)
         and row_seconds >= rules.failure_span_seconds
         and in_row >= rules.failure_ratio * (in_row + older)
     ):
@@ -77,14 +87,20 @@ def trips(rules: BreakerSettings, counts: Counts) -> str | None:
     return None
 
 
-def open_seconds(rules: BreakerSettings, reopened: int, rng: Random) -> float:
-    """How long it stays open: longer after each probe that failed, up to the longest.
+# Once in a million calls chance alone may bring a row of failures that opens a breaker.
+_LOG_OF_CHANCE = log(1e-6)
 
-    Jittered upward after the cap, so that processes do not probe in step.
+
+def _row_by_chance(rules: BreakerSettings, calls: int, failures: int) -> float:
+    """The row of failures that a target which fails so often anyway brings by chance alone.
+
+    ``calls`` and ``failures`` are those of the window before the row. A model that answers two
+    calls of five is worth a retry, and ten failures in a row are nothing new for it: each 400 calls
+    bring them.
     """
-    longest = max(rules.open_seconds, rules.recovery_timeout_seconds)
-    grown = rules.open_seconds * rules.open_multiplier ** min(reopened, 60)
-    return min(longest, grown) * (1.0 + rng.uniform(0.0, rules.open_jitter))
+    if rules.recovery == "fixed" or calls < rules.min_calls or failures <= 0:
+        return 0.0
+    return _LOG_OF_CHANCE / log(min(failures / calls, 0.99))
 
 
 class CircuitState(StrEnum):
@@ -121,12 +137,13 @@ class _Burst:
 class Ticket:
     """Leave to make one call. ``expires_at`` is the end of a probe's lease, else ``None``.
 
-    It was given in a ``burst`` of others; ``begun_at`` is when the call began to answer; ``lease``
-    is the id of a granted one.
+    It is the ``number`` th of its generation, given in a ``burst`` of others; ``begun_at`` is when
+    the call began to answer; ``lease`` is the id of a granted one.
     """
 
     generation: int
     expires_at: float | None = None
+    number: int = 0
     burst: _Burst | None = None
     begun_at: float | None = None
     spent: bool = False
@@ -135,9 +152,9 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """No leave: why (``open``, ``half_open``, ``ramp``, ``isolated``), and when to ask again."""
+    """No leave: why (``open``, ``half_open``, ``isolated``), and when to ask again."""
 
-    why: Literal["open", "half_open", "ramp", "isolated"]
+    why: Literal["open", "half_open", "isolated"]
     until: float
 
 
@@ -166,6 +183,9 @@ class BreakerStatus:
     isolated: bool
 
 
+# While a probe is out it pays off to ask again after this: most end long before their lease.
+_PROBE_SECONDS = 5.0
+
 # What a provider asks for beyond this is not believed without a probe.
 _LONGEST_ASKED_SECONDS = 900.0
 
@@ -173,37 +193,37 @@ _LONGEST_ASKED_SECONDS = 900.0
 class Breaker:
     """Safe under threads. Times are monotonic seconds given by the caller.
 
-    ``last_failure`` is the verdict on the last call that counted, for refused callers.
+    ``last_failure`` is the verdict on the last call that counted, for refused callers, and
+    ``failed_seconds`` what that call took. ``opened_at`` is when it opened last.
     """
 
     def __init__(
         self,
         settings: BreakerSettings,
         *,
-        rng: Random,
         on_change: Callable[[Transition], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._rng = rng
         self._on_change = on_change
         self._lock = Lock()
         self.last_failure: Verdict | None = None
+        self.failed_seconds = 0.0
+        self.opened_at = float("-inf")
         self._window = Window(settings.window_seconds, settings.window_buckets)
         self._state = CircuitState.CLOSED
         self._isolated = False
         self._generation = 0
         self._in_row = 0
         self._row_began = 0.0
+        self._row_first = 0  # the number of the first call of the row
         self._admitted = 0
         self._decided = 0
         self._burst = _Burst(float("-inf"))
         self._open_until = 0.0
         self._asked_until = 0.0
         self._opened_by = (0, 0)  # calls, and those of them that failed
-        self._reopened = 0
         self._leases: list[Ticket] = []
-        self._probes_passed = 0
-        self._ramp = Ramp(rng)
+        self._trial = 0  # successes it needs until it is closed for good
 
     @property
     def state(self) -> CircuitState:
@@ -221,7 +241,7 @@ class Breaker:
         ``early``: an open one is probed before its time is over.
         """
         with self._lock:
-            if self._state is CircuitState.CLOSED and not self._ramp.active:
+            if self._state is CircuitState.CLOSED:
                 return self._admit(now)
             answer, change = self._allow(now, lease_seconds, early=early)
         self._tell(change)
@@ -230,7 +250,7 @@ class Breaker:
         return answer
 
     def peek(self, now: float, *, early: bool = False) -> Rejection | None:
-        """What ``allow`` would reject right now, without taking anything or rolling dice."""
+        """What ``allow`` would reject right now, without taking anything."""
         return None if self._settings.metrics_only else self._peek(now, early=early)
 
     def first_content(self, ticket: Ticket, now: float) -> None:
@@ -285,7 +305,6 @@ class Breaker:
         """Close by hand."""
         with self._lock:
             self._isolated = False
-            self._reopened = 0
             self._asked_until = 0.0
             change = self._move(CircuitState.CLOSED, "restored")
         self._tell(change)
@@ -332,9 +351,6 @@ class Breaker:
     def _allow(
         self, now: float, lease: float, *, early: bool
     ) -> tuple[Ticket | Rejection, Transition | None]:
-        if self._state is CircuitState.CLOSED:
-            until = self._ramp.hold_back(now)
-            return self._admit(now) if until is None else Rejection("ramp", until), None
         if self._isolated:
             return Rejection("isolated", float("inf")), None
         if self._state is CircuitState.OPEN and now < self._open_until and not early:
@@ -345,7 +361,7 @@ class Breaker:
         change = None
         if self._state is CircuitState.OPEN:
             early = now < self._open_until
-            reason = "another caller asks" if early else "open time over"
+            reason = "another caller asks" if early else "probed"
             change = self._move(CircuitState.HALF_OPEN, reason)
         return self._lease_taken(now) or self._lend(expires_at), change
 
@@ -360,7 +376,7 @@ class Breaker:
             burst = self._burst = _Burst(now + _BURST_SECONDS)
         self._admitted += 1
         burst.admitted = self._admitted
-        return Ticket(self._generation, None, burst)
+        return Ticket(self._generation, None, self._admitted, burst)
 
     def _lease_taken(self, now: float) -> Rejection | None:
         self._leases = [t for t in self._leases if t.expires_at is not None and t.expires_at > now]
@@ -369,8 +385,7 @@ class Breaker:
         return self._probed(now, min(t.expires_at or now for t in self._leases))
 
     def _probed(self, now: float, free_at: float) -> Rejection:
-        """While a probe is out: most end long before their lease, so asking pays off sooner."""
-        return Rejection("half_open", max(now, min(free_at, now + self._settings.open_seconds)))
+        return Rejection("half_open", max(now, min(free_at, now + _PROBE_SECONDS)))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
         if ticket.spent or ticket.generation != self._generation:
@@ -383,13 +398,16 @@ class Breaker:
         if outcome is Outcome.SUCCESS:
             if ticket.begun_at is None:
                 self._begun(ticket, now)
-            self._in_row = 0
             return None
         if ticket.begun_at is not None:
             return self._cut(ticket, now) if outcome is Outcome.FAILURE else None
         self._decided += 1
+        return self._failed(ticket, now, weight) if outcome is Outcome.FAILURE else None
+
+    def _failed(self, ticket: Ticket, now: float, weight: int) -> Transition | None:
         older = 0 if ticket.burst is None else max(0, ticket.burst.admitted - self._decided)
-        return self._count(now, weight, older) if outcome is Outcome.FAILURE else None
+        self._row_first = min(self._row_first or ticket.number, ticket.number)
+        return self._count(now, weight, older)
 
     def _cut(self, ticket: Ticket, now: float) -> Transition | None:
         """A call that had begun has failed after all: it was no success, and is in no row."""
@@ -400,23 +418,28 @@ class Breaker:
     def _begun(self, ticket: Ticket, now: float) -> None:
         ticket.begun_at = now
         self._decided += 1
-        self._in_row = 0
+        if self._ends_row(ticket):
+            self._in_row = 0
+        self._trial = max(0, self._trial - 1)
         self._window.add(now)
+
+    def _ends_row(self, ticket: Ticket) -> bool:
+        """Whether a success began after the row of failures did."""
+        if self._row_first and ticket.number < self._row_first:
+            return False
+        self._row_first = 0
+        return True
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
         if ticket not in self._leases:
             return None
         self._leases.remove(ticket)
         if outcome is Outcome.FAILURE:
-            self._reopened += 1
             return self._open(now, "probe failed")
         if outcome is Outcome.SUCCESS:
-            self._probes_passed += 1
-            if self._probes_passed >= self._settings.success_threshold:
-                self._reopened = 0
-                change = self._move(CircuitState.CLOSED, "probes succeeded")
-                self._ramp.begin(now, self._settings.ramp_seconds, passed_at=now)
-                return change
+            change = self._move(CircuitState.CLOSED, "probe succeeded: on trial")
+            self._trial = self._settings.success_threshold - 1
+            return change
         return None
 
     def _count(self, now: float, weight: int, older: int) -> Transition | None:
@@ -428,7 +451,7 @@ class Breaker:
 
     def _judge(self, now: float, *, in_row: int, older: int) -> Transition | None:
         calls, failures = self._window.totals(now)
-        counts = Counts(calls, failures, in_row, now - self._row_began, older)
+        counts = Counts(calls, failures, in_row, now - self._row_began, older, self._trial > 0)
         reason = trips(self._settings, counts)
         return None if reason is None else self._open(now, reason)
 
@@ -438,11 +461,12 @@ class Breaker:
     def _open(self, now: float, reason: str) -> Transition:
         if self._state is CircuitState.CLOSED:
             self._opened_by = self._window.totals(now)
-        self._open_until = now + self._open_for(now, self._reopened)
+        self.opened_at, self._open_until = now, now + self._open_for(now)
         return self._move(CircuitState.OPEN, reason, self._open_until - now)
 
-    def _open_for(self, now: float, reopened: int) -> float:
-        seconds = open_seconds(self._settings, reopened, self._rng)
+    def _open_for(self, now: float) -> float:
+        fixed = self._settings.recovery == "fixed"
+        seconds = self._settings.recovery_timeout_seconds if fixed else 0.0
         return max(now + seconds, self._asked_until) - now
 
     def _move(
@@ -452,15 +476,13 @@ class Breaker:
         self._state = after
         self._generation += 1
         self._leases.clear()
-        self._probes_passed = 0
-        self._in_row = 0
+        self._trial = 0
+        self._in_row = self._row_first = 0
         self._admitted = self._decided = 0
         self._burst = _Burst(float("-inf"))
         self._window.clear()
         if after is CircuitState.CLOSED:
             self._opened_by = (0, 0)
-        else:
-            self._ramp.end()
         return change
 
     def _tell(self, change: Transition | None) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import CircuitState
+from failsoft.policy.breaker import Breaker, CircuitState
+from failsoft.policy.recovery import Recovery, SlowStart
 from failsoft.policy.window import Window
 
 __all__ = ["WELL_SECONDS", "Caller", "FairShare", "RecentCallers"]
@@ -49,11 +50,82 @@ class RecentCallers:
         return False
 
 
-class Caller(NamedTuple):
-    """The caller (anything that identifies one), and who else was answered on that route."""
+class Caller:
+    """One request at the guards of its route: who asks, and what it holds there.
 
-    who: Hashable
-    route: RecentCallers
+    ``who`` is anything that identifies a caller, ``None`` where nothing does. A request makes at
+    most one probe, waits for the result of one other, and has one turn in a slow start.
+    """
+
+    __slots__ = ("_awaited", "_probed", "_slow_start", "_turn", "answered", "recovery", "who")
+
+    def __init__(self, who: Hashable, answered: RecentCallers, recovery: Recovery) -> None:
+        self.who = who
+        self.answered = answered
+        self.recovery = recovery
+        self._probed = False
+        self._awaited: float | None = None  # when the probe began for which it waited
+        self._slow_start: SlowStart | None = None
+        self._turn = 0.0
+
+    def held_back(self, circuit: str, breaker: Breaker, now: float) -> float | None:
+        """When a target that is not closed may be probed, if not now."""
+        until = self.recovery.hold_back(circuit, breaker, now)
+        return now if until is None and self._probed else until
+
+    def probes(self, circuit: str, now: float, median: float | None) -> None:
+        """It begins a probe of a target whose first contents take ``median`` seconds, if known."""
+        self._probed = self.recovery.in_turn
+        self.recovery.probe_began(circuit, now, median)
+
+    def await_probe(self, circuit: str, now: float) -> float | None:
+        """Wait for the probe of ``circuit`` that is in flight: until when; ``None`` without one."""
+        probe = self.recovery.await_probe(circuit, self._awaited, now)
+        if probe is None:
+            return None
+        self._awaited = probe.began
+        return probe.until
+
+    def turn_at(self, circuit: str, now: float) -> float | None:
+        """When a call of a closed target may begin, if not now. Takes nothing."""
+        if self._holds_turn(circuit):
+            return None if self._turn <= now else self._turn
+        return self.recovery.turn_at(circuit, now)
+
+    def pass_now(self, circuit: str, now: float) -> float | None:
+        """Begin a call of a closed target; where it may not, when its turn is."""
+        if not self._holds_turn(circuit):
+            return self.recovery.pass_now(circuit, now)
+        if self._turn > now:
+            return self._turn
+        self._slow_start = None
+        return None
+
+    def reserve(self, circuit: str, now: float) -> float | None:
+        """The turn to wait for; ``None`` where none comes soon enough."""
+        if self._holds_turn(circuit):
+            return self._turn
+        reserved = self.recovery.reserve(circuit, now)
+        if reserved is None:
+            return None
+        self._slow_start, self._turn = reserved
+        return self._turn
+
+    def give_back(self) -> None:
+        """The request has ended: a turn that it has not used is another's."""
+        if self._slow_start is not None:
+            self.recovery.give_back(self._slow_start, self._turn)
+            self._slow_start = None
+
+    def _holds_turn(self, circuit: str) -> bool:
+        """Whether it has a turn that still counts: an opening voids those given before."""
+        slow = self._slow_start
+        if slow is None:
+            return False
+        if slow is not self.recovery.slow_start:
+            self._slow_start = None
+            return False
+        return circuit in slow.members
 
 
 class FairShare:
@@ -76,8 +148,8 @@ class FairShare:
     def counts(self, caller: Caller | None, now: float, *, weight: int, probe: bool) -> bool:
         """Whether a failure of ``caller`` counts for the breaker; it is noted if so."""
         who, well = None, False
-        if caller is not None:
-            who, well = caller.who, caller.route.another(caller.who, now)
+        if caller is not None and caller.who is not None:
+            who, well = caller.who, caller.answered.another(caller.who, now)
         with self._lock:
             if probe and well and self._opener == who:
                 return False

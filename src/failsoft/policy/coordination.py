@@ -37,8 +37,8 @@ class BreakerCoordinator(Protocol):
         """Whether the coordinator can be reached."""
         ...
 
-    def began(self) -> None:
-        """A call has begun to answer: a success."""
+    def began(self, *, ends_row: bool) -> None:
+        """A call has begun to answer: a success, which ends a row of failures or is older."""
         ...
 
     def failed(self, *, weight: int, older: int) -> None:
@@ -132,8 +132,6 @@ class BreakerSeen(NamedTuple):
     born: int
     state: CircuitState
     open_until: float
-    closed_at: float | None
-    reopened: int
     isolated: bool
     free_at: float
     reason: str

@@ -7,23 +7,23 @@ target that may not be called comes to it as :class:`Refused`, and costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from random import Random
 
 from failsoft.classify.verdict import (
-    BenchScope,
     ErrorCategory,
-    Fault,
-    NextModel,
-    OtherProvider,
     Sent,
     Verdict,
 )
 from failsoft.config.settings import RetrySettings, TimerSettings
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
+from failsoft.policy.callers import Caller
+from failsoft.policy.candidates import Candidate, back_at, restrict, verdict_to_report
 from failsoft.policy.pacing import RetryBudget
 from failsoft.policy.plan_events import (
+    BreakerClosed,
     BreakerOpened,
     Call,
     Cancelled,
@@ -39,107 +39,11 @@ from failsoft.policy.plan_events import (
     TimerFired,
     Wait,
 )
-from failsoft.policy.retry import seconds_to_wait, with_upward_jitter, worth_another
+from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Known, RequestTimes, limits_for
+from failsoft.policy.timers import KnownPeriods, RequestTimes, limits_for
 
-__all__ = ["Candidate", "Plan", "back_at", "restrict", "verdict_to_report"]
-
-
-class Candidate:
-    """One target within one request."""
-
-    # Most candidates of most requests are never touched: what they begin with is the class's.
-    calls = 0
-    unfit = False
-    ready_at = 0.0
-    refusal: Refusal | None = None
-
-    def __init__(self, target: Target, position: int) -> None:
-        self.target = target
-        self.position = position
-
-    def ready(self, now: float) -> bool:
-        """Whether it may be asked for at ``now``."""
-        return not self.unfit and self.refusal is None and self.ready_at <= now
-
-
-def restrict(
-    candidates: Sequence[Candidate], failed: Candidate, verdict: Verdict, *, hopped: bool
-) -> None:
-    """Mark what the verdict rules out for the rest of the request.
-
-    ``hopped`` says that the failed target was not the first: a permanent verdict, or one on our
-    own set-up, then speaks of that target alone, since the first choice did take the request.
-    """
-    if not worth_another(verdict, failed.calls):
-        failed.unfit = True
-    if hopped and verdict.category in _OF_THE_TARGET and not _wants_larger(verdict):
-        return
-    for other in candidates:
-        if other is not failed and not _allowed(verdict, failed.target, other):
-            other.unfit = True
-
-
-def verdict_to_report(
-    failures: Sequence[tuple[Candidate, Verdict]], *, shown: bool = False
-) -> Verdict:
-    """The verdict to report of those that a request met, in order; ``shown``: something was given.
-
-    The last, which is the newest; the first where the last is of the set-up of a later choice.
-    """
-    if not shown:
-        # The caller's own limit says nothing where something was learnt before it.
-        failures = [item for item in failures if not _callers_limit(item[1])] or failures
-    at_first, first = failures[0]
-    at_last, last = failures[-1]
-    return first if at_last is not at_first and last.category in _OF_THE_TARGET else last
-
-
-def back_at(refusals: Sequence[Refusal | None]) -> float | None:
-    """When the first of several targets may be back, given why each may not be called now.
-
-    ``None`` where one may be, or where that is unknown.
-    """
-    known = [refusal for refusal in refusals if refusal is not None]
-    if len(known) < len(refusals):
-        return None
-    return min((r.until for r in known if r.why not in ("full", "isolated")), default=None)
-
-
-def _callers_limit(verdict: Verdict) -> bool:
-    return verdict.category is ErrorCategory.TIMEOUT and verdict.fault is Fault.USER
-
-
-_OF_THE_TARGET = (ErrorCategory.PERMANENT, ErrorCategory.AUTH_ERROR)
-
-
-def _wants_larger(verdict: Verdict) -> bool:
-    return verdict.try_next_model is NextModel.LARGER_WINDOW
-
-
-def _allowed(verdict: Verdict, failed: Target, candidate: Candidate) -> bool:
-    other = candidate.target
-    dead_host = verdict.bench_scope is BenchScope.HOST and failed.host == other.host
-    if dead_host or _same_service(failed, other):
-        rule = verdict.try_next_model
-        if rule is NextModel.LARGER_WINDOW:
-            return _larger(failed, other)
-        # OTHER_FAMILY needs nothing here: the family is benched, and its targets refuse.
-        return rule not in (NextModel.NO, NextModel.OPT_IN)
-    if verdict.try_other_provider is OtherProvider.LARGER_WINDOW:
-        return _larger(failed, other)
-    return verdict.try_other_provider is not OtherProvider.NO
-
-
-def _same_service(one: Target, other: Target) -> bool:
-    return (one.provider, one.account, one.host) == (other.provider, other.account, other.host)
-
-
-def _larger(failed: Target, other: Target) -> bool:
-    if failed.context_window is None or other.context_window is None:
-        return False
-    return other.context_window > failed.context_window
+__all__ = ["Plan"]
 
 
 # Waits that may end before the request gives up: a bound on a loop, far above what the waits of one
@@ -149,6 +53,9 @@ _MAX_PASSES = 200
 # A float's worth of slack: a wait up to the last useful moment ends a little after it.
 _EPSILON = 1e-6
 
+# A wait until a moment, why, and for which candidate.
+_Pause = tuple[float, str, Candidate]
+
 # One for all plans: it says nothing of its own.
 _GIVE = Give()
 
@@ -156,11 +63,11 @@ _GIVE = Give()
 class Plan:
     """Decides one request.
 
-    ``peek`` says why a target could not be called right now (or ``None``), without taking
-    anything. ``may_have_effects`` marks a request with tools that run at the provider: it is never
-    sent a second time by itself once the first may have arrived. ``retries`` bound the calls of one
-    target after its first. ``known`` says what is known of a target's first contents; without it
-    every period is the fixed one, and nothing is learned.
+    ``guards`` say why a target could not be called right now, taking nothing; the ``caller`` holds
+    what the request has of its route's recovery. ``may_have_effects`` marks a request with tools
+    that run at the provider: it is never sent a second time by itself once the first may have
+    arrived. ``retries`` bound the calls of one target after its first. Where its first contents
+    cannot be seen (``learns=False``) every period is the fixed one, and nothing is learned.
     """
 
     # Most plans end with their first call: what they begin with is the class's.
@@ -175,6 +82,8 @@ class Plan:
     _turn: float | None = None
     _turn_seconds = 0.0
     _no_turn = ""
+    # The circuit whose probe it waits for.
+    _awaited: str | None = None
 
     def __init__(
         self,
@@ -184,34 +93,41 @@ class Plan:
         retry: RetrySettings,
         timers: TimerSettings,
         budget: RetryBudget,
-        peek: Callable[[Target, float], Refusal | None],
+        guards: Guards,
+        caller: Caller,
         rng: Random,
         input_tokens: int = 0,
         thought_tokens: int | None = None,
         may_have_effects: bool = False,
         retries: int | None = None,
-        known: Callable[[Target, float], Known] | None = None,
+        learns: bool = True,
     ) -> None:
         self._candidates = list(map(Candidate, chain, count()))
         self._times = times
         self._retry = retry
         self._timers = timers
         self._budget = budget
-        self._peek = peek
+        self._guards = guards
+        self._caller = caller
         self._rng = rng
         self._input_tokens = input_tokens
         self._thought_tokens = thought_tokens
         self._may_have_effects = may_have_effects
         self._retries = retries
-        self._known = known
+        self._learns = learns
         self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
+        if self._awaited is not None:
+            self._caller.recovery.stop_waiting(self._awaited)
+            self._awaited = None
         command = self._decide(event, now)
-        if self._turn is not None and isinstance(command, (Give, GiveUp)):
-            self._budget.give_back(self._turn)
-            self._turn = None
+        if isinstance(command, (Give, GiveUp)):
+            self._caller.give_back()
+            if self._turn is not None:
+                self._budget.give_back(self._turn)
+                self._turn = None
         return command
 
     def may_hop(self, now: float) -> bool:
@@ -222,13 +138,13 @@ class Plan:
         if self._given_out or self._may_have_effects or self._calls >= self._retry.max_attempts:
             return False
         return self._is_useful(now) and any(
-            not other.calls and other.ready(now) and self._peek(other.target, now) is None
+            not other.calls and other.ready(now) and self._peek(other, now) is None
             for other in self._candidates
         )
 
     def _decide(self, event: PlanEvent, now: float) -> Command:
         if isinstance(event, Started):
-            self._budget.request(now)
+            self._budget.demand.count(now)
             return self._choose(now)
         if isinstance(event, (Finished, FirstContent)):
             self._given_out = self._given_out or isinstance(event, FirstContent)
@@ -287,7 +203,7 @@ class Plan:
             self._first = None
         return self._choose(now)
 
-    def _go_on(self, event: TimerFired | BreakerOpened, now: float) -> Command:
+    def _go_on(self, event: TimerFired | BreakerOpened | BreakerClosed, now: float) -> Command:
         if isinstance(event, TimerFired):
             self._passes += 1
             # A loop whose timers count milliseconds may be a little early.
@@ -295,7 +211,7 @@ class Plan:
         for candidate in self._candidates:
             candidate.refusal = None
         again, self._again = self._again, None
-        if again is not None and self._peek(again.target, now) is None:
+        if again is not None and self._peek(again, now) is None:
             if again.ready(now) and self._has_turn(now):
                 return self._start(again, now)
             self._again = again
@@ -333,7 +249,7 @@ class Plan:
             last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
             thought_tokens=self._thought_tokens,
-            known=None if self._known is None else self._known(candidate.target, now),
+            known=self._first_contents(candidate.target, now),
         )
         candidate.calls += 1
         self._calls += 1
@@ -341,12 +257,19 @@ class Plan:
         self._first = self._first or candidate
         return Call(candidate.target, candidate.position, self._calls, limits)
 
+    def _first_contents(self, target: Target, now: float) -> KnownPeriods | None:
+        thinks = self._thought_tokens is not None
+        return self._guards.known(target, now, thinks=thinks) if self._learns else None
+
+    def _peek(self, candidate: Candidate, now: float) -> Refusal | None:
+        return self._guards.peek(candidate.target, now, self._caller)
+
     def _others_usable(self, candidate: Candidate, now: float) -> bool:
         if self._calls + 1 >= self._retry.max_attempts:
             return False
         for other in self._candidates:
             fresh = other is not candidate and other.calls <= candidate.calls and not other.unfit
-            if fresh and other.refusal is None and self._peek(other.target, now) is None:
+            if fresh and other.refusal is None and self._peek(other, now) is None:
                 return True
         return False
 
@@ -393,16 +316,43 @@ class Plan:
             if self._take_turn(first[0], now):
                 fresh.append((*self._not_before_turn(first[0], first[1]), first[2]))
             first = min(fresh, key=_until, default=None)
-        if first is None or self._passes >= _MAX_PASSES:
+        if first is not None and first[1] == "slow_start":
+            first = self._reserved(first, waits, now)
+        if self._passes >= _MAX_PASSES:
             return self._give_up(self._why_nothing(), now)
+        if first is None:
+            return self._wait_for_probe(now) or self._give_up(self._why_nothing(), now)
         until, why, candidate = first
         if until <= now and candidate.ready(now):
             return self._start(candidate, now)
         return self._wait(until, why, candidate, now)
 
+    def _reserved(self, first: _Pause, waits: list[_Pause], now: float) -> _Pause | None:
+        """The wait for a turn in the slow start; without one soon enough, the first other wait."""
+        turn = self._caller.reserve(first[2].target.circuit, now)
+        if turn is not None:
+            return max(turn, first[0]), first[1], first[2]
+        others = (wait for wait in waits if wait[1] != "slow_start" and not wait[2].calls)
+        return min(others, key=_until, default=None)
+
+    def _wait_for_probe(self, now: float) -> Command | None:
+        """Nobody is turned away from a target that works again: its probe may be about to tell."""
+        if not self._is_useful(now):
+            return None
+        for candidate in self._candidates:
+            refusal = candidate.refusal
+            if candidate.unfit or refusal is None or refusal.why not in ("open", "half_open"):
+                continue
+            circuit = candidate.target.circuit
+            until = self._caller.await_probe(circuit, now)
+            if until is not None:
+                self._awaited = circuit
+                return self._wait(min(until, self._times.useful_until), "probe", candidate, now)
+        return None
+
     def _back_at(self, candidate: Candidate, now: float) -> tuple[float | None, str]:
         """When a target that is not ready may be called, ``None`` where waiting is no use."""
-        refusal = candidate.refusal or self._peek(candidate.target, now)
+        refusal = candidate.refusal or self._peek(candidate, now)
         if refusal is None:
             return candidate.ready_at, "backoff"
         candidate.refusal = refusal
@@ -447,7 +397,7 @@ class Plan:
 
     def _give_up(self, reason: str, now: float) -> GiveUp:
         refusals = [
-            candidate.refusal or self._peek(candidate.target, now) for candidate in self._candidates
+            candidate.refusal or self._peek(candidate, now) for candidate in self._candidates
         ]
         return GiveUp(reason, self._verdict(refusals), back_at(refusals))
 
@@ -463,5 +413,5 @@ class Plan:
         return self._at
 
 
-def _until(wait: tuple[float, str, Candidate]) -> float:
+def _until(wait: _Pause) -> float:
     return wait[0]

@@ -11,6 +11,7 @@ from failsoft.policy.target import Target
 from failsoft.policy.timers import Limits
 
 __all__ = [
+    "BreakerClosed",
     "BreakerOpened",
     "Call",
     "Cancelled",
@@ -68,12 +69,25 @@ class BreakerOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerClosed:
+    """A breaker closed while the request was waiting."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The caller left."""
 
 
 PlanEvent = (
-    Started | FirstContent | Failed | Refused | Finished | TimerFired | BreakerOpened | Cancelled
+    Started
+    | FirstContent
+    | Failed
+    | Refused
+    | Finished
+    | TimerFired
+    | BreakerOpened
+    | BreakerClosed
+    | Cancelled
 )
 
 
@@ -89,7 +103,7 @@ class Call(NamedTuple):
 class Wait(NamedTuple):
     """Wait until ``until`` (monotonic seconds) for ``target``.
 
-    ``why`` is backoff, turn (of a retry), bench, ramp.
+    ``why`` is backoff, turn (of a retry), bench, ramp (after it), slow_start, probe (its result).
     """
 
     until: float

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import (
@@ -38,11 +37,10 @@ class SharedBreaker(Breaker):
         self,
         settings: BreakerSettings,
         *,
-        rng: Random,
         coordinator: BreakerCoordinator,
         on_change: Callable[[Transition], None] | None = None,
     ) -> None:
-        super().__init__(settings, rng=rng, on_change=on_change)
+        super().__init__(settings, on_change=on_change)
         self._coordinator = coordinator
         self.seen_generation = 0  # read without the lock
         self._seen_born = 0
@@ -88,7 +86,7 @@ class SharedBreaker(Breaker):
             if reason is None:
                 return None
             self._opened_by = (counts.calls, counts.failures)
-            return self._open_for(now, self._reopened), reason
+            return self._open_for(now), reason
 
     def seen(self) -> BreakerSeen:
         """What it has itself, to be merged where its coordinator knows less."""
@@ -98,8 +96,6 @@ class SharedBreaker(Breaker):
                 born=self._seen_born,
                 state=self._state,
                 open_until=self._open_until,
-                closed_at=None,
-                reopened=self._reopened,
                 isolated=self._isolated,
                 free_at=self._free_at,
                 reason="merged",
@@ -166,15 +162,14 @@ class SharedBreaker(Breaker):
     def _take_over(self, seen: BreakerSeen, now: float) -> Transition:
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
-        self._isolated, self._reopened = seen.isolated, seen.reopened
+        self._isolated = seen.isolated
         self._one_caller = seen.one_caller
         self._waiting.take()
-        waits = seen.open_until - now if seen.state is CircuitState.OPEN else None
+        waits = None
+        if seen.state is CircuitState.OPEN:
+            self.opened_at, waits = now, seen.open_until - now
         change = self._move(seen.state, seen.reason, waits)
         self._alone = self._by_hand = False
-        if seen.state is CircuitState.CLOSED and seen.closed_at is not None:
-            ramp = self._settings.ramp_seconds
-            self._ramp.begin(seen.closed_at, ramp, passed_at=seen.closed_at)
         return change
 
     def _probe(self, now: float, expires_at: float) -> tuple[Ticket | Rejection, Transition | None]:
@@ -188,7 +183,7 @@ class SharedBreaker(Breaker):
         expires_at = min(expires_at, granted.expires_at)
         change = None
         if self._state is CircuitState.OPEN:
-            change = self._move(CircuitState.HALF_OPEN, "open time over")
+            change = self._move(CircuitState.HALF_OPEN, "probed")
         return self._lend(expires_at, granted.lease), change
 
     def _lease_taken(self, now: float) -> Rejection | None:
@@ -203,7 +198,7 @@ class SharedBreaker(Breaker):
             return
         ticket.begun_at = now
         self._decided += 1
-        self._coordinator.began()
+        self._coordinator.began(ends_row=self._ends_row(ticket))
 
     def _cut(self, ticket: Ticket, now: float) -> Transition | None:
         if not self._coordinator.leads:
@@ -222,13 +217,13 @@ class SharedBreaker(Breaker):
             return super()._probe_done(ticket, outcome, now)
         if ticket in self._leases and ticket.lease is not None:
             self._leases.remove(ticket)
-            self._coordinator.probed(ticket.lease, outcome, self._open_for(now, self._reopened + 1))
+            self._coordinator.probed(ticket.lease, outcome, self._open_for(now))
         return None
 
     def _trip(self, now: float, reason: str) -> Transition | None:
         if not self._coordinator.leads:
             return super()._trip(now, reason)
-        self._coordinator.tripped(self._open_for(now, self._reopened), reason)
+        self._coordinator.tripped(self._open_for(now), reason)
         return None
 
     def _move(

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BenchScope
-from failsoft.policy.admission import Guards, TargetGuard
+from failsoft.policy.admission import Guards
 from failsoft.policy.breaker import CircuitState, Counts
 from failsoft.policy.coordination import BenchSeen, BreakerSeen, Granted
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.shared_state.outbox import breaker_key, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Told
 
@@ -86,10 +87,12 @@ class Mirror:
         """The breaker that opens for what was counted, for how many seconds and why.
 
         Nothing is judged before ``span`` seconds are counted: so long others may keep to
-        themselves what went well.
+        themselves what went well. One on trial opens for any failure.
         """
         led, counts = self._breakers.get(told["key"]), told.get("counts")
-        if led is None or counts is None or counts["counting_for"] < milliseconds(span):
+        if led is None or counts is None:
+            return None
+        if counts["counting_for"] < milliseconds(span) and not counts["on_trial"]:
             return None
         guard, breaker = led
         if told["generation"] != breaker.seen_generation:
@@ -129,8 +132,6 @@ class Mirror:
             born=told["born"],
             state=CircuitState(told["state"]),
             open_until=float("inf") if told["isolated"] else here(told["until"]),
-            closed_at=here(told["closed_at"]) if told["closed_at"] else None,
-            reopened=told["reopened"],
             isolated=told["isolated"],
             free_at=here(told["free_at"]) if told["free_at"] else 0.0,
             reason=told["reason"],
@@ -155,7 +156,14 @@ class Mirror:
 
 def _counts(told: Told) -> Counts:
     row_seconds = told["row_for"] / 1000
-    return Counts(told["calls"], told["failures"], told["in_row"], row_seconds, told["older"])
+    return Counts(
+        told["calls"],
+        told["failures"],
+        told["in_row"],
+        row_seconds,
+        told["older"],
+        told["on_trial"],
+    )
 
 
 def _sync_breaker(key: str, guard: TargetGuard, seen: BreakerSeen, now: float) -> Operation:
@@ -167,7 +175,6 @@ def _sync_breaker(key: str, guard: TargetGuard, seen: BreakerSeen, now: float) -
         seen.state.value,
         milliseconds(max(0.0, seen.open_until - now)),
         int(seen.isolated),
-        seen.reopened,
         "" if last is None else last.reason,
     )
     return Operation("breaker", key, "sync", arguments)

@@ -8,12 +8,12 @@ from threading import Lock
 from typing import Final, Literal
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.admission import TargetGuard
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.coordination import Act, BenchSeen
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import TargetGuard
 from failsoft.shared_state.store import Operation
 
 __all__ = [
@@ -137,13 +137,14 @@ class BreakerOutbox(_Notes):
         self._calls = self._failures = self._weight = self._older = 0
         self._broke = False
 
-    def began(self) -> None:
+    def began(self, *, ends_row: bool) -> None:
         """See :class:`.BreakerCoordinator`."""
         with self._lock:
             self._same_generation()
             self._calls += 1
-            self._broke = True
-            self._weight = 0
+            if ends_row:
+                self._broke = True
+                self._weight = 0
 
     def failed(self, *, weight: int, older: int) -> None:
         """See :class:`.BreakerCoordinator`."""

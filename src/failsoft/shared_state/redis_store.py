@@ -12,7 +12,7 @@ from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS, connect, in_time
 
 __all__ = ["SCHEMA", "RedisStore", "script"]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Part of every key: versions that keep other fields do not meet."""
 
 # By the names of the errors: their module is an extra.

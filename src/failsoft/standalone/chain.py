@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -21,13 +21,14 @@ from failsoft.engine.deadline import inherited_times, monotonic
 from failsoft.errors import AIError, SettingError
 from failsoft.forks import in_every_child
 from failsoft.notices import Catalogue, notice_for
-from failsoft.policy.admission import Guards, Permit
+from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
-from failsoft.policy.plan import Candidate, back_at, restrict, verdict_to_report
+from failsoft.policy.candidates import Candidate, back_at, restrict, verdict_to_report
 from failsoft.policy.target import Target
+from failsoft.policy.target_guard import Permit
 from failsoft.providers.models import facts
-from failsoft.standalone.function_breaker import LEASE_SECONDS
+from failsoft.standalone.function_breaker import CLASSIC, LEASE_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell
 
 __all__ = ["ChainResult", "FallbackChain", "Hop", "Hops"]
@@ -186,7 +187,8 @@ class FallbackChain(Generic[P, R_co]):
 
     Each is called at most once, with the same arguments, and nothing waits. Each has a breaker of
     its own (``breaker``: its settings) and is passed over while that is open, or while a wait or a
-    dead account in its replies keeps it out.
+    dead account in its replies keeps it out. A breaker is the classic one, whose ``recovery`` is
+    always ``"fixed"``: open after five failures in a row, probed every minute.
 
     Whether another may be called is the verdict's to say, in the vocabulary of what stands before
     the slash of its name: two names with the same are two models of one provider, a name without a
@@ -220,7 +222,7 @@ class FallbackChain(Generic[P, R_co]):
         self._lease_seconds = lease_seconds
         names = {target: name for name, target in self._targets}
         self._guards = Guards(
-            Settings(breaker=breaker or BreakerSettings()),
+            Settings(breaker=replace(breaker or CLASSIC, recovery="fixed")),
             rng=rng or SystemRandom(),
             on_change=lambda target, change: tell(on_change, names[target], change),
         )

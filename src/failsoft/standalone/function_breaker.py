@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial, wraps
-from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
@@ -29,6 +28,7 @@ from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell
 
 __all__ = [
+    "CLASSIC",
     "LEASE_SECONDS",
     "BreakerArguments",
     "CircuitBreaker",
@@ -40,9 +40,11 @@ __all__ = [
 LEASE_SECONDS = TimerSettings().first_content_seconds + PROBE_LEASE_MARGIN_SECONDS
 """As long as the engine lends a probe by default."""
 
-# Alone, a breaker has no other target to send a call to, and what it guards need not be a model:
-# it counts every failure as one, however quickly they come, and once closed it is closed.
-_ALONE = BreakerSettings(failure_span_seconds=0.0, timeout_weight=1, ramp_seconds=0.0)
+CLASSIC = BreakerSettings(failure_threshold=5, recovery="fixed", recovery_timeout_seconds=60.0)
+"""Without a route's demand to go by: open after five failures in a row, probed every minute."""
+
+# What it guards need not be a model: every failure counts as one, however quickly they come.
+_ALONE = replace(CLASSIC, failure_span_seconds=0.0, timeout_weight=1)
 
 
 class BreakerArguments(TypedDict, total=False):
@@ -55,24 +57,14 @@ class BreakerArguments(TypedDict, total=False):
     min_calls: int
     window_seconds: float
     window_buckets: int
-    open_seconds: float
-    open_multiplier: float
     recovery_timeout_seconds: float
-    open_jitter: float
     probes: int
     success_threshold: int
-    ramp_seconds: float
     metrics_only: bool
 
 
 def breaker_settings(**given: Unpack[BreakerArguments]) -> BreakerSettings:
     """The settings of a breaker that stands alone; raises for what is out of range."""
-    if "open_seconds" not in given and "recovery_timeout_seconds" in given:
-        # The longest time open bounds the first, without being set twice.
-        longest = replace(
-            _ALONE, open_seconds=0.01, recovery_timeout_seconds=given["recovery_timeout_seconds"]
-        ).recovery_timeout_seconds
-        given["open_seconds"] = min(_ALONE.open_seconds, longest)
     return replace(_ALONE, **given)
 
 
@@ -90,8 +82,8 @@ class CircuitStatus:
 
     ``calls`` and ``failures`` are of the window, ``failures_in_row`` came with no success between.
     ``open_for_seconds`` is how long it has not been closed. ``retry_in_seconds`` is when to ask
-    again: when it may be probed, or, while a probe is out, the end of its lease, at most
-    ``open_seconds``. ``None`` where it is closed, or (the latter) opened by hand.
+    again: when it may be probed, or, while a probe is out, the end of its lease, at most 5 s.
+    ``None`` where it is closed, or (the latter) opened by hand.
     """
 
     name: str
@@ -118,10 +110,10 @@ class CircuitBreaker:
             ...
 
     While it is open nothing is called and :class:`~failsoft.CircuitOpenError` says when to try
-    again. Any of :class:`~failsoft.config.settings.BreakerSettings` is an argument, with the
-    defaults told there but for three: every failure counts however quickly they come
-    (``failure_span_seconds=0``), a timeout counts as one (``timeout_weight=1``), and once closed it
-    lets every call through (``ramp_seconds=0``).
+    again. Most of :class:`~failsoft.config.settings.BreakerSettings` are arguments. Its defaults
+    are the classic ones: it opens after five failures in a row, however quickly they come and
+    timeouts too (``failure_threshold=5``, ``failure_span_seconds=0``, ``timeout_weight=1``), and is
+    probed every ``recovery_timeout_seconds=60``.
 
     What counts against it: an exception that speaks for the trouble of what is called, or that is
     not known (a ``ValueError`` of your own, too). What does not: a cancellation, whatever is no
@@ -144,7 +136,6 @@ class CircuitBreaker:
         lease_seconds: float = LEASE_SECONDS,
         on_change: Callable[[Transition], object] | None = None,
         clock: Callable[[], float] = monotonic,
-        rng: Random | None = None,
         **settings: Unpack[BreakerArguments],
     ) -> None:
         self.name = name
@@ -154,7 +145,7 @@ class CircuitBreaker:
         self._lease_seconds = lease_seconds
         self._on_change = on_change
         self._clock = clock
-        self._breaker = Breaker(self._rules, rng=rng or SystemRandom(), on_change=self._changed)
+        self._breaker = Breaker(self._rules, on_change=self._changed)
         self._left_closed_at = 0.0
         self._last = verdict_for("all_open")
         in_every_child(self._breaker.forked)

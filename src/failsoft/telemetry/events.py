@@ -110,7 +110,10 @@ class FellBack(Event):
 
 @_event
 class BreakerChanged(Event):
-    """A breaker changed its state (closed, open, half_open)."""
+    """A breaker changed its state (closed, open, half_open).
+
+    ``open_seconds`` are those until one that opened is probed, where that is known.
+    """
 
     target: str
     from_state: str

@@ -49,5 +49,6 @@ class State:
     routes: Mapping[str, str]
     inflight: Mapping[str, int]
     queued: int = 0
+    probe_waiters: int = 0
     budget_ratio: float = 0.0
     stores: Mapping[str, bool] = field(default_factory=dict)

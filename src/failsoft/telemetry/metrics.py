@@ -53,7 +53,7 @@ served_total | counter | route target position | requests that a model answered,
 attempts_total | counter | target category reason | calls to targets; category and reason are `none` on success, `cancelled` where the caller left
 errors_total | counter | category fault | attempts that failed
 soft_ends_total | counter | target | answers that were whole, but whose stream did not end within a second
-retries_total | counter | route reason | waits before a further call: `backoff`, `turn`, `bench`, `ramp`
+retries_total | counter | route reason | waits before a further call: `backoff`, `turn`, `bench`, `ramp`, `slow_start`, `probe`
 fallbacks_total | counter | route from to | hops from one target to the next
 breaker_transitions_total | counter | target to | changes of a breaker's state
 cache_lookups_total | counter | result | looks for a saved answer: `same` words, `alike` in meaning, or `miss`
@@ -66,17 +66,24 @@ wasted_tokens_total | counter | kind | tokens that were paid for and not shown
 wasted_cost_usd_total | counter | | their price in US dollars, where it is known
 request_duration_seconds | histogram | route | from the start of a request to its end
 time_to_first_content_seconds | histogram | route | from the start of a request to the first of its answer
+budget_wait_seconds | histogram | route | what a retry waited for its turn in the retry budget
 attempt_duration_seconds | histogram | target | from the start of a call to its end
 breaker_state | gauge | target | 0 closed, 1 half open, 2 open
 route_breaker_state | gauge | route | the same of a route, which is open when all its targets are
 inflight | gauge | route | requests under way
 queue_depth | gauge | | requests that wait for a place
+probe_waiters | gauge | | requests that wait for the result of a probe
 retry_budget_ratio | gauge | | retries as a share of requests, over the last 10 seconds, of the route with most
 store_up | gauge | store | 1 where a store works, else 0: `request_log`, `cache`, `shared_state`
 """  # noqa: E501 - a table is read in lines
 
 # Where several processes are shown as one; of the others the highest is.
-_OVER: Final = {"inflight": "livesum", "queue_depth": "livesum", "store_up": "livemin"}
+_OVER: Final = {
+    "inflight": "livesum",
+    "queue_depth": "livesum",
+    "probe_waiters": "livesum",
+    "store_up": "livemin",
+}
 
 
 def _rows() -> dict[str, Metric]:
@@ -194,6 +201,7 @@ class Metrics:
         for store, up in state.stores.items():
             gauges["store_up"].labels(store).set(up)
         gauges["queue_depth"].set(state.queued)
+        gauges["probe_waiters"].set(state.probe_waiters)
         gauges["retry_budget_ratio"].set(state.budget_ratio)
 
     def text(self) -> bytes:
@@ -288,7 +296,10 @@ class Metrics:
         return _Series(route, counters, self._histogram("request_duration_seconds", route))
 
     def _retry(self, event: RetryScheduled) -> None:
-        self._counter("retries_total", self._labels.route(event.route), event.reason).inc()
+        route = self._labels.route(event.route)
+        self._counter("retries_total", route, event.reason).inc()
+        if event.reason == "turn":
+            self._histogram("budget_wait_seconds", route).observe(event.wait_seconds)
 
     def _fallback(self, event: FellBack) -> None:
         ends = (self._labels.target(event.from_target), self._labels.target(event.to_target))

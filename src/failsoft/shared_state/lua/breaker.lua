@@ -1,6 +1,6 @@
 -- One circuit breaker. The rules by which it opens are not here: whoever counted hears the counts,
 -- and asks for `open` by the generation that it judged.
-local changed, granted = false, nil
+local changed, granted, failed_on_trial = false, nil, false
 local state = has.state or 'closed'
 
 local function move(to, reason)
@@ -43,7 +43,7 @@ end
 
 local operations = {}
 
--- known, born, alone, state, remaining, isolated, reopened, cause: a process tells what it has, and
+-- known, born, alone, state, remaining, isolated, cause: a process tells what it has, and
 -- reads. It is believed where it knows what was lost, or has opened alone.
 function operations.sync()
   local believed = lost(argument(1), argument(2))
@@ -53,8 +53,7 @@ function operations.sync()
   elseif (believed or ARGV[5] == '1') and ARGV[6] ~= 'closed' and has.isolated ~= '1' then
     local longer = argument(5) > 0 and now + argument(5) > number('until')
     if longer or (believed and state == 'closed') then
-      set('reopened', ARGV[9])
-      open(argument(5), 'merged', ARGV[10], false)
+      open(argument(5), 'merged', ARGV[9], false)
     end
   end
 end
@@ -70,6 +69,8 @@ function operations.record()
     changed = true
   end
   if argument(5) > 0 and ARGV[11] == '0' then set('several_at', now) end
+  failed_on_trial = argument(5) > 0 and number('trial') > 0
+  if not failed_on_trial then set('trial', math.max(0, number('trial') - argument(4))) end
   local epoch = math.floor(now / argument(10))
   local window = 'window:' .. (epoch % argument(11))
   local e, calls, failures = string.match(has[window] or '', '^(%d+):(%d+):(%d+)$')
@@ -91,7 +92,6 @@ end
 -- counted for which it opens, 0 where it opens for something else
 function operations.open()
   if known(argument(1)) and state == 'closed' then
-    set('reopened', 0)
     local one_caller = argument(5) > 0 and now - number('several_at') > argument(5)
     open(argument(2), ARGV[5], ARGV[6], one_caller)
   end
@@ -112,7 +112,7 @@ function operations.lease()
   set('lease:' .. granted, now + argument(3))
   state, changed = 'half_open', true
   set('state', state)
-  set('reason', 'open time over')
+  set('reason', 'probed')
 end
 
 -- id, outcome, threshold, milliseconds, cause, one_caller
@@ -120,15 +120,10 @@ function operations.probe()
   if not returned(ARGV[3]) then return end
   changed = true
   if ARGV[4] == 'failure' then
-    set('reopened', number('reopened') + 1)
     open(argument(4), 'probe failed', ARGV[7], has.one_caller == '1' and ARGV[8] == '1')
   elseif ARGV[4] == 'success' then
-    set('passed', number('passed') + 1)
-    if number('passed') >= argument(3) then
-      set('reopened', 0)
-      set('closed_at', now)
-      move('closed', 'probes succeeded')
-    end
+    move('closed', 'probe succeeded: on trial')
+    set('trial', argument(3) - 1)
   end
 end
 
@@ -143,7 +138,7 @@ end
 function operations.restore()
   known(argument(3))
   if repeated(ARGV[3], argument(2)) then return end
-  for _, name in ipairs({'isolated', 'until', 'reopened', 'closed_at', 'cause'}) do forget(name) end
+  for _, name in ipairs({'isolated', 'until', 'cause'}) do forget(name) end
   move('closed', ARGV[6])
   set('restored', number('generation'))
 end
@@ -154,7 +149,7 @@ expire()
 local live, soonest = leases()
 local told = {
   key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
-  ['until'] = number('until'), closed_at = number('closed_at'), reopened = number('reopened'),
+  ['until'] = number('until'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
   one_caller = state ~= 'closed' and has.one_caller == '1',
   stirred = number('stirred'), free_at = live >= math.max(1, number('probes')) and soonest or 0,
@@ -171,6 +166,7 @@ if operation == 'record' then
     calls = calls, failures = failures, in_row = number('row'), older = undecided(),
     row_for = has.row_began and now - number('row_began') or 0,
     counting_for = has.counting and now - number('counting') or 0,
+    on_trial = failed_on_trial,
   }
 end
 return cjson.encode(told)

@@ -90,7 +90,7 @@ end
 -- A generation is a time, so that it goes on growing where everything was lost.
 local function next_generation()
   set('generation', math.max(number('generation') + 1, now))
-  for _, prefix in ipairs({'lease:', 'window:', 'older:', 'row', 'passed', 'counting', 'several_at'}) do
+  for _, prefix in ipairs({'lease:', 'window:', 'older:', 'row', 'trial', 'counting', 'several_at'}) do
     for _, name in ipairs(fields(prefix)) do forget(name) end
   end
 end

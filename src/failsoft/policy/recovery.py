@@ -1,0 +1,293 @@
+"""How a route comes back: when its open targets are probed, who waits, and how fast it fills again.
+
+Each process goes by the demand that it sees itself. Probes cost little where failing is quick, and
+demand pays for them: the more requests are turned away, the sooner the next probe.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from threading import Lock
+from typing import NamedTuple
+
+from failsoft.config.settings import BreakerSettings
+from failsoft.policy.breaker import Breaker, CircuitState, Transition
+from failsoft.policy.pacing import Demand, Turns
+
+__all__ = ["Probe", "Recovery", "SlowStart", "probe_interval"]
+
+# A probe that failed within half a second cost next to nothing: its target may be asked again
+# sooner. The interval is ten times what the failed probe took, or the time in which fifty requests
+# are turned away, whichever is longer, within these bounds.
+_QUICK_SECONDS = 0.5
+_QUICK_CAP_SECONDS = 5.0
+_LEAST_INTERVAL_SECONDS = 1.0
+_TIMES_THE_PROBE = 10.0
+_TURNED_AWAY = 50.0
+_JITTER = 0.1
+
+# A probe in flight holds the next one back for so long, and is waited for so long.
+_ALONE_SECONDS = 1.0
+_PATIENCE_SECONDS = 2.0
+_LEAST_WAITERS = 20
+
+
+def probe_interval(rules: BreakerSettings, failed_seconds: float, rate: float) -> float:
+    """Seconds from one probe of a target to the next, before jitter.
+
+    ``failed_seconds`` is what its last failed call took, ``rate`` the requests a second of the
+    route, those turned away too.
+    """
+    longest = rules.recovery_timeout_seconds
+    if failed_seconds <= _QUICK_SECONDS:
+        longest = min(longest, _QUICK_CAP_SECONDS)
+    demanded = _TURNED_AWAY / rate if rate else longest
+    return min(longest, max(_LEAST_INTERVAL_SECONDS, _TIMES_THE_PROBE * failed_seconds, demanded))
+
+
+# A slow start begins at half of the requests of before, at least five a second, doubles each second
+# up to 1.75 times those requests, and a call waits at most so long for its turn in it.
+_START_SHARE = 0.5
+_LEAST_START_RATE = 5.0
+_TOP = 1.75
+_TURN_SECONDS = 2.0
+# One that failed within ten seconds of the closing makes the next begin at half of its rate and
+# double half as fast again; so often at most.
+_FAILED_WITHIN_SECONDS = 10.0
+_MOST_FAILED = 6
+
+
+class SlowStart:
+    """What closed again fills again at a rate, over all the targets that closed while it lasts.
+
+    ``rate`` is the demand in requests a second, ``failed`` how many starts before it failed soon,
+    ``members`` what closed, by circuit. Not locked. Times are monotonic seconds.
+    """
+
+    def __init__(self, now: float, rate: float, failed: int, members: set[str]) -> None:
+        self.members = members
+        self._began = now
+        self._first: float = first_rate(rate) * 0.5**failed
+        self._top = _TOP * max(rate, _LEAST_START_RATE)
+        self._doubling_seconds: float = 1.5**failed
+        self._turns = Turns()
+
+    def rate(self, now: float) -> float:
+        """Calls a second that it lets through at ``now``."""
+        doublings = min((now - self._began) / self._doubling_seconds, 30.0)
+        return min(self._top, self._first * float(2.0**doublings))
+
+    def is_over(self, now: float) -> bool:
+        """Whether it lets through all it will and nobody waits."""
+        return self.rate(now) >= self._top and self._turns.next_at(now) <= now
+
+    def next_at(self, now: float) -> float:
+        """The next free turn."""
+        return self._turns.next_at(now)
+
+    def take(self, now: float) -> float:
+        """A turn, the next one."""
+        return self._turns.take(now, now, self.rate(self._turns.next_at(now)))
+
+    def give_back(self, turn: float) -> None:
+        """A turn that is not used."""
+        self._turns.give_back(turn)
+
+
+def first_rate(rate: float) -> float:
+    """Calls a second with which a slow start begins."""
+    return max(_LEAST_START_RATE, _START_SHARE * rate)
+
+
+class Probe(NamedTuple):
+    """A probe in flight: when it began, and until when its result is waited for."""
+
+    began: float
+    until: float
+
+
+class _Open:
+    """A target of the route that is not closed."""
+
+    __slots__ = ("probe", "probed_at", "waiting")
+
+    def __init__(self) -> None:
+        self.probed_at = float("-inf")
+        self.probe: Probe | None = None
+        self.waiting = 0
+
+
+class Recovery:
+    """The recovery of one route, by ``circuit``: the name of a target's breaker.
+
+    Safe under threads. Times are monotonic seconds.
+    """
+
+    def __init__(self, rules: BreakerSettings, demand: Demand, *, rng: Random) -> None:
+        self._rules = rules
+        self._demand = demand
+        self._rng = rng
+        self._lock = Lock()
+        self._open: dict[str, _Open] = {}
+        self._probed_at = float("-inf")
+        self._stretch = 1.0
+        # What closed last, how often that failed soon, and when it was.
+        self._members: set[str] = set()
+        self._failed = 0
+        self._closed_at = float("-inf")
+        self.slow_start: SlowStart | None = None
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether open targets are probed in turn."""
+        return self._rules.recovery != "fixed" and not self._rules.metrics_only
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the result of a probe."""
+        with self._lock:
+            return sum(one.waiting for one in self._open.values())
+
+    def hold_back(self, circuit: str, breaker: Breaker, now: float) -> float | None:
+        """When a target that is not closed may be probed next; ``None`` where that is now.
+
+        A route's open targets are probed in turn: the interval of one, divided by their number,
+        lies between two probes.
+        """
+        if not self.in_turn:
+            return None
+        with self._lock:
+            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open())
+            until = self._probe_at(one, breaker, now)
+        return None if until <= now else until
+
+    def probe_began(self, circuit: str, now: float, median: float | None) -> None:
+        """A target is being probed, whose first contents take ``median`` seconds, if known."""
+        patience = _PATIENCE_SECONDS if median is None else min(_PATIENCE_SECONDS, 2.0 * median)
+        with self._lock:
+            one = self._open.setdefault(circuit, _Open())
+            one.probe = Probe(now, now + patience)
+            one.probed_at = self._probed_at = now
+            self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
+
+    def probe_ended(self, circuit: str) -> None:
+        """The probe of a target has ended, somehow."""
+        with self._lock:
+            if one := self._open.get(circuit):
+                one.probe = None
+
+    def changed(self, circuit: str, change: Transition, now: float) -> None:
+        """A breaker is in another state, here or in the whole deployment."""
+        with self._lock:
+            if change.after is CircuitState.HALF_OPEN:
+                if (one := self._open.get(circuit)) and one.probe is None:
+                    one.probe = Probe(now, now + _PATIENCE_SECONDS)
+            elif change.after is CircuitState.OPEN:
+                self._opened(circuit, now)
+            elif self._open.pop(circuit, None) and change.before is CircuitState.HALF_OPEN:
+                self._closed(circuit, now)
+
+    def await_probe(self, circuit: str, known: float | None, now: float) -> Probe | None:
+        """Wait for the probe of a target that is in flight, if one is that may be waited for.
+
+        One of at most 20 requests, or as many as the slow start would let through in 2 s.
+        ``known`` is when the probe began for which this request waited before: it waits for no
+        other. A wait that is begun is to be ended by :meth:`stop_waiting`.
+        """
+        with self._lock:
+            one = self._open.get(circuit)
+            probe = None if one is None else one.probe
+            if one is None or probe is None or known not in (None, probe.began):
+                return None
+            most = max(_LEAST_WAITERS, _PATIENCE_SECONDS * first_rate(self._demand.rate(now)))
+            if now >= probe.until or one.waiting >= most:
+                return None
+            one.waiting += 1
+            return probe
+
+    def stop_waiting(self, circuit: str) -> None:
+        """A wait for a probe is over."""
+        with self._lock:
+            if (one := self._open.get(circuit)) and one.waiting:
+                one.waiting -= 1
+
+    def turn_at(self, circuit: str, now: float) -> float | None:
+        """When a call of a closed target has its turn; ``None`` where it may begin now."""
+        with self._lock:
+            slow = self._slow_for(circuit, now)
+            if slow is None:
+                return None
+            at = slow.next_at(now)
+            return None if at <= now else at
+
+    def pass_now(self, circuit: str, now: float) -> float | None:
+        """Take the turn of a call that begins now; where it may not, when to ask again."""
+        with self._lock:
+            slow = self._slow_for(circuit, now)
+            if slow is None:
+                return None
+            at = slow.next_at(now)
+            if at <= now:
+                slow.take(now)
+                return None
+            return at
+
+    def reserve(self, circuit: str, now: float) -> tuple[SlowStart, float] | None:
+        """A turn to wait for; ``None`` where none comes soon enough."""
+        with self._lock:
+            slow = self._slow_for(circuit, now)
+            if slow is None:
+                return None
+            if slow.next_at(now) > now + _TURN_SECONDS:
+                return None
+            return slow, slow.take(now)
+
+    def give_back(self, slow: SlowStart, turn: float) -> None:
+        """A turn that is not used."""
+        with self._lock:
+            slow.give_back(turn)
+
+    def forked(self) -> None:
+        """See :meth:`.TargetGuard.forked`."""
+        self._lock = Lock()
+
+    def _probe_at(self, one: _Open, breaker: Breaker, now: float) -> float:
+        number = len(self._open)
+        interval = self._stretch * probe_interval(
+            self._rules, breaker.failed_seconds, self._demand.rate(now)
+        )
+        # Half a turn early: the others' turns come in between, and it is not to miss its own.
+        own = one.probed_at + interval * (number - 0.5) / number
+        own = max(own, breaker.opened_at + interval / number)
+        route = self._probed_at + interval / number
+        flying = [other.probe.began for other in self._open.values() if other.probe is not None]
+        alone = max((began + _ALONE_SECONDS for began in flying), default=now)
+        return max(own, route, alone)
+
+    def _opened(self, circuit: str, now: float) -> None:
+        if one := self._open.get(circuit):
+            one.probe = None
+        if circuit not in self._members:
+            return
+        # Turns belong to the start that gave them: those who hold one ask anew.
+        self._members.discard(circuit)
+        self.slow_start = None
+        soon = now - self._closed_at <= _FAILED_WITHIN_SECONDS
+        self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
+        self._open[circuit] = _Open()
+
+    def _closed(self, circuit: str, now: float) -> None:
+        if self.slow_start is None:
+            self._members = set()
+            self.slow_start = SlowStart(now, self._demand.rate(now), self._failed, self._members)
+        self._closed_at = now
+        self._members.add(circuit)
+
+    def _slow_for(self, circuit: str, now: float) -> SlowStart | None:
+        slow = self.slow_start
+        if slow is None or circuit not in slow.members:
+            return None
+        if slow.is_over(now):
+            self.slow_start = None
+            return None
+        return slow

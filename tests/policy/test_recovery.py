@@ -1,0 +1,328 @@
+"""How a route comes back: intervals of probes, turns, waits for a probe, and slow starts."""
+
+from collections import Counter
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS
+
+from failsoft.config.settings import BreakerSettings, Settings
+from failsoft.policy.admission import Guards
+from failsoft.policy.bench import Refusal
+from failsoft.policy.breaker import CircuitState, Outcome
+from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.pacing import Demand
+from failsoft.policy.recovery import Recovery, SlowStart, probe_interval
+from failsoft.policy.target_guard import Permit
+
+RULES = BreakerSettings()
+NOW = 1000.0
+
+
+class Route:
+    """A route whose targets are down, and who asks on it."""
+
+    def __init__(self, **rules):
+        self.now = NOW
+        self.settings = Settings(breaker=BreakerSettings(**rules))
+        self.demand = Demand(10)
+        self.recovery = Recovery(self.settings.breaker, self.demand, rng=Random(1))
+        self.guards = Guards(self.settings, rng=Random(2), on_change=self._changed)
+        self.answered = RecentCallers()
+
+    def _changed(self, target, change):
+        self.recovery.changed(target.circuit, change, self.now)
+
+    def caller(self):
+        self.demand.count(self.now)
+        return Caller(None, self.answered, self.recovery)
+
+    def trip(self, *targets, seconds=0.015):
+        for target in targets:
+            guard = self.guards.of(target)
+            guard.breaker.failed_seconds = seconds
+            guard.breaker.trip(self.now, "host down")
+
+    def admit(self, target, caller=None):
+        return self.guards.of(target).admit(
+            self.now, lease_seconds=20.0, caller=caller or self.caller()
+        )
+
+    def close(self, target):
+        """It is met open, and later a probe of it succeeds."""
+        self.admit(target)
+        self.now += 20.0
+        permit = self.admit(target)
+        assert isinstance(permit, Permit)
+        permit.finish(Outcome.SUCCESS, self.now)
+        assert self.guards.of(target).breaker.state is CircuitState.CLOSED
+
+
+# Intervals
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "interval"),
+    [
+        (0.015, 200.0, 1.0),  # demand pays for a probe a second, and for no more
+        (0.015, 20.0, 2.5),  # fifty are turned away
+        (0.3, 200.0, 3.0),  # ten times the probe
+        (0.015, 1.0, 5.0),
+        (0.5, 0.0, 5.0),
+        (0.6, 200.0, 6.0),
+        (2.0, 200.0, 15.0),
+        (15.0, 0.01, 15.0),
+    ],
+)
+def test_what_failing_costs_and_who_is_turned_away_say_how_often_it_is_probed(
+    seconds, rate, interval
+):
+    assert probe_interval(RULES, seconds, rate) == pytest.approx(interval)
+
+
+@given(
+    seconds=st.floats(0, 1000), rate=st.floats(0, 1e6), longest=st.sampled_from([0.05, 3.0, 60.0])
+)
+def test_an_interval_is_never_shorter_than_a_second_nor_longer_than_the_setting(
+    seconds, rate, longest
+):
+    rules = BreakerSettings(recovery_timeout_seconds=longest)
+    assert min(1.0, longest) <= probe_interval(rules, seconds, rate) <= longest
+
+
+# Turns of the targets
+
+
+def probes_of(
+    route: Route, *, rate: float, seconds: float, takes: float
+) -> list[tuple[float, str]]:
+    """Every probe while everything stays down, with ``rate`` requests a second."""
+    found, flying = [], []
+    ends = route.now + seconds
+    while route.now < ends:
+        route.now += 1.0 / rate
+        while flying and flying[0][0] <= route.now:
+            at, permit = flying.pop(0)
+            route.guards.finish(permit, VERDICTS["overloaded"], at)
+        caller = route.caller()
+        for target in CHAIN:
+            permit = route.admit(target, caller)
+            if isinstance(permit, Permit):
+                found.append((route.now, target.model))
+                flying.append((route.now + takes, permit))
+    return found
+
+
+@pytest.mark.parametrize(("rate", "interval"), [(20.0, 2.5), (200.0, 1.0), (1.0, 5.0)])
+def test_open_targets_are_probed_in_turn(rate, interval):
+    route = Route()
+    route.trip(*CHAIN)
+    probes = probes_of(route, rate=rate, seconds=300.0, takes=0.015)
+    gaps = [b - a for (a, _), (b, _) in pairwise(probes)][12:]
+    assert interval / 3 <= min(gaps)
+    assert sum(gaps) / len(gaps) <= interval / 3 * 1.1 + 2.0 / rate
+    shares = Counter(model for _, model in probes)
+    assert max(shares.values()) - min(shares.values()) <= 0.1 * len(probes)
+
+
+def test_a_probe_in_flight_holds_the_next_back_for_a_second_at_most():
+    route = Route()
+    route.trip(*CHAIN)
+    probes = probes_of(route, rate=200.0, seconds=6.0, takes=4.0)
+    gaps = [b - a for (a, _), (b, _) in pairwise(probes)]
+    assert all(1.0 <= gap <= 1.02 for gap in gaps[:2]), gaps
+    assert len({model for _, model in probes[:3]}) == 3
+
+
+def test_a_request_probes_one_target_and_is_told_of_the_others():
+    route = Route()
+    route.trip(*CHAIN)
+    route.admit(OPUS)
+    route.now += 60.0
+    caller = route.caller()
+    answers = [route.admit(target, caller) for target in CHAIN]
+    assert [type(one) for one in answers] == [Permit, Refusal, Refusal]
+    assert {one.why for one in answers[1:]} == {"open"}
+
+
+def test_fixed_each_target_has_its_own_time_and_a_request_may_probe_them_all():
+    route = Route(recovery="fixed", recovery_timeout_seconds=10.0)
+    route.trip(*CHAIN)
+    route.now += 10.0
+    caller = route.caller()
+    assert all(isinstance(route.admit(target, caller), Permit) for target in CHAIN)
+
+
+def test_a_target_that_nobody_asked_for_meanwhile_is_probed_by_the_next():
+    route = Route()
+    route.trip(OPUS)
+    route.now += 60.0
+    assert isinstance(route.admit(OPUS), Permit)
+
+
+# Waiting for a probe
+
+
+def test_at_most_twenty_or_two_seconds_of_the_first_rate_wait_for_a_probe():
+    for rate, most in ((1, 20), (200, 200)):
+        route = Route()
+        route.trip(OPUS)
+        route.admit(OPUS)
+        for number in range(10 * rate):
+            route.now = NOW + 10.0 * number / (10 * rate)
+            route.caller()
+        route.now = NOW + 10.0
+        assert isinstance(route.admit(OPUS), Permit)
+        callers = [Caller(None, route.answered, route.recovery) for _ in range(most + 50)]
+        waits = [one.await_probe(OPUS.circuit, route.now) for one in callers]
+        waiting = sum(until is not None for until in waits)
+        assert waiting == pytest.approx(most, rel=0.15)
+        assert waiting == route.recovery.waiting
+        assert {until for until in waits if until is not None} == {route.now + 2.0}
+        for _ in range(waiting):
+            route.recovery.stop_waiting(OPUS.circuit)
+        assert route.recovery.waiting == 0
+
+
+def test_a_probe_of_a_quick_target_is_not_waited_for_longer_than_it_takes():
+    route = Route()
+    route.trip(OPUS)
+    route.admit(OPUS)
+    learned = route.guards.of(OPUS).contents.of(thinks=False)
+    for _ in range(300):
+        learned.answered(0.03, NOW, epoch=learned.epoch)
+    route.now += 20.0
+    assert isinstance(route.admit(OPUS), Permit)
+    until = route.caller().await_probe(OPUS.circuit, route.now)
+    assert until == pytest.approx(route.now + 0.06, rel=0.05)
+
+
+def test_one_probe_is_waited_for_and_no_other():
+    route = Route()
+    route.trip(OPUS)
+    route.admit(OPUS)
+    route.now += 20.0
+    permit = route.admit(OPUS)
+    caller = route.caller()
+    assert caller.await_probe(OPUS.circuit, route.now) == route.now + 2.0
+    permit.finish(Outcome.FAILURE, route.now + 0.1)
+    assert caller.await_probe(OPUS.circuit, route.now + 0.1) is None
+    route.now += 20.0
+    assert isinstance(route.admit(OPUS), Permit)
+    assert caller.await_probe(OPUS.circuit, route.now) is None
+
+
+# The slow start
+
+
+def test_it_begins_at_half_of_the_demand_and_doubles_each_second():
+    slow = SlowStart(NOW, 200.0, 0, {"a"})
+    assert [slow.rate(NOW + second) for second in (0, 1, 2, 9)] == [100.0, 200.0, 350.0, 350.0]
+    quiet = SlowStart(NOW, 0.1, 0, {"a"})
+    assert [quiet.rate(NOW + second) for second in (0, 1)] == [5.0, 8.75]
+    again = SlowStart(NOW, 200.0, 2, {"a"})
+    assert [again.rate(NOW + second) for second in (0, 2.25)] == [25.0, 50.0]
+
+
+def test_what_closes_while_it_lasts_joins_it_and_what_was_never_open_is_free():
+    route = Route()
+    route.trip(OPUS, SONNET)
+    route.admit(SONNET)
+    route.close(OPUS)
+    slow = route.recovery.slow_start
+    assert slow is not None
+    route.guards.of(SONNET).breaker.restore()
+    assert slow.members == {OPUS.circuit}, "by hand it starts at once"
+    assert isinstance(route.admit(OPUS), Permit)
+    held = route.admit(OPUS)
+    assert isinstance(held, Refusal)
+    assert held.why == "slow_start"
+    assert isinstance(route.admit(SONNET), Permit)
+
+
+def test_an_opening_soon_after_makes_the_next_start_slower_and_one_late_does_not():
+    route = Route()
+    rates = []
+    for wait in (1.0, 1.0, 30.0):
+        route.trip(OPUS)
+        route.close(OPUS)
+        rates.append(route.recovery.slow_start.rate(route.now))
+        route.now += wait
+    route.trip(OPUS)
+    route.close(OPUS)
+    assert [*rates, route.recovery.slow_start.rate(route.now)] == [5.0, 2.5, 1.25, 5.0]
+
+
+class SlowStartMachine(RuleBasedStateMachine):
+    """Requests take turns in a slow start, hold them, use them, and give them back."""
+
+    @initialize(rate=st.sampled_from([0.0, 3.0, 20.0, 500.0]), failed=st.integers(0, 6))
+    def begin(self, rate, failed):
+        self.route = Route()
+        self.route.trip(OPUS)
+        self.route.close(OPUS)
+        self.slow = SlowStart(self.route.now, rate, failed, {OPUS.circuit})
+        self.route.recovery.slow_start = self.slow
+        self.began = self.route.now
+        self.holders = []
+        self.granted = []
+        self.passed = []
+
+    @rule(seconds=st.sampled_from([0.001, 0.05, 0.3, 1.0, 4.0]))
+    def pass_time(self, seconds):
+        self.route.now += seconds
+
+    @rule()
+    def come(self):
+        caller = Caller(None, self.route.answered, self.route.recovery)
+        until = caller.turn_at(OPUS.circuit, self.route.now)
+        assert until is None or until > self.route.now
+        if caller.pass_now(OPUS.circuit, self.route.now) is None:
+            self.passed.append(self.route.now)
+            return
+        turn = caller.reserve(OPUS.circuit, self.route.now)
+        if turn is None:
+            assert until > self.route.now + 2.0
+            return
+        assert self.route.now <= turn <= self.route.now + 2.0
+        assert caller.reserve(OPUS.circuit, self.route.now) == turn
+        assert turn not in [held for _, held in self.holders], "granted twice"
+        self.holders.append((caller, turn))
+
+    @precondition(lambda self: self.holders)
+    @rule()
+    def use(self):
+        caller, turn = self.holders.pop(0)
+        self.route.now = max(self.route.now, turn)
+        assert caller.pass_now(OPUS.circuit, self.route.now) is None
+        self.passed.append(self.route.now)
+
+    @precondition(lambda self: self.holders)
+    @rule(pick=st.integers(0, 99))
+    def give_back(self, pick):
+        caller, _ = self.holders.pop(pick % len(self.holders))
+        caller.give_back()
+        caller.give_back()
+
+    @rule()
+    def open_again(self):
+        self.route.trip(OPUS)
+        for caller, _ in self.holders:
+            assert caller.turn_at(OPUS.circuit, self.route.now) is None, "void: it asks anew"
+        self.begin(20.0, 0)
+
+    @invariant()
+    def never_more_than_the_rate(self):
+        if not getattr(self, "passed", None) or self.route.recovery.slow_start is not self.slow:
+            return
+        for second in range(5):
+            since = self.began + second
+            within = sum(since <= at < since + 1.0 for at in self.passed)
+            assert within <= 2.0 * self.slow.rate(since + 1.0) + 2
+
+
+TestSlowStartMachine = SlowStartMachine.TestCase
