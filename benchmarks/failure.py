@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
 
+from benchmarks import failure_timers
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from benchmarks.world import (
     CHAIN,
@@ -232,9 +233,11 @@ def cut_streams(seed: int, requests: int) -> list[Figure]:
     ]
 
 
-def scenarios(requests: int) -> dict[str, tuple[Callable[..., list[Figure]], tuple[float, ...]]]:
+def scenarios(
+    requests: int,
+) -> dict[str, tuple[Callable[..., list[Figure]], tuple[float | None, ...]]]:
     """Every row of the table: its name, what runs it, and with which arguments after the seed."""
-    rows: dict[str, tuple[Callable[..., list[Figure]], tuple[float, ...]]] = {}
+    rows: dict[str, tuple[Callable[..., list[Figure]], tuple[float | None, ...]]] = {}
     for name, rate in RATES.items():
         rows[f"20 % answer 529, {name}"] = (brownout, (requests, rate))
     for rate in (1, 20, 80):
@@ -255,7 +258,7 @@ def scenarios(requests: int) -> dict[str, tuple[Callable[..., list[Figure]], tup
     rows["primary allows 10/s, 20/s asked"] = (limited, ())
     rows["primary hangs 90 s, 20/s"] = (hanging, ())
     rows["20 % of streams cut, 20/s"] = (cut_streams, (requests // 10,))
-    return rows
+    return rows | failure_timers.scenarios(requests)
 
 
 def main() -> int:

@@ -234,6 +234,7 @@ TIMERS = [
     (Timer.IDLE, True, "timeout · no_answer", BreakerEffect.COUNTS, Fault.PROVIDER),
     (Timer.FIRST_CONTENT, False, "timeout · no_answer", BreakerEffect.NO, Fault.USER),
     (Timer.IDLE, False, "timeout · no_answer", BreakerEffect.NO, Fault.USER),
+    (Timer.OPENED, True, "timeout · no_answer", BreakerEffect.NO, Fault.PROVIDER),
     (Timer.DEADLINE, False, "timeout · deadline", BreakerEffect.NO, Fault.USER),
     (Timer.DEADLINE, True, "timeout · deadline", BreakerEffect.NO, Fault.USER),
 ]

@@ -21,6 +21,7 @@ rate_limited:      rate_limited · rate_limited      | after_wait yes yes bench 
 upstream:          timeout · upstream               | once yes yes counts provider | target maybe
 no_answer:         timeout · no_answer              | never yes yes counts provider | target maybe
 no_answer_short:   timeout · no_answer              | never yes yes no user | target maybe
+no_answer_opened:  timeout · no_answer              | never yes yes no provider | target maybe
 deadline:          timeout · deadline               | never no no no user | target maybe
 deadline_passed:   timeout · deadline               | never no no no provider | target maybe
 billing:           auth_error · billing             | never no yes park operator | account no

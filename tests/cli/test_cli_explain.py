@@ -32,12 +32,13 @@ def happened(*, served: bool):
     call = {"duration_seconds": 0.5, "first_content_seconds": None, "detail": "HTTP 529 \x1b[31m"}
     failed = {"outcome": "failure", "category": "transient", "reason": "overloaded"}
     yield RequestStarted(at=10.0, route="chat", stream=True, **own)
-    yield AttemptStarted(at=10.0, target=BEST, number=1, **own)
+    due = {"period_seconds": 4.2, "samples": 812}
+    yield AttemptStarted(at=10.0, target=BEST, number=1, **due, **own)
     yield AttemptFinished(at=10.5, target=BEST, number=1, fault="provider", **failed, **call, **own)
     hop = {"from_target": BEST, "to_target": NEXT, "reason": "overloaded"}
     yield FellBack(at=10.5, route="chat", **hop, **own)
     yield RetryScheduled(at=10.5, route="chat", wait_seconds=2.0, reason="backoff", **own)
-    yield AttemptStarted(at=12.5, target=NEXT, number=2, **own)
+    yield AttemptStarted(at=12.5, target=NEXT, number=2, period_seconds=15.0, **own)
     if served:
         failed = {"outcome": "success", "category": "", "reason": ""}
     yield AttemptFinished(at=13.0, target=NEXT, number=2, fault="", **failed, **call, **own)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.policy.timers import (
     PROBE_LEASE_MARGIN_SECONDS,
-    Known,
+    KnownPeriods,
     Limits,
     RequestTimes,
     deadline_for,
@@ -35,7 +35,7 @@ CLASSIC = TimerSettings(
 )
 DEFAULT = TimerSettings()
 LEAST_5 = TimerSettings(first_content_min_seconds=5)
-UNKNOWN = Known(named=None, learned=None)
+UNKNOWN = KnownPeriods(named=None, learned=None)
 
 
 def limits(
@@ -46,7 +46,7 @@ def limits(
     last: bool = False,
     tokens: int = 0,
     settings: TimerSettings = DEFAULT,
-    known: Known | None = UNKNOWN,
+    known: KnownPeriods | None = UNKNOWN,
     thought: int | None = None,
 ) -> Limits:
     return limits_for(
@@ -74,7 +74,7 @@ def test_each_target_of_a_hanging_chain_has_its_own_period_and_the_last_the_rest
 def test_halved_periods_are_the_classic_30_15_and_10():
     long = times(own=300.0)
     assert [granted(long, hop=hop, settings=CLASSIC) for hop in range(4)] == [30, 15, 10, 10]
-    known = Known(named=None, learned=4.0)
+    known = KnownPeriods(named=None, learned=4.0)
     assert granted(long, hop=1, settings=CLASSIC, known=known) == 15
 
 
@@ -83,7 +83,7 @@ def test_halved_periods_are_the_classic_30_15_and_10():
     [(4.0, 0, 4), (4.0, 80_000, 14), (0.1, 0, 3), (0.1, 8000, 4), (99, 0, 15), (99, 8000, 16)],
 )
 def test_a_learned_period_is_at_least_3_seconds_and_at_most_the_fixed_one(learned, tokens, seconds):
-    known = Known(named=None, learned=learned)
+    known = KnownPeriods(named=None, learned=learned)
     one = limits(times(), tokens=tokens, known=known)
     assert one.first_content_at - T0 == seconds
     assert one.full_period
@@ -92,20 +92,20 @@ def test_a_learned_period_is_at_least_3_seconds_and_at_most_the_fixed_one(learne
 
 
 def test_a_learned_period_holds_for_later_targets_too():
-    known = Known(named=None, learned=4.0)
+    known = KnownPeriods(named=None, learned=4.0)
     assert granted(times(), hop=1, after=10.0, known=known) == 4.0
 
 
 def test_a_period_that_the_settings_name_stands_in_place_of_what_was_learned():
-    named = limits(times(), known=Known(named=20.0, learned=4.0), tokens=8000)
+    named = limits(times(), known=KnownPeriods(named=20.0, learned=4.0), tokens=8000)
     assert (named.first_content_at - T0, named.learned) == (21.0, False)
-    thinks = limits(times(own=300), known=Known(named=20.0, learned=None), thought=0)
+    thinks = limits(times(own=300), known=KnownPeriods(named=20.0, learned=None), thought=0)
     assert thinks.first_content_at - T0 == 120.0
 
 
 def test_thought_is_learned_apart_and_never_has_more_than_its_silence():
     for learned, seconds in ((40.0, 40), (900.0, 120)):
-        one = limits(times(own=300), known=Known(named=None, learned=learned), thought=0)
+        one = limits(times(own=300), known=KnownPeriods(named=None, learned=learned), thought=0)
         assert (one.first_content_at - T0, one.thinks) == (seconds, True)
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_learned_where_less_than_the_own_period_is_granted():
 
 
 def test_a_callers_limit_above_a_learned_period_takes_nothing_from_it():
-    known = Known(named=None, learned=4.0)
+    known = KnownPeriods(named=None, learned=4.0)
     one = limits(times(timeout=10.0), known=known)
     assert (one.first_content_at - T0, one.full_period, one.learned) == (4.0, True, True)
     short = limits(times(timeout=6.0), known=known)

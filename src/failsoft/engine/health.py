@@ -13,7 +13,7 @@ from failsoft.engine.runtime import RouteChain, Runtime
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import TargetGuard
-from failsoft.policy.timers import Known, own_period
+from failsoft.policy.timers import KnownPeriods, own_period
 from failsoft.telemetry.labels import State
 
 __all__ = ["health", "state"]
@@ -121,7 +121,7 @@ def _period(
     timers: TimerSettings, guard: TargetGuard, now: float, thought_tokens: int | None
 ) -> dict[str, Any]:
     learned = guard.contents.of(thinks=thought_tokens is not None).learned(now)
-    known = Known(guard.target.first_content_seconds, learned.period)
+    known = KnownPeriods(guard.target.first_content_seconds, learned.period)
     period, source = own_period(timers, known, thought_tokens=thought_tokens)
     why = learned.why if source == "fixed" and learned.why != "learned" else source
     return {

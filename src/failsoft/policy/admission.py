@@ -25,7 +25,7 @@ from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import HostRow, Permit, TargetGuard
-from failsoft.policy.timers import Known
+from failsoft.policy.timers import KnownPeriods
 
 __all__ = ["Coordinators", "Guards", "Held"]
 
@@ -123,10 +123,10 @@ class Guards:
         """Why ``target`` could not be called right now, taking nothing."""
         return self.of(target).peek(now, caller)
 
-    def known(self, target: Target, now: float, *, thinks: bool) -> Known:
-        """What is known of the first contents of ``target``, with thought or without."""
+    def known(self, target: Target, now: float, *, thinks: bool) -> KnownPeriods:
+        """The periods known of ``target``, with thought or without."""
         learned = self.of(target).contents.of(thinks=thinks).period(now)
-        return Known(target.first_content_seconds, learned)
+        return KnownPeriods(target.first_content_seconds, learned)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""

@@ -50,7 +50,7 @@ _LONGEST_FIXED_SECONDS: Final = 600.0
 
 
 class Learned(NamedTuple):
-    """What is known of a target's first contents, in seconds without any allowance for a prompt.
+    """A target's first contents as far as known, in seconds without any allowance for a prompt.
 
     ``why`` is ``learned``, ``few samples``, or ``gave way``, for ``fixed_seconds`` more; only where
     it is ``learned`` there are a ``period`` and a ``median``. ``samples`` are what is left of them.
@@ -130,7 +130,7 @@ class LearnedPeriod:
         return self._median
 
     def learned(self, now: float) -> Learned:
-        """What is known at ``now``, and why no more."""
+        """The period and the median at ``now``, or why they are not known."""
         self._refresh(now)
         left = max(0.0, self._fixed_until - now)
         why = "gave way" if left else "few samples" if self._period is None else "learned"

@@ -41,7 +41,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
 from failsoft.policy.target import Target
-from failsoft.policy.timers import Known, RequestTimes, limits_for
+from failsoft.policy.timers import KnownPeriods, RequestTimes, limits_for
 
 __all__ = ["Plan"]
 
@@ -257,7 +257,7 @@ class Plan:
         self._first = self._first or candidate
         return Call(candidate.target, candidate.position, self._calls, limits)
 
-    def _first_contents(self, target: Target, now: float) -> Known | None:
+    def _first_contents(self, target: Target, now: float) -> KnownPeriods | None:
         thinks = self._thought_tokens is not None
         return self._guards.known(target, now, thinks=thinks) if self._learns else None
 

@@ -8,7 +8,7 @@ from failsoft.config.settings import DEFAULT_DEADLINES, Settings, TimerSettings
 
 __all__ = [
     "PROBE_LEASE_MARGIN_SECONDS",
-    "Known",
+    "KnownPeriods",
     "Limits",
     "RequestTimes",
     "deadline_for",
@@ -103,7 +103,7 @@ def first_content_period(
     thinks is given :func:`thought_seconds` where they are more; and one second for every
     ``input_tokens_per_second`` input tokens.
     """
-    period, _ = own_period(settings, Known(named, None), thought_tokens=thought_tokens)
+    period, _ = own_period(settings, KnownPeriods(named, None), thought_tokens=thought_tokens)
     return period + input_tokens / settings.input_tokens_per_second
 
 
@@ -117,8 +117,8 @@ def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> 
     return own if chosen else max(own, period_seconds + _NEXT_TARGET_SECONDS)
 
 
-class Known(NamedTuple):
-    """What is known of a target's first content, in seconds before any allowance for a prompt.
+class KnownPeriods(NamedTuple):
+    """A target's first-content periods, in seconds before any allowance for a prompt.
 
     ``named`` is the period that the settings have for this target, ``learned`` one that calls have
     shown; ``None`` where there is none.
@@ -134,7 +134,7 @@ Why = Literal["named", "learned", "fixed", "halved"]
 
 def own_period(
     settings: TimerSettings,
-    known: Known | None,
+    known: KnownPeriods | None,
     *,
     thought_tokens: int | None,
     hop: int = 0,
@@ -170,7 +170,7 @@ def limits_for(
     last: bool,
     input_tokens: int,
     thought_tokens: int | None = None,
-    known: Known | None = None,
+    known: KnownPeriods | None = None,
 ) -> Limits:
     """The limits of the attempt that starts at ``now``, after ``hop`` other targets were called.
 
