@@ -21,7 +21,7 @@ from failsoft.config import names
 from failsoft.config.fields import told
 from failsoft.config.names import SECTIONS, KnownNames, Place, full_name, known_settings, lookup
 from failsoft.config.routes_and_targets import NAMED
-from failsoft.config.settings import Settings
+from failsoft.config.settings import CLASSIC, Settings
 from failsoft.errors import SettingError
 
 __all__ = ["ConfigurationError", "Gathered", "Loaded", "load_settings"]
@@ -55,6 +55,15 @@ class Gathered:
     def wrong(self, setting: str, problem: str, origin: str) -> None:
         """Note a problem and where it came from."""
         self.problems.append(SettingError(setting, f"{problem} ({origin})"))
+
+    def take_policy(self) -> None:
+        """Take what a policy sets and no source does."""
+        if self.values.get(("policy",)) == "classic":
+            origin = f"policy, {self.origins[('policy',)]}"
+            for section, values in CLASSIC.items():
+                for name, value in values.items():
+                    if (section, name) not in self.values:
+                        self.put((section, name), value, origin)
 
     def check_together(self) -> None:
         """Note what is wrong only between settings that are right by themselves."""
@@ -199,6 +208,7 @@ def load_settings(
     for name, value in (overrides or {}).items():
         if value is not None:
             gathered.put(tuple(name.split(".")), value, "argument")
+    gathered.take_policy()
     _check_providers(gathered, providers)
     gathered.check_together()
     if gathered.problems:

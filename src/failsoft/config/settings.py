@@ -9,8 +9,8 @@ setting and what is allowed. Nothing here reads a file or the environment; see
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 from failsoft.config.fields import (
     DAY,
@@ -34,6 +34,7 @@ from failsoft.config.routes_and_targets import NAMED, RouteSettings, TargetSetti
 from failsoft.errors import SettingError
 
 __all__ = [
+    "CLASSIC",
     "DEFAULT_DEADLINES",
     "MAX_ANSWER_BYTES",
     "AlertSettings",
@@ -339,6 +340,23 @@ class ServerSettings(SettingSection):
 DEFAULT_DEADLINES = (60.0, 30.0)
 """Seconds of a request and of a stream."""
 
+CLASSIC: Final[Mapping[str, Mapping[str, Any]]] = {
+    "timers": {
+        "first_content_seconds": 30.0,
+        "first_content_min_seconds": 10.0,
+        "later_targets": "halved",
+    },
+    "retry": {"jitter": "quarter"},
+    "breaker": {
+        "failure_threshold": 5,
+        "failure_span_seconds": 0.0,
+        "timeout_weight": 1,
+        "recovery": "fixed",
+        "recovery_timeout_seconds": 60.0,
+    },
+}
+"""The defaults of ``policy = "classic"`` that are not those of ``adaptive``, by section."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(SettingSection):
@@ -346,6 +364,13 @@ class Settings(SettingSection):
 
     env: Literal["production", "dev"] = setting(
         "production", "where this runs", choice("production", "dev")
+    )
+    policy: Literal["adaptive", "classic"] = setting(
+        "adaptive",
+        "classic: other defaults, by which nothing is learned: a breaker opens after five failures "
+        "in a row for 60 s, targets have 30, 15 and 10 s to their first content, backoffs vary by "
+        "25 %",
+        choice("adaptive", "classic"),
     )
     chain: tuple[str, ...] = setting(
         DEFAULT_CHAIN, "targets as provider/model, best first", target_list()
@@ -420,8 +445,16 @@ class Settings(SettingSection):
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check this level; every section has checked itself."""
+        """Check this level; every section has checked itself.
+
+        A classic policy is that of each section that was not given.
+        """
         super().__post_init__()
+        if self.policy == "classic":
+            for section, values in CLASSIC.items():
+                if getattr(self, section) is getattr(type(self), section):
+                    made = replace(getattr(self, section), **values)
+                    object.__setattr__(self, section, made)
         for section, named in NAMED.items():
             for name in getattr(self, section):
                 if not named.valid(name):

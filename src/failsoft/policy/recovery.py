@@ -131,6 +131,7 @@ class Recovery:
         self._open: dict[str, _Open] = {}
         self._probed_at = float("-inf")
         self._stretch = 1.0
+        self._patience = _PATIENCE_SECONDS
         # What closed last, how often that failed soon, and when it was.
         self._members: set[str] = set()
         self._failed = 0
@@ -162,11 +163,15 @@ class Recovery:
         return None if until <= now else until
 
     def probe_began(self, circuit: str, now: float, median: float | None) -> None:
-        """A target is being probed, whose first contents take ``median`` seconds, if known."""
-        patience = _PATIENCE_SECONDS if median is None else min(_PATIENCE_SECONDS, 2.0 * median)
+        """A target is being probed, whose first contents take ``median`` seconds, if known.
+
+        What is known of another target of the route is better than nothing.
+        """
         with self._lock:
+            if median is not None:
+                self._patience = min(_PATIENCE_SECONDS, 2.0 * median)
             one = self._open.setdefault(circuit, _Open())
-            one.probe = Probe(now, now + patience)
+            one.probe = Probe(now, now + self._patience)
             one.probed_at = self._probed_at = now
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
@@ -181,7 +186,7 @@ class Recovery:
         with self._lock:
             if change.after is CircuitState.HALF_OPEN:
                 if (one := self._open.get(circuit)) and one.probe is None:
-                    one.probe = Probe(now, now + _PATIENCE_SECONDS)
+                    one.probe = Probe(now, now + self._patience)
             elif change.after is CircuitState.OPEN:
                 self._opened(circuit, now)
             elif self._open.pop(circuit, None) and change.before is CircuitState.HALF_OPEN:

@@ -28,7 +28,7 @@ from failsoft.policy.candidates import Candidate, back_at, restrict, verdict_to_
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import Permit
 from failsoft.providers.models import facts
-from failsoft.standalone.function_breaker import CLASSIC, LEASE_SECONDS
+from failsoft.standalone.function_breaker import CLASSIC_BREAKER, LEASE_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell
 
 __all__ = ["ChainResult", "FallbackChain", "Hop", "Hops"]
@@ -222,7 +222,7 @@ class FallbackChain(Generic[P, R_co]):
         self._lease_seconds = lease_seconds
         names = {target: name for name, target in self._targets}
         self._guards = Guards(
-            Settings(breaker=replace(breaker or CLASSIC, recovery="fixed")),
+            Settings(breaker=replace(breaker or CLASSIC_BREAKER, recovery="fixed")),
             rng=rng or SystemRandom(),
             on_change=lambda target, change: tell(on_change, names[target], change),
         )

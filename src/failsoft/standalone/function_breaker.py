@@ -19,7 +19,7 @@ from failsoft.classify.verdict import (
     OtherProvider,
     Verdict,
 )
-from failsoft.config.settings import BreakerSettings, TimerSettings
+from failsoft.config.settings import CLASSIC, BreakerSettings, TimerSettings
 from failsoft.engine.deadline import monotonic
 from failsoft.errors import CircuitOpenError, FailsoftError
 from failsoft.forks import in_every_child
@@ -28,7 +28,7 @@ from failsoft.policy.timers import PROBE_LEASE_MARGIN_SECONDS
 from failsoft.standalone.functions import Which, is_async, matcher, refuse_generators, tell
 
 __all__ = [
-    "CLASSIC",
+    "CLASSIC_BREAKER",
     "LEASE_SECONDS",
     "BreakerArguments",
     "CircuitBreaker",
@@ -40,11 +40,8 @@ __all__ = [
 LEASE_SECONDS = TimerSettings().first_content_seconds + PROBE_LEASE_MARGIN_SECONDS
 """As long as the engine lends a probe by default."""
 
-CLASSIC = BreakerSettings(failure_threshold=5, recovery="fixed", recovery_timeout_seconds=60.0)
+CLASSIC_BREAKER = BreakerSettings(**CLASSIC["breaker"])
 """Without a route's demand to go by: open after five failures in a row, probed every minute."""
-
-# What it guards need not be a model: every failure counts as one, however quickly they come.
-_ALONE = replace(CLASSIC, failure_span_seconds=0.0, timeout_weight=1)
 
 
 class BreakerArguments(TypedDict, total=False):
@@ -65,7 +62,7 @@ class BreakerArguments(TypedDict, total=False):
 
 def breaker_settings(**given: Unpack[BreakerArguments]) -> BreakerSettings:
     """The settings of a breaker that stands alone; raises for what is out of range."""
-    return replace(_ALONE, **given)
+    return replace(CLASSIC_BREAKER, **given)
 
 
 P = ParamSpec("P")
