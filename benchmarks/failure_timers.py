@@ -92,7 +92,7 @@ def hanging(seed: int, since: float) -> list[Figure]:
     figures = [Figure("answered", answered, 1.0, low=True)]
     if not since:  # nothing is learned yet
         until = max(r.called_at - r.started_at for r in results)
-        return [*figures, Figure("longest s until the call that answered", until, 15.0)]
+        return [*figures, Figure("longest s until the call that answered", round(until, 6), 15.0)]
     return [
         *figures,
         Figure("p99 s to the first content", percentile(waits, 0.99), 5.5),

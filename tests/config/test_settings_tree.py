@@ -211,7 +211,7 @@ def test_a_host_is_a_name_or_an_address(value):
             lambda: TimerSettings(first_content_seconds=2),
             (
                 "timers.first_content_min_seconds: must be at most "
-                "timers.first_content_seconds, 2; it is 5"
+                "timers.first_content_seconds, 2; it is 3"
             ),
         ),
     ],

@@ -11,9 +11,9 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, SONNET
 from policy_world import HANGS, World, ok, scripted
 
 from failsoft.classify import verdict_for
-from failsoft.config.settings import BreakerSettings, Settings, TimerSettings
+from failsoft.config.settings import Settings, TimerSettings
 from failsoft.policy.admission import Guards, Permit
-from failsoft.policy.breaker import Outcome
+from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.first_content import GaveWay, LearnedPeriod
 from failsoft.policy.plan_events import Call, Failed, Started
 from failsoft.policy.target import Target
@@ -327,11 +327,12 @@ def test_nothing_is_learned_under_a_limit_of_the_callers():
 
 
 def test_nothing_is_learned_from_a_probe():
-    yard = Yard(Settings(breaker=BreakerSettings(success_threshold=100)))
-    for _ in range(10):
-        yard.now += 1
-        yard.guards.finish(yard.begin(), verdict_for("overloaded"), yard.now)
+    yard = Yard()
+    breaker = yard.guards.of(OPUS).breaker
     for _ in range(20):
+        while breaker.state is not CircuitState.OPEN:
+            yard.now += 1
+            yard.guards.finish(yard.begin(), verdict_for("overloaded"), yard.now)
         yard.now += 20
         probe = yard.begin()
         assert probe.ticket.expires_at is not None
@@ -388,7 +389,7 @@ class TestOpening:
         for permit in early:
             yard.now += 0.1
             yard.guards.finish(permit, verdict_for(row), yard.now)
-        assert yard.guards.peek(OPUS, yard.now) is not None
+        assert yard.guards.of(OPUS).breaker.state is CircuitState.OPEN
         assert set(self.ended) == (set(late[2:]) if by_timeouts else set())
 
     def test_the_request_hops_and_the_opening_counts_once(self):
@@ -424,7 +425,7 @@ class TestOpening:
         for _ in range(40):
             yard.now += 1
             yard.guards.finish(yard.begin(), verdict_for("no_answer_opened"), yard.now)
-        assert yard.guards.peek(OPUS, yard.now) is None
+        assert yard.guards.of(OPUS).breaker.state is CircuitState.CLOSED
         assert yard.guards.of(OPUS).breaker.last_failure is None
 
 
