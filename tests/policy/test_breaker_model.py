@@ -3,7 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import log
 from threading import Barrier, Lock, Thread
+from typing import Literal
 
 import pytest
 from hypothesis import settings
@@ -29,47 +32,52 @@ RULES = BreakerSettings(
 
 
 class Model:
-    """What the contract says, kept in lists. Time open is the one thing it takes on trust."""
+    """What the contract says, kept in lists. Calls are known by the order in which they began."""
 
     def __init__(self, rules: BreakerSettings) -> None:
         self.rules = rules
         self.state = CLOSED
         self.isolated = False
         self.generation = 0
-        self.finished: list[tuple[float, bool]] = []
-        self.row: list[tuple[float, int]] = []
+        self.finished: list[tuple[float, int, bool]] = []
+        self.row: list[tuple[float, int, int]] = []
         self.leases: dict[int, float] = {}
         self.undecided: dict[int, tuple[int, int]] = {}
         self.decided = 0
-        self.passed = 0
+        self.trial = 0
         self.open_until = 0.0
-        self.reopened = 0
-        self.closed_at: float | None = None
+        self.asked_until = 0.0
         self.told = 0
 
     def move(self, after: CircuitState) -> None:
         self.told += after is not self.state
         self.state = after
         self.generation += 1
-        self.finished, self.row, self.leases, self.passed = [], [], {}, 0
+        self.finished, self.row, self.leases, self.trial = [], [], {}, 0
         self.undecided, self.decided = {}, 0
+
+    def open(self, now: float) -> float:
+        """It opens; for how long."""
+        seconds = self.rules.recovery_timeout_seconds if self.rules.recovery == "fixed" else 0.0
+        self.open_until = max(now + seconds, self.asked_until)
+        self.move(OPEN)
+        return self.open_until - now
 
     def live(self, now: float) -> int:
         self.leases = {key: end for key, end in self.leases.items() if end > now}
         return len(self.leases)
 
-    def expect(self, now: float) -> str:
-        """``ticket``, ``probe``, ``ramp`` (either way) or the reason of the rejection."""
+    def expect(self, now: float, *, early: bool) -> str:
+        """``ticket``, ``probe`` or the reason of the rejection."""
         if self.isolated:
             return "isolated"
-        if self.state is OPEN and now < self.open_until:
+        if self.state is OPEN and now < self.open_until and not early:
             return "open"
         if self.state is OPEN:
             self.move(HALF_OPEN)
         if self.state is HALF_OPEN:
             return "probe" if self.live(now) < self.rules.probes else "half_open"
-        ramping = self.closed_at is not None and now - self.closed_at < self.rules.ramp_seconds
-        return "ramp" if ramping else "ticket"
+        return "ticket"
 
     def admit(self, call: int) -> None:
         """A call begins: how many are undecided before it, and how many were decided."""
@@ -82,37 +90,85 @@ class Model:
         self.decided += 1
         return left
 
-    def should_open(self, now: float, older: int) -> bool:
+    def succeed(self, call: int, now: float) -> None:
+        self.finished.append((now, call, False))
+        if call >= min((first for _, _, first in self.row), default=call):
+            self.row = []
+        self.trial = max(0, self.trial - 1)
+
+    def fail(self, call: int, now: float, weight: int, older: int) -> bool:
+        """A failure counts; whether it opens for it."""
+        self.finished.append((now, call, True))
+        self.row.append((now, weight, call))
+        return self.trial > 0 or self.too_many_in_row(now, older) or self.too_many(now, older)
+
+    def cut(self, call: int, now: float) -> bool:
+        """A success was none; whether it opens for that."""
+        self.finished = [entry for entry in self.finished if entry[1] != call]
+        self.finished.append((now, call, True))
+        return self.trial > 0 or self.too_many(now, 0)
+
+    def too_many(self, now: float, older: int) -> bool:
+        """The share of failures, as if all that are undecided were to succeed."""
+        calls, failures = self.recent(now)
+        return calls >= self.rules.min_calls and (
+            failures >= self.rules.failure_ratio * (calls + older)
+        )
+
+    def too_many_in_row(self, now: float, older: int) -> bool:
+        in_row = sum(weight for _, weight, _ in self.row)
+        return (
+            in_row >= self.rules.failure_threshold
+            and now - self.row[0][0] >= self.rules.failure_span_seconds
+            and in_row >= self.rules.failure_ratio * (in_row + older)
+            and not self.may_be_chance(now, in_row)
+        )
+
+    def may_be_chance(self, now: float, in_row: int) -> bool:
+        """Whether what fails so often anyway brings such a row more than once in a million."""
+        calls, failures = (number - in_row for number in self.recent(now))
+        if self.rules.recovery == "fixed" or calls < self.rules.min_calls or failures <= 0:
+            return False
+        return in_row < log(1e-6) / log(min(failures / calls, 0.99))
+
+    def recent(self, now: float) -> tuple[int, int]:
+        """Calls of the window and those of them that failed."""
         width = self.rules.window_seconds / self.rules.window_buckets
         oldest = int(now / width) - self.rules.window_buckets + 1
-        recent = [failed for at, failed in self.finished if int(at / width) >= oldest]
-        in_row = sum(weight for _, weight in self.row)
-        spans = now - self.row[0][0] >= self.rules.failure_span_seconds
-        # As if all that began before the failure and are undecided were to succeed.
-        row = in_row >= self.rules.failure_ratio * (in_row + older)
-        share = sum(recent) >= self.rules.failure_ratio * (len(recent) + older)
-        return (in_row >= self.rules.failure_threshold and spans and row) or (
-            len(recent) >= self.rules.min_calls and share
-        )
+        recent = [failed for at, _, failed in self.finished if int(at / width) >= oldest]
+        return len(recent), sum(recent)
+
+
+@dataclass
+class Out:
+    """A ticket that is out: its number, of which generation, and whether its call has begun."""
+
+    ticket: Ticket
+    serial: int
+    generation: int
+    begun: bool = False
+
+    @property
+    def is_probe(self) -> bool:
+        return self.ticket.expires_at is not None
 
 
 class BreakerMachine(RuleBasedStateMachine):
     """Calls come and go in any order while time passes."""
 
-    @initialize(seed=st.integers(0, 10_000), probes=st.integers(1, 3), needed=st.integers(1, 3))
-    def start(self, seed: int, probes: int, needed: int) -> None:
-        rules = {
-            name: getattr(RULES, name)
-            for name in ("failure_threshold", "min_calls", "window_seconds", "window_buckets")
-        }
-        self.rules = BreakerSettings(**rules, probes=probes, success_threshold=needed)
+    @initialize(
+        recovery=st.sampled_from(["adaptive", "fixed"]),
+        probes=st.integers(1, 3),
+        needed=st.integers(1, 3),
+    )
+    def start(self, recovery: Literal["adaptive", "fixed"], probes: int, needed: int) -> None:
+        self.rules = replace(RULES, recovery=recovery, probes=probes, success_threshold=needed)
         self.model = Model(self.rules)
         self.changes: list[Transition] = []
         self.breaker = Breaker(self.rules, on_change=self.changes.append)
         self.now = 1000.0
-        self.out: list[tuple[Ticket, int, int, bool]] = []
+        self.out: list[Out] = []
         self.serial = 0
-        self.last_ramped = 0.0
 
     @rule(seconds=st.sampled_from([0.01, 0.1, 0.3, 1.0, 2.5, 6.0, 20.0]))
     def pass_time(self, seconds: float) -> None:
@@ -123,46 +179,52 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.model.state is OPEN and not self.model.isolated:
             self.now = max(self.now, self.model.open_until)
 
-    @rule(lease=st.sampled_from([0.5, 5.0, 60.0]))
-    def allow(self, lease: float) -> None:
-        peeked = self.breaker.peek(self.now)
-        assert peeked == self.breaker.peek(self.now)
+    @rule(lease=st.sampled_from([0.5, 5.0, 60.0]), early=st.sampled_from([False, False, True]))
+    def allow(self, lease: float, early: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        peeked = self.breaker.peek(self.now, early=early)
+        assert peeked == self.breaker.peek(self.now, early=early)
         told = len(self.changes)
-        expected = self.model.expect(self.now)
-        answer = self.breaker.allow(self.now, lease_seconds=lease)
-        if expected == "ramp":
+        expected = self.model.expect(self.now, early=early)
+        answer = self.breaker.allow(self.now, lease_seconds=lease, early=early)
+        if isinstance(answer, Ticket):
             assert peeked is None
-            self._ramped(answer)
-        elif expected in ("ticket", "probe"):
-            assert peeked is None
-            assert isinstance(answer, Ticket)
-            assert (answer.expires_at == self.now + lease) is (expected == "probe")
+            assert expected == ("ticket" if answer.expires_at is None else "probe")
+            assert answer.expires_at in (None, self.now + lease)
+            self._hand_out(answer, lease)
         else:
-            assert isinstance(answer, Rejection)
             assert answer.why == expected
             assert answer.until > self.now
             assert peeked == answer
-        if isinstance(answer, Ticket):
-            self._hand_out(answer, lease)
         assert len(self.changes) - told <= 1
 
-    def _ramped(self, answer: Ticket | Rejection) -> None:
-        if isinstance(answer, Ticket):
-            assert answer.expires_at is None
-            self.last_ramped = self.now
-            return
-        assert answer.why == "ramp"
-        assert self.now <= answer.until <= self.now + self.rules.ramp_seconds
-        assert self.now - self.last_ramped < 1.0, "a quiet service was held back"
+    @rule(count=st.integers(2, 8))
+    def admit_many(self, count: int) -> None:
+        for _ in range(count):
+            self.allow(5.0, early=False)
 
     def _hand_out(self, ticket: Ticket, lease: float) -> None:
         self.serial += 1
-        if self.model.state is HALF_OPEN:
+        one = Out(ticket, self.serial, self.model.generation)
+        if one.is_probe:
             self.model.leases[self.serial] = self.now + lease
-        is_probe = ticket.expires_at is not None
-        if not is_probe:
+        else:
             self.model.admit(self.serial)
-        self.out.append((ticket, self.serial, self.model.generation, is_probe))
+        self.out.append(one)
+
+    def _counts(self, one: Out) -> bool:
+        # An expired lease that nobody else asked for may still be heard.
+        live = one.generation == self.model.generation
+        return live and (not one.is_probe or one.serial in self.model.leases)
+
+    @precondition(lambda self: self.out)
+    @rule(pick=st.integers(0, 1000))
+    def first_content(self, pick: int) -> None:
+        one = self.out[pick % len(self.out)]
+        counts = self._counts(one) and not one.begun
+        self.breaker.first_content(one.ticket, self.now)
+        one.begun = True
+        if counts:
+            self._succeeded(one)
 
     @precondition(lambda self: self.out)
     @rule(
@@ -171,59 +233,74 @@ class BreakerMachine(RuleBasedStateMachine):
             [Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE, Outcome.NEUTRAL]
         ),
         weight=st.sampled_from([1, 1, 3]),
+        asked=st.sampled_from([None, None, None, 2.0]),
     )
-    def done(self, pick: int, outcome: Outcome, weight: int) -> None:
-        ticket, serial, generation, is_probe = self.out.pop(pick % len(self.out))
-        counts = generation == self.model.generation
-        if is_probe:
-            # An expired lease that nobody else asked for may still be heard.
-            counts = counts and serial in self.model.leases
-        self.breaker.done(ticket, outcome, self.now, weight=weight)
-        if counts and is_probe:
-            self._probe_done(serial, outcome)
-        elif counts:
-            self._call_done(outcome, weight, self.model.decide(serial))
-
-    def _probe_done(self, serial: int, outcome: Outcome) -> None:
-        del self.model.leases[serial]
-        if outcome is Outcome.FAILURE:
-            self.model.reopened += 1
-            self._opened()
-        if outcome is Outcome.SUCCESS:
-            self.model.passed += 1
-            if self.model.passed >= self.rules.success_threshold:
-                self.model.reopened = 0
-                self.model.move(CLOSED)
-                self.model.closed_at = self.last_ramped = self.now
-
-    def _call_done(self, outcome: Outcome, weight: int, older: int) -> None:
-        if outcome is Outcome.NEUTRAL:
+    def done(self, pick: int, outcome: Outcome, weight: int, asked: float | None) -> None:
+        one = self.out.pop(pick % len(self.out))
+        counts = self._counts(one)
+        self.breaker.done(one.ticket, outcome, self.now, weight=weight, wait_seconds=asked)
+        if asked is not None and outcome is Outcome.FAILURE:
+            self.model.asked_until = max(self.model.asked_until, self.now + asked)
+        if not counts:
             return
-        failed = outcome is Outcome.FAILURE
-        self.model.finished.append((self.now, failed))
-        if not failed:
-            self.model.row = []
+        if outcome is Outcome.SUCCESS and not one.begun:
+            self._succeeded(one)
+        elif outcome is Outcome.FAILURE:
+            self._failed(one, weight)
+        elif not one.begun:
+            self._left(one)
+
+    @precondition(lambda self: len(self.out) > 3)
+    @rule(outcome=st.sampled_from([Outcome.SUCCESS, Outcome.FAILURE]))
+    def done_from_the_first_on(self, outcome: Outcome) -> None:
+        for _ in range(len(self.out) - 1):
+            self.done(0, outcome, 1, None)
+
+    @rule(answered=st.integers(0, 1))
+    def fails_while_it_answers_what_it_had_begun(self, answered: int) -> None:
+        """``answered``: the first of what is out, or one of those that begin now."""
+        before = len(self.out)
+        self.admit_many(6)
+        for _ in range(2):
+            if len(self.out) > 4:
+                self.pass_time(0.3)
+                self.done(len(self.out) - 1, Outcome.FAILURE, 1, None)
+                self.done(len(self.out) - 1, Outcome.FAILURE, 1, None)
+                self.first_content(answered * min(before, len(self.out) - 1))
+
+    def _succeeded(self, one: Out) -> None:
+        if one.is_probe:
+            self.model.move(CLOSED)
+            self.model.trial = self.rules.success_threshold - 1
             return
-        self.model.row.append((self.now, weight))
-        if self.model.should_open(self.now, older):
+        self.model.decide(one.serial)
+        self.model.succeed(one.serial, self.now)
+
+    def _failed(self, one: Out, weight: int) -> None:
+        if one.is_probe:
+            opens = True
+        elif one.begun:
+            opens = self.model.cut(one.serial, self.now)
+        else:
+            older = self.model.decide(one.serial)
+            opens = self.model.fail(one.serial, self.now, weight, older)
+        if opens:
             self._opened()
+
+    def _left(self, one: Out) -> None:
+        if one.is_probe:
+            del self.model.leases[one.serial]
+        else:
+            self.model.decide(one.serial)
 
     def _opened(self) -> None:
-        seconds = self.changes[-1].open_seconds
-        assert seconds is not None
-        grown = self.rules.open_seconds * self.rules.open_multiplier**self.model.reopened
-        expected = min(grown, self.rules.recovery_timeout_seconds)
-        assert expected <= seconds <= expected * 1.1 + 1e-9
-        self.model.move(OPEN)
-        self.model.closed_at = None
-        self.model.open_until = self.now + seconds
+        assert self.changes[-1].open_seconds == pytest.approx(self.model.open(self.now))
 
     @rule()
     def isolate(self) -> None:
         self.breaker.isolate()
         self.model.isolated = True
         self.model.move(OPEN)
-        self.model.closed_at = None
 
     @rule()
     def trip(self) -> None:
@@ -235,7 +312,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def restore(self) -> None:
         self.breaker.restore()
         self.model.isolated = False
-        self.model.reopened = self.breaker._reopened
+        self.model.asked_until = 0.0
         self.model.move(CLOSED)
 
     @invariant()
@@ -254,12 +331,11 @@ class BreakerMachine(RuleBasedStateMachine):
         if not hasattr(self, "breaker"):
             return
         live = [
-            ticket
-            for ticket, _, generation, is_probe in self.out
-            if is_probe
-            and generation == self.model.generation
-            and ticket.expires_at is not None
-            and ticket.expires_at > self.now
+            one
+            for one in self.out
+            if one.generation == self.model.generation
+            and one.ticket.expires_at is not None
+            and one.ticket.expires_at > self.now
         ]
         assert len(live) <= self.rules.probes
 
@@ -346,18 +422,36 @@ def test_eight_threads_never_hold_more_leases_than_probes(probes):
 
 def test_eight_threads_lose_no_transition():
     changes: list[Transition] = []
-    breaker, now = opened(BreakerSettings(open_seconds=0.01, ramp_seconds=0), changes)
+    breaker, now = opened(BreakerSettings(success_threshold=3), changes)
     hammer = Hammer(breaker, now, 1)
     with eager_switching():
         hammer.run([Outcome.SUCCESS, Outcome.FAILURE, Outcome.NEUTRAL] * 100)
     assert hammer.errors == []
     assert {(c.before, c.after) for c in changes} <= LEGAL
-    assert sum(c.after is CLOSED for c in changes) <= sum(c.before is HALF_OPEN for c in changes)
+    # Each change begins where another ended, in whatever order the threads tell of them.
+    left = sorted([*(c.before for c in changes), breaker.state])
+    assert left == sorted([CLOSED, *(c.after for c in changes)])
+
+
+@pytest.mark.parametrize("needed", [2, 6])
+def test_eight_threads_fail_the_trial_exactly_once(needed):
+    changes: list[Transition] = []
+    breaker, now = opened(BreakerSettings(success_threshold=needed), changes)
+    probe = breaker.allow(now, lease_seconds=5.0)
+    assert isinstance(probe, Ticket)
+    breaker.done(probe, Outcome.SUCCESS, now)
+    hammer = Hammer(breaker, now, 1)
+    with eager_switching():
+        hammer.run([Outcome.FAILURE])
+    assert hammer.errors == []
+    reasons = [c.reason for c in changes if c.after is OPEN]
+    assert reasons.count("failed on trial") == 1
 
 
 def test_eight_threads_open_it_exactly_once():
     changes: list[Transition] = []
-    breaker = Breaker(BreakerSettings(failure_span_seconds=0), on_change=changes.append)
+    rules = BreakerSettings(failure_span_seconds=0, recovery="fixed")
+    breaker = Breaker(rules, on_change=changes.append)
     hammer = Hammer(breaker, 1000.0, 1)
     with eager_switching():
         hammer.run([Outcome.FAILURE] * 100)
