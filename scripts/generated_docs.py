@@ -22,7 +22,12 @@ DIAGRAM = DOCS / "diagrams" / "breaker.svg"
 
 # Small figures, so that a walk meets every rule soon; which rules there are is the code's.
 _RULES = BreakerSettings(
-    failure_threshold=4, failure_span_seconds=0, min_calls=6, failure_ratio=0.6, ramp_seconds=0
+    failure_threshold=4,
+    failure_span_seconds=0,
+    min_calls=6,
+    failure_ratio=0.6,
+    recovery="fixed",
+    recovery_timeout_seconds=5,
 )
 _WALKS, _STEPS = 200, 60
 _LEASE_SECONDS = 20.0
@@ -46,7 +51,7 @@ def seen() -> list[Transition]:
 
 
 def _walk(rng: Random, meet: Callable[[Transition], None]) -> None:
-    breaker, now = Breaker(_RULES, rng=rng, on_change=meet), 1000.0
+    breaker, now = Breaker(_RULES, on_change=meet), 1000.0
     for _ in range(_STEPS):
         now += rng.choice((0.01, 0.01, 6.0))
         match rng.choice(("call", "call", "call", "call", "by hand", "host")):

@@ -26,7 +26,7 @@ from failsoft import (
 from failsoft.config.settings import BreakerSettings
 
 OVERLOADED = reply(529, "overloaded_error")
-QUICK = BreakerSettings(failure_threshold=1, failure_span_seconds=0, open_jitter=0)
+QUICK = BreakerSettings(failure_threshold=1, failure_span_seconds=0)
 
 
 @pytest.fixture(params=["plain", "asynchronous", "coroutine"])
