@@ -154,7 +154,7 @@ class KeptBreaker(_Kept):
                 self._isolate("isolated")
         elif (believed or alone) and state != "closed" and not self.isolated:
             longer = remaining > 0 and self.now + remaining > self.until
-            if longer or (believed and self.state == "closed"):
+            if longer or self.state == "closed":
                 self._open(remaining, "merged", cause)
 
     def record(
@@ -170,6 +170,7 @@ class KeptBreaker(_Kept):
         one_caller: int,
         width: int,
         buckets: int,
+        before: int,
     ) -> None:
         self.gone_back(generation)
         if self.repeated(process, sequence):
@@ -181,7 +182,7 @@ class KeptBreaker(_Kept):
             self.stirred, self.changed = self.now, True
         if failures and not one_caller:
             self.several_at = self.now
-        self.failed_on_trial = failures > 0 and self.trial > 0
+        self.failed_on_trial = failures > 0 and self.trial > before
         if not self.failed_on_trial:
             self.trial = max(0, self.trial - calls)
         epoch = self.now // width

@@ -13,10 +13,10 @@ def breaker(name, *arguments, key=KEY):
     return Operation("breaker", key, name, arguments)
 
 
-def record(sequence, *, process="p", one_caller=0, **counts):
+def record(sequence, *, process="p", one_caller=0, before=0, **counts):
     counted = {"generation": 0, "calls": 1, "failures": 1, "broke": 0, "weight": 1, "older": 0}
     counted = (counted | counts).values()
-    return breaker("record", process, sequence, *counted, one_caller, 6000, 10)
+    return breaker("record", process, sequence, *counted, one_caller, 6000, 10, before)
 
 
 def nothing_known(key=KEY):
@@ -83,6 +83,28 @@ class StoreContract:
         told = await self.do(store, breaker("open", 0, 0, "r", "", 60_000), leased, failed)
         assert (told["state"], told["cause"]) == ("open", "upstream")
         assert told["until"] == told["now"] + 7000
+
+    async def test_it_closes_on_trial_until_enough_calls_went_well(self, store):
+        async def closed(needed):
+            opened = await self.do(store, breaker("open", generation, 0, "r", "", 60_000))
+            await store.run([breaker("lease", opened["generation"], "l", 9000, 1)])
+            return await self.do(store, breaker("probe", "l", "success", needed, 0, "", 0))
+
+        generation, trials = 0, []
+        for number, (needed, calls, before) in enumerate(
+            [(1, 0, 0), (2, 0, 0), (2, 1, 0), (3, 1, 0), (3, 0, 1), (3, 0, 2)], start=1
+        ):
+            told = await closed(needed)
+            assert (told["state"], told["reason"]) == ("closed", "probe succeeded")
+            its = {"generation": told["generation"], "process": f"p{number}"}
+            well = record(1, calls=calls, failures=0, weight=0, **its)
+            failed = record(2, calls=before + 1, before=before, **its)
+            told = await self.do(store, well, failed)
+            trials.append(told["counts"]["on_trial"])
+            told = await self.do(store, record(3, calls=1, failures=0, weight=0, **its))
+            assert not told["counts"]["on_trial"]
+            generation = told["generation"]
+        assert trials == [False, True, False, True, True, False]
 
     async def test_an_opening_by_one_caller_is_probed_at_once(self, store):
         a_failure = (record(n, process=f"p{n}", one_caller=1) for n in (1, 2))

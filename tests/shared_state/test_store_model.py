@@ -69,10 +69,10 @@ def machine(lua):
         @rule(
             key=st.sampled_from(KEYS["breaker"]),
             needed=st.integers(1, 3),
-            counted=st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=4),
+            counted=st.lists(st.tuples(COUNTS, COUNTS, COUNTS), min_size=1, max_size=4),
         )
         def close_on_trial(self, key, needed, counted):
-            """Probed well, and then counted: each batch has calls and failures."""
+            """Probed well, and then counted: each batch has calls, failures, and answers before those."""
 
             def step(name, *arguments):
                 return self.both(Operation("breaker", key, name, arguments))
@@ -82,14 +82,14 @@ def machine(lua):
             step("lease", told["generation"], "l", 300, 1)
             told = step("probe", "l", "success", needed, 0, "", 0)
             left = needed - 1 if told["state"] == "closed" else 0
-            for calls, failures in counted:
+            for calls, failures, before in counted:
                 self.sequence += 1
-                batch = (calls, failures, 0, failures, 0, 0, 300, 4)
+                batch = (calls, failures, 0, failures, 0, 0, 300, 4, before)
                 on_trial = step("record", "p", self.sequence, told["generation"], *batch)["counts"][
                     "on_trial"
                 ]
                 if told["state"] == "closed":
-                    assert on_trial == (failures > 0 and left > 0)
+                    assert on_trial == (failures > 0 and left > before)
                     left -= 0 if on_trial else min(left, calls)
             assert lua.pushes() == self.memory.pushes()
 

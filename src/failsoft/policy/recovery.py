@@ -122,6 +122,8 @@ class Recovery:
         self._rng = rng
         self._lock = Lock()
         self._open: dict[str, _Open] = {}
+        # Since when targets are probed, also those of other routes and in other processes.
+        self._probing: dict[str, float] = {}
         self._probed_at = float("-inf")
         self._stretch = 1.0
         # What closed last, how often that failed soon, and when it was.
@@ -150,29 +152,30 @@ class Recovery:
         if not self.in_turn:
             return None
         with self._lock:
-            one = self._open.get(circuit)
-            if one is None:
-                one = self._open[circuit] = _Open(now)
-            until = self._probe_at(one, breaker, now)
+            until = self._probe_at(self._known(circuit, now), breaker, now)
         return None if until <= now else until
 
     def probe_began(self, circuit: str, now: float) -> None:
         """A target is being probed."""
         with self._lock:
-            one = self._open.setdefault(circuit, _Open(now))
+            one = self._known(circuit, now)
             one.probed_at = one.probe_began = self._probed_at = now
+            self._probing[circuit] = now
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
     def probe_ended(self, circuit: str) -> None:
         """The probe of a target has ended, somehow."""
         with self._lock:
+            self._probing.pop(circuit, None)
             if one := self._open.get(circuit):
                 one.probe_began = None
 
     def changed(self, circuit: str, change: Transition, now: float) -> None:
         """A breaker is in another state, here or in the whole deployment."""
         with self._lock:
+            self._probing.pop(circuit, None)
             if change.after is CircuitState.HALF_OPEN:
+                self._probing[circuit] = now
                 if (one := self._open.get(circuit)) and one.probe_began is None:
                     one.probe_began = now
             elif change.after is CircuitState.OPEN:
@@ -188,7 +191,7 @@ class Recovery:
         other. A wait that is begun is to be ended by :meth:`stop_waiting`.
         """
         with self._lock:
-            one = self._open.get(circuit)
+            one = self._known(circuit, now) if circuit in self._probing else None
             began = None if one is None else one.probe_began
             if one is None or began is None or known not in (None, began):
                 return None
@@ -248,6 +251,14 @@ class Recovery:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
+    def _known(self, circuit: str, now: float) -> _Open:
+        """A target that is not closed; it is the route's from its first request on."""
+        one = self._open.get(circuit)
+        if one is None:
+            one = self._open[circuit] = _Open(now)
+            one.probe_began = self._probing.get(circuit)
+        return one
+
     def _probe_at(self, one: _Open, breaker: Breaker, now: float) -> float:
         number = len(self._open)
         interval = self._stretch * probe_interval(
@@ -258,8 +269,9 @@ class Recovery:
             one.probed_at + interval * (number - 0.5) / number, one.opened_at + interval / number
         )
         route = self._probed_at + interval / number
-        flying = [o.probe_began for o in self._open.values() if o.probe_began is not None]
-        alone = max((began + _ALONE_SECONDS for began in flying), default=now)
+        # Its own probe in flight has its lease: where another process grants that, it is this one.
+        others = (other.probe_began for other in self._open.values() if other is not one)
+        alone = max((at + _ALONE_SECONDS for at in others if at is not None), default=now)
         return max(own, route, alone)
 
     def _opened(self, circuit: str, now: float) -> None:
