@@ -35,6 +35,25 @@ class Memory:
         return told
 
 
+def check_trial(do, key, needed, batches):
+    """Close it by a probe and count ``batches``, each a number and what it has."""
+
+    def step(name, *arguments):
+        return do(Operation("breaker", key, name, arguments))
+
+    told = step("sync", 0, 0, 0, "closed", 0, 0, "")
+    told = step("open", told["generation"], 0, "failures in a row", "", 0)
+    step("lease", told["generation"], "l", 300, 1)
+    told = step("probe", "l", "success", needed, 0, "", 0)
+    left = needed - 1
+    for sequence, (calls, failures, before) in batches:
+        counted = (calls, failures, 0, failures, 0, 0, 300, 4, before)
+        counts = step("record", "p", sequence, told["generation"], *counted)["counts"]
+        if told["reason"] == "probe succeeded":
+            assert counts["on_trial"] == (failures > 0 and left > before)
+            left -= 0 if counts["on_trial"] else min(left, calls)
+
+
 def machine(lua):
     class Same(RuleBasedStateMachine):
         @initialize()
@@ -72,25 +91,11 @@ def machine(lua):
             counted=st.lists(st.tuples(COUNTS, COUNTS, COUNTS), min_size=1, max_size=4),
         )
         def close_on_trial(self, key, needed, counted):
-            """Probed well, and then counted: each batch has calls, failures, and answers before those."""
+            """Probed well, then counted: calls and failures, and what went well before those."""
 
-            def step(name, *arguments):
-                return self.both(Operation("breaker", key, name, arguments))
-
-            told = step("sync", 0, 0, 0, "closed", 0, 0, "")
-            told = step("open", told["generation"], 0, "failures in a row", "", 0)
-            step("lease", told["generation"], "l", 300, 1)
-            told = step("probe", "l", "success", needed, 0, "", 0)
-            left = needed - 1 if told["state"] == "closed" else 0
-            for calls, failures, before in counted:
-                self.sequence += 1
-                batch = (calls, failures, 0, failures, 0, 0, 300, 4, before)
-                on_trial = step("record", "p", self.sequence, told["generation"], *batch)["counts"][
-                    "on_trial"
-                ]
-                if told["state"] == "closed":
-                    assert on_trial == (failures > 0 and left > before)
-                    left -= 0 if on_trial else min(left, calls)
+            sequences = range(self.sequence, self.sequence + len(counted))
+            self.sequence = sequences.stop
+            check_trial(self.both, key, needed, zip(sequences, counted, strict=True))
             assert lua.pushes() == self.memory.pushes()
 
         def both(self, step):
