@@ -16,7 +16,7 @@ from benchmarks.crowd import Worker, crowd, local_redis, together
 PROCESSES = 8
 RATE = 25.0  # requests a second of each
 # An outage after another: short times, so that a hundred fit into some minutes.
-QUICK = {"open_seconds": 0.4, "recovery_timeout_seconds": 0.4, "ramp_seconds": 0.2}
+QUICK: dict[str, str | float] = {"recovery": "fixed", "recovery_timeout_seconds": 0.4}
 DOWN_SECONDS, CYCLE_SECONDS = 0.8, 2.2
 
 Logs = list[dict[str, Any]]
@@ -48,7 +48,7 @@ def recovery(down_seconds: float) -> tuple[Logs, float]:
 
 
 @contextmanager
-def _everybody(rules: dict[str, float]) -> Iterator[list[Worker]]:
+def _everybody(rules: dict[str, str | float]) -> Iterator[list[Worker]]:
     worker = [sys.executable, "-m", "benchmarks.sharing"]
     with local_redis() as redis, crowd(PROCESSES, [*worker, redis.url, json.dumps(rules)]) as crew:
         yield crew

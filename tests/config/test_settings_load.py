@@ -253,12 +253,12 @@ def test_a_refused_value_brings_no_second_line_about_its_bound():
 
 
 def test_values_that_bound_each_other_may_come_from_two_places(toml):
-    toml("[breaker]\nopen_seconds = 60")
-    variable = "FAILSOFT_BREAKER_RECOVERY_TIMEOUT_SECONDS"
-    assert load_settings(environ={variable: "60"}).settings.breaker.open_seconds == 60
+    toml("[retry]\nbase_delay_seconds = 90")
+    variable = "FAILSOFT_RETRY_MAX_DELAY_SECONDS"
+    assert load_settings(environ={variable: "90"}).settings.retry.base_delay_seconds == 90
     assert lines(environ={variable: "50"}) == [
         (
-            "breaker.open_seconds: must be at most breaker.recovery_timeout_seconds, 50; it is 60 "
+            "retry.base_delay_seconds: must be at most retry.max_delay_seconds, 50; it is 90 "
             f"(failsoft.toml, {variable})"
         )
     ]

@@ -56,7 +56,7 @@ def test_the_reference_names_every_variable_and_every_default():
     for known in known_settings():
         assert f"`{known.variable}`" in tables
     assert "| `port` | 8787 | a whole number from 0 to 65535 |" in tables
-    assert "a number from 0.01 to 86400, at most `recovery_timeout_seconds`" in tables
+    assert "a number from 0 to 86400, at most `max_delay_seconds`" in tables
     assert "| `limit_group` | not set | text on one line |" in tables
     assert "### [routes.support]" in tables
     assert "all | only in the file |" in tables

@@ -204,8 +204,8 @@ def test_a_host_is_a_name_or_an_address(value):
             ),
         ),
         (
-            lambda: BreakerSettings(open_seconds=60),
-            "breaker.open_seconds: must be at most breaker.recovery_timeout_seconds, 15; it is 60",
+            lambda: BreakerSettings(recovery="classic"),
+            "breaker.recovery: must be adaptive or fixed; it is 'classic'",
         ),
         (
             lambda: TimerSettings(first_content_seconds=2),

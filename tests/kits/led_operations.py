@@ -44,11 +44,11 @@ def arguments(kind):
     outcomes = st.sampled_from(["success", "failure", "neutral"])
     counted = (COUNTS, COUNTS, FLAGS, COUNTS, COUNTS)
     return {
-        "sync": _row(generations, BIRTHS, FLAGS, states, LENGTHS, FLAGS, st.integers(0, 3), CAUSES),
-        "record": _row(process, SEQUENCES, generations, *counted, FLAGS, 300, 4),
+        "sync": _row(generations, BIRTHS, FLAGS, states, LENGTHS, FLAGS, CAUSES),
+        "record": _row(process, SEQUENCES, generations, *counted, FLAGS, 300, 4, COUNTS),
         "open": _row(generations, LENGTHS, "failures in a row", CAUSES, st.sampled_from([0, 1200])),
         "lease": _row(generations, lease, LENGTHS, st.integers(1, 2)),
-        "probe": _row(lease, outcomes, st.integers(1, 2), LENGTHS, CAUSES, FLAGS),
+        "probe": _row(lease, outcomes, st.integers(1, 3), LENGTHS, CAUSES, FLAGS),
         "isolate": _row(process, SEQUENCES, generations, "isolated by hand"),
         "restore": _row(process, SEQUENCES, generations, "restored by hand"),
     }

@@ -12,6 +12,8 @@ from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.pacing import Demand
+from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import Permit
 from failsoft.shared_state.outbox import SharedCoordinator, breaker_key, hold_key
@@ -26,10 +28,11 @@ RULES = BreakerSettings(
     min_calls=8,
     window_seconds=6.0,
     window_buckets=3,
-    open_seconds=1.0,
-    recovery_timeout_seconds=3.0,
+    recovery="fixed",
+    recovery_timeout_seconds=1.0,
     ramp_seconds=1.0,
 )
+ADAPTIVE = replace(RULES, recovery="adaptive")
 WAITS = RetrySettings(
     rate_limit_default_seconds=1.0,
     bench_max_seconds=6.0,
@@ -95,11 +98,14 @@ class Process:
         self.link = Link(store)
         self.leading = SharedCoordinator(rules, now=self.now, wake=self._wake)
         self.changes = []
+        self.answered = RecentCallers()
+        self.demand = Demand(10)
+        self.recovery = Recovery(rules, self.demand, rng=Random(number))
         self.guards = Guards(
             replace(SETTINGS, breaker=rules),
             rng=Random(number),
             coordinators=self.leading,
-            on_change=lambda target, change: self.changes.append((target.id, change)),
+            on_change=self._changed,
         )
         self.lines = []
         self.sharing = None
@@ -110,7 +116,6 @@ class Process:
             self.guards.of(target)
         self.task = loop.create_task(self.sharing.run())
         self.permits = []
-        self.route = RecentCallers()
 
     def now(self):
         return self._loop.time() + self.origin
@@ -119,10 +124,22 @@ class Process:
         if self.sharing is not None and self.sharing.ask_to_wake():
             self._loop.call_soon(self.sharing.wake)
 
+    def _changed(self, target, change):
+        self.changes.append((target.id, change))
+        self.recovery.changed(target.circuit, change, self.now())
+
+    def request(self, who=None):
+        """One request at the guards of its route."""
+        return Caller(who, self.answered, self.recovery)
+
     async def admit(self, target, who=None):
         """As the driver does, for a caller of that name."""
+        self.demand.count(self.now())
+        return await self.admit_as(target, self.request(who))
+
+    async def admit_as(self, target, caller):
+        """As the driver does; without a caller nothing holds a probe back."""
         guard = self.guards.of(target)
-        caller = None if who is None else Caller(who, self.route)
         if parts := guard.needs_grants(self.now(), caller):
             await self.sharing.grant(parts, LEASE_SECONDS)
         permit = guard.admit(self.now(), lease_seconds=LEASE_SECONDS, caller=caller)
@@ -166,6 +183,7 @@ class World:
         self.loop = VirtualLoop()
         self.ahead_ms = 0
         self.store = make_store(self.clock_ms)
+        self.rules = rules
         self.processes = [Process(self.loop, self.store, n + 1, rules) for n in range(processes)]
         self.born = processes
         self.wait(0.1)
@@ -182,7 +200,7 @@ class World:
     def start_another(self, place):
         self.processes[place].stop()
         self.born += 1
-        self.processes[place] = Process(self.loop, self.store, self.born)
+        self.processes[place] = Process(self.loop, self.store, self.born, self.rules)
 
     def heal(self):
         for process in self.processes:

@@ -92,10 +92,9 @@ class KeptBreaker(_Kept):
     state: str = "closed"
     reason: str = ""
     isolated: bool = False
-    reopened: int = 0
-    closed_at: int = 0
     probes: int = 0
-    passed: int = 0
+    trial: int = 0
+    failed_on_trial: bool = False
     row: int = 0
     row_began: int | None = None
     counting: int | None = None
@@ -105,13 +104,15 @@ class KeptBreaker(_Kept):
     windows: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     older: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    def begin(self, now: int) -> None:
+        super().begin(now)
+        self.failed_on_trial = False
+
     def told(self) -> dict[str, Any]:
         live = self.live()
         return {
             "state": self.state,
             "until": self.until,
-            "closed_at": self.closed_at,
-            "reopened": self.reopened,
             "isolated": self.isolated,
             "reason": self.reason,
             "cause": self.cause,
@@ -131,6 +132,7 @@ class KeptBreaker(_Kept):
             "older": sum(undecided),
             "row_for": 0 if self.row_began is None else self.now - self.row_began,
             "counting_for": 0 if self.counting is None else self.now - self.counting,
+            "on_trial": self.failed_on_trial,
         }
 
     def keeps(self) -> int:
@@ -144,7 +146,6 @@ class KeptBreaker(_Kept):
         state: str,
         remaining: int,
         isolated: int,
-        reopened: int,
         cause: str,
     ) -> None:
         believed = self.lost(known, born)
@@ -153,8 +154,7 @@ class KeptBreaker(_Kept):
                 self._isolate("isolated")
         elif (believed or alone) and state != "closed" and not self.isolated:
             longer = remaining > 0 and self.now + remaining > self.until
-            if longer or (believed and self.state == "closed"):
-                self.reopened = reopened
+            if longer or self.state == "closed":
                 self._open(remaining, "merged", cause)
 
     def record(
@@ -170,6 +170,7 @@ class KeptBreaker(_Kept):
         one_caller: int,
         width: int,
         buckets: int,
+        before: int,
     ) -> None:
         self.gone_back(generation)
         if self.repeated(process, sequence):
@@ -181,6 +182,9 @@ class KeptBreaker(_Kept):
             self.stirred, self.changed = self.now, True
         if failures and not one_caller:
             self.several_at = self.now
+        self.failed_on_trial = failures > 0 and self.trial > before
+        if not self.failed_on_trial:
+            self.trial = max(0, self.trial - calls)
         epoch = self.now // width
         before = self.windows.get(epoch % buckets, (epoch, 0, 0))
         _, had, failed = before if before[0] == epoch else (epoch, 0, 0)
@@ -199,7 +203,6 @@ class KeptBreaker(_Kept):
     ) -> None:
         self.gone_back(generation)
         if generation == self.generation and self.state == "closed":
-            self.reopened = 0
             one_caller = window > 0 and self.now - self.several_at > window
             self._open(milliseconds, reason, cause, one_caller=one_caller)
 
@@ -213,7 +216,7 @@ class KeptBreaker(_Kept):
         self.written, self.probes = True, probes
         if len(self.live()) < probes:
             self.lend(lease, milliseconds)
-            self.state, self.reason = "half_open", "open time over"
+            self.state, self.reason = "half_open", "probed"
 
     def probe(
         self,
@@ -227,14 +230,11 @@ class KeptBreaker(_Kept):
         if not self.take_back(lease):
             return
         if outcome == "failure":
-            self.reopened += 1
             still = self.one_caller and bool(one_caller)
             self._open(milliseconds, "probe failed", cause, one_caller=still)
         elif outcome == "success":
-            self.passed += 1
-            if self.passed >= threshold:
-                self.reopened, self.closed_at = 0, self.now
-                self._move("closed", "probes succeeded")
+            self._move("closed", "probe succeeded: on trial")
+            self.trial = threshold - 1
 
     def isolate(self, process: str, sequence: int, generation: int, reason: str) -> None:
         self.gone_back(generation)
@@ -244,8 +244,7 @@ class KeptBreaker(_Kept):
     def restore(self, process: str, sequence: int, generation: int, reason: str) -> None:
         self.gone_back(generation)
         if not self.repeated(process, sequence):
-            self.isolated, self.until, self.reopened, self.closed_at = False, 0, 0, 0
-            self.cause = ""
+            self.isolated, self.until, self.cause = False, 0, ""
             self._move("closed", reason)
             self.restored = self.generation
 
@@ -253,7 +252,7 @@ class KeptBreaker(_Kept):
         super().next_generation()
         self.windows.clear()
         self.older.clear()
-        self.row = self.passed = self.several_at = 0
+        self.row = self.trial = self.several_at = 0
         self.row_began = self.counting = None
 
     def _isolate(self, reason: str) -> None:

@@ -42,8 +42,9 @@ class Model:
         self.finished: list[tuple[float, int, bool]] = []
         self.row: list[tuple[float, int, int]] = []
         self.leases: dict[int, float] = {}
-        self.undecided: dict[int, tuple[int, int]] = {}
-        self.decided = 0
+        self.bursts: list[list[float]] = []  # until when, and the calls that had begun by its end
+        self.undecided: dict[int, list[float]] = {}
+        self.admitted = self.decided = 0
         self.trial = 0
         self.open_until = 0.0
         self.asked_until = 0.0
@@ -54,7 +55,7 @@ class Model:
         self.state = after
         self.generation += 1
         self.finished, self.row, self.leases, self.trial = [], [], {}, 0
-        self.undecided, self.decided = {}, 0
+        self.bursts, self.undecided, self.admitted, self.decided = [], {}, 0, 0
 
     def open(self, now: float) -> float:
         """It opens; for how long."""
@@ -79,16 +80,19 @@ class Model:
             return "probe" if self.live(now) < self.rules.probes else "half_open"
         return "ticket"
 
-    def admit(self, call: int) -> None:
-        """A call begins: how many are undecided before it, and how many were decided."""
-        self.undecided[call] = (len(self.undecided), self.decided)
+    def admit(self, call: int, now: float) -> None:
+        """A call begins, with others of the same quarter of a second."""
+        if not self.bursts or now > self.bursts[-1][0]:
+            self.bursts.append([now + 0.25, 0])
+        self.admitted += 1
+        self.bursts[-1][1] = self.admitted
+        self.undecided[call] = self.bursts[-1]
 
     def decide(self, call: int) -> int:
-        """It is decided; how many of those that were before it may still be undecided."""
-        before, decided = self.undecided.pop(call)
-        left = max(0, before - (self.decided - decided))
+        """It is decided; how many of its burst and before may still be undecided."""
+        _, begun = self.undecided.pop(call)
         self.decided += 1
-        return left
+        return max(0, int(begun) - self.decided)
 
     def succeed(self, call: int, now: float) -> None:
         self.finished.append((now, call, False))
@@ -208,7 +212,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if one.is_probe:
             self.model.leases[self.serial] = self.now + lease
         else:
-            self.model.admit(self.serial)
+            self.model.admit(self.serial, self.now)
         self.out.append(one)
 
     def _counts(self, one: Out) -> bool:
@@ -284,19 +288,58 @@ class BreakerMachine(RuleBasedStateMachine):
     def _opened(self) -> None:
         assert self.changes[-1].open_seconds == pytest.approx(self.model.open(self.now))
 
-    @rule()
+    @rule(
+        ends=st.lists(st.sampled_from(["well", "failed", "cut"]), min_size=4, max_size=12),
+        seconds=st.sampled_from([0.01, 0.1, 0.3]),
+    )
+    def one_after_another(
+        self, ends: list[str], seconds: float, asked: float | None = None
+    ) -> None:
+        for end in ends:
+            before = len(self.out)
+            self.allow(5.0, early=False)
+            if len(self.out) > before and end == "cut":
+                self.first_content(before)
+            self.pass_time(seconds)
+            if len(self.out) > before:
+                outcome = Outcome.SUCCESS if end == "well" else Outcome.FAILURE
+                self.done(before, outcome, 1, asked)
+
+    @rule(
+        end=st.sampled_from(["failed", "failed", "cut"]),
+        count=st.integers(4, 12),
+        seconds=st.sampled_from([0.1, 0.3]),
+        asked=st.sampled_from([None, 2.0]),
+    )
+    def goes_down(self, end: str, count: int, seconds: float, asked: float | None) -> None:
+        self.one_after_another([end] * count, seconds, asked)
+
+    @rule(
+        ends=st.lists(st.sampled_from(["well", "failed", "cut"]), min_size=1, max_size=4),
+        restored=st.sampled_from([False, True]),
+    )
+    def comes_back(self, ends: list[str], restored: bool) -> None:
+        self.sit_out()
+        self.one_after_another(["well"], 0.01)
+        if restored:
+            self.restore()
+        self.one_after_another(ends, 0.01)
+
+    @rule(act=st.sampled_from(["trip", "isolate", "restore"]), sure=st.integers(0, 7))
+    def by_hand(self, act: str, sure: int) -> None:
+        if sure == 7:
+            getattr(self, act)()
+
     def isolate(self) -> None:
         self.breaker.isolate()
         self.model.isolated = True
         self.model.move(OPEN)
 
-    @rule()
     def trip(self) -> None:
         self.breaker.trip(self.now, "host down")
         if self.model.state is CLOSED:
             self._opened()
 
-    @rule()
     def restore(self) -> None:
         self.breaker.restore()
         self.model.isolated = False
@@ -437,7 +480,8 @@ def test_eight_threads_fail_the_trial_exactly_once(needed):
 
 def test_eight_threads_open_it_exactly_once():
     changes: list[Transition] = []
-    breaker = Breaker(BreakerSettings(failure_span_seconds=0), on_change=changes.append)
+    rules = BreakerSettings(failure_span_seconds=0, recovery="fixed")
+    breaker = Breaker(rules, on_change=changes.append)
     hammer = Hammer(breaker, 1000.0, 1)
     with eager_switching():
         hammer.run([Outcome.FAILURE] * 100)

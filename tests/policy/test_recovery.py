@@ -176,6 +176,24 @@ def test_a_target_that_nobody_asked_for_meanwhile_is_probed_by_the_next():
     assert isinstance(route.admit(OPUS), Permit)
 
 
+def test_a_lease_that_was_granted_does_not_hold_back_its_own_probe():
+    route = Route()
+    route.trip(OPUS)
+    route.now += 20.0
+    opened, half = CircuitState.OPEN, CircuitState.HALF_OPEN
+    route.recovery.changed(OPUS.circuit, Transition(opened, half, "granted"), route.now)
+    assert isinstance(route.admit(OPUS), Permit)
+
+
+@pytest.mark.parametrize("recovery", ["fixed", "adaptive"])
+def test_it_starts_slowly_however_it_was_probed(recovery):
+    route = Route(recovery=recovery)
+    route.trip(OPUS)
+    route.close(OPUS)
+    assert isinstance(route.admit(OPUS), Permit)
+    assert isinstance(route.admit(OPUS), Refusal)
+
+
 # Waiting for a probe
 
 

@@ -13,14 +13,14 @@ def breaker(name, *arguments, key=KEY):
     return Operation("breaker", key, name, arguments)
 
 
-def record(sequence, *, process="p", one_caller=0, **counts):
+def record(sequence, *, process="p", one_caller=0, before=0, **counts):
     counted = {"generation": 0, "calls": 1, "failures": 1, "broke": 0, "weight": 1, "older": 0}
     counted = (counted | counts).values()
-    return breaker("record", process, sequence, *counted, one_caller, 6000, 10)
+    return breaker("record", process, sequence, *counted, one_caller, 6000, 10, before)
 
 
 def nothing_known(key=KEY):
-    return breaker("sync", 0, 0, 0, "closed", 0, 0, 0, "", key=key)
+    return breaker("sync", 0, 0, 0, "closed", 0, 0, "", key=key)
 
 
 class StoreContract:
@@ -81,7 +81,30 @@ class StoreContract:
         leased = breaker("lease", 0, "l", 9000, 1)
         failed = breaker("probe", "l", "failure", 1, 7000, "upstream", 0)
         told = await self.do(store, breaker("open", 0, 0, "r", "", 60_000), leased, failed)
-        assert (told["state"], told["reopened"], told["cause"]) == ("open", 1, "upstream")
+        assert (told["state"], told["cause"]) == ("open", "upstream")
+        assert told["until"] == told["now"] + 7000
+
+    async def test_it_closes_on_trial_until_enough_calls_went_well(self, store):
+        async def closed(needed):
+            opened = await self.do(store, breaker("open", generation, 0, "r", "", 60_000))
+            await store.run([breaker("lease", opened["generation"], "l", 9000, 1)])
+            return await self.do(store, breaker("probe", "l", "success", needed, 0, "", 0))
+
+        generation, trials = 0, []
+        for number, (needed, calls, before) in enumerate(
+            [(1, 0, 0), (2, 0, 0), (2, 1, 0), (3, 1, 0), (3, 0, 1), (3, 0, 2)], start=1
+        ):
+            told = await closed(needed)
+            assert (told["state"], told["reason"]) == ("closed", "probe succeeded: on trial")
+            its = {"generation": told["generation"], "process": f"p{number}"}
+            well = record(1, calls=calls, failures=0, weight=0, **its)
+            failed = record(2, calls=before + 1, before=before, **its)
+            told = await self.do(store, well, failed)
+            trials.append(told["counts"]["on_trial"])
+            told = await self.do(store, record(3, calls=1, failures=0, weight=0, **its))
+            assert not told["counts"]["on_trial"]
+            generation = told["generation"]
+        assert trials == [False, True, False, True, True, False]
 
     async def test_an_opening_by_one_caller_is_probed_at_once(self, store):
         a_failure = (record(n, process=f"p{n}", one_caller=1) for n in (1, 2))
@@ -124,7 +147,7 @@ class StoreContract:
         seen = 9_000_000_000_000
         told = await self.do(store, breaker("restore", "p", 1, seen, "restored by hand"))
         assert (told["generation"], told["state"]) == (seen + 1, "closed")
-        believes_otherwise = breaker("sync", seen, 5, 0, "open", 60_000, 1, 0, "upstream")
+        believes_otherwise = breaker("sync", seen, 5, 0, "open", 60_000, 1, "upstream")
         told = await self.do(store, believes_otherwise)
         assert (told["state"], told["isolated"]) == ("closed", False)
         told = await self.do(store, Operation("hold", "hold:f", "release", ("p", 1, seen)))
@@ -136,12 +159,12 @@ class StoreContract:
         assert (await self.do(store, alone))["until"] > 0
 
     async def test_who_knows_more_than_a_store_that_lost_all_is_believed(self, store):
-        told = await self.do(store, breaker("sync", 77, 5, 0, "open", 3000, 1, 0, ""))
+        told = await self.do(store, breaker("sync", 77, 5, 0, "open", 3000, 1, ""))
         assert told["isolated"]
         told = await self.do(
-            store, breaker("sync", 99, 5, 0, "open", 3000, 0, 2, "upstream", key="breaker:b")
+            store, breaker("sync", 99, 5, 0, "open", 3000, 0, "upstream", key="breaker:b")
         )
-        assert (told["state"], told["reopened"], told["cause"]) == ("open", 2, "upstream")
+        assert (told["state"], told["cause"]) == ("open", "upstream")
 
     async def test_a_bench_is_never_shortened(self, store):
         first, second = await store.run(

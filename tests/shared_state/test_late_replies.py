@@ -19,7 +19,7 @@ from failsoft.shared_state.redis_store import RedisStore
 from failsoft.shared_state.store import Operation, StoreError, Told
 from failsoft.shared_state.sync import Sharing
 
-READ = Operation("breaker", "breaker:x", "sync", (0, 0, 0, "closed", 0, 0, 0, ""))
+READ = Operation("breaker", "breaker:x", "sync", (0, 0, 0, "closed", 0, 0, ""))
 TARGET = Target(provider="p", model="m", family="f", account="a", host="h")
 
 
@@ -67,7 +67,7 @@ class Stalling:
 
 
 CLOSED = {
-    "born": 1, "generation": 1, "state": "closed", "until": 0, "closed_at": 0, "reopened": 0,
+    "born": 1, "generation": 1, "state": "closed", "until": 0,
     "isolated": False, "reason": "", "cause": "", "free_at": 0, "kind": "bench",
     "probe_due": False, "parks": 0, "ramp_from": 0, "ramp": 0,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from led_world import SETTINGS, TARGETS, World
+from led_world import ADAPTIVE, RULES, SETTINGS, TARGETS, World
 from lua_store import Both, Lua
 from memory_store import MemoryStore
 from redis_server import needs_redis, redis_server
@@ -35,9 +35,9 @@ WELL_AGAIN_SECONDS = SETTINGS.retry.park_max_seconds + 3 * 3.0 + 6.0
 class Led(RuleBasedStateMachine):
     store = staticmethod(MemoryStore)
 
-    @initialize()
-    def begin(self):
-        self.world = World(self.store)
+    @initialize(rules=st.sampled_from([RULES, ADAPTIVE]))
+    def begin(self, rules):
+        self.world = World(self.store, rules=rules)
         self.isolated = {}
         self.promised = {}
         self.late = set()

@@ -15,5 +15,5 @@ class TestMemoryStore(StoreContract):
         store = MemoryStore(lambda: now)
         await store.run([breaker("open", 0, 5000, "r", "", 60_000)])
         now += 3_605_000
-        (told,) = await store.run([breaker("sync", 0, 0, 0, "closed", 0, 0, 0, "")])
+        (told,) = await store.run([breaker("sync", 0, 0, 0, "closed", 0, 0, "")])
         assert (told["key"], told["generation"]) == (KEY, 0)

@@ -29,9 +29,8 @@ def test_another_caller_probes_at_once_in_any_process(world):
         for process in world.processes:
             assert world.do(process.call(X, who="a")) is None
         process = world.processes[place]
-        while process.breaker(X).state is not CLOSED:
-            assert world.do(process.call(X, who="b")) is not None
-            world.wait(0.02)
+        assert world.do(process.call(X, who="b")) is not None
+        world.wait(0.02)
         assert states(world) == {CLOSED}
         world.wait(RULES.ramp_seconds)
 
@@ -97,6 +96,8 @@ def test_without_the_store_each_process_goes_by_what_it_has_seen(world):
     assert not first.leading.switch.leads
     for _ in range(20):
         world.do(first.call(X, "server_error", "a"))
+        if first.breaker(X).state is OPEN:
+            break
         world.wait(0.1)
     assert first.breaker(X).state is OPEN
     assert world.do(first.call(X, who="a")) is None

@@ -8,13 +8,13 @@ import pytest
 from redis_server import needs_redis, redis_server
 from store_contract import KEY, StoreContract, breaker, nothing_known, record
 
-from failsoft.shared_state.redis_store import RedisStore
+from failsoft.shared_state.redis_store import SCHEMA, RedisStore
 from failsoft.shared_state.store import StoreError
 from failsoft.storage.redis import connect
 
 pytestmark = needs_redis
 
-NAME = f"failsoft:1:{{{KEY}}}"
+NAME = f"failsoft:{SCHEMA}:{{{KEY}}}"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ async def test_junk_on_the_channel_is_not_heard(server, store):
     listening = asyncio.create_task(store.listen(heard.append, ready.set))
     async with asyncio.timeout(30), connect(server.url, timeout=10.0) as client:
         await ready.wait()
-        channel = "failsoft:1:0:changes"
+        channel = f"failsoft:{SCHEMA}:0:changes"
         while not await client.publish(channel, b"\xff{"):  # noqa: ASYNC110 - no event of ours
             await asyncio.sleep(0)
         for junk in ("", "7", "[]", "{}", '{"key": 7}', '{"key": "no braces"}', "null"):

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextvars import Context, copy_context
-from random import Random
 from typing import Any
 
 import pytest
@@ -34,7 +33,8 @@ RULES = st.fixed_dictionaries(
         "failure_span_seconds": st.sampled_from([0.0, 0.25]),
         "timeout_weight": st.just(3),
         "probes": st.integers(1, 2),
-        "ramp_seconds": st.sampled_from([0.0, 5.0]),
+        "success_threshold": st.integers(1, 3),
+        "recovery_timeout_seconds": st.sampled_from([5.0, 60.0]),
         "metrics_only": st.booleans(),
         "min_calls": st.just(6),
         "window_seconds": st.just(6.0),
@@ -45,25 +45,24 @@ RULES = st.fixed_dictionaries(
 class Agreement(RuleBasedStateMachine):
     """Blocks of the one, tickets of the other, ended in any order."""
 
-    @initialize(seed=st.integers(0, 999), rules=RULES)
-    def start(self, seed: int, rules: dict[str, Any]) -> None:
+    @initialize(rules=RULES)
+    def start(self, rules: dict[str, Any]) -> None:
         self.now = 1000.0
         self.told: list[Transition] = []
         self.told_alone: list[Transition] = []
         self.policy = Breaker(
-            BreakerSettings(**rules), rng=Random(seed), on_change=self.told.append
+            BreakerSettings(**rules, recovery="fixed"), on_change=self.told.append
         )
         self.alone = CircuitBreaker(
             "it",
             clock=lambda: self.now,
-            rng=Random(seed),
             lease_seconds=LEASE,
             on_change=self.told_alone.append,
             **rules,
         )
         self.out: list[tuple[Ticket, Context]] = []
 
-    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 5.5, 20.0]))
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 5.5, 20.0, 60.0]))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
 

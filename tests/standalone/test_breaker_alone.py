@@ -38,7 +38,7 @@ def clock():
 
 @pytest.fixture
 def make(clock):
-    return functools.partial(CircuitBreaker, "db", clock=clock, open_jitter=0)
+    return functools.partial(CircuitBreaker, "db", clock=clock, recovery_timeout_seconds=5)
 
 
 def decorated(breaker, fn, plain):
@@ -119,23 +119,26 @@ def test_a_success_between_ends_the_row(make, around):
     assert breaker.state is CLOSED
 
 
-def test_it_comes_back_by_probes(make, around, clock):
-    breaker = make(failure_threshold=1, success_threshold=2)
-    fail(breaker)
-    clock.now += 5
-    assert around(breaker, flaky())() == "done"
-    assert breaker.state is HALF_OPEN
-    assert around(breaker, flaky())() == "done"
-    assert breaker.state is CLOSED
-    assert around(breaker, flaky())() == "done"
+@pytest.mark.parametrize("needed", [1, 2, 3])
+def test_its_first_success_closes_it_on_trial(make, around, clock, needed):
+    breaker = make(failure_threshold=2, success_threshold=needed)
+    for well in range(1, needed + 1):
+        fail(breaker, times=2)
+        clock.now += 5
+        for _ in range(well):
+            assert around(breaker, flaky())() == "done"
+            assert breaker.state is CLOSED
+        fail(breaker, around=around)
+        assert breaker.state is (CLOSED if well == needed else OPEN)
+        breaker.restore()
 
 
-def test_a_probe_that_fails_opens_it_for_longer(make, around, clock):
+def test_a_probe_that_fails_opens_it_for_as_long_again(make, around, clock):
     breaker = make(failure_threshold=1)
     fail(breaker)
     clock.now += 5
     fail(breaker, around=around)
-    assert breaker.status.retry_in_seconds == pytest.approx(7.5)
+    assert breaker.status.retry_in_seconds == pytest.approx(5.0)
     assert breaker.status.open_for_seconds == pytest.approx(5.0)
 
 
@@ -146,7 +149,7 @@ def test_only_one_probe_at_a_time_and_a_hung_one_makes_room(make, clock):
     with breaker:
         with pytest.raises(CircuitOpenError) as rejected:
             breaker.call(flaky())
-        assert rejected.value.retry_in_seconds == pytest.approx(5.0)  # open_seconds
+        assert rejected.value.retry_in_seconds == pytest.approx(5.0)  # most probes end sooner
         clock.now += 5
         assert breaker.status.retry_in_seconds == pytest.approx(3.0)  # what is left of the lease
         clock.now += 3
@@ -345,8 +348,8 @@ def test_every_change_is_told(make, clock):
     breaker.call(flaky())
     assert [(change.before, change.after, change.reason) for change in told] == [
         (CLOSED, OPEN, "failures in a row"),
-        (OPEN, HALF_OPEN, "open time over"),
-        (HALF_OPEN, CLOSED, "probes succeeded"),
+        (OPEN, HALF_OPEN, "probed"),
+        (HALF_OPEN, CLOSED, "probe succeeded: on trial"),
     ]
 
 
@@ -401,25 +404,37 @@ def test_it_may_only_watch(make):
 def test_its_arguments_are_the_settings_there_are():
     hints = get_type_hints(BreakerArguments)
     assert hints == {
-        name: kind for name, kind in get_type_hints(BreakerSettings).items() if name != "_section"
+        name: kind
+        for name, kind in get_type_hints(BreakerSettings).items()
+        if name not in {"_section", "recovery", "ramp_seconds"}  # of a route, of a bench
     }
 
 
-def test_three_defaults_are_its_own():
+def test_its_own_defaults_are_the_classic_ones():
     alone, engine = breaker_settings(), BreakerSettings()
     differ = {
         name
         for name in get_type_hints(BreakerArguments)
         if getattr(alone, name) != getattr(engine, name)
     }
-    assert differ == {"failure_span_seconds", "timeout_weight", "ramp_seconds"}
+    classic = {"failure_threshold": 5, "recovery_timeout_seconds": 60}
+    at_once = {"failure_span_seconds": 0, "timeout_weight": 1}
+    assert {name: getattr(alone, name) for name in differ} == classic | at_once
+    assert alone.recovery == "fixed"
 
 
-@pytest.mark.parametrize(("longest", "first"), [(2, 2), (5, 5), (60, 5)])
-def test_the_longest_time_open_bounds_the_first(longest, first):
-    settings = breaker_settings(recovery_timeout_seconds=longest)
-    assert (settings.open_seconds, settings.recovery_timeout_seconds) == (first, longest)
-    assert breaker_settings(open_seconds=60, recovery_timeout_seconds=60).open_seconds == 60
+def test_it_is_closed_for_five_failures_and_open_for_a_minute(clock):
+    breaker = CircuitBreaker("db", clock=clock)
+    fail(breaker, times=4)
+    assert breaker.state is CLOSED
+    fail(breaker)
+    for _ in range(3):
+        assert breaker.status.retry_in_seconds == pytest.approx(60.0)
+        clock.now += 59.9
+        with pytest.raises(CircuitOpenError):
+            breaker.call(flaky())
+        clock.now += 0.1
+        fail(breaker)  # each of its probes
 
 
 @pytest.mark.parametrize(
@@ -428,7 +443,7 @@ def test_the_longest_time_open_bounds_the_first(longest, first):
         {"failure_threshold": 0},
         {"recovery_timeout_seconds": -1},
         {"recovery_timeout_seconds": "5"},
-        {"open_seconds": 99},
+        {"success_threshold": 0},
     ],
     ids=str,
 )

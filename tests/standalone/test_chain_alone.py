@@ -26,7 +26,7 @@ from failsoft import (
 from failsoft.config.settings import BreakerSettings
 
 OVERLOADED = reply(529, "overloaded_error")
-QUICK = BreakerSettings(failure_threshold=1, failure_span_seconds=0, open_jitter=0)
+QUICK = BreakerSettings(failure_threshold=1, failure_span_seconds=0, recovery_timeout_seconds=5)
 
 
 @pytest.fixture(params=["plain", "asynchronous", "coroutine"])
@@ -217,6 +217,24 @@ async def test_one_that_is_open_comes_back(frozen_time):
     assert (await chain.complete()).target == "b"
     frozen_time.advance(5)
     assert (await chain.complete()).target == "a"
+
+
+@pytest.mark.parametrize("given", [None, BreakerSettings(failure_threshold=5)], ids=["own", "set"])
+async def test_five_failures_open_it_for_a_fixed_time(frozen_time, given):
+    fn = flaky(*[OVERLOADED] * 9)
+    chain = FallbackChain({"a": later(fn), "b": later(flaky())}, breaker=given)
+    for _ in range(8):
+        frozen_time.advance(0.1)
+        assert (await chain.complete()).target == "b"
+    assert len(fn.calls) == 5
+    # Of a whole `BreakerSettings` all is taken, but for a recovery by a route's demand.
+    seconds = 60 if given is None else given.recovery_timeout_seconds
+    frozen_time.advance(seconds - 1)
+    await chain.complete()
+    assert len(fn.calls) == 5
+    frozen_time.advance(1)
+    await chain.complete()
+    assert len(fn.calls) == 6
 
 
 async def test_a_wait_that_was_named_keeps_it_out_as_long(frozen_time):

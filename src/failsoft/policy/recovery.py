@@ -9,7 +9,6 @@ from __future__ import annotations
 from copy import copy
 from random import Random
 from threading import Lock
-from typing import NamedTuple
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
@@ -106,23 +105,25 @@ def first_rate(rate: float) -> float:
     return max(_LEAST_START_RATE, _START_SHARE * rate)
 
 
-class Probe(NamedTuple):
-    """A probe in flight: when it began, and until when its result is waited for."""
+class Probe:
+    """A probe in flight: when it began, until when its result is waited for, and by how many."""
 
-    began: float
-    until: float
+    __slots__ = ("began", "until", "waiting")
+
+    def __init__(self, began: float, patience: float) -> None:
+        self.began = began
+        self.until = began + patience
+        self.waiting = 0
 
 
 class _Open:
     """A target of the route that is not closed."""
 
-    __slots__ = ("breaker", "probe", "probed_at", "waiting")
+    __slots__ = ("breaker", "probed_at")
 
     def __init__(self, breaker: Breaker) -> None:
         self.breaker = breaker
         self.probed_at = float("-inf")
-        self.probe: Probe | None = None
-        self.waiting = 0
 
 
 class Recovery:
@@ -136,7 +137,9 @@ class Recovery:
         self._demand = demand
         self._rng = rng
         self._lock = Lock()
+        # What the route's requests have met, and every probe, of whichever route and process.
         self._open: dict[str, _Open] = {}
+        self._probes: dict[str, Probe] = {}
         self._probed_at = float("-inf")
         self._stretch = 1.0
         self._patience = _PATIENCE_SECONDS
@@ -155,7 +158,7 @@ class Recovery:
     def waiting(self) -> int:
         """Requests that wait for the result of a probe."""
         with self._lock:
-            return sum(one.waiting for one in self._open.values())
+            return sum(probe.waiting for probe in self._probes.values())
 
     def hold_back(self, circuit: str, breaker: Breaker, now: float) -> float | None:
         """When a target that is not closed may be probed next; ``None`` where that is now.
@@ -163,11 +166,9 @@ class Recovery:
         A route's open targets are probed in turn: the shortest of their intervals, divided by
         their number, lies between two probes.
         """
-        if not self.in_turn:
-            return None
         with self._lock:
             one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
-            until = self._probe_at(one, now)
+            until = self._probe_at(circuit, one, now) if self.in_turn else now
         return None if until <= now else until
 
     def probe_began(self, circuit: str, breaker: Breaker, now: float, median: float | None) -> None:
@@ -179,23 +180,23 @@ class Recovery:
             if median is not None:
                 self._patience = min(_PATIENCE_SECONDS, 2.0 * median)
             one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
-            one.probe = Probe(now, now + self._patience)
             one.probed_at = self._probed_at = now
+            self._probes[circuit] = Probe(now, self._patience)
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
     def probe_ended(self, circuit: str) -> None:
         """The probe of a target has ended, somehow."""
         with self._lock:
-            if one := self._open.get(circuit):
-                one.probe = None
+            self._probes.pop(circuit, None)
 
     def changed(self, circuit: str, change: Transition, now: float) -> None:
         """A breaker is in another state, here or in the whole deployment."""
         with self._lock:
             if change.after is CircuitState.HALF_OPEN:
-                if (one := self._open.get(circuit)) and one.probe is None:
-                    one.probe = Probe(now, now + self._patience)
-            elif change.after is CircuitState.OPEN:
+                self._probes[circuit] = Probe(now, self._patience)
+                return
+            self._probes.pop(circuit, None)
+            if change.after is CircuitState.OPEN:
                 self._opened(circuit, now)
             elif self._open.pop(circuit, None) and change.before is CircuitState.HALF_OPEN:
                 self._closed(circuit, now)
@@ -208,21 +209,20 @@ class Recovery:
         other. A wait that is begun is to be ended by :meth:`stop_waiting`.
         """
         with self._lock:
-            one = self._open.get(circuit)
-            probe = None if one is None else one.probe
-            if one is None or probe is None or known not in (None, probe.began):
+            probe = self._probes.get(circuit)
+            if probe is None or now >= probe.until or known not in (None, probe.began):
                 return None
             most = max(_LEAST_WAITERS, _PATIENCE_SECONDS * first_rate(self._demand.rate(now)))
-            if now >= probe.until or one.waiting >= most:
+            if probe.waiting >= most:
                 return None
-            one.waiting += 1
+            probe.waiting += 1
             return probe
 
     def stop_waiting(self, circuit: str) -> None:
         """A wait for a probe is over."""
         with self._lock:
-            if (one := self._open.get(circuit)) and one.waiting:
-                one.waiting -= 1
+            if (probe := self._probes.get(circuit)) and probe.waiting:
+                probe.waiting -= 1
 
     def turn_at(self, circuit: str, now: float) -> float | None:
         """When a call of a closed target has its turn; ``None`` where it may begin now."""
@@ -264,7 +264,7 @@ class Recovery:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
-    def _probe_at(self, one: _Open, now: float) -> float:
+    def _probe_at(self, circuit: str, one: _Open, now: float) -> float:
         rate, number = self._demand.rate(now), len(self._open)
         interval = self._interval(one, rate)
         # Half a turn early: the others' turns come in between, and it is not to miss its own.
@@ -272,16 +272,15 @@ class Recovery:
         own = max(own, one.breaker.opened_at + interval / number)
         shortest = min(self._interval(other, rate) for other in self._open.values())
         route = self._probed_at + shortest / number
-        flying = [other.probe.began for other in self._open.values() if other.probe is not None]
-        alone = max((began + _ALONE_SECONDS for began in flying), default=now)
+        others = self._open.keys() - {circuit}
+        flying = (probe.began for name, probe in self._probes.items() if name in others)
+        alone = max(flying, default=now - _ALONE_SECONDS) + _ALONE_SECONDS
         return max(own, route, alone)
 
     def _interval(self, one: _Open, rate: float) -> float:
         return self._stretch * probe_interval(self._rules, one.breaker.failed_seconds, rate)
 
     def _opened(self, circuit: str, now: float) -> None:
-        if one := self._open.get(circuit):
-            one.probe = None
         if circuit not in self._members:
             return
         # Turns belong to the start that gave them: those who hold one ask anew.

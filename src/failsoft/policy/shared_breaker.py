@@ -149,7 +149,8 @@ class SharedBreaker(Breaker):
     def _untold_opening(self, seen: BreakerSeen, now: float) -> bool:
         """Whether it opened by itself after it last sent what it has: the next word merges that."""
         longer = self._open_until > max(now, seen.open_until + MERGED_SECONDS)
-        return self._alone and self._state is CircuitState.OPEN and longer
+        untold = longer or seen.state is CircuitState.CLOSED
+        return self._alone and self._state is CircuitState.OPEN and untold
 
     def _counted(self, now: float) -> tuple[int, int, int]:
         if not self._coordinator.leads:

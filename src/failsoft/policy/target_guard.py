@@ -265,9 +265,10 @@ class TargetGuard:
             until = caller.turn_at(self.target.circuit, now)
             return None if until is None else Refusal("slow_start", until, breaker.last_failure)
         early = self._early(caller)
+        not_in_turn = self._not_in_turn(now, caller)
         if rejection := breaker.peek(now, early=early):
             return self._refusal(rejection)
-        return None if early else self._not_in_turn(now, caller)
+        return None if early else not_in_turn
 
     def _not_in_turn(self, now: float, caller: Caller) -> Refusal | None:
         until = caller.held_back(self.target.circuit, self.breaker, now)

@@ -134,7 +134,7 @@ class BreakerOutbox(_Notes):
         self.guard: TargetGuard | None = None
         self._rules = rules
         self._generation = 0
-        self._calls = self._failures = self._weight = self._older = 0
+        self._calls = self._failures = self._weight = self._older = self._before = 0
         self._broke = False
 
     def began(self, *, ends_row: bool) -> None:
@@ -142,6 +142,7 @@ class BreakerOutbox(_Notes):
         with self._lock:
             self._same_generation()
             self._calls += 1
+            self._before += not self._failures
             if ends_row:
                 self._broke = True
                 self._weight = 0
@@ -202,10 +203,11 @@ class BreakerOutbox(_Notes):
         counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
         whose = (*self._numbered(), self._generation)
         window = (width, self._rules.window_buckets)
-        return self._operation("record", *whose, *counted, self._one_caller(), *window)
+        told = (*whose, *counted, self._one_caller(), *window, self._before)
+        return self._operation("record", *told)
 
     def _clear(self) -> None:
-        self._calls = self._failures = self._weight = self._older = 0
+        self._calls = self._failures = self._weight = self._older = self._before = 0
         self._broke = False
 
     def _same_generation(self) -> None:

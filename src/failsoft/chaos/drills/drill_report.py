@@ -40,10 +40,10 @@ _LOOK: Final = {
     "decide how long (timers.*, deadline_seconds).",
     "upstream_calls_per_request": "The provider is called too often for one question: look at the "
     "retry budget, and for another layer that tries again on its own.",
-    "peak_ratio": "Everybody came back at once: the ramp after a breaker closes and the jitter of "
-    "waits are there to keep that flat (breaker.ramp_seconds).",
-    "recovery_seconds": "It took longer than allowed to come back: the longest time open is "
-    "breaker.recovery_timeout_seconds.",
+    "peak_ratio": "Everybody came back at once: the slow start after a breaker closes and the "
+    "jitter of waits are there to keep that flat.",
+    "recovery_seconds": "It took longer than allowed to come back: the longest time between "
+    "two probes is breaker.recovery_timeout_seconds.",
     "duplicates": "Something was done twice for the same question.",
     "second_ids": "A repeat of a request was taken for a new one: is the same data_dir behind "
     "every process?",

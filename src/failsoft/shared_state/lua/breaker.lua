@@ -52,13 +52,14 @@ function operations.sync()
     if believed and has.isolated ~= '1' then isolate('isolated') end
   elseif (believed or ARGV[5] == '1') and ARGV[6] ~= 'closed' and has.isolated ~= '1' then
     local longer = argument(5) > 0 and now + argument(5) > number('until')
-    if longer or (believed and state == 'closed') then
+    if longer or state == 'closed' then
       open(argument(5), 'merged', ARGV[9], false)
     end
   end
 end
 
--- process, sequence, generation, calls, failures, broke, weight, older, one_caller, width, buckets
+-- process, sequence, generation, calls, failures, broke, weight, older, one_caller, width, buckets,
+-- before: so many of the calls had begun to answer before the first failed
 function operations.record()
   local current = known(argument(3))
   if repeated(ARGV[3], argument(2)) or not current or state ~= 'closed' then return end
@@ -69,8 +70,10 @@ function operations.record()
     changed = true
   end
   if argument(5) > 0 and ARGV[11] == '0' then set('several_at', now) end
-  failed_on_trial = argument(5) > 0 and number('trial') > 0
-  if not failed_on_trial then set('trial', math.max(0, number('trial') - argument(4))) end
+  if number('trial') > 0 then
+    failed_on_trial = argument(5) > 0 and number('trial') > argument(12)
+    if not failed_on_trial then set('trial', math.max(0, number('trial') - argument(4))) end
+  end
   local epoch = math.floor(now / argument(10))
   local window = 'window:' .. (epoch % argument(11))
   local e, calls, failures = string.match(has[window] or '', '^(%d+):(%d+):(%d+)$')
