@@ -16,7 +16,7 @@ from benchmarks.crowd import Worker, crowd, local_redis, together
 PROCESSES = 8
 RATE = 25.0  # requests a second of each
 # An outage after another: short times, so that a hundred fit into some minutes.
-QUICK = {"recovery": "fixed", "recovery_timeout_seconds": 0.4}
+QUICK: dict[str, str | float] = {"recovery": "fixed", "recovery_timeout_seconds": 0.4}
 DOWN_SECONDS, CYCLE_SECONDS = 0.8, 2.2
 
 Logs = list[dict[str, Any]]
