@@ -13,6 +13,8 @@ from failsoft.config.settings import BreakerSettings, CacheSettings, ProviderSet
 from failsoft.policy.admission import Guards
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.callers import WELL_SECONDS, Caller, RecentCallers
+from failsoft.policy.pacing import Demand
+from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import Permit
 
@@ -96,16 +98,17 @@ class World:
     """One target, in a time of its own."""
 
     def __init__(self, **rules):
-        self.guards = Guards(
-            Settings(breaker=BreakerSettings(failure_span_seconds=0, ramp_seconds=0, **rules)),
-            rng=Random(1),
-        )
+        rules = BreakerSettings(failure_span_seconds=0, recovery="fixed", **rules)
+        self.guards = Guards(Settings(breaker=rules), rng=Random(1))
         self.guard = self.guards.of(TARGET)
         self.route = RecentCallers()
+        self.recovery = Recovery(rules, Demand(10), rng=Random(2))
         self.now = 100.0
 
     def admit(self, who):
-        return self.guard.admit(self.now, lease_seconds=5, caller=Caller(who, self.route))
+        return self.guard.admit(
+            self.now, lease_seconds=5, caller=Caller(who, self.route, self.recovery)
+        )
 
     def call(self, who, reason=None):
         """Whether it was let through."""
