@@ -231,6 +231,11 @@ class Breaker:
         return self._state
 
     @property
+    def on_trial(self) -> bool:
+        """Whether one failure would open it; where processes share it, only the store knows."""
+        return self._trial > 0
+
+    @property
     def one_caller(self) -> bool | None:
         """Whether one caller alone opened it; ``None`` where only this process's share is known."""
         return None

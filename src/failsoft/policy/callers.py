@@ -145,8 +145,13 @@ class FairShare:
         self._failed: dict[Hashable, Window] = {}
         self._now = 0.0  # of the last failure
 
-    def counts(self, caller: Caller | None, now: float, *, weight: int, probe: bool) -> bool:
-        """Whether a failure of ``caller`` counts for the breaker; it is noted if so."""
+    def counts(
+        self, caller: Caller | None, now: float, *, weight: int, probe: bool, trial: bool
+    ) -> bool:
+        """Whether a failure of ``caller`` counts for the breaker; it is noted if so.
+
+        One of a ``probe``, or on ``trial``, would open it alone.
+        """
         who, well = None, False
         if caller is not None and caller.who is not None:
             who, well = caller.who, caller.answered.another(caller.who, now)
@@ -155,7 +160,7 @@ class FairShare:
                 return False
             row, window = self.row.get(who, 0) + weight, self._window(who)
             failed, _ = window.totals(now)
-            if well and not probe and self._is_full(row, failed + 1):
+            if well and not probe and (trial or self._is_full(row, failed + 1)):
                 return False
             self.row[who] = row
             window.add(now)
