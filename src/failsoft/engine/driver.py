@@ -24,7 +24,8 @@ from failsoft.classify.wire_errors import EmptyAnswer, TimedOut, Timer
 from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms
 from failsoft.engine.request import Request, Turn, fit
-from failsoft.engine.runtime import Route, Runtime
+from failsoft.engine.route import Route
+from failsoft.engine.runtime import Runtime
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import Outcome
 from failsoft.policy.plan_events import (

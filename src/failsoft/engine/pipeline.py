@@ -16,7 +16,7 @@ from failsoft.engine.answers import answer_for, reported
 from failsoft.engine.deadline import monotonic
 from failsoft.engine.driver import Driver
 from failsoft.engine.request import Request, Turn
-from failsoft.engine.runtime import RouteFullError
+from failsoft.engine.route import RouteFullError
 from failsoft.ladder.cache.cache import PUBLIC, Partition, tenant_scope, user_scope
 from failsoft.ladder.ladder import Asked, Served, helps_after
 from failsoft.policy.plan_events import GiveUp

@@ -13,7 +13,8 @@ from failsoft.attempt import Attempt
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.engine.deadline import monotonic, request_times
-from failsoft.engine.runtime import Route, Runtime
+from failsoft.engine.route import Route
+from failsoft.engine.runtime import Runtime
 from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.callers import Caller

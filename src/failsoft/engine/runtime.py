@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
 from failsoft.config.settings import CacheSettings, Settings
 from failsoft.engine.deadline import Alarms, monotonic, running_loop
+from failsoft.engine.route import BreakerWaiters, Route
 from failsoft.engine.shared_state import Shared
 from failsoft.errors import FailsoftError, SettingError
 from failsoft.faults import Injector, Simulation, simulation_in
@@ -31,13 +32,10 @@ from failsoft.ladder.ladder import LadderSteps
 from failsoft.ladder.rules.rulebook import RuleBook
 from failsoft.policy.admission import Guards, Held
 from failsoft.policy.breaker import Breaker, CircuitState, Transition
-from failsoft.policy.callers import Caller, RecentCallers
+from failsoft.policy.callers import Caller
 from failsoft.policy.first_content import GaveWay
-from failsoft.policy.pacing import Bulkhead, Demand, Place, RetryBudget
 from failsoft.policy.plan_events import BreakerClosed, BreakerOpened
-from failsoft.policy.recovery import Recovery
 from failsoft.policy.target import Target
-from failsoft.policy.timers import RequestTimes
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
@@ -53,10 +51,7 @@ from failsoft.telemetry.events import (
 from failsoft.telemetry.publisher import Publisher, Tally
 
 __all__ = [
-    "BreakerWaiters",
-    "Route",
     "RouteChain",
-    "RouteFullError",
     "Runtime",
     "TraceHeaders",
     "ladder_of",
@@ -160,110 +155,6 @@ class RouteChain:
         return allowed is None or target.id in allowed or target.model in allowed
 
 
-Woken = BreakerOpened | BreakerClosed
-
-
-class BreakerWaiters:
-    """The waits under way. Safe under threads and several event loops."""
-
-    def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[Woken]] = set()
-
-    async def sleep(self, seconds: float) -> Woken | None:
-        """Sleep for ``seconds``, or less: what ended it sooner."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Woken] = loop.create_future()
-        self._waiting.add(future)
-        timer = loop.call_later(seconds, _cancel, future)
-        try:
-            await asyncio.wait((future,))
-            return None if future.cancelled() else future.result()
-        finally:
-            timer.cancel()
-            self._waiting.discard(future)
-
-    def wake(self, event: Woken) -> None:
-        """A breaker opened or closed."""
-        for future in list(self._waiting):
-            future.get_loop().call_soon_threadsafe(_wake, future, event)
-
-
-def _wake(future: asyncio.Future[Woken], event: Woken) -> None:
-    if not future.done():
-        future.set_result(event)
-
-
-def _cancel(future: asyncio.Future[Woken]) -> None:
-    future.cancel()
-
-
-class RouteFullError(Exception):
-    """The route is full and so is its queue, or no place came free in time."""
-
-
-class Route:
-    """One route: its bulkhead with the tasks that wait for it, its retries, its recovery.
-
-    Safe under several event loops.
-    """
-
-    def __init__(self, name: str, settings: Settings, rng: Random) -> None:
-        limits = settings.bulkhead
-        self.name = name
-        self.demand = Demand(settings.retry.budget_window_seconds)
-        self.recovery = Recovery(settings.breaker, self.demand, rng=rng)
-        self.answered = RecentCallers()
-        self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
-        most = (limits.route_limit + 1) // 2
-        self.retries = RetryBudget(settings.retry, self.demand, most_waiting=most)
-        self._waiting: dict[Place, asyncio.Future[None]] = {}
-
-    def caller(self, who: Hashable = None) -> Caller:
-        """One request of ``who`` at the guards."""
-        return Caller(who, self.answered, self.recovery)
-
-    async def enter(self, times: RequestTimes) -> Place:
-        """Take a place, to be given to :meth:`leave`.
-
-        Raises :class:`RouteFullError` where none is free while starting still makes sense.
-        """
-        place = self.bulkhead.enter()
-        if place is None:
-            raise RouteFullError(self.name)
-        if place.state == "waiting":
-            try:
-                await self._wait(place, times.useful_until)
-            except BaseException:
-                self.leave(place)
-                raise
-        return place
-
-    def leave(self, place: Place) -> None:
-        """Give a place back and wake the next waiter."""
-        heir = self.bulkhead.leave(place)
-        future = self._waiting.get(heir) if heir is not None else None
-        if future is not None:
-            future.get_loop().call_soon_threadsafe(_go_in, future)
-
-    async def _wait(self, place: Place, until: float) -> None:
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[place] = future
-        try:
-            # A place may have come free between asking for one and being ready to hear of it.
-            if place.state == "waiting":
-                async with asyncio.timeout_at(until):
-                    await future
-        except TimeoutError:
-            raise RouteFullError(self.name) from None
-        finally:
-            del self._waiting[place]
-
-
-def _go_in(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
 """The headers of a request's attempt, by its number."""
 
@@ -363,7 +254,7 @@ class Runtime:
         return route
 
     def onlooker(self) -> Caller:
-        """Somebody who asks on the default route what a request would meet, and takes nothing."""
+        """Sees what a request on the default route would meet, and takes nothing."""
         return self._routes.get("chat", Route("chat", self.settings, self.rng)).caller()
 
     @property

@@ -336,7 +336,7 @@ class Plan:
         return min(others, key=_until, default=None)
 
     def _wait_for_probe(self, now: float) -> Command | None:
-        """Nobody is turned away from a target that works again: its probe may be about to tell."""
+        """No request is turned away from a target that works again: its probe may show it."""
         if not self._is_useful(now):
             return None
         for candidate in self._candidates:

@@ -72,8 +72,8 @@ class SlowStart:
         self._doubling_seconds: float = 1.5**failed
         self._turns = Turns()
 
-    def anew(self) -> SlowStart:
-        """The same start, in which no turn is given out yet."""
+    def without_turns(self) -> SlowStart:
+        """The same start, its turns void."""
         again = copy(self)
         again._turns = Turns()  # noqa: SLF001 - its own class
         return again
@@ -84,7 +84,7 @@ class SlowStart:
         return min(self._top, self._first * float(2.0**doublings))
 
     def is_over(self, now: float) -> bool:
-        """Whether it lets through all it will and nobody waits."""
+        """Whether it lets through all it will and no call waits."""
         return self.rate(now) >= self._top and self._turns.next_at(now) <= now
 
     def next_at(self, now: float) -> float:
@@ -174,7 +174,7 @@ class Recovery:
     def probe_began(self, circuit: str, breaker: Breaker, now: float, median: float | None) -> None:
         """A target is being probed, whose first contents take ``median`` seconds, if known.
 
-        What is known of another target of the route is better than nothing.
+        Else those of another target of the route count.
         """
         with self._lock:
             if median is not None:
@@ -283,10 +283,10 @@ class Recovery:
     def _opened(self, circuit: str, now: float) -> None:
         if circuit not in self._members:
             return
-        # Turns belong to the start that gave them: those who hold one ask anew.
+        # Turns belong to the start that gave them: who holds one asks again.
         self._members.discard(circuit)
         if self.slow_start is not None:
-            self.slow_start = self.slow_start.anew() if self._members else None
+            self.slow_start = self.slow_start.without_turns() if self._members else None
         soon = now - self._closed_at <= _FAILED_WITHIN_SECONDS
         self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
 
