@@ -204,9 +204,9 @@ class LearnedPeriod:
                 self._median = (_EDGES[half] * _EDGES[half + 1]) ** 0.5
 
     def _decay(self, now: float) -> None:
-        since = now if self._decayed_at is None else min(self._decayed_at, now)
-        self._decayed_at = now
-        factor = exp((since - now) / _DECAY_SECONDS)
+        since = now if self._decayed_at is None else self._decayed_at
+        self._decayed_at = max(since, now)
+        factor = exp((since - self._decayed_at) / _DECAY_SECONDS)
         total = sum(self._bins) * factor
         if total > _MOST_SAMPLES:
             factor *= _MOST_SAMPLES / total
