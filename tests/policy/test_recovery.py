@@ -2,13 +2,14 @@
 
 from collections import Counter
 from itertools import pairwise
+from operator import itemgetter
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from policy_verdicts import CHAIN, OPUS, SONNET, VERDICTS
+from policy_verdicts import CHAIN, HAIKU, OPUS, SONNET, VERDICTS
 
 from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.policy.admission import Guards
@@ -105,15 +106,16 @@ def probes_of(
     ends = route.now + seconds
     while route.now < ends:
         route.now += 1.0 / rate
-        while flying and flying[0][0] <= route.now:
-            at, permit = flying.pop(0)
+        while flying and min(flying, key=itemgetter(0))[0] <= route.now:
+            at, permit = flying.pop(flying.index(min(flying, key=itemgetter(0))))
             route.guards.finish(permit, VERDICTS["overloaded"], at)
         caller = route.caller()
         for target in CHAIN:
             permit = route.admit(target, caller)
             if isinstance(permit, Permit):
                 found.append((route.now, target.model))
-                flying.append((route.now + takes, permit))
+                seconds = takes.get(target.model, 0.015) if isinstance(takes, dict) else takes
+                flying.append((route.now + seconds, permit))
     return found
 
 
@@ -127,6 +129,16 @@ def test_open_targets_are_probed_in_turn(rate, interval):
     assert sum(gaps) / len(gaps) <= interval / 3 * 1.1 + 2.0 / rate
     shares = Counter(model for _, model in probes)
     assert max(shares.values()) - min(shares.values()) <= 0.1 * len(probes)
+
+
+def test_one_whose_failing_costs_much_has_its_turn_among_those_whose_costs_nothing():
+    route = Route()
+    route.trip(OPUS, HAIKU)
+    route.trip(SONNET, seconds=4.0)
+    probes = probes_of(route, rate=20.0, seconds=120.0, takes={SONNET.model: 4.0})
+    at = [at for at, model in probes if model == SONNET.model]
+    assert len(at) >= 7
+    assert all(12.0 <= b - a <= 20.0 for a, b in pairwise(at))
 
 
 def test_a_probe_in_flight_holds_the_next_back_for_a_second_at_most():

@@ -73,10 +73,10 @@ class Caller:
         until = self.recovery.hold_back(circuit, breaker, now)
         return now if until is None and self._probed else until
 
-    def probes(self, circuit: str, now: float, median: float | None) -> None:
+    def probes(self, circuit: str, breaker: Breaker, now: float, median: float | None) -> None:
         """It begins a probe of a target whose first contents take ``median`` seconds, if known."""
         self._probed = self.recovery.in_turn
-        self.recovery.probe_began(circuit, now, median)
+        self.recovery.probe_began(circuit, breaker, now, median)
 
     def await_probe(self, circuit: str, now: float) -> float | None:
         """Wait for the probe of ``circuit`` that is in flight: until when; ``None`` without one."""

@@ -109,9 +109,10 @@ class Probe(NamedTuple):
 class _Open:
     """A target of the route that is not closed."""
 
-    __slots__ = ("probe", "probed_at", "waiting")
+    __slots__ = ("breaker", "probe", "probed_at", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, breaker: Breaker) -> None:
+        self.breaker = breaker
         self.probed_at = float("-inf")
         self.probe: Probe | None = None
         self.waiting = 0
@@ -152,17 +153,17 @@ class Recovery:
     def hold_back(self, circuit: str, breaker: Breaker, now: float) -> float | None:
         """When a target that is not closed may be probed next; ``None`` where that is now.
 
-        A route's open targets are probed in turn: the interval of one, divided by their number,
-        lies between two probes.
+        A route's open targets are probed in turn: the shortest of their intervals, divided by
+        their number, lies between two probes.
         """
         if not self.in_turn:
             return None
         with self._lock:
-            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open())
-            until = self._probe_at(one, breaker, now)
+            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
+            until = self._probe_at(one, now)
         return None if until <= now else until
 
-    def probe_began(self, circuit: str, now: float, median: float | None) -> None:
+    def probe_began(self, circuit: str, breaker: Breaker, now: float, median: float | None) -> None:
         """A target is being probed, whose first contents take ``median`` seconds, if known.
 
         What is known of another target of the route is better than nothing.
@@ -170,7 +171,7 @@ class Recovery:
         with self._lock:
             if median is not None:
                 self._patience = min(_PATIENCE_SECONDS, 2.0 * median)
-            one = self._open.setdefault(circuit, _Open())
+            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
             one.probe = Probe(now, now + self._patience)
             one.probed_at = self._probed_at = now
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
@@ -256,18 +257,20 @@ class Recovery:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
-    def _probe_at(self, one: _Open, breaker: Breaker, now: float) -> float:
-        number = len(self._open)
-        interval = self._stretch * probe_interval(
-            self._rules, breaker.failed_seconds, self._demand.rate(now)
-        )
+    def _probe_at(self, one: _Open, now: float) -> float:
+        rate, number = self._demand.rate(now), len(self._open)
+        interval = self._interval(one, rate)
         # Half a turn early: the others' turns come in between, and it is not to miss its own.
         own = one.probed_at + interval * (number - 0.5) / number
-        own = max(own, breaker.opened_at + interval / number)
-        route = self._probed_at + interval / number
+        own = max(own, one.breaker.opened_at + interval / number)
+        shortest = min(self._interval(other, rate) for other in self._open.values())
+        route = self._probed_at + shortest / number
         flying = [other.probe.began for other in self._open.values() if other.probe is not None]
         alone = max((began + _ALONE_SECONDS for began in flying), default=now)
         return max(own, route, alone)
+
+    def _interval(self, one: _Open, rate: float) -> float:
+        return self._stretch * probe_interval(self._rules, one.breaker.failed_seconds, rate)
 
     def _opened(self, circuit: str, now: float) -> None:
         if one := self._open.get(circuit):
@@ -279,7 +282,6 @@ class Recovery:
         self.slow_start = None
         soon = now - self._closed_at <= _FAILED_WITHIN_SECONDS
         self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
-        self._open[circuit] = _Open()
 
     def _closed(self, circuit: str, now: float) -> None:
         if self.slow_start is None:

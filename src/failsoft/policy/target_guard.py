@@ -252,7 +252,7 @@ class TargetGuard:
             return self._refusal(answer)
         if answer.expires_at is not None:
             median = self.contents.of(thinks=False).median(now)
-            caller.probes(self.target.circuit, now, median)
+            caller.probes(self.target.circuit, breaker, now, median)
         return answer
 
     def _peek(self, now: float, caller: Caller | None) -> Refusal | None:
