@@ -14,7 +14,7 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, SONNET, VERDICTS
 from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
-from failsoft.policy.breaker import CircuitState, Outcome
+from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.callers import Caller, RecentCallers
 from failsoft.policy.pacing import Demand
 from failsoft.policy.recovery import Recovery, SlowStart, probe_interval
@@ -254,6 +254,35 @@ def test_what_closes_while_it_lasts_joins_it_and_what_was_never_open_is_free():
     assert isinstance(held, Refusal)
     assert held.why == "slow_start"
     assert isinstance(route.admit(SONNET), Permit)
+
+
+def test_one_of_them_that_opens_again_voids_the_turns_and_not_the_start():
+    route = Route()
+    route.trip(OPUS, SONNET)
+    route.admit(SONNET)
+    route.close(OPUS)
+    half, closed = CircuitState.HALF_OPEN, CircuitState.CLOSED
+    route.recovery.changed(SONNET.circuit, Transition(half, closed, "elsewhere"), route.now)
+    assert route.recovery.slow_start.members == {OPUS.circuit, SONNET.circuit}
+    caller = route.caller()
+    assert route.recovery.pass_now(SONNET.circuit, route.now) is None
+    assert caller.reserve(SONNET.circuit, route.now) is not None
+    rate = route.recovery.slow_start.rate(route.now)
+    route.trip(OPUS)
+    assert route.recovery.slow_start.members == {SONNET.circuit}
+    assert route.recovery.slow_start.rate(route.now) == rate
+    assert caller.turn_at(SONNET.circuit, route.now) is None, "its turn was void: it asks anew"
+
+
+def test_what_closes_after_a_start_is_over_has_a_start_of_its_own():
+    route = Route()
+    route.trip(OPUS)
+    route.close(OPUS)
+    route.now += 3600.0
+    route.trip(SONNET)
+    route.close(SONNET)
+    assert route.recovery.slow_start.members == {SONNET.circuit}
+    assert route.recovery.slow_start.rate(route.now) == 5.0
 
 
 def test_an_opening_soon_after_makes_the_next_start_slower_and_one_late_does_not():

@@ -6,6 +6,7 @@ demand pays for them: the more requests are turned away, the sooner the next pro
 
 from __future__ import annotations
 
+from copy import copy
 from random import Random
 from threading import Lock
 from typing import NamedTuple
@@ -71,6 +72,12 @@ class SlowStart:
         self._top = _TOP * max(rate, _LEAST_START_RATE)
         self._doubling_seconds: float = 1.5**failed
         self._turns = Turns()
+
+    def anew(self) -> SlowStart:
+        """The same start, in which no turn is given out yet."""
+        again = copy(self)
+        again._turns = Turns()  # noqa: SLF001 - its own class
+        return again
 
     def rate(self, now: float) -> float:
         """Calls a second that it lets through at ``now``."""
@@ -279,12 +286,13 @@ class Recovery:
             return
         # Turns belong to the start that gave them: those who hold one ask anew.
         self._members.discard(circuit)
-        self.slow_start = None
+        if self.slow_start is not None:
+            self.slow_start = self.slow_start.anew() if self._members else None
         soon = now - self._closed_at <= _FAILED_WITHIN_SECONDS
         self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
 
     def _closed(self, circuit: str, now: float) -> None:
-        if self.slow_start is None:
+        if self.slow_start is None or self.slow_start.is_over(now):
             self._members = set()
             self.slow_start = SlowStart(now, self._demand.rate(now), self._failed, self._members)
         self._closed_at = now
