@@ -195,7 +195,7 @@ class TestCuts:
         period = pace.period
         pace.give_way()
         (gave_way,) = pace.gave_way
-        assert gave_way.period >= period
+        assert gave_way.period_seconds >= period
         assert gave_way.cuts >= 5
         assert gave_way.cuts > 0.01 * gave_way.calls
         assert gave_way.fixed_seconds == 60

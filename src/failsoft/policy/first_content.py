@@ -68,7 +68,7 @@ class GaveWay(NamedTuple):
     """A period that cut ``cuts`` of the ``calls`` of a minute; the fixed one holds for a time."""
 
     thinks: bool
-    period: float
+    period_seconds: float
     cuts: int
     calls: int
     fixed_seconds: float
