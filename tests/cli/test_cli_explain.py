@@ -121,7 +121,7 @@ def test_both_runs_of_a_request(invoke, tmp_path):
     assert "· done" in first.splitlines()[0]
     for line in (
         "    0 ms  call 1 to claude-opus-5-5, to begin within 4.2 s (as learned from 812 calls)",
-        "   2.5 s  call 2 to claude-sonnet-5-5, to begin within 15.0 s (not learned)",
+        "   2.5 s  call 2 to claude-sonnet-5-5, to begin within 15 s (not learned)",
         f"  500 ms  claude-opus-5-5 failed after 500 ms: {OVERLOADED} (transient); HTTP 529 [31m",
         "  500 ms  went on to claude-sonnet-5-5",
         "  500 ms  waits 2.0 s before the next try",

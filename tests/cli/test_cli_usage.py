@@ -153,6 +153,7 @@ def test_settings_that_hold_and_where_they_are_from(invoke, tmp_path):
     assert shown["deadline_seconds"] == ["42", "failsoft.toml"]
     assert shown["server.port"] == ["8787", "default"]
     assert "sk-ant-secret" not in ended.out
+    assert "Failsoft.health()" in ended.err, "what is learned is in the process that learned it"
     assert shown["anthropic.api_key"][-1] == "ANTHROPIC_API_KEY"
 
 

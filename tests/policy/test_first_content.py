@@ -195,7 +195,7 @@ class TestCuts:
         period = pace.period
         pace.give_way()
         (gave_way,) = pace.gave_way
-        assert gave_way.period >= period
+        assert gave_way.period_seconds >= period
         assert gave_way.cuts >= 5
         assert gave_way.cuts > 0.01 * gave_way.calls
         assert gave_way.fixed_seconds == 60
@@ -316,6 +316,39 @@ def test_calls_with_thought_and_without_are_learned_from_apart():
     assert yard.samples() == pytest.approx(10, rel=0.7)
     assert yard.samples(thinks=True) == pytest.approx(2 * yard.samples(), rel=0.1)
     assert yard.samples(SONNET) == 0
+
+
+CALLS = st.tuples(
+    st.sampled_from(["answer", "cut", "overloaded"]),
+    st.none() | st.floats(0.1, 60),  # a timeout of the caller's
+    st.floats(0.1, 14.9),
+)
+
+
+@given(calls=st.lists(CALLS, min_size=1, max_size=60))
+def test_only_calls_of_closed_targets_with_a_whole_period_are_learned_from(calls):
+    yard, learned_from = Yard(), 0
+    for what, timeout, seconds in calls:
+        yard.now += 40  # longer than any target stays open
+        call = yard.begin(timeout=1e9 if timeout is None else timeout)
+        probe = call.ticket.expires_at is not None
+        # The first target has half of what a caller grants, and may leave 15 s of much.
+        granted = 15.0 if timeout is None else min(15.0, max(timeout / 2, timeout - 15))
+        whole = granted >= 15.0 and not probe
+        if what == "answer" and seconds < granted:
+            yard.answer(call, seconds)
+            learned_from += whole
+        elif what == "cut":
+            yard.now += granted
+            row = "no_answer" if granted >= 15.0 else "no_answer_short"
+            yard.guards.finish(call, verdict_for(row), yard.now)
+        else:
+            yard.guards.finish(call, verdict_for("overloaded"), yard.now + 0.1)
+    known = yard.guards.of(OPUS).contents.of(thinks=False)
+    cuts = sum(what == "cut" for what, _, _ in calls)
+    assert known.learned(T0).samples <= learned_from + cuts
+    if not learned_from:
+        assert known.learned(T0).samples == 0
 
 
 def test_nothing_is_learned_under_a_limit_of_the_callers():

@@ -432,3 +432,19 @@ def test_settings_and_a_failsoft_exclude_each_other():
     ai = Failsoft(Settings(anthropic=ProviderSettings(api_key="k")))
     with pytest.raises(SettingError, match="leave those arguments out"):
         failsoft.wrap(sdk_client("sync", "http://127.0.0.1:9"), ai=ai, settings=Settings())
+
+
+@KINDS
+async def test_first_contents_are_learned_from_streams_alone(kind):
+    """A plain answer comes whole: the time to it says nothing of its first content."""
+    ai = Failsoft()
+
+    def samples():
+        learned = (guard.contents.of(thinks=False) for guard in ai._runtime.guards)
+        return sum(one.learned(0.0).samples for one in learned)
+
+    async with wrapped(kind, ai=ai) as use:
+        await create(use)
+        assert samples() == 0
+        await read(use)
+        assert samples() == 1

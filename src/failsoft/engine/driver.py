@@ -235,18 +235,6 @@ class LiveAttempt:
         self._may_hop = may_hop
         self._limits = permit.start(call.limits)
 
-    @property
-    def period_seconds(self) -> float:
-        """Seconds within which the first content is due."""
-        return self._limits.first_content_at - self.began
-
-    @property
-    def samples(self) -> int:
-        """About how many calls that period was learned from, 0 where it is not a learned one."""
-        if not self._limits.learned:
-            return 0
-        return self.permit.guard.contents.of(thinks=self._limits.thinks).samples
-
     async def exchange(self, give_out: GiveOut | None) -> None:
         """Read the answer to its end, giving its text out as it comes; raise what goes wrong."""
         target, limits = self.call.target, self._limits
@@ -437,7 +425,7 @@ class Driver:
             report.fell_back(self._turn, before.target.id, call.target.id, self._last_verdict)
             if self._reader is not None:
                 self._reader.hopping()
-        report.attempt_started(self._turn, call, attempt.period_seconds, attempt.samples)
+        report.attempt_started(self._turn, call, attempt.permit)
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
         verdict = classify(error, provider=attempt.call.target.provider, now=time.time())

@@ -13,7 +13,7 @@ from failsoft.engine.runtime import RouteChain, Runtime
 from failsoft.policy.breaker import CircuitState
 from failsoft.policy.target import Target
 from failsoft.policy.target_guard import TargetGuard
-from failsoft.policy.timers import KnownPeriods, own_period
+from failsoft.policy.timers import own_period
 from failsoft.telemetry.labels import State
 
 __all__ = ["health", "state"]
@@ -120,8 +120,8 @@ def _first_content(runtime: Runtime, guard: TargetGuard, now: float) -> dict[str
 def _period(
     timers: TimerSettings, guard: TargetGuard, now: float, thought_tokens: int | None
 ) -> dict[str, Any]:
-    learned = guard.contents.of(thinks=thought_tokens is not None).learned(now)
-    known = KnownPeriods(guard.target.first_content_seconds, learned.period)
+    first = guard.contents.of(thinks=thought_tokens is not None)
+    learned, known = first.learned(now), first.periods(now)
     period, source = own_period(timers, known, thought_tokens=thought_tokens)
     why = learned.why if source == "fixed" and learned.why != "learned" else source
     return {

@@ -15,6 +15,7 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.deadline import monotonic
 from failsoft.engine.request import Turn
 from failsoft.policy.plan_events import Call
+from failsoft.policy.target_guard import Permit
 from failsoft.providers.models import cost_usd
 from failsoft.telemetry.events import (
     AttemptFinished,
@@ -68,17 +69,19 @@ def started(turn: Turn) -> None:
         )
 
 
-def attempt_started(turn: Turn, call: Call, period_seconds: float, samples: int) -> None:
-    """A target is being called, its first content due within ``period_seconds``."""
+def attempt_started(turn: Turn, call: Call, permit: Permit) -> None:
+    """A target is being called."""
     if (publisher := turn.runtime.publisher).active:
+        silence = permit.silence
+        due = 0.0 if silence is None else silence.limits.first_content_at - permit.began
         publisher.publish(
             AttemptStarted(
                 at=time.time(),
                 request_id=turn.request.id,
                 target=call.target.id,
                 number=call.number,
-                period_seconds=period_seconds,
-                samples=samples,
+                period_seconds=due,
+                samples=0 if silence is None else silence.samples,
             )
         )
 

@@ -375,16 +375,8 @@ class Runtime:
 
     def _gave_way(self, target: Target, gave_way: GaveWay) -> None:
         if self.publisher.active:
-            event = PeriodGaveWay(
-                at=time.time(),
-                target=target.id,
-                thinks=gave_way.thinks,
-                period_seconds=gave_way.period,
-                cuts=gave_way.cuts,
-                calls=gave_way.calls,
-                fixed_seconds=gave_way.fixed_seconds,
-            )
-            self.publisher.publish(event)
+            told = gave_way._asdict()
+            self.publisher.publish(PeriodGaveWay(at=time.time(), target=target.id, **told))
 
     def _held(self, held: Held) -> None:
         if self.publisher.active:

@@ -125,8 +125,7 @@ class Guards:
 
     def known(self, target: Target, now: float, *, thinks: bool) -> KnownPeriods:
         """The periods known of ``target``, with thought or without."""
-        learned = self.of(target).contents.of(thinks=thinks).period(now)
-        return KnownPeriods(target.first_content_seconds, learned)
+        return self.of(target).contents.of(thinks=thinks).periods(now)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""
@@ -211,7 +210,8 @@ class Guards:
     def _make_circuit(self, target: Target) -> _Circuit:
         share = FairShare(self._settings.breaker)
         bulkhead = Bulkhead(self._settings.bulkhead.target_limit)
-        contents = FirstContents(partial(self._gave_way, target))
+        named = target.first_content_seconds
+        contents = FirstContents(named, partial(self._gave_way, target))
         return self._make_breaker(target, share, contents), bulkhead, share, contents
 
     def _gave_way(self, target: Target, gave_way: GaveWay) -> None:

@@ -13,13 +13,14 @@ the beginning.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from itertools import accumulate
 from math import exp, log2
 from threading import Lock
 from typing import Final, NamedTuple
 
-from failsoft.policy.timers import Limits
+from failsoft.policy.timers import KnownPeriods, Limits
 from failsoft.policy.window import Window
 
 __all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod", "Silence"]
@@ -67,7 +68,7 @@ class GaveWay(NamedTuple):
     """A period that cut ``cuts`` of the ``calls`` of a minute; the fixed one holds for a time."""
 
     thinks: bool
-    period: float
+    period_seconds: float
     cuts: int
     calls: int
     fixed_seconds: float
@@ -86,10 +87,10 @@ class LearnedPeriod:
         "_decayed_at",
         "_fixed_for",
         "_fixed_until",
+        "_known",
         "_lock",
         "_median",
         "_minute",
-        "_period",
         "_refresh_at",
         "_samples",
         "_thinks",
@@ -97,8 +98,9 @@ class LearnedPeriod:
         "epoch",
     )
 
-    def __init__(self, *, thinks: bool) -> None:
+    def __init__(self, *, thinks: bool, named: float | None = None) -> None:
         self.epoch = 0
+        self._known = KnownPeriods(named, None)
         self._thinks = thinks
         self._lock = Lock()
         self._bins = [0.0] * (_STEPS + 1)
@@ -107,7 +109,6 @@ class LearnedPeriod:
         self._refresh_at = self._fixed_until = float("-inf")
         self._fixed_for = 0.0
         self._samples = 0.0
-        self._period: float | None = None
         self._median: float | None = None
         # Calls that were cut since the target last answered, and those that this period cut.
         self._unproven = self._cuts = 0
@@ -117,11 +118,15 @@ class LearnedPeriod:
         """About how many calls the period was last worked out from."""
         return int(self._samples)
 
-    def period(self, now: float) -> float | None:
-        """Seconds to wait for a first content; ``None`` where that is not known (well enough)."""
+    def periods(self, now: float) -> KnownPeriods:
+        """Seconds to wait for a first content, as the settings name and as calls have shown."""
         if now >= self._refresh_at:
             self._refresh(now)
-        return self._period
+        return self._known
+
+    def period(self, now: float) -> float | None:
+        """Seconds to wait for a first content; ``None`` where that is not known (well enough)."""
+        return self.periods(now).learned
 
     def median(self, now: float) -> float | None:
         """The median of the times, in seconds; ``None`` wherever :meth:`period` is."""
@@ -133,8 +138,9 @@ class LearnedPeriod:
         """The period and the median at ``now``, or why they are not known."""
         self._refresh(now)
         left = max(0.0, self._fixed_until - now)
-        why = "gave way" if left else "few samples" if self._period is None else "learned"
-        return Learned(why, self._samples, self._period, self._median, left)
+        period = self._known.learned
+        why = "gave way" if left else "few samples" if period is None else "learned"
+        return Learned(why, self._samples, period, self._median, left)
 
     def answered(self, seconds: float, now: float, *, epoch: int) -> GaveWay | None:
         """A call began to answer after ``seconds``, less its allowance. The period may give way."""
@@ -145,7 +151,6 @@ class LearnedPeriod:
             if epoch != self.epoch:
                 return None
             self._bins[place] += 1.0
-            self._minute.add(now)
             return self._prove(now) if self._unproven else None
 
     def cut(self, *, epoch: int, learned: bool) -> None:
@@ -167,12 +172,14 @@ class LearnedPeriod:
 
     def _prove(self, now: float) -> GaveWay | None:
         """The target answers, so it was slow before, and not gone."""
-        self._bins[_STEPS] += self._unproven
-        for _ in range(self._cuts):
-            self._minute.add(now, marked=True)
+        self._bins[_STEPS] += self._unproven - self._cuts
+        self._count(now)
+        self._bins[_STEPS] += self._cuts
+        self._samples += self._cuts
+        self._minute.add(now, marked=True, count=self._cuts)
         self._unproven = self._cuts = 0
         calls, cuts = self._minute.totals(now)
-        period = self._period
+        period = self._known.learned
         if period is None or cuts < _CUT_LEAST or cuts <= _CUT_SHARE * calls:
             return None
         self._give_way(now)
@@ -189,99 +196,113 @@ class LearnedPeriod:
         self._bins = [0.0] * (_STEPS + 1)
         self._minute.clear()
         self._samples = 0.0
-        self._period = self._median = None
+        self._set(None, None)
+
+    def _set(self, period: float | None, median: float | None) -> None:
+        self._median = median
+        if period != self._known.learned:
+            self._known = self._known._replace(learned=period)
+
+    def _count(self, now: float) -> None:
+        """Count the calls since the last time for the minute: the bins have them already."""
+        total = sum(self._bins)
+        self._minute.add(now, count=round(total - self._samples))
+        self._samples = total
 
     def _refresh(self, now: float) -> None:
         with self._lock:
             self._refresh_at = now + _REFRESH_SECONDS
+            self._count(now)
             self._decay(now)
-            self._period = self._median = None
-            if self._samples >= _ENOUGH_SAMPLES and now >= self._fixed_until:
-                upto = list(accumulate(self._bins))
-                half, most = _first(upto, 0.5 * upto[-1]), _first(upto, 0.95 * upto[-1])
-                # By the outer edges: a target that always takes as long is given more than that.
-                self._period = _EDGES[most + 1] ** 2 / _EDGES[half]
-                self._median = (_EDGES[half] * _EDGES[half + 1]) ** 0.5
+            if self._samples < _ENOUGH_SAMPLES or now < self._fixed_until:
+                self._set(None, None)
+                return
+            upto = list(accumulate(self._bins))
+            half, most = (bisect_left(upto, share * upto[-1]) for share in (0.5, 0.95))
+            # By the outer edges: a target that always takes as long is given more than that.
+            period = _EDGES[most + 1] ** 2 / _EDGES[half]
+            self._set(period, (_EDGES[half] * _EDGES[half + 1]) ** 0.5)
 
     def _decay(self, now: float) -> None:
-        since = now if self._decayed_at is None else min(self._decayed_at, now)
-        self._decayed_at = now
-        factor = exp((since - now) / _DECAY_SECONDS)
-        total = sum(self._bins) * factor
+        since = now if self._decayed_at is None else self._decayed_at
+        self._decayed_at = max(since, now)
+        factor = exp((since - self._decayed_at) / _DECAY_SECONDS)
+        total = self._samples * factor
         if total > _MOST_SAMPLES:
             factor *= _MOST_SAMPLES / total
         self._bins = [count * factor for count in self._bins]
         self._samples = min(total, _MOST_SAMPLES)
 
 
-def _first(upto: list[float], wanted: float) -> int:
-    return next(place for place, count in enumerate(upto) if count >= wanted)
-
-
 class Silence:
     """A call of which nothing has come yet. It ends by its first content, or with the call.
 
-    ``on_opened`` is called, in any thread, when the target's breaker opens by timeouts meanwhile.
+    ``learned`` is what it may teach, ``None`` where that is nothing. ``on_opened`` is called, in
+    any thread, when the target's breaker opens by timeouts meanwhile.
     """
 
-    __slots__ = ("_began", "_epoch", "_learned", "_limits", "_of", "on_opened")
+    __slots__ = ("_epoch", "_learned", "_of", "_since", "limits", "on_opened")
 
-    def __init__(self, of: FirstContents, limits: Limits, began: float, *, probe: bool) -> None:
+    def __init__(
+        self, of: FirstContents, limits: Limits, began: float, learned: LearnedPeriod | None
+    ) -> None:
         self._of = of
-        self._limits = limits
-        self._began = began
+        self._since = began
+        self._learned = learned
+        if learned is not None and limits.allowance_seconds is not None:
+            self._epoch = learned.epoch
+            self._since += limits.allowance_seconds
+        self.limits = limits
         self.on_opened: Callable[[], None] | None = None
-        self._learned: LearnedPeriod | None = None
-        if not probe and limits.allowance_seconds is not None:
-            self._learned = of.of(thinks=limits.thinks)
-            self._epoch = self._learned.epoch
         of.silent.add(self)
+
+    @property
+    def samples(self) -> int:
+        """About how many calls its period was learned from, 0 where it is not a learned one."""
+        learned = self._learned
+        return learned.samples if learned is not None and self.limits.learned else 0
 
     def broken(self, now: float) -> None:
         """The first content has come."""
-        learned = self._leave()
-        if learned is None:
-            return
-        seconds = now - self._began - (self._limits.allowance_seconds or 0.0)
-        gave_way = learned.answered(seconds, now, epoch=self._epoch)
-        if gave_way is not None:
-            self._of.gave_way(gave_way)
+        self._of.silent.discard(self)
+        self.on_opened = None
+        if (learned := self._learned) is not None:
+            gave_way = learned.answered(now - self._since, now, epoch=self._epoch)
+            if gave_way is not None:
+                self._of.gave_way(gave_way)
 
     def ended(self, now: float, *, timed_out: bool = False) -> None:
         """The call has ended; ``timed_out``: by a full period, which speaks against the target."""
-        learned = self._leave()
-        if learned is not None and timed_out and now >= self._limits.first_content_at:
-            learned.cut(epoch=self._epoch, learned=self._limits.learned)
-
-    def _leave(self) -> LearnedPeriod | None:
         self._of.silent.discard(self)
         self.on_opened = None
-        learned, self._learned = self._learned, None
-        return learned
+        learned, limits = self._learned, self.limits
+        if learned is not None and timed_out and now >= limits.first_content_at:
+            learned.cut(epoch=self._epoch, learned=limits.learned)
 
 
 class FirstContents:
     """The first contents of one target: what was learned, and the calls that have none yet.
 
-    ``gave_way`` is called, in any thread, when a period gives way. Safe under threads.
+    ``named`` is the period that the settings have for it. ``gave_way`` is called, in any thread,
+    when a period gives way. Safe under threads.
     """
 
-    __slots__ = ("_plain", "_thinking", "gave_way", "silent")
+    __slots__ = ("gave_way", "plain", "silent", "thinking")
 
-    def __init__(self, gave_way: Callable[[GaveWay], None]) -> None:
+    def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
         self.silent: set[Silence] = set()
-        self._plain = LearnedPeriod(thinks=False)
-        self._thinking = LearnedPeriod(thinks=True)
+        self.plain = LearnedPeriod(thinks=False, named=named)
+        self.thinking = LearnedPeriod(thinks=True, named=named)
 
     def of(self, *, thinks: bool) -> LearnedPeriod:
         """What was learned of requests with thought, or of those without."""
-        return self._thinking if thinks else self._plain
+        return self.thinking if thinks else self.plain
 
     def opened(self, *, by_timeouts: bool) -> None:
         """The target's breaker opened."""
-        self._plain.opened()
-        self._thinking.opened()
+        self.plain.opened()
+        self.thinking.opened()
         if by_timeouts:
             for silence in list(self.silent):
                 if (end := silence.on_opened) is not None:
@@ -289,6 +310,6 @@ class FirstContents:
 
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`: calls without content are the parent's."""
-        self._plain.forked()
-        self._thinking.forked()
+        self.plain.forked()
+        self.thinking.forked()
         self.silent = set()

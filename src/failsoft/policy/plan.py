@@ -41,7 +41,7 @@ from failsoft.policy.plan_events import (
 )
 from failsoft.policy.retry import seconds_to_wait, with_upward_jitter
 from failsoft.policy.target import Target
-from failsoft.policy.timers import KnownPeriods, RequestTimes, limits_for
+from failsoft.policy.timers import RequestTimes, limits_for
 
 __all__ = ["Plan"]
 
@@ -115,6 +115,7 @@ class Plan:
         self._may_have_effects = may_have_effects
         self._retries = retries
         self._learns = learns
+        self._thinks = thought_tokens is not None
         self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -249,17 +250,15 @@ class Plan:
             last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
             thought_tokens=self._thought_tokens,
-            known=self._first_contents(candidate.target, now),
+            known=self._guards.known(candidate.target, now, thinks=self._thinks)
+            if self._learns
+            else None,
         )
         candidate.calls += 1
         self._calls += 1
         self._at = candidate
         self._first = self._first or candidate
         return Call(candidate.target, candidate.position, self._calls, limits)
-
-    def _first_contents(self, target: Target, now: float) -> KnownPeriods | None:
-        thinks = self._thought_tokens is not None
-        return self._guards.known(target, now, thinks=thinks) if self._learns else None
 
     def _peek(self, candidate: Candidate, now: float) -> Refusal | None:
         return self._guards.peek(candidate.target, now, self._caller)

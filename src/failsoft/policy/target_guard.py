@@ -97,10 +97,12 @@ class Permit:
 
     def start(self, limits: Limits) -> Limits:
         """The call begins, under these limits: a probe has its target's own period at most."""
-        probe = self.ticket.expires_at is not None or bool(self.leases)
-        if probe:
-            limits = limits.of_probe(self.began)
-        self.silence = Silence(self.guard.contents, limits, self.began, probe=probe)
+        contents, learned = self.guard.contents, None
+        if self.ticket.expires_at is not None or self.leases:
+            limits = limits.of_probe(self.began)  # nothing is learned from it
+        elif limits.allowance_seconds is not None:
+            learned = contents.thinking if limits.thinks else contents.plain
+        self.silence = Silence(contents, limits, self.began, learned)
         return limits
 
     def on_opened(self, end: Callable[[], None]) -> None:
@@ -114,9 +116,9 @@ class Permit:
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
-        if self.silence is not None:
-            self.silence.broken(now)
+        if (silence := self.silence) is not None:
             self.silence = None
+            silence.broken(now)
         guard.host.alive()
         if guard.share.row:
             guard.share.answered()

@@ -128,6 +128,8 @@ class KnownPeriods(NamedTuple):
     learned: float | None
 
 
+_UNKNOWN = KnownPeriods(None, None)
+
 Why = Literal["named", "learned", "fixed", "halved"]
 """Where a period is from."""
 
@@ -147,18 +149,19 @@ def own_period(
     ``later_targets = "halved"`` it is the fixed one, halved at each hop, at least
     ``first_content_min_seconds``.
     """
-    named, learned = known or (None, None)
+    named, learned = known or _UNKNOWN
     fixed = settings.first_content_seconds if named is None else named
     if thought_tokens is not None:
         fixed = max(fixed, thought_seconds(settings, thought_tokens))
     if named is not None:
         return fixed, "named"
-    least = settings.first_content_min_seconds
     if settings.later_targets == "halved":
+        least = settings.first_content_min_seconds
         return (max(least, fixed * 0.5**hop), "halved") if hop else (fixed, "fixed")
-    if learned is None or learned >= fixed or least >= fixed:
+    if learned is None:
         return fixed, "fixed"
-    return max(least, learned), "learned"
+    period = max(settings.first_content_min_seconds, learned)
+    return (period, "learned") if period < fixed else (fixed, "fixed")
 
 
 def limits_for(

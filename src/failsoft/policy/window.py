@@ -26,13 +26,13 @@ class Window:
         # Nearly every count is of the bucket of the one before it.
         self._place, self._from, self._until = 0, 0.0, 0.0
 
-    def add(self, now: float, *, marked: bool = False) -> None:
-        """Count one at ``now`` (seconds), marked or not."""
+    def add(self, now: float, *, marked: bool = False, count: int = 1) -> None:
+        """Count one, or ``count``, at ``now`` (seconds), marked or not."""
         if not self._from <= now < self._until:
             self._find(now)
-        self._all[self._place] += 1
+        self._all[self._place] += count
         if marked:
-            self._marked[self._place] += 1
+            self._marked[self._place] += count
 
     def take_back(self, now: float, *, marked: bool = False) -> None:
         """Undo an ``add`` of the same bucket; one that is older stands."""
