@@ -13,15 +13,15 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from random import Random
+from typing import Any
 
-from benchmarks import failure_timers
+from benchmarks import failure_callers, failure_recovery, failure_timers
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from benchmarks.world import (
     CHAIN,
     Figure,
     Healthy,
     line,
-    peak_per_second,
     percentile,
     poisson,
     usual,
@@ -170,28 +170,6 @@ def primary_down(seed: int) -> list[Figure]:
     return usual(results, len(upstream.calls), answered=1.0, p99=0.5, most_calls=1.05)
 
 
-def outage(seed: int, seconds: float) -> list[Figure]:
-    """Everything answers 529 for a time, 200/s; then it is well again."""
-    since, until = 30.0, 30.0 + seconds
-    upstream = Down(seed, CHAIN, since, until)
-    driver = VirtualDriver(CHAIN, upstream, seed=seed)
-    results = driver.run(poisson(200.0, Random(f"arrivals {seed}"), until=until + 60.0))
-    during = [r for r in results if since <= r.started_at < until]
-    opened = next(at for at, target in driver.opened if target == CHAIN[-1])
-    once_open = [r.seconds for r in during if r.started_at >= opened]
-    calls = sum(r.calls for r in during)
-    ended = sum(r.answered or r.gave_up is not None for r in results) / len(results)
-    back = min(r.ended_at for r in results if r.answered and r.ended_at > until)
-    recovery = peak_per_second(upstream.calls, until, until + 60.0)
-    return [
-        Figure("ended with an answer or a notice", ended, 1.0, low=True),
-        Figure("p99 s once open", percentile(once_open, 0.99), 0.1),
-        Figure("calls a request in the outage", calls / len(during), 0.1),
-        Figure("s from recovery to first success", back - until, 17.0),
-        Figure("peak arrivals of the recovery, x steady", recovery / 200.0, 2.0),
-    ]
-
-
 def limited(seed: int) -> list[Figure]:
     """The primary allows 10/s, 20/s are asked of it, for ten minutes."""
     upstream = Limited(seed)
@@ -235,9 +213,9 @@ def cut_streams(seed: int, requests: int) -> list[Figure]:
 
 def scenarios(
     requests: int,
-) -> dict[str, tuple[Callable[..., list[Figure]], tuple[float | None, ...]]]:
+) -> dict[str, tuple[Callable[..., list[Figure]], tuple[Any, ...]]]:
     """Every row of the table: its name, what runs it, and with which arguments after the seed."""
-    rows: dict[str, tuple[Callable[..., list[Figure]], tuple[float | None, ...]]] = {}
+    rows: dict[str, tuple[Callable[..., list[Figure]], tuple[Any, ...]]] = {}
     for name, rate in RATES.items():
         rows[f"20 % answer 529, {name}"] = (brownout, (requests, rate))
     for rate in (1, 20, 80):
@@ -253,12 +231,11 @@ def scenarios(
             name = f"one target, {share:.0%} answer 529, {rate:g}/s"
             rows[name] = (one_target_ill, (share, rate))
     rows["primary down, 20/s"] = (primary_down, ())
-    for seconds in (20, 45, 60, 300):
-        rows[f"all down for {seconds} s, 200/s"] = (outage, (seconds,))
     rows["primary allows 10/s, 20/s asked"] = (limited, ())
     rows["primary hangs 90 s, 20/s"] = (hanging, ())
     rows["20 % of streams cut, 20/s"] = (cut_streams, (requests // 10,))
-    return rows | failure_timers.scenarios(requests)
+    own = {**failure_recovery.scenarios(), **failure_callers.scenarios()}
+    return {**rows, **own, **failure_timers.scenarios(requests)}
 
 
 def main() -> int:

@@ -111,7 +111,9 @@ def all_down(seed: int, seconds: float, rate: float, kind: str) -> list[Figure]:
             Figure("s to first success, less its own first content", first - own, 3.0),
             Figure("calls a request", calls, 0.3 if seconds <= 20 else 0.15),
         ]
+    ended = sum(r.answered or r.gave_up is not None for r in results) / len(results)
     return [
+        Figure("ended with an answer or a notice", ended, 1.0, low=True),
         *figures,
         Figure("busiest second, x", peak / steady, 2.0 if rate >= 200 else 1.3),
         Figure("p99 s once open", percentile(once_open, 0.99), 0.1),
@@ -199,8 +201,8 @@ def tenth_back(seed: int) -> list[Figure]:
     ]
 
 
-def rows() -> dict[str, Row]:
-    """Every row: its name, what runs it, and with which arguments after the seed."""
+def scenarios() -> dict[str, Row]:
+    """The rows, as :func:`benchmarks.failure.scenarios` gives them."""
     found: dict[str, Row] = {}
     for kind in ("quick", "real"):
         for seconds in (20.0, 45.0, 60.0, 300.0):

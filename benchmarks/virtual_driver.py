@@ -8,7 +8,7 @@ and how it ends; the timers of the attempt are applied to it as the asyncio driv
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -61,10 +61,11 @@ class Reply:
 
 
 class Asked(NamedTuple):
-    """What the timers have to know of a request; see :class:`~failsoft.policy.plan.Plan`."""
+    """What a request is, and ``who`` asks; see :class:`~failsoft.policy.plan.Plan`."""
 
     input_tokens: int = 0
     thought_tokens: int | None = None
+    who: Hashable = None
 
 
 class Upstream(Protocol):
@@ -179,8 +180,10 @@ class _Run:
     def __init__(self, driver: VirtualDriver, at: float) -> None:
         settings = driver.settings
         stream = driver.stream
-        self._asked = tokens, thought = driver.asks()
-        silence = first_content_period(settings.timers, input_tokens=tokens, thought_tokens=thought)
+        asked = self._asked = driver.asks()
+        silence = first_content_period(
+            settings.timers, input_tokens=asked.input_tokens, thought_tokens=asked.thought_tokens
+        )
         own = deadline_for(settings, silence, stream=stream)
         times = RequestTimes(
             started_at=at,
@@ -189,7 +192,7 @@ class _Run:
             answer_at=at + max(own, settings.answer_timeout_seconds),
         )
         self._driver = driver
-        self._caller = Caller(None, driver.answered, driver.recovery)
+        self._caller = Caller(asked.who, driver.answered, driver.recovery)
         self._plan = Plan(
             driver.chain,
             times,
@@ -199,8 +202,8 @@ class _Run:
             guards=driver.guards,
             caller=self._caller,
             rng=driver.rng,
-            input_tokens=tokens,
-            thought_tokens=thought,
+            input_tokens=asked.input_tokens,
+            thought_tokens=asked.thought_tokens,
         )
         self._permit: Permit | None = None
         self._call: Call | None = None

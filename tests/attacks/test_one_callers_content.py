@@ -185,6 +185,19 @@ def test_a_probe_of_the_one_who_opened_it_does_not_keep_others_out():
     assert world.state is CircuitState.CLOSED
 
 
+def test_who_is_answered_elsewhere_meanwhile_counts_in_full():
+    """Its requests are answered by another model: what fails is the target, and not its content."""
+    world = World()
+    world.call("b")
+    for number in range(1, 11):
+        assert world.state is CircuitState.CLOSED
+        world.now += 0.05
+        world.call("a", "server_error")
+        world.now += 0.01
+        world.route.note("a", world.now)
+        assert world.state is (CircuitState.OPEN if number == 10 else CircuitState.CLOSED)
+
+
 def test_callers_that_are_told_apart_are_bounded():
     world = World(failure_threshold=1000, min_calls=100_000)
     for number in range(1000):

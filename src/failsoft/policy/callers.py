@@ -1,8 +1,9 @@
 """Sees to it that one caller's requests open no breaker for the others.
 
 What a caller sends may fail at every model by itself. While another caller of the route was
-answered within :data:`WELL_SECONDS`, one caller's failures fill at most half of any threshold; a
-breaker that one caller opened alone lets the first request of any other through, as its probe.
+answered within :data:`WELL_SECONDS`, one caller's failures fill at most half of any threshold,
+unless another model has answered that caller since they began; a breaker that one caller opened
+alone lets the first request of any other through, as its probe.
 
 Processes that share a breaker do not share who called: each says only whether one caller alone
 failed in it. Where all of them say so, each lets in whom it has not seen fail.
@@ -41,6 +42,11 @@ class RecentCallers:
         if self._last is not None and self._last[0] != who:
             self._before = self._last
         self._last = who, now
+
+    def since(self, who: Hashable, began: float) -> bool:
+        """Whether ``who`` itself was answered after ``began``, as far as that is known."""
+        known = (self._last, self._before)
+        return any(one is not None and one[0] == who and one[1] > began for one in known)
 
     def another(self, who: Hashable, now: float) -> bool:
         """Whether another caller was answered within :data:`WELL_SECONDS` before ``now``."""
@@ -141,6 +147,7 @@ class FairShare:
         self._most_in_window = int(settings.failure_ratio * settings.min_calls) // 2
         self._lock = Lock()
         self.row: dict[Hashable, int] = {}
+        self._row_began = 0.0
         self._opener: Hashable = None
         self._failed: dict[Hashable, Window] = {}
         self._now = 0.0  # of the last failure
@@ -156,6 +163,11 @@ class FairShare:
         if caller is not None and caller.who is not None:
             who, well = caller.who, caller.answered.another(caller.who, now)
         with self._lock:
+            if not self.row:
+                self._row_began = now
+            elif well and caller is not None:
+                # Another model answers this caller meanwhile: the failures are not its own.
+                well = not caller.answered.since(who, self._row_began)
             if probe and well and self._opener == who:
                 return False
             row, window = self.row.get(who, 0) + weight, self._window(who)
