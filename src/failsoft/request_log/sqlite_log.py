@@ -194,14 +194,9 @@ class SqliteLog:
 
     async def _ask(self, op: Op) -> Any:
         """Have it done, and its answer. Raises LogDownError, at once where the log is down."""
-        worker = self._worker
-        if worker is None or not worker.status.up:
-            if worker is not None and op.keep:
-                worker.inbox.put(op)
+        if self._worker is None:
             raise LogDownError(self.status.problem)
-        op.answer = asyncio.get_running_loop().create_future()
-        worker.inbox.put(op)
-        return await op.answer
+        return await self._worker.ask(op)
 
     def _last(self, request_id: str, run: int) -> Tail:
         """The tail of a run that ends: nothing is added to it any more."""

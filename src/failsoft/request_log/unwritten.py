@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
@@ -18,6 +19,7 @@ __all__ = [
     "Protection",
     "Tail",
     "boot_seconds",
+    "parts_of",
 ]
 
 
@@ -132,6 +134,12 @@ class Part:
     count: int
     last: int
     data: bytes
+
+
+def parts_of(tails: Iterable[Tail | None]) -> list[Part]:
+    """What there is to write of these tails, each once."""
+    known = [tail for tail in dict.fromkeys(tails) if tail is not None]
+    return [tail.part() for tail in known if tail.pending]
 
 
 T = TypeVar("T", bound=Tail)
