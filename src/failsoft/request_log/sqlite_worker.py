@@ -243,7 +243,7 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
         self._do_chores(store, now)
 
     def _commit(self, store: SqliteFile, items: Sequence[Op]) -> list[Any]:
-        parts = parts_of(op.tail for op in items)
+        parts = parts_of([op.tail for op in items])
 
         def work() -> list[Any]:
             if parts:
