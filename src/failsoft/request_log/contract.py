@@ -271,8 +271,8 @@ class RequestLog(Protocol):
         processes and exactly one caller gets :class:`Opened` for a run. After an end that was
         retryable it is opened again as the next run, queued and ours, under the id of the first
         record, asked for as this intent says; otherwise it is :class:`Known`. The same key with
-        another fingerprint is :class:`Conflict`. What is older than the retention is as if it were
-        not there. A caller cancelled while it waits leaves nothing running behind.
+        another fingerprint is :class:`Conflict`. A request older than the retention is as if
+        it were not there. A caller cancelled while it waits leaves nothing running behind.
         """
         ...
 

@@ -46,7 +46,7 @@ _FORSAKEN = Ending(state=RequestState.CANCELLED, retryable=True, status=None, bo
 class SqliteLog:
     """A :class:`~failsoft.request_log.contract.RequestLog` in ``directory``, made if missing.
 
-    What is committed survives a ``kill -9``. A power cut may take the last commits before it (WAL
+    Committed data survives a ``kill -9``. A power cut may take the last commits before it (WAL
     with ``synchronous = NORMAL``): a request may then be unknown, or known as it was a few seconds
     earlier, but the file stays whole. ``store_text=False`` keeps no frames, and no
     body but what was sent in place of an answer. ``times`` are its waits.

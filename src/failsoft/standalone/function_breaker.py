@@ -119,7 +119,7 @@ class CircuitBreaker:
 
     While it is open nothing is called and :class:`~failsoft.CircuitOpenError` says when to try
     again. Any of :class:`~failsoft.config.settings.BreakerSettings` is an argument, with the
-    defaults told there but for three: every failure counts however quickly they come
+    defaults named there but for three: every failure counts however quickly they come
     (``failure_span_seconds=0``), a timeout counts as one (``timeout_weight=1``), and once closed it
     lets every call through (``ramp_seconds=0``).
 

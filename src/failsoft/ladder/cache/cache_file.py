@@ -202,7 +202,7 @@ class CacheFile(OpenFile):
             self.rows.blank(_ROOM_BYTES)
 
     def _empty_journal(self) -> None:
-        """What was deleted is still in the journal, until nobody reads what was before."""
+        """Deleted rows are still in the journal until the last reader of the time before ends."""
         deadline = time.monotonic() + self._options.times.lock_wait
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
         while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:
