@@ -271,6 +271,9 @@ _LOOK_SECONDS = 1.0
 class Run:
     """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
 
+    It begins at once, and its task never raises but to be cancelled: its maker holds it until
+    ``on_kept``.
+
     :attr:`happened` are the events of its request so far, to be added to by whom they come to;
     :attr:`entry` is where it writes in the log. ``on_kept`` is called when the log has its end,
     just before its readers get it.
@@ -310,8 +313,8 @@ class Run:
             )
         self._stopped: Literal["", "cancelled", "draining", "lost"] = ""
         self._answered = self._shown = False
-        self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._carry_out())
 
     @property
     def shown(self) -> bool:
@@ -344,11 +347,6 @@ class Run:
             body=ending.body,
             retryable=ending.retryable,
         )
-
-    def start(self) -> asyncio.Task[None]:
-        """Begin; the task ends with the run, and never raises but to be cancelled."""
-        self._task = asyncio.create_task(self._carry_out())
-        return self._task
 
     def stop(self, why: Literal["cancelled", "draining", "lost"]) -> None:
         """End it now, at the provider too, unless it has been answered.

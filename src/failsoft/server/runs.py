@@ -47,7 +47,6 @@ class RunRegistry:
         self._held = HeldRuns()
         self._writing_back: asyncio.Task[None] | None = None
         self._started = False
-        self._tasks: set[asyncio.Task[Any]] = set()
         service.ai.subscribe(self._hear)
         service.simulations.subscribe(self._hear)
         service.ai.on_close(self.aclose)
@@ -166,9 +165,6 @@ class RunRegistry:
             on_kept=self._forget,
         )
         self._runs[run.record.id] = run
-        task = run.start()
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         await asyncio.sleep(0)  # the model is asked first; the reply is begun meanwhile
         return run
 
