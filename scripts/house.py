@@ -1,7 +1,8 @@
 """The measures of the house, each with its bar: ``make house`` prints them, and fails on a miss.
 
 tests/house counts with the same functions. ``python scripts/house.py words`` prints where each
-word of the style sheet stands. The way of a request is counted in memory (ASGI, no
+word of the style sheet stands, ``python scripts/house.py jumps`` which calls of a streamed POST
+jump from file to file. The way of a request is counted in memory (ASGI, no
 socket), with no saved answers, against a server on loopback that streams one word, once the same
 request has been answered twice. "Files" are those of src/failsoft in which code ran, in every
 thread that the request used. A "jump" is a call, or a coroutine that goes on, whose caller is in
@@ -24,6 +25,7 @@ import tempfile
 import threading
 import tokenize
 import tomllib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -44,17 +46,17 @@ IMPORT_MS = 100
 SHARED_STEMS_ALLOWED = 0
 SHARED_CLASSES_ALLOWED = 0
 STYLE_WORDS_ALLOWED = {
-    "What is": 13,
-    "Who": 2,
-    "whoever": 4,
-    "nobody": 6,
-    "somebody": 2,
-    "told": 19,
-    "tells": 8,
+    "What is": 4,
+    "Who": 1,
+    "whoever": 0,
+    "nobody": 2,
+    "somebody": 1,
+    "told": 7,
+    "tells": 0,
     "hears": 0,
-    "anew": 3,
+    "anew": 0,
     "lest": 0,
-    "beside": 3,
+    "beside": 1,
     "of one mind": 0,
     "whose move it is": 1,
     "given out": 2,
@@ -178,11 +180,24 @@ def _run_ms(code: str) -> float:
     return 1000 * median(float(subprocess.check_output(whole)) for _ in range(7))
 
 
+class Edge(NamedTuple):
+    """A call from one file into a function of another; both are named below the package."""
+
+    caller: str
+    file: str
+    function: str
+
+
 class Way(NamedTuple):
     """The way of one request."""
 
     files: int
-    jumps: int
+    edges: Counter[Edge]
+
+    @property
+    def jumps(self) -> int:
+        """How many jumps there are over all edges."""
+        return self.edges.total()
 
 
 class Tracer:
@@ -191,7 +206,7 @@ class Tracer:
     def __init__(self) -> None:
         self._on = False
         self._files: set[str] = set()
-        self._jumps = 0
+        self._edges: Counter[Edge] = Counter()
         threading.setprofile(self._on_event)
         sys.setprofile(self._on_event)
 
@@ -204,7 +219,7 @@ class Tracer:
         self._on = False
         threading.setprofile(None)
         sys.setprofile(None)
-        return Way(len(self._files), self._jumps)
+        return Way(len(self._files), self._edges)
 
     def _on_event(self, frame: FrameType, event: str, _: object) -> None:
         file = frame.f_code.co_filename
@@ -212,7 +227,9 @@ class Tracer:
             return
         self._files.add(file)
         caller = frame.f_back.f_code.co_filename if frame.f_back else ""
-        self._jumps += caller != file and caller.startswith(PACKAGE)
+        if caller != file and caller.startswith(PACKAGE):
+            names = caller.removeprefix(PACKAGE), file.removeprefix(PACKAGE)
+            self._edges[Edge(*names, frame.f_code.co_qualname)] += 1
 
 
 _EVENTS: list[dict[str, Any]] = [
@@ -379,12 +396,26 @@ def _names(shared: dict[str, list[str]]) -> str:
     return f" ({', '.join(shared)})" if shared else ""
 
 
+def _print_jumps(way: Way) -> None:
+    """Each pair of files, the one with most jumps first, and the functions that were called."""
+    pairs: dict[tuple[str, str], Counter[str]] = {}
+    for (caller, file, function), count in way.edges.items():
+        pairs.setdefault((caller, file), Counter())[function] += count
+    for (caller, file), calls in sorted(pairs.items(), key=lambda pair: -pair[1].total()):
+        said = ", ".join(f"{name} {count}" for name, count in calls.most_common())
+        print(f"{calls.total():3} {caller} → {file}: {said}")
+    print(f"{way.jumps} jumps")
+
+
 def main() -> int:
-    """Print the report; 1 where a bar is missed. With ``words``, where each word stands."""
+    """Print the report; 1 where a bar is missed. With ``words`` or ``jumps``, where they are."""
     if sys.argv[1:] == ["words"]:
         for word, places in style_words().items():
             print(f"{word}: {len(places)}")
             print("".join(f"  {place}\n" for place in places), end="")
+        return 0
+    if sys.argv[1:] == ["jumps"]:
+        _print_jumps(asyncio.run(way_of_post()))
         return 0
     missed = 0
     for name, value, bar, holds in measures():

@@ -123,31 +123,32 @@ async def take_over(log, record):
         strike_off(log._options.path.parent)
     again = await log.open(replace(intent(record.key), id="req_" + "2" * 32))
     assert again.record.run == 2
+    return again.entry
 
 
 async def test_a_run_that_was_taken_over_is_not_renewed(logs, clock):
     async with started(logs) as mine, started(logs) as other:
-        record = (await mine.open(intent())).record
-        kept = (await mine.open(intent("kept"))).record
-        assert await mine.renew(record.id, 1)
-        assert mine.covers(record.id, 1)
+        opened = await mine.open(intent())
+        entry, kept = opened.entry, (await mine.open(intent("kept"))).entry
+        assert await entry.renew()
+        assert entry.covers()
         clock.now += LATER
-        assert not mine.covers(record.id, 1)
-        assert await mine.renew(kept.id, 1)
-        assert mine.covers(kept.id, 1)
-        await take_over(other, record)
-        assert not mine.covers(record.id, 1)
-        assert not await mine.renew(record.id, 1)
-        assert not await mine.end(record.id, 1, INTERRUPTED)
-        assert await other.renew(record.id, 2)
+        assert not entry.covers()
+        assert await kept.renew()
+        assert kept.covers()
+        again = await take_over(other, opened.record)
+        assert not entry.covers()
+        assert not await entry.renew()
+        assert not await entry.end(INTERRUPTED)
+        assert await again.renew()
 
 
 async def test_a_log_that_is_down_takes_nothing_over(logs, clock):
     async with started(logs) as log:
-        record = (await log.open(intent())).record
+        entry = (await log.open(intent())).entry
         clock.now += LATER
         await log.aclose()
-        assert await log.renew(record.id, 1)
+        assert await entry.renew()
 
 
 class Stalls(FakeProvider):
@@ -198,17 +199,13 @@ async def test_what_stood_still_gives_nothing_more_out_and_its_key_joins(path, t
 
 
 async def test_what_the_log_never_took_in_is_nobody_elses(tmp_path, monkeypatch):
-    """The reply to its entry was late, so that it was taken back: its end is refused, too."""
+    """The reply to its entry was late, so that it was taken back."""
 
     async def late(_log, asked):
         record = fresh(asked, owner="o", now=time.time())
-        return Opened(record, new=True, durable=False)
-
-    async def refused(*_):
-        return False
+        return Opened(record, new=True)
 
     monkeypatch.setattr(SqliteLog, "open", late)
-    monkeypatch.setattr(SqliteLog, "end", refused)
     ai = assistant(FakeProvider(("whole answer",)), data_dir=str(tmp_path))
     reply = await call(create_app(ai), "/api/chat", {"message": "Hello?"}, headers=KEY)
     assert (reply.status, b"whole answer" in reply.body) == (200, True)

@@ -80,9 +80,9 @@ def keep_in(make_log, *endings, own=ID, key="k"):
         for ending in endings:
             found = await log.open(intent)
             assert isinstance(found, Opened)
-            log.progress(own, found.record.run, 1, None)
+            found.entry.progress(1, None)
             if ending is not None:
-                assert await log.end(own, found.record.run, ending)
+                assert await found.entry.end(ending)
         await log.aclose()
 
     asyncio.run(keep())

@@ -7,7 +7,7 @@ import resource
 import sys
 from pathlib import Path
 
-from log_kit import DONE, feed, intent, opened, until
+from log_kit import DONE, feed, intent, opened, started, until
 
 from failsoft.request_log.contract import Opened
 from failsoft.request_log.sqlite_log import SqliteLog
@@ -76,10 +76,10 @@ async def fallen(log):
 
 async def hold(log):
     """Runs three requests until it is killed; one has written, one has not, one has ended."""
-    first, second, third = [await opened(log, intent(key)) for key in "abc"]
-    feed(log, first, 1, 2, 3)
-    log.progress(first.id, 1, 1, None)
-    await log.end(third.id, 1, DONE)
+    (first, entry), (second, _), (third, over) = [await started(log, intent(k)) for k in "abc"]
+    feed(entry, 1, 2, 3)
+    entry.progress(1, None)
+    await over.end(DONE)
     await asyncio.sleep(0.4)
     say(first.id, second.id, third.id)
     await asyncio.sleep(60)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from log_kit import DONE, FAILED, feed, frame, intent, known, opened, until
+from log_kit import DONE, FAILED, feed, frame, intent, known, opened, started, until
 
 from failsoft.request_log.contract import Conflict, Known, Opened, RequestLog, RequestState
 
@@ -50,9 +50,9 @@ class LogContract:
         assert {one.record.id for one in found} == {winners[0].record.id}
 
     async def test_the_same_key_with_another_body_is_a_conflict_running_or_ended(self, log):
-        record = await opened(log, intent("k"))
+        _, entry = await started(log, intent("k"))
         assert await log.open(intent("k", body=b"other")) == Conflict()
-        await log.end(record.id, 1, DONE)
+        await entry.end(DONE)
         assert await log.open(intent("k", body=b"other")) == Conflict()
 
     async def test_a_key_is_its_scopes_own(self, log):
@@ -61,8 +61,8 @@ class LogContract:
         ).id
 
     async def test_an_end_that_was_not_retryable_is_known_and_nobodys(self, log, sibling):
-        record = await opened(log, intent("k"))
-        assert await log.end(record.id, 1, DONE)
+        _, entry = await started(log, intent("k"))
+        assert await entry.end(DONE)
         found = await known(log, intent("k"))
         assert not found.ours
         assert found.record.state is RequestState.DONE
@@ -70,10 +70,10 @@ class LogContract:
         assert found == await known(sibling, intent("k"))
 
     async def test_a_retryable_end_opens_a_further_run(self, log, sibling):
-        record = await opened(log, intent("k"))
-        feed(log, record, 1, 2, 3)
-        log.progress(record.id, 1, 4, None)
-        await log.end(record.id, 1, FAILED)
+        record, entry = await started(log, intent("k"))
+        feed(entry, 1, 2, 3)
+        entry.progress(4, None)
+        await entry.end(FAILED)
         found = await sibling.open(intent("k"))
         assert isinstance(found, Opened)
         assert not found.new
@@ -86,34 +86,33 @@ class LogContract:
         assert (await known(log, intent("k"))).record == again
 
     async def test_ids_go_on_after_a_run_that_ended_itself_interrupted(self, log):
-        record = await opened(log, intent("k"))
-        feed(log, record, 1, 2)
-        await log.end(record.id, 1, replace(FAILED, state=RequestState.INTERRUPTED))
+        _, entry = await started(log, intent("k"))
+        feed(entry, 1, 2)
+        await entry.end(replace(FAILED, state=RequestState.INTERRUPTED))
         assert (await opened(log, intent("k"))).first_id == 3
 
     async def test_a_further_run_takes_on_how_it_was_asked_for(self, log):
-        record = await opened(log, intent("k"))
-        await log.end(record.id, 1, FAILED)
+        _, entry = await started(log, intent("k"))
+        await entry.end(FAILED)
         again = await opened(log, replace(intent("k"), stream=False, locale="de", route="b"))
         assert (again.stream, again.locale, again.route) == (False, "de", "b")
 
-    async def test_a_run_ends_once(self, log, sibling):
-        record = await opened(log, intent("k"))
-        assert await log.end(record.id, 1, FAILED)
-        assert not await log.end(record.id, 1, DONE)
-        assert await opened(log, intent("k"))
-        assert not await log.end(record.id, 1, DONE)
+    async def test_a_run_ends_once(self, log):
+        record, entry = await started(log, intent("k"))
+        assert await entry.end(FAILED)
+        assert not await entry.end(DONE)
+        _, again = await started(log, intent("k"))
+        assert not await entry.end(DONE)
         assert (await log.find(record.id, record.scope)).state is RequestState.QUEUED
-        assert not await sibling.end(record.id, 2, DONE)
-        assert await log.end(record.id, 2, DONE)
+        assert await again.end(DONE)
 
     async def test_frames_come_back_byte_for_byte(self, log, sibling):
-        record = await opened(log, intent())
-        data = feed(log, record, 1, 2, 3)
+        record, entry = await started(log, intent())
+        data = feed(entry, 1, 2, 3)
         mine = await log.events(record.id, 1, 0)
         assert (mine.data, mine.last_id) == (data, 3)
-        data += feed(log, record, 4, 5)
-        await log.end(record.id, 1, DONE)
+        data += feed(entry, 4, 5)
+        await entry.end(DONE)
         for each in (log, sibling):
             found = await each.events(record.id, 1, 0)
             assert (found.data, found.last_id) == (data, 5)
@@ -122,10 +121,10 @@ class LogContract:
 
     @pytest.mark.parametrize("after", range(8))
     async def test_reading_goes_on_after_any_event(self, log, after):
-        record = await opened(log, intent())
-        feed(log, record, 1, 2, 3)
+        record, entry = await started(log, intent())
+        feed(entry, 1, 2, 3)
         await log.events(record.id, 1, 0)  # ends a chunk
-        feed(log, record, 4, 6, 7)  # an id may be left out
+        feed(entry, 4, 6, 7)  # an id may be left out
         found = await log.events(record.id, 1, after)
         assert found.data == b"".join(frame(n) for n in (1, 2, 3, 4, 6, 7) if n > after)
         assert found.last_id == 7
@@ -136,17 +135,17 @@ class LogContract:
         assert (await log.events(record.id, 1, 0)).data == b""
 
     async def test_a_frame_may_look_like_several(self, log):
-        record = await opened(log, intent())
+        record, entry = await started(log, intent())
         tricky = b'id: 1\ndata: {"text":"\\n\\nid: 9\\n"}\n\n'
         last = b"id: 2\ndata: {}\n\ndata: [DONE]\n\n"
-        log.append(record.id, 1, tricky, 1, shown=True)
-        log.append(record.id, 1, last, 2, shown=False)
+        entry.append(tricky, 1, shown=True)
+        entry.append(last, 2, shown=False)
         assert (await log.events(record.id, 1, 0)).data == tricky + last
         assert (await log.events(record.id, 1, 1)).data == last
 
     async def test_what_is_appended_is_read_elsewhere_soon(self, log, sibling):
-        record = await opened(log, intent())
-        data = feed(log, record, 1, 2)
+        record, entry = await started(log, intent())
+        data = feed(entry, 1, 2)
 
         async def arrived() -> bool:
             return (await sibling.events(record.id, 1, 0)).data == data
@@ -154,44 +153,42 @@ class LogContract:
         await until(arrived)
 
     async def test_each_run_has_its_frames(self, log):
-        record = await opened(log, intent("k"))
-        first = feed(log, record, 1, 2)
-        await log.end(record.id, 1, FAILED)
-        again = await opened(log, intent("k"))
-        second = feed(log, again, 3, 4)
+        record, entry = await started(log, intent("k"))
+        first = feed(entry, 1, 2)
+        await entry.end(FAILED)
+        _again, again_entry = await started(log, intent("k"))
+        second = feed(again_entry, 3, 4)
         assert (await log.events(record.id, 1, 0)).data == first
         assert (await log.events(record.id, 2, 0)).data == second
 
-    async def test_frames_of_an_earlier_run_or_of_a_stranger_are_dropped(self, log, sibling):
-        record = await opened(log, intent("k"))
-        log.append("unknown", 1, frame(1), 1, shown=True)
-        feed(sibling, record, 1, 2)
-        await log.end(record.id, 1, FAILED)
-        feed(log, record, 3)
+    async def test_frames_of_a_run_that_ended_are_dropped(self, log):
+        record, entry = await started(log, intent("k"))
+        await entry.end(FAILED)
+        feed(entry, 3)
         again = await opened(log, intent("k"))
-        feed(log, record, 4)
+        feed(entry, 4)
         assert (await log.events(record.id, 1, 0)).data == b""
         assert (await log.events(record.id, 2, 0)).data == b""
         assert again.last_id == 0
 
     async def test_progress_is_told(self, log, sibling):
-        record = await opened(log, intent())
-        log.progress(record.id, 1, 2, 1234.5)
+        record, entry = await started(log, intent())
+        entry.progress(2, 1234.5)
         found = await log.find(record.id, record.scope)
         assert found.state is RequestState.RUNNING
         assert (found.attempt, found.retry_at) == (2, 1234.5)
         assert await sibling.find(record.id, record.scope) == found
-        log.progress(record.id, 1, 3, None)
-        await log.end(record.id, 1, DONE)
-        log.progress(record.id, 1, 4, None)
+        entry.progress(3, None)
+        await entry.end(DONE)
+        entry.progress(4, None)
         found = await log.find(record.id, record.scope)
         assert (found.state, found.attempt, found.retry_at) == (RequestState.DONE, 3, None)
 
     async def test_it_is_known_which_run_gave_out_text(self, log):
-        record = await opened(log, intent())
-        feed(log, record, 1, shown=False)
+        record, entry = await started(log, intent())
+        feed(entry, 1, shown=False)
         assert (await log.find(record.id, record.scope)).shown_run == 0
-        feed(log, record, 2)
+        feed(entry, 2)
         assert (await log.find(record.id, record.scope)).shown_run == 1
 
     async def test_other_scopes_see_nothing(self, log):
@@ -207,32 +204,32 @@ class LogContract:
         elsewhere: list[tuple[str, int]] = []
         log = await another(on_cancel=lambda *told: asked.put_nowait(told))
         sibling = await another(on_cancel=lambda *told: elsewhere.append(told))
-        record = await opened(log, intent())
+        record, entry = await started(log, intent())
         assert (await sibling.cancel(record.id, record.scope)).state is RequestState.QUEUED
         async with asyncio.timeout(10):
             assert await asked.get() == (record.id, 1)
-        await log.end(record.id, 1, DONE)
+        await entry.end(DONE)
         assert (await sibling.cancel(record.id, record.scope)).state is RequestState.DONE
         await asyncio.sleep(0.3)  # longer than a word takes
         assert asked.empty()
         assert elsewhere == []
 
     async def test_followers_are_those_of_other_processes(self, log, sibling):
-        record = await opened(log, intent())
+        record, entry = await started(log, intent())
         await log.follow(record.id)
-        assert not await log.followed(record.id)
+        assert not await entry.followed()
         await sibling.follow(record.id)
 
         async def followed() -> bool:
-            return await log.followed(record.id)
+            return await entry.followed()
 
         await until(followed)
 
     async def test_leaving_interrupts_what_still_runs(self, log, sibling):
-        record = await opened(log, intent("k"))
-        ended = await opened(log, intent())
-        data = feed(log, record, 1, 2)
-        await log.end(ended.id, 1, DONE)
+        record, entry = await started(log, intent("k"))
+        ended, ended_entry = await started(log, intent())
+        data = feed(entry, 1, 2)
+        await ended_entry.end(DONE)
         await log.aclose()
         found = await sibling.find(record.id, record.scope)
         assert (found.state, found.retryable) == (RequestState.INTERRUPTED, True)
@@ -260,15 +257,16 @@ class LogContract:
         assert (await known(log, intent("k"))).record == record
 
     async def test_what_cannot_be_written_takes_nothing_else_along(self, log):
-        record, other = await opened(log, intent()), await opened(log, intent())
-        kept = feed(log, other, 1)
-        log.append(record.id, 1, frame(1), 2**70, shown=True)
+        record, entry = await started(log, intent())
+        other, other_entry = await started(log, intent())
+        kept = feed(other_entry, 1)
+        entry.append(frame(1), 2**70, shown=True)
         bad, good = await asyncio.gather(log.open(intent("\ud800")), log.open(intent("k")))
         assert isinstance(bad, Opened)
         assert await log.find(bad.record.id, bad.record.scope) is None
         assert await log.find(good.record.id, good.record.scope) == good.record
         assert (await log.events(other.id, 1, 0)).data == kept
-        assert await log.end(record.id, 1, DONE)
+        assert await entry.end(DONE)
         assert (await log.find(record.id, record.scope)).state is RequestState.DONE
         assert log.status.up
 
@@ -283,24 +281,25 @@ class LogContract:
 
     async def test_text_is_not_kept_where_that_is_not_wanted(self, another):
         log, sibling = await another(store_text=False), await another()
-        record = await opened(log, intent("k"))
-        feed(log, record, 1, 2)
-        await log.end(record.id, 1, FAILED)
+        record, entry = await started(log, intent("k"))
+        feed(entry, 1, 2)
+        await entry.end(FAILED)
         found = await sibling.events(record.id, 1, 0)
         assert (found.data, found.record.body) == (b"", FAILED.body)  # words of our own
         assert (found.record.status, found.record.last_id, found.record.shown_run) == (503, 2, 1)
-        again = await opened(log, intent("k"))
+        again, again_entry = await started(log, intent("k"))
         assert again.first_id == 3
-        await log.end(again.id, 2, DONE)
+        await again_entry.end(DONE)
         found = await sibling.find(again.id, again.scope)
         assert (found.status, found.body) == (DONE.status, None)
 
     async def test_what_is_too_old_is_as_if_it_were_not_there(self, another):
         now = [1_000_000.0]
         log = await another(retention_seconds=10.0, clock=lambda: now[0])
-        ended, running = await opened(log, intent("k")), await opened(log, intent("r"))
-        feed(log, ended, 1)
-        await log.end(ended.id, 1, DONE)
+        ended, ended_entry = await started(log, intent("k"))
+        running = await opened(log, intent("r"))
+        feed(ended_entry, 1)
+        await ended_entry.end(DONE)
         now[0] += 9
         assert (await known(log, intent("k"))).record.ended_at == 1_000_000.0
         now[0] += 1

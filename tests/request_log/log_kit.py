@@ -8,6 +8,7 @@ import pytest
 
 from failsoft.request_log.contract import (
     Ending,
+    Entry,
     Intent,
     Known,
     LogDownError,
@@ -37,16 +38,21 @@ def frame(number: int, text: str = "wörd") -> bytes:
     return b'id: %d\ndata: {"type":"text","text":"%b"}\n\n' % (number, text.encode())
 
 
-def feed(log: RequestLog, record: Record, *numbers: int, shown: bool = True) -> bytes:
+def feed(entry: Entry, *numbers: int, shown: bool = True) -> bytes:
     for number in numbers:
-        log.append(record.id, record.run, frame(number), number, shown=shown)
+        entry.append(frame(number), number, shown=shown)
     return b"".join(map(frame, numbers))
 
 
-async def opened(log: RequestLog, asked: Intent) -> Record:
+async def started(log: RequestLog, asked: Intent) -> tuple[Record, Entry]:
     found = await log.open(asked)
     assert isinstance(found, Opened)
-    return found.record
+    return found.record, found.entry
+
+
+async def opened(log: RequestLog, asked: Intent) -> Record:
+    record, _ = await started(log, asked)
+    return record
 
 
 async def known(log: RequestLog, asked: Intent) -> Known:
@@ -74,15 +80,15 @@ async def is_down(log: RequestLog, *words: str, told: str) -> None:
     found = await log.open(intent("k"))
     assert isinstance(found, Opened)
     assert found.new
-    feed(log, found.record, 1)
-    log.progress(found.record.id, 1, 1, None)
-    assert await log.end(found.record.id, 1, DONE)
+    assert not found.entry.durable
+    feed(found.entry, 1)
+    found.entry.progress(1, None)
+    assert await found.entry.end(DONE)
     await log.follow(found.record.id)
     for reading in (
         log.find("r", "s"),
         log.events("r", 1, 0),
         log.cancel("r", "s"),
-        log.followed("r"),
     ):
         with pytest.raises(LogDownError, match=told):
             await reading

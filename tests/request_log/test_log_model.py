@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from log_kit import DONE, FAILED, frame, intent
 from redis_server import needs_redis, redis_server
 
-from failsoft.request_log.contract import Conflict, Known, Opened, RequestState
+from failsoft.request_log.contract import Conflict, Entry, Known, Opened, RequestState
 from failsoft.request_log.redis_log import RedisLog
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.storage.times import StoreTimes
@@ -57,6 +57,7 @@ class Logs(RuleBasedStateMachine):
             self.arrive(owner)
         self.kept: list[Kept] = []
         self.keys: dict[tuple[str, str], Kept] = {}
+        self.entries: dict[tuple[str, int], Entry] = {}  # of the runs of living owners
         self.given: set[tuple[str, int]] = set()
 
     def teardown(self):
@@ -85,6 +86,7 @@ class Logs(RuleBasedStateMachine):
         assert isinstance(found, Opened)
         assert found.new
         self.kept.append(Kept(asked.id, scope, asked.fingerprint, owner))
+        self.entries[asked.id, 1] = found.entry
 
     @rule(
         owners=st.lists(OWNERS, min_size=1, max_size=4),
@@ -121,31 +123,35 @@ class Logs(RuleBasedStateMachine):
             kept.next_id = found[winner].record.first_id
         else:
             assert winners == []
+        if winners:
+            self.entries[kept.id, kept.run] = found[winners[0]].entry
         for owner, one in zip(owners, found, strict=True):
             assert (one.record.id, one.record.run) == (kept.id, kept.run)
             if isinstance(one, Known):
                 assert one.ours is (owner == kept.owner and not kept.state.ended)
 
     @precondition(lambda self: self.kept)
-    @rule(number=PICK, owner=OWNERS, count=st.integers(1, 5))
-    def append(self, number, owner, count):
+    @rule(number=PICK, run=st.integers(0, 1), count=st.integers(1, 5))
+    def append(self, number, run, count):
         kept = self.pick(number)
-        for _ in range(count):
-            data = frame(kept.next_id, f"{owner} {kept.run}")
-            self.logs[owner].append(kept.id, kept.run, data, kept.next_id, shown=True)
-            if owner == kept.owner and not kept.state.ended:
+        entry = self.entries.get((kept.id, kept.run - run))
+        for _ in range(count if entry else 0):
+            data = frame(kept.next_id, f"{kept.owner} {kept.run - run}")
+            entry.append(data, kept.next_id, shown=True)
+            if run == 0 and not kept.state.ended:
                 assert (kept.id, kept.next_id) not in self.given
                 self.given.add((kept.id, kept.next_id))
                 kept.frames.setdefault(kept.run, []).append((kept.next_id, data))
                 kept.next_id += 1
 
     @precondition(lambda self: self.kept)
-    @rule(number=PICK, owner=OWNERS, run=st.integers(0, 1), ending=st.sampled_from([DONE, FAILED]))
-    def end(self, number, owner, run, ending):
+    @rule(number=PICK, run=st.integers(0, 1), ending=st.sampled_from([DONE, FAILED]))
+    def end(self, number, run, ending):
         kept = self.pick(number)
-        theirs = owner == kept.owner and not kept.state.ended and run == 0
-        assert self.run(self.logs[owner].end(kept.id, kept.run - run, ending)) is theirs
-        if theirs:
+        entry = self.entries.get((kept.id, kept.run - run))
+        runs = run == 0 and not kept.state.ended
+        assert entry is None or self.run(entry.end(ending)) is runs
+        if runs:
             kept.state, kept.retryable = ending.state, ending.retryable
 
     @precondition(lambda self: self.kept)
@@ -166,6 +172,8 @@ class Logs(RuleBasedStateMachine):
         for kept in self.kept:
             if kept.owner == owner and not kept.state.ended:
                 kept.state, kept.retryable = RequestState.INTERRUPTED, True
+            if kept.owner == owner:
+                self.entries.pop((kept.id, kept.run), None)
         self.arrive(owner)
 
     @invariant()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from log_child import child
-from log_kit import DONE, FAILED, feed, intent, is_down, opened, until
+from log_kit import DONE, FAILED, feed, intent, is_down, opened, started, until
 
 from failsoft.request_log.contract import Known, LogDownError, Opened, RequestState
 from failsoft.request_log.sqlite_log import SqliteLog
@@ -95,29 +95,30 @@ def disk(monkeypatch):
 
 async def test_a_full_disk(start, disk):
     log = start()
-    record, other = await opened(log, intent("k")), await opened(log, intent("o"))
-    data = feed(log, record, 1, 2)
+    record, entry = await started(log, intent("k"))
+    other, other_entry = await started(log, intent("o"))
+    data = feed(entry, 1, 2)
     await log.find(record.id, record.scope)
     await disk.fill(log)
-    data += feed(log, record, 3, 4)
+    data += feed(entry, 3, 4)
     await down(log, "the disk is full: free some space")
-    data += feed(log, record, 5)
-    assert await log.end(other.id, 1, FAILED)
+    data += feed(entry, 5)
+    assert await other_entry.end(FAILED)
     disk.full = False
     await up(log)
     assert (await log.events(record.id, 1, 0)).data == data
     assert (await log.find(other.id, other.scope)).state is RequestState.FAILED
-    assert await log.end(record.id, 1, DONE)
-    assert not await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
+    assert not await entry.end(DONE)
 
 
 async def test_what_could_not_be_written_is_written_afterwards(start, disk):
     log = start()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     await disk.fill(log)
     large = b"id: 1\ndata: %b\n\n" % (b"x" * 100_000)
-    log.append(record.id, 1, large, 1, shown=True)
-    log.progress(record.id, 1, 2, None)
+    entry.append(large, 1, shown=True)
+    entry.progress(2, None)
 
     async def fallen():
         return not log.status.up
@@ -149,18 +150,18 @@ async def test_a_change_is_logged_once_each_way(start, disk, caplog):
 async def test_memory_is_bounded_while_the_disk_is_full(start, disk, monkeypatch):
     monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 5000)
     log = start()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     await disk.fill(log)
     await down(log)
     assert "lost to the log" not in log.status.problem
-    feed(log, record, *range(1, 1001))
+    feed(entry, *range(1, 1001))
     assert "lost to the log" in log.status.problem
     disk.full = False
     await up(log)
     found = await log.events(record.id, 1, 0)
     assert len(found.data) < 5000
     assert 0 < found.last_id < 1000
-    await log.end(record.id, 1, DONE)
+    await entry.end(DONE)
     assert (await log.find(record.id, record.scope)).last_id == 1000
 
 
@@ -173,11 +174,11 @@ async def test_a_limit_on_the_size_of_files(tmp_path):
 
 async def test_locked_by_another_program(start, path):
     log = start()
-    record = await opened(log, intent("k"))
+    record, entry = await started(log, intent("k"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert isinstance(await log.open(intent()), Opened)
-        data = feed(log, record, 1)
+        data = feed(entry, 1)
         await down(log, "locked by another program")
         other.execute("ROLLBACK")
         await up(log)
@@ -241,11 +242,9 @@ async def _truth(value):
 
 async def test_damaged_in_mid_life(start, path, caplog):
     log = start()
-    record = await opened(log, intent("k"))
+    record, entry = await started(log, intent("k"))
     for number in range(1, 2000):
-        log.append(
-            record.id, 1, b"id: %d\ndata: %b\n\n" % (number, b"x" * 4000), number, shown=True
-        )
+        entry.append(b"id: %d\ndata: %b\n\n" % (number, b"x" * 4000), number, shown=True)
     await log.events(record.id, 1, 1998)
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -260,7 +259,7 @@ async def test_damaged_in_mid_life(start, path, caplog):
 
     await until(noticed)
     await up(log)
-    assert await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
     said = [line.getMessage() for line in caplog.records]
     assert set(said[:2]) == {"request_log_set_aside", "request_log_down"}
 
@@ -338,7 +337,7 @@ async def test_a_newer_schema_is_left_alone(start, path):
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 async def test_a_file_that_was_taken_away_while_in_use(start, path, how):
     log = start()
-    record = await opened(log, intent("k"))
+    record, entry = await started(log, intent("k"))
     path.rename(path.with_name("old"))
     if how == "replaced":
         path.touch()
@@ -349,7 +348,7 @@ async def test_a_file_that_was_taken_away_while_in_use(start, path, how):
 
     await until(anew)
     await up(log)
-    assert await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
 
 
 async def test_a_key_that_went_into_a_file_that_was_removed_is_not_taken_for_kept(start, path):
@@ -357,7 +356,7 @@ async def test_a_key_that_went_into_a_file_that_was_removed_is_not_taken_for_kep
     await opened(log, intent("before"))
     path.unlink()
     found = await log.open(intent("k"))
-    assert (found.new, found.durable) == (True, False)
+    assert (found.new, found.entry.durable) == (True, False)
 
 
 async def test_before_the_start_it_is_down(path):

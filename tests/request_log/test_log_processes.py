@@ -57,7 +57,7 @@ async def test_after_kill_9_a_request_is_interrupted_and_its_text_is_there(log, 
     assert isinstance(again, Opened)
     assert (again.record.id, again.record.run, again.new) == (written, 2, False)
     assert again.record.first_id == found.record.last_id + 1
-    feed(log, again.record, again.record.first_id)
+    feed(again.entry, again.record.first_id)
     assert (await log.events(written, 2, 3)).last_id == again.record.first_id
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from log_contract import LogContract
-from log_kit import DONE, FAILED, feed, intent, known, opened, until
+from log_kit import DONE, FAILED, feed, intent, known, opened, started, until
 from redis_server import needs_redis, redis_server
 
 from failsoft import Failsoft, Settings
@@ -67,8 +67,8 @@ async def admin(shared):
 async def test_a_key_that_holds_something_else_is_refused_and_ends_who_waits(another, admin, of):
     log, there = await another(), await another()
     asked = intent("k")
-    record = await opened(log, asked)
-    feed(log, record, 1)
+    record, entry = await started(log, asked)
+    feed(entry, 1)
     await until(lambda: kept_frames(there, record))
     keys = dict(zip(("record", "frames", "stories"), place_keys(place_of(asked)), strict=True))
     await admin.set(keys[of], "another program's")
@@ -85,7 +85,7 @@ async def test_a_key_that_holds_something_else_is_refused_and_ends_who_waits(ano
                 assert await awaited(record, log=there, drain=service.drain) is record
             again = await there.open(asked)
             assert isinstance(again, Opened)
-            assert not again.durable
+            assert not again.entry.durable
 
 
 async def kept_frames(log, record):
@@ -125,10 +125,11 @@ async def ended(log, record):
 
 async def test_everything_expires(another, admin):
     log, sibling = await another(retention_seconds=60.0), await another(retention_seconds=60.0)
-    running, over = await opened(log, intent("k")), await opened(log, intent("l"))
-    feed(log, running, 1)
-    feed(log, over, 1)
-    await log.end(over.id, 1, replace(FAILED, story=b"[]"))
+    running, running_entry = await started(log, intent("k"))
+    _over, over_entry = await started(log, intent("l"))
+    feed(running_entry, 1)
+    feed(over_entry, 1)
+    await over_entry.end(replace(FAILED, story=b"[]"))
     await opened(sibling, intent("l"))
     await known(sibling, intent("k"))
     await sibling.follow(running.id)
@@ -147,9 +148,9 @@ async def test_everything_expires(another, admin):
 
 async def test_what_ended_is_gone_after_the_retention(another, admin):
     log = await another(retention_seconds=0.2)
-    record = await opened(log, intent())
-    feed(log, record, 1)
-    await log.end(record.id, 1, DONE)
+    _, entry = await started(log, intent())
+    feed(entry, 1)
+    await entry.end(DONE)
     await log.aclose()
 
     async def gone() -> bool:
@@ -160,8 +161,8 @@ async def test_what_ended_is_gone_after_the_retention(another, admin):
 
 async def test_who_asks_finds_the_end_of_a_dead_owners_run(another):
     log, sibling = await another(times=SOON), await another(times=SOON)
-    record = await opened(log, intent("k"))
-    data = feed(log, record, 1, 2)
+    record, entry = await started(log, intent("k"))
+    data = feed(entry, 1, 2)
     await log.find(record.id, record.scope)
     await die(log)
     found = await ended(sibling, record)
@@ -209,26 +210,26 @@ async def test_a_dead_owners_runs_are_ended_though_nobody_asks(another, admin):
 
 async def test_who_was_cut_off_for_long_finds_its_runs_interrupted(another, monkeypatch):
     log, sibling = await another(times=SOON), await another(times=SOON)
-    record = await opened(log, intent("k"))
-    data = feed(log, record, 1)
+    record, entry = await started(log, intent("k"))
+    data = feed(entry, 1)
     await log.find(record.id, record.scope)
     with monkeypatch.context() as broken:
         await cut_off(log, broken)
-        feed(log, record, 2)
+        feed(entry, 2)
         assert (await ended(sibling, record)).state is RequestState.INTERRUPTED
 
     async def back() -> bool:
         return log.status.up
 
     await until(back)
-    assert not await log.end(record.id, 1, DONE)
+    assert not await entry.end(DONE)
     assert (await sibling.events(record.id, 1, 0)).data == data
 
 
 async def test_after_an_outage_of_all_nobody_is_taken_for_dead(another, monkeypatch):
     times = replace(SOON, dead=2.5)  # a loop that a busy machine holds up is not dead
     log, sibling = await another(times=times), await another(times=times)
-    record = await opened(log, intent("k"))
+    record, entry = await started(log, intent("k"))
     with monkeypatch.context() as broken:
         await cut_off(sibling, broken)
         await cut_off(log, broken)
@@ -241,7 +242,7 @@ async def test_after_an_outage_of_all_nobody_is_taken_for_dead(another, monkeypa
     assert (await sibling.find(record.id, record.scope)).state is RequestState.QUEUED
     await asyncio.sleep(2.7)
     assert (await sibling.find(record.id, record.scope)).state is RequestState.QUEUED
-    assert await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
 
 
 async def test_a_redis_that_was_emptied_makes_nobody_dead(another, admin):

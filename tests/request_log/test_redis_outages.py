@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from log_kit import DONE, FAILED, feed, frame, intent, is_down, known, opened, until
+from log_kit import DONE, FAILED, feed, frame, intent, is_down, known, opened, started, until
 from redis_server import needs_redis, redis_server
 
 from failsoft.request_log.contract import LogDownError, Opened, RequestState
@@ -75,41 +75,43 @@ def lose_replies(log):
 
 async def test_frozen_and_thawed(start, server):
     log, sibling = start(), start()
-    record, other = await opened(log, intent("k")), await opened(log, intent("o"))
-    data = feed(log, record, 1, 2)
+    record, entry = await started(log, intent("k"))
+    other, other_entry = await started(log, intent("o"))
+    data = feed(entry, 1, 2)
     await log.find(record.id, record.scope)
     server.freeze()
-    data += feed(log, record, 3, 4)
-    log.progress(record.id, 1, 2, None)
+    data += feed(entry, 3, 4)
+    entry.progress(2, None)
     await down(log, "does not answer in time", "tried again by itself")
-    data += feed(log, record, 5)
-    assert await log.end(other.id, 1, FAILED)
+    data += feed(entry, 5)
+    assert await other_entry.end(FAILED)
     server.thaw()
     await up(log)
     await up(sibling)
     assert (await sibling.events(record.id, 1, 0)).data == data
     assert (await sibling.find(record.id, record.scope)).attempt == 2
     assert (await sibling.find(other.id, other.scope)).state is RequestState.FAILED
-    assert await log.end(record.id, 1, DONE)
-    assert not await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
+    assert not await entry.end(DONE)
 
 
 async def test_killed_and_started_again_empty(start, server):
     log = start()
-    record, other = await opened(log, intent("k")), await opened(log, intent("o"))
-    feed(log, record, 1)
+    record, entry = await started(log, intent("k"))
+    _, other_entry = await started(log, intent("o"))
+    feed(entry, 1)
     server.kill()
     await down(log, "cannot be reached", "check that it runs")
-    feed(log, record, 2)
+    feed(entry, 2)
     server.start()
     await up(log)
     assert await log.find(record.id, record.scope) is None
-    assert await log.end(record.id, 1, DONE)
-    anew = await opened(log, intent("k"))
-    feed(log, other, 1)  # nothing of it is held for ever
-    assert await log.end(other.id, 1, DONE)
+    assert await entry.end(DONE)
+    anew, anew_entry = await started(log, intent("k"))
+    feed(other_entry, 1)  # nothing of it is held for ever
+    assert await other_entry.end(DONE)
     assert log._worker.pending._bytes_in == log._worker.pending._bytes_out
-    data = feed(log, anew, 1)
+    data = feed(anew_entry, 1)
     assert (await log.events(anew.id, 1, 0)).data == data
 
 
@@ -140,30 +142,30 @@ async def test_a_change_is_logged_once_each_way(start, server, caplog):
 async def test_memory_is_bounded_while_it_is_frozen(start, server, monkeypatch):
     monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 5000)
     log = start()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     server.freeze()
     await down(log)
     assert "lost to the log" not in log.status.problem
-    feed(log, record, *range(1, 1001))
+    feed(entry, *range(1, 1001))
     assert "lost to the log" in log.status.problem
     server.thaw()
     await up(log)
     found = await log.events(record.id, 1, 0)
     assert len(found.data) < 5000
     assert 0 < found.last_id < 1000
-    await log.end(record.id, 1, DONE)
+    await entry.end(DONE)
     assert (await log.find(record.id, record.scope)).last_id == 1000
 
 
 async def test_much_that_was_held_is_written_in_pieces(start, server):
     log = start()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     server.freeze()
     await down(log)
     data = b""
     for number in range(1, 101):
         large = b"id: %d\ndata: %b\n\n" % (number, b"x" * 20_000)
-        log.append(record.id, 1, large, number, shown=True)
+        entry.append(large, number, shown=True)
         data += large
     server.thaw()
     await up(log)
@@ -172,15 +174,15 @@ async def test_much_that_was_held_is_written_in_pieces(start, server):
 
 async def test_a_lost_reply_doubles_no_frame(start):
     log = start()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     lose_replies(log)
-    data = feed(log, record, 1, 2)
+    data = feed(entry, 1, 2)
 
     async def fallen() -> bool:
         return not log.status.up
 
     await until(fallen)
-    data += feed(log, record, 3)
+    data += feed(entry, 3)
     await up(log)
     assert (await log.events(record.id, 1, 0)).data == data
 
@@ -201,18 +203,18 @@ async def test_an_opening_that_nobody_heard_of_is_taken_back(start):
 
 async def test_an_end_that_nobody_heard_of_is_the_end(start):
     log = start()
-    record = await opened(log, intent("k"))
+    _, entry = await started(log, intent("k"))
     lose_replies(log)
-    assert await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
     await up(log)
     assert (await known(log, intent("k"))).record.state is RequestState.DONE
 
 
 async def test_scripts_that_were_forgotten_are_sent_again(start, admin):
     log = start()
-    record = await opened(log, intent("k"))
+    record, entry = await started(log, intent("k"))
     await admin.script_flush()
-    data = feed(log, record, 1)
+    data = feed(entry, 1)
     assert (await log.events(record.id, 1, 0)).data == data
     assert log.status.up
 
@@ -256,14 +258,15 @@ async def test_a_wrong_password(start, admin):
 
 async def test_a_foreign_key_in_its_place_takes_nothing_else_along(start, admin):
     log = start()
-    record, other = await opened(log, intent()), await opened(log, intent())
+    record, entry = await started(log, intent())
+    other, other_entry = await started(log, intent())
     await admin.set(f"failsoft:1:{{{record.id}}}:frames", "mine")
-    feed(log, record, 1)
-    data = feed(log, other, 1)
+    feed(entry, 1)
+    data = feed(other_entry, 1)
     assert (await log.events(other.id, 1, 0)).data == data
     with contextlib.suppress(LogDownError):
         await log.events(record.id, 1, 0)
-    assert await log.end(record.id, 1, DONE)
+    assert await entry.end(DONE)
     assert log.status.up
     assert (await log.find(record.id, record.scope)).state is RequestState.DONE
 
@@ -276,20 +279,20 @@ async def test_before_the_start_it_is_down(server):
 
 async def test_frames_of_a_run_that_others_ended_are_not_held(start, server):
     log = start()
-    record = await opened(log, intent("k"))
-    data = feed(log, record, 1)
+    record, entry = await started(log, intent("k"))
+    data = feed(entry, 1)
     await log.find(record.id, record.scope)
     async with connect(server.url, timeout=30) as client:
         await client.hset(
             f"failsoft:1:{{{log._places[record.id]}}}:record", "ended_at", "9999999999"
         )
-    feed(log, record, 2)
-    log.progress(record.id, 1, 5, None)
+    feed(entry, 2)
+    entry.progress(5, None)
     found = await log.events(record.id, 1, 0)
     assert (found.data, found.record.attempt) == (data, 0)
-    log.append(record.id, 1, frame(3), 3, shown=True)
+    entry.append(frame(3), 3, shown=True)
     assert log._worker.pending._bytes_in == log._worker.pending._bytes_out
-    assert not await log.end(record.id, 1, DONE)
+    assert not await entry.end(DONE)
 
 
 async def test_a_loop_that_is_held_up_takes_redis_for_no_slower(start, caplog):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from log_contract import LogContract
-from log_kit import DONE, feed, intent, opened, until
+from log_kit import DONE, feed, intent, opened, started, until
 
 from failsoft.request_log.sqlite_log import SqliteLog
 from failsoft.storage.times import StoreTimes
@@ -67,12 +67,12 @@ async def test_nothing_of_this_process_is_left_after_the_end(another, tmp_path):
 async def test_what_is_too_old_is_deleted_with_its_events_and_what_runs_stays(another, tmp_path):
     now = [1_000_000.0]
     log = await another(retention_seconds=60.0, clock=lambda: now[0])
-    running = await opened(log, intent())
-    feed(log, running, 1)
+    running, running_entry = await started(log, intent())
+    feed(running_entry, 1)
     for _ in range(120):  # more than go in one transaction
-        record = await opened(log, intent())
-        feed(log, record, 1)
-        await log.end(record.id, 1, DONE)
+        _, entry = await started(log, intent())
+        feed(entry, 1)
+        await entry.end(DONE)
     await log.find(running.id, running.scope)
     assert (count(tmp_path, "requests"), count(tmp_path, "events")) == (121, 121)
     now[0] += 61
@@ -119,7 +119,7 @@ async def test_a_lock_file_that_was_removed_is_made_again(another, tmp_path):
 async def test_owners_of_other_hosts_are_known_by_their_heartbeat(another, tmp_path, silent):
     now = 1_000_000.0
     log = await another(clock=lambda: now)
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     with sqlite3.connect(tmp_path / "data" / "requests.db") as foreign:
         foreign.execute("UPDATE requests SET owner = 'elsewhere:1:00'")
         foreign.execute("INSERT INTO owners VALUES ('elsewhere:1:00', ?)", (now - silent,))
@@ -128,44 +128,44 @@ async def test_owners_of_other_hosts_are_known_by_their_heartbeat(another, tmp_p
     found = await sibling.find(record.id, record.scope)
     assert found.state.ended is (silent > 30)
     assert count(tmp_path, "owners") == (2 if silent > 30 else 3)
-    assert not (await log.end(record.id, 1, DONE))
+    assert not (await entry.end(DONE))
 
 
 async def test_a_run_that_was_taken_for_dead_writes_nothing_more(another, tmp_path):
     log = await another()
-    record = await opened(log, intent())
-    data = feed(log, record, 1)
+    record, entry = await started(log, intent())
+    data = feed(entry, 1)
     await log.find(record.id, record.scope)
     with sqlite3.connect(tmp_path / "data" / "requests.db") as other:
         other.execute("UPDATE requests SET state = 'interrupted', ended_at = ?", (time.time(),))
     other.close()
-    feed(log, record, 2)
-    log.progress(record.id, 1, 5, None)
+    feed(entry, 2)
+    entry.progress(5, None)
     found = await log.events(record.id, 1, 0)
     assert (found.data, found.record.attempt) == (data, 0)
-    assert not await log.end(record.id, 1, DONE)
+    assert not await entry.end(DONE)
 
 
 async def test_what_is_written_makes_room(another, monkeypatch):
     monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 150)
     log = await another()
-    record = await opened(log, intent())
+    record, entry = await started(log, intent())
     data = b""
     for number in range(1, 11):
-        data += feed(log, record, number)
+        data += feed(entry, number)
         assert (await log.events(record.id, 1, 0)).data == data
 
 
 async def test_pending_frames_are_bounded_and_none_follows_a_gap(another, monkeypatch):
     monkeypatch.setattr("failsoft.request_log.unwritten.MAX_PENDING_BYTES", 150)
     log = await another()
-    record = await opened(log, intent())
-    data = feed(log, record, 1, 2, 3, 4)
+    record, entry = await started(log, intent())
+    data = feed(entry, 1, 2, 3, 4)
     found = await log.events(record.id, 1, 0)
     assert data.startswith(found.data)
     assert 0 < found.last_id < 4
-    feed(log, record, 5)
-    await log.end(record.id, 1, DONE)
+    feed(entry, 5)
+    await entry.end(DONE)
     again = await log.events(record.id, 1, 0)
     assert again.data == found.data
     assert again.record.last_id == 5  # what went out, so that no id is given out twice

@@ -78,10 +78,21 @@ async def test_the_model_is_shown_only_where_allowed():
 
 
 async def test_silence_is_broken_by_comments():
-    release = asyncio.Event()
+    release, comments = asyncio.Event(), []
     app = service("Hi.", release.wait, server={"heartbeat_seconds": 0.05})
-    asyncio.get_running_loop().call_later(0.3, release.set)
-    reply = await stream(app)
+
+    async def watched(scope, receive, send):
+        async def sending(message):
+            if message.get("body") == b": still here\n\n":
+                comments.append(message)
+            if len(comments) == 2:
+                release.set()
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    async with asyncio.timeout(20):
+        reply = await stream(watched)
     assert reply.body.count(b": still here\n\n") >= 2
     assert reply.events[-1]["type"] == "done"
 

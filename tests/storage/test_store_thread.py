@@ -61,14 +61,11 @@ class Thread(StoreThread):
 
     def _take(self, seconds):
         try:
-            self.waiting.append(self.inbox.get(timeout=seconds))
+            self.waiting.append(self.inbox.get(timeout=10 if seconds is None else seconds))
             while True:
                 self.waiting.append(self.inbox.get_nowait())
         except Empty:
             pass
-
-    def _idle_seconds(self):
-        return 10
 
     def _work(self, store, _now):
         if self.waiting:

@@ -73,14 +73,14 @@ class ProxyFault:
 
 ACTS: Final[Mapping[str, ProxyFault]] = {
     "pass": ProxyFault("bytes go through as they come"),
-    "refuse": ProxyFault("nobody listens: connecting is refused, what is open is reset"),
+    "refuse": ProxyFault("nothing listens: connecting is refused, what is open is reset"),
     "reset": ProxyFault("connections are accepted and reset (RST), what is open too"),
     "blackhole": ProxyFault(
         "connections are accepted, bytes are swallowed, nothing ever comes back"
     ),
     "cut": ProxyFault("a connection is reset after so many bytes of the reply", "bytes", 1000),
     "delay": ProxyFault("every piece is held back for so long, both ways", "ms", 200),
-    "half_open": ProxyFault("what is sent arrives, what comes back is swallowed; no end is told"),
+    "half_open": ProxyFault("what is sent arrives, what comes back is swallowed; no end is seen"),
 }
 
 PASS: Final = Act("pass")

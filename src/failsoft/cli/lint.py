@@ -204,7 +204,7 @@ def token(
     ] = "",
     config: ConfigFile = None,
 ) -> None:
-    """Print a token for X-Simulate-Token; whoever has it may have requests fail on purpose."""
+    """Print a token for X-Simulate-Token; its holder may have requests fail on purpose."""
     key = load(config).settings.simulate_token_key
     if key is None:
         raise CommandError(

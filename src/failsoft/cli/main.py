@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _wrong_use(error: TyperException) -> str:
-    """What is wrong, and where the command says how it is used."""
+    """The problem, and where the command says how it is used."""
     context = getattr(error, "ctx", None)
     command = "failsoft" if context is None else context.command_path
     return f"{error.format_message().rstrip('.')}. See '{command} --help'."

@@ -79,7 +79,7 @@ _WHY = {
 
 
 class CommandError(Exception):
-    """What is wrong and what to do about it, in one line; ends the command with exit code 2."""
+    """The problem and what to do about it, in one line; ends the command with exit code 2."""
 
 
 def tell(message: str) -> None:

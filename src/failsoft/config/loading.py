@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from failsoft.config import names
 from failsoft.config.fields import told
@@ -24,7 +24,7 @@ from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import CLASSIC, Settings
 from failsoft.errors import SettingError
 
-__all__ = ["ConfigurationError", "Gathered", "Loaded", "load_settings"]
+__all__ = ["OWN_PROVIDERS", "ConfigurationError", "Gathered", "Loaded", "load_settings"]
 
 
 @dataclass
@@ -154,11 +154,17 @@ def _alike(place: Place, options: tuple[Place, ...]) -> Place | None:
 FILE = "failsoft.toml"
 CONFIG = "FAILSOFT_CONFIG"
 
-# The variables of the provider's own SDK; FAILSOFT_ANTHROPIC_… goes before them.
+OWN_PROVIDERS: Final = ("anthropic",)
+"""The providers that failsoft brings."""
+
+# The variables of a provider's own SDK; FAILSOFT_ANTHROPIC_… goes before them.
 SDK_VARIABLES: dict[str, names.Place] = {
     "ANTHROPIC_API_KEY": ("anthropic", "api_key"),
     "ANTHROPIC_AUTH_TOKEN": ("anthropic", "auth_token"),
     "ANTHROPIC_BASE_URL": ("anthropic", "base_url"),
+}
+_KEYS = {
+    place: name for name, place in SDK_VARIABLES.items() if place[-1] in ("api_key", "auth_token")
 }
 
 
@@ -192,7 +198,7 @@ def load_settings(
     *,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
-    providers: Collection[str] = ("anthropic",),
+    providers: Collection[str] = OWN_PROVIDERS,
 ) -> Loaded:
     """Read the settings, or raise ``ConfigurationError`` with one line for each problem.
 
@@ -247,8 +253,8 @@ def _unreadable(error: OSError | ValueError | RecursionError) -> str:
 
 
 def _put_from_file(place: names.Place, value: object, origin: str, gathered: Gathered) -> None:
-    if place in (("anthropic", "api_key"), ("anthropic", "auth_token")):
-        problem = f"must not be in a file: set ANTHROPIC_{place[1].upper()} in the environment"
+    if variable := _KEYS.get(place):
+        problem = f"must not be in a file: set {variable} in the environment"
         gathered.wrong(names.full_name(place), problem, origin)
     else:
         gathered.put(place, value, origin)

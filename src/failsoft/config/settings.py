@@ -69,7 +69,7 @@ class AlertSettings(SettingSection):
         None, "where alerts are posted, in the form Slack takes", address(), secret=True
     )
     repeat_seconds: float = setting(
-        4 * _HOUR, "an alert that goes on is told again after so long", number(60, 8760 * _HOUR)
+        4 * _HOUR, "an alert that goes on is repeated after so long", number(60, 8760 * _HOUR)
     )
 
 
@@ -416,7 +416,7 @@ class Settings(SettingSection):
         choice("answer", "refuse"),
     )
     linger_seconds: float = setting(
-        60.0, "a request with a key goes on for so long when nobody reads it", number(0, DAY)
+        60.0, "a request with a key goes on for so long without a reader", number(0, DAY)
     )
     retention_seconds: float = setting(
         DAY, "what has ended is kept for so long", number(1, 366 * DAY)

@@ -52,8 +52,8 @@ class Answer(NamedTuple):
     could not take the request. ``circuit_state`` is that of the request's route.
 
     ``wasted_tokens`` are those of attempts whose answers were not used, as far as the provider
-    told: an attempt turned away before it began (a 529) tells none and costs nothing, one cut short
-    tells its input and often not all of its output. ``wasted_cost_usd`` is their price in US
+    reports: one turned away before it began (a 529) has none and costs nothing, one cut short has
+    its input and often not all of its output. ``wasted_cost_usd`` is their price in US
     dollars by the settings of the targets or the provider's list, ``None`` where a price is not
     known. ``lost_cache_tokens`` are those of the prompt that a target had in its cache, or wrote to
     it, before the request went on to one that had them not; a target that turns a request away does

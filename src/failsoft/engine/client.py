@@ -9,7 +9,7 @@ from random import Random, SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from failsoft.config.loading import load_settings
+from failsoft.config.loading import OWN_PROVIDERS, load_settings
 from failsoft.config.settings import Settings, checked_settings
 from failsoft.engine.answer import Answer
 from failsoft.engine.answers import error_for
@@ -91,7 +91,7 @@ class Failsoft:
         on_event: Callable[[Event], None] | None = None,
         rng: Random | None = None,
     ) -> None:
-        known = {"anthropic", *(providers or ())}
+        known = {*OWN_PROVIDERS, *(providers or ())}
         self.settings = checked_settings(settings) or load_settings(providers=known).settings
         self.notices = Catalogue.load(self.settings.notices_dir)
         self._closing: list[Callable[[float], Awaitable[None]]] = []

@@ -125,7 +125,7 @@ def _saves(turn: Turn) -> bool:
 
 
 def _question(turn: Turn) -> Asked | None:
-    """What is asked, ``None`` where the ladder cannot help; a fault there breaks no request."""
+    """The question, ``None`` where the ladder cannot help; a fault there breaks no request."""
     request = turn.request
     if not request.degrades:
         return None

@@ -89,7 +89,7 @@ class Shared:
         except RuntimeError:  # the loop has ended
             asking.close()
             return False
-        # Whoever leaves meanwhile leaves the lease to whoever comes next. A thread that is ending
+        # A caller that leaves meanwhile leaves the lease to the next one. A thread that is ending
         # may not answer any more.
         await asyncio.wait((asyncio.wrap_future(asked),), timeout=_GRANT_SECONDS)
         return True

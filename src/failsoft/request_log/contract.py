@@ -12,8 +12,10 @@ from failsoft.storage.status import StoreStatus
 
 __all__ = [
     "FOLLOW_SECONDS",
+    "NOT_ENTERED",
     "Conflict",
     "Ending",
+    "Entry",
     "Events",
     "Intent",
     "Known",
@@ -109,18 +111,6 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The caller is to run it. ``new`` is false for a further run of a request that is known.
-
-    Without ``durable`` the log is down: nothing keeps the key from being run elsewhere, or again.
-    """
-
-    record: Record
-    new: bool
-    durable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """It runs or has ended. ``ours``: this process runs it."""
 
@@ -145,6 +135,68 @@ class Ending:
     status: int | None
     body: bytes | None
     story: bytes = b""
+
+
+class Entry:
+    """Where one run writes, from when it is opened to its end. It is used from one event loop.
+
+    This one is of a run that the log could not take, and keeps nothing. While the log is down,
+    ``append`` and ``progress`` hold what they are given in memory, within bounds, and ``end`` gives
+    ``True``: it is written afterwards. A run of which a frame had to be dropped keeps none after
+    it: what is read has no gap, but may lack its end.
+    """
+
+    durable = False
+    """Whether the log has it. If not, its key may be run elsewhere, or again."""
+
+    def append(self, frame: bytes, event_id: int, *, shown: bool) -> None:
+        """Keep one frame; at most 250 ms behind. Returns at once, never raises.
+
+        The frame begins with its ``id`` line and ends with a blank line; ``event_id`` is greater
+        than any before. ``shown``: it gives out text.
+        """
+
+    def progress(self, attempt: int, retry_at: float | None) -> None:
+        """Say that it runs, in which attempt, and when (epoch seconds) the next is due."""
+
+    async def end(self, ending: Ending) -> bool:  # noqa: ARG002 - of no use here
+        """End the run, exactly once; everything appended before is committed with it.
+
+        ``False`` where it had ended already, or is not this process's any more. Nothing is kept of
+        what is appended afterwards.
+        """
+        return True
+
+    def covers(self) -> bool:
+        """Whether no other process can have taken the run over.
+
+        To be asked before text is shown; where it is not so, :meth:`renew` comes first.
+        """
+        return True
+
+    async def renew(self) -> bool:
+        """Give a heartbeat; whether the run is this process's still. Never raises.
+
+        True while the log is down: no process takes anything over without it.
+        """
+        return True
+
+    async def followed(self) -> bool:
+        """Whether a reader in another process follows it. Raises :class:`LogDownError`."""
+        return False
+
+
+NOT_ENTERED = Entry()
+"""For every run that the log could not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The caller is to run it. ``new`` is false for a further run of a request that is known."""
+
+    record: Record
+    new: bool
+    entry: Entry = NOT_ENTERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +245,10 @@ OnCancel = Callable[[str, int], None]
 class RequestLog(Protocol):
     """Requests and the frames they gave out, shared by all processes of a service.
 
-    Any event loop may ask it; each run is appended to from one. While the log is down, a request
-    must be answered all the same: ``open`` gives :class:`Opened` (not durable), ``append`` and
-    ``progress`` do nothing for it, ``end`` gives ``True``; what asks for records (``find``,
-    ``events``, ``cancel``, ``followed``) raises
-    :class:`LogDownError`. It recovers by itself, but for a :class:`RecordRefusedError`.
-    What was opened before the outage is held in memory, within bounds, and written after it. A run
-    of which a frame had to be dropped keeps none after it: what is read has no gap, but may lack
-    its end.
+    Any event loop may ask it. While the log is down, a request must be answered all the same:
+    ``open`` gives :class:`Opened` with an entry that keeps nothing; what asks for records
+    (``find``, ``events``, ``cancel``) raises :class:`LogDownError`. It recovers by itself, but for
+    a :class:`RecordRefusedError`.
     """
 
     @property
@@ -223,44 +271,8 @@ class RequestLog(Protocol):
         processes and exactly one caller gets :class:`Opened` for a run. After an end that was
         retryable it is opened again as the next run, queued and ours, under the id of the first
         record, asked for as this intent says; otherwise it is :class:`Known`. The same key with
-        another fingerprint is :class:`Conflict`. What is older than the retention is as if it were
-        not there. A caller cancelled while it waits leaves nothing running behind.
-        """
-        ...
-
-    def append(
-        self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
-    ) -> None:
-        """Keep one frame; at most 250 ms behind. Returns at once, never raises.
-
-        The frame begins with its ``id`` line and ends with a blank line; ``event_id`` is greater
-        than any before. ``shown``: it gives out text.
-        """
-        ...
-
-    def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
-        """Say that it runs, in which attempt, and when (epoch seconds) the next is due."""
-        ...
-
-    async def end(self, request_id: str, run: int, ending: Ending) -> bool:
-        """End a run, exactly once; everything appended before is committed with it.
-
-        ``False`` where that run had ended already, or is not this process's any more; ``True`` for
-        one that was never entered. Nothing is kept of what is appended afterwards.
-        """
-        ...
-
-    def covers(self, request_id: str, run: int) -> bool:
-        """Whether no other process can have taken over a run of this one's.
-
-        To be asked before text is shown; where it is not so, :meth:`renew` comes first.
-        """
-        ...
-
-    async def renew(self, request_id: str, run: int) -> bool:
-        """Give a heartbeat; whether that run is this process's still. Never raises.
-
-        True while the log is down: no process takes anything over without it.
+        another fingerprint is :class:`Conflict`. A request older than the retention is as if
+        it were not there. A caller cancelled while it waits leaves nothing running behind.
         """
         ...
 
@@ -289,8 +301,4 @@ class RequestLog(Protocol):
 
         May be called at every look: it is written about once a second. Never raises.
         """
-        ...
-
-    async def followed(self, request_id: str) -> bool:
-        """Whether a reader in another process follows it."""
         ...

@@ -32,7 +32,7 @@ class Owner:
         in_every_child(self._begin)
 
     def hold(self) -> None:
-        """Hold the lock; anew, under the same name, where the file has gone. Raises OSError."""
+        """Hold the lock; again, under the same name, where the file has gone. Raises OSError."""
         if self._fd is not None and _is_at(self._fd, self._path):
             return
         self.release()

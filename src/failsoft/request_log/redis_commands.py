@@ -39,7 +39,7 @@ OWNERS: Final = f"{_PREFIX}:owners"
 def place_of(intent: Intent) -> str:
     """The place of a request: of its key where it has one, so that the same key meets itself there.
 
-    What is kept at one place has one hash tag, and thus lies in one slot of a cluster.
+    Everything kept at one place has one hash tag, and thus lies in one slot of a cluster.
     """
     if intent.key is None:
         return intent.id

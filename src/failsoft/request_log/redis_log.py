@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -36,7 +36,13 @@ from failsoft.request_log.redis_commands import (
 )
 from failsoft.request_log.redis_wire import Command, Wire, slow
 from failsoft.request_log.redis_worker import OwnerTasks, RedisOp, RedisWorker
-from failsoft.request_log.unwritten import Follows, boot_seconds
+from failsoft.request_log.unwritten import (
+    Follows,
+    Pending,
+    PendingEntry,
+    Protection,
+    boot_seconds,
+)
 from failsoft.storage.status import StoreStatus
 from failsoft.storage.times import StoreTimes
 
@@ -49,6 +55,70 @@ _PLACES: Final = 10_000
 
 # No lock says earlier that an owner is dead: five heartbeats.
 _TIMES: Final = StoreTimes(dead=10.0)
+
+
+class _RedisEntry(PendingEntry[PlacedTail]):
+    """The entry of a run in Redis. ``tails`` are those of all that run, by request."""
+
+    def __init__(
+        self,
+        tail: PlacedTail,
+        pending: Pending[PlacedTail],
+        protection: Protection,
+        *,
+        keeps_text: bool,
+        ask: Callable[[RedisOp], Awaitable[list[Any]]],
+        commands: Commands,
+        tails: dict[str, PlacedTail],
+    ) -> None:
+        super().__init__(tail, pending, protection, keeps_text=keeps_text)
+        self._ask = ask
+        self._commands = commands
+        self._tails = tails
+
+    def append(self, frame: bytes, event_id: int, *, shown: bool) -> None:
+        """Keep one frame; see :meth:`Entry.append`."""
+        if event_id > MAX_ID:
+            self._tail.torn = True
+            return
+        if not self._keeps_text and not self._ended:
+            self._tail.moved = True
+        super().append(frame, event_id, shown=shown)
+
+    async def end(self, ending: Ending) -> bool:
+        """End it, exactly once; see :meth:`Entry.end`."""
+        if self._ended:
+            return False
+        self._ended, tail = True, self._tail
+        self._tails.pop(tail.request, None)
+        # A notice in place of an answer is text of our own.
+        kept = self._keeps_text or ending.state is not RequestState.DONE
+        end = self._commands.end(tail, ending, ending.body if kept else None)
+        commands = [end, self._commands.let_go(tail.place)]
+        try:
+            replies = await self._ask(RedisOp(commands=commands, tail=tail, keep=True))
+        except LogDownError:
+            return True
+        return bool(replies[0])
+
+    async def renew(self) -> bool:
+        """Whether it is ours still; see :meth:`Entry.renew`."""
+        at, tail = boot_seconds(), self._tail
+        try:
+            *_, ours = await self._ask(RedisOp(commands=self._commands.renew(tail)))
+        except LogDownError:
+            self._protection.excuse(tail)
+            return True
+        self._protection.confirmed(at)
+        if ours == 1:
+            self._protection.renewed(tail)
+        return bool(ours == 1)
+
+    async def followed(self) -> bool:
+        """Whether a reader elsewhere follows it; see :meth:`Entry.followed`."""
+        followed = self._commands.followed(self._tail.request)
+        (found,) = await self._ask(RedisOp(commands=[followed]))
+        return bool(found)
 
 
 class RedisLog:
@@ -133,65 +203,6 @@ class RedisLog:
             raise
         return self._opened(intent, how, record)
 
-    def append(
-        self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
-    ) -> None:
-        """Keep one frame; see :meth:`RequestLog.append`."""
-        worker = self._worker
-        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
-            return
-        if event_id > MAX_ID:
-            tail.torn = True
-            return
-        if not self._store_text:
-            tail.moved = True
-        worker.pending.add(tail, frame, event_id, shown=shown, kept=self._store_text)
-
-    def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
-        """Say that it runs; see :meth:`RequestLog.progress`."""
-        worker = self._worker
-        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
-            return
-        worker.pending.go_on(tail, attempt, retry_at)
-
-    async def end(self, request_id: str, run: int, ending: Ending) -> bool:
-        """End a run, exactly once; see :meth:`RequestLog.end`."""
-        tail = self._tails.get(request_id)
-        try:
-            if tail is None or tail.run != run:
-                stray = PlacedTail(await self._place(request_id), request_id, run)
-                replies = await self._ask(RedisOp(commands=[self._end(stray, ending)]))
-            else:
-                del self._tails[request_id]
-                commands = [self._end(tail, ending), self._commands.let_go(tail.place)]
-                replies = await self._ask(RedisOp(commands=commands, tail=tail, keep=True))
-        except LogDownError:
-            return True
-        return bool(replies[0])
-
-    def covers(self, request_id: str, run: int) -> bool:
-        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
-        tasks, tail = self._owner_tasks, self._tails.get(request_id)
-        if tasks is None or tail is None or tail.run != run:
-            return True
-        return tasks.protection.covers(tail)
-
-    async def renew(self, request_id: str, run: int) -> bool:
-        """Whether it is ours still; see :meth:`RequestLog.renew`."""
-        tasks, tail = self._owner_tasks, self._tails.get(request_id)
-        if tasks is None or tail is None or tail.run != run:
-            return True
-        at = boot_seconds()
-        try:
-            *_, ours = await self._ask(RedisOp(commands=self._commands.renew(tail)))
-        except LogDownError:
-            tasks.protection.excuse(tail)
-            return True
-        tasks.protection.confirmed(at)
-        if ours == 1:
-            tasks.protection.renewed(tail)
-        return bool(ours == 1)
-
     async def find(self, request_id: str, scope: str) -> Record | None:
         """The record; see :meth:`RequestLog.find`."""
         found = await self._read(request_id)
@@ -216,11 +227,6 @@ class RedisLog:
         if self.status.up and self._follows.due(request_id):
             self._put(self._commands.follow(request_id), soon=True)
 
-    async def followed(self, request_id: str) -> bool:
-        """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
-        (found,) = await self._ask(RedisOp(commands=[self._commands.followed(request_id)]))
-        return bool(found)
-
     async def _open(self, intent: Intent, commands: list[Command]) -> tuple[bytes, Record]:
         *_, (how, flat) = await self._ask(RedisOp(commands=commands))
         record = record_of(flat)
@@ -238,17 +244,28 @@ class RedisLog:
             return Conflict()
         if how == b"known":
             return Known(record, ours=record.owner == self._owner and not record.state.ended)
+        worker, tasks = self._worker, self._owner_tasks
+        if worker is None or tasks is None:  # it was closed meanwhile
+            return Opened(record, new=how == b"new")
         tail = self._tails[record.id] = PlacedTail(place, record.id, record.run)
-        if self._owner_tasks is not None:
-            self._owner_tasks.protection.renewed(tail)
+        tasks.protection.renewed(tail)
         self._put(self._commands.hold(place), keep=True)
         if how == b"again":
             self._put(self._commands.locate(record.id, place), keep=True)
-        return Opened(record, new=how == b"new")
+        entry = _RedisEntry(
+            tail,
+            worker.pending,
+            tasks.protection,
+            keeps_text=self._store_text,
+            ask=self._ask,
+            commands=self._commands,
+            tails=self._tails,
+        )
+        return Opened(record, new=how == b"new", entry=entry)
 
     def _not_entered(self, intent: Intent) -> Opened:
         record = fresh(intent, owner=self._owner, now=self._clock())
-        return Opened(record, new=True, durable=False)
+        return Opened(record, new=True)
 
     def _take_back(self, intent: Intent) -> None:
         """End what ``intent`` may have opened, so that the same key can be asked for again."""
@@ -256,11 +273,6 @@ class RedisLog:
         state = RequestState.CANCELLED
         taken = cut(place_of(intent), self._owner, state, opener=intent.id)
         self._put(taken, keep=True, soon=True)
-
-    def _end(self, tail: PlacedTail, ending: Ending) -> Command:
-        # A notice in place of an answer is text of our own.
-        kept = self._store_text or ending.state is not RequestState.DONE
-        return self._commands.end(tail, ending, ending.body if kept else None)
 
     async def _read(self, request_id: str, run: int | None = None, after: int = 0) -> Events | None:
         """What there is, once the end of a dead owner's run has been noticed."""

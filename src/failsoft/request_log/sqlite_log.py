@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,14 @@ from failsoft.request_log.contract import (
 from failsoft.request_log.process_lock import Owner
 from failsoft.request_log.sqlite_rows import Rows
 from failsoft.request_log.sqlite_worker import LogOptions, Op, SqliteWorker
-from failsoft.request_log.unwritten import Follows, Protection, Tail, boot_seconds
+from failsoft.request_log.unwritten import (
+    Follows,
+    Pending,
+    PendingEntry,
+    Protection,
+    Tail,
+    boot_seconds,
+)
 from failsoft.storage.status import StoreStatus
 from failsoft.storage.times import StoreTimes
 
@@ -37,7 +46,7 @@ _FORSAKEN = Ending(state=RequestState.CANCELLED, retryable=True, status=None, bo
 class SqliteLog:
     """A :class:`~failsoft.request_log.contract.RequestLog` in ``directory``, made if missing.
 
-    What is committed survives a ``kill -9``. A power cut may take the last commits before it (WAL
+    Committed data survives a ``kill -9``. A power cut may take the last commits before it (WAL
     with ``synchronous = NORMAL``): a request may then be unknown, or known as it was a few seconds
     earlier, but the file stays whole. ``store_text=False`` keeps no frames, and no
     body but what was sent in place of an answer. ``times`` are its waits.
@@ -72,10 +81,6 @@ class SqliteLog:
             return StoreStatus(name="request_log", up=False, problem=problem, since=None)
         return self._worker.status
 
-    @property
-    def _protection(self) -> Protection | None:
-        return None if self._worker is None else self._worker.protection
-
     def start(self, *, on_cancel: OnCancel) -> None:
         """Begin to work, on the running loop; ``on_cancel`` is called on it."""
         self._worker = SqliteWorker(self._options, self._owner, self._tails, on_cancel=on_cancel)
@@ -90,73 +95,30 @@ class SqliteLog:
 
     async def open(self, intent: Intent) -> Opened | Known | Conflict:
         """Enter a request; see :meth:`RequestLog.open`."""
-        opening = _Opening(intent, self._tails, self._protection)
+        worker = self._worker
+        if worker is None:
+            return self._not_entered(intent)
+        opening = _Opening(intent, self._tails, worker.protection)
         op = Op(work=opening.do, writes=True, then=opening.done)
         try:
-            found: Opened | Known | Conflict = await self._ask(op)
+            found: Opened | Known | Conflict = await worker.ask(op)
         except LogDownError:
-            now = self._options.clock()
-            record = fresh(intent, owner=self._owner.name, now=now)
-            return Opened(record, new=True, durable=False)
-        except asyncio.CancelledError:
-            if self._worker is not None:  # it would never run
-                undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
-                self._worker.inbox.put(undo)
+            return self._not_entered(intent)
+        except asyncio.CancelledError:  # it would never run
+            undo = Op(work=opening.undo, writes=True, then=opening.undone, keep=True)
+            worker.inbox.put(undo)
             raise
-        return found
-
-    def append(
-        self, request_id: str, run: int, frame: bytes, event_id: int, *, shown: bool
-    ) -> None:
-        """Keep one frame; see :meth:`RequestLog.append`."""
-        worker = self._worker
-        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
-            return
-        worker.inbox.add(tail, frame, event_id, shown=shown, kept=self._options.store_text)
-
-    def progress(self, request_id: str, run: int, attempt: int, retry_at: float | None) -> None:
-        """Say that it runs; see :meth:`RequestLog.progress`."""
-        worker = self._worker
-        if worker is None or (tail := self._tails.get(request_id)) is None or tail.run != run:
-            return
-        worker.inbox.go_on(tail, attempt, retry_at)
-
-    async def end(self, request_id: str, run: int, ending: Ending) -> bool:
-        """End a run, exactly once; see :meth:`RequestLog.end`."""
-        tail = self._last(request_id, run)
-        op = Op(work=lambda rows: rows.end(tail, ending), writes=True, tail=tail, keep=True)
-        try:
-            ended: bool = await self._ask(op)
-        except LogDownError:
-            return True
-        return ended
-
-    def covers(self, request_id: str, run: int) -> bool:
-        """Whether no other process can have taken it over; see :meth:`RequestLog.covers`."""
-        worker, tail = self._worker, self._tails.get(request_id)
-        if worker is None or tail is None or tail.run != run:
-            return True
-        return worker.protection.covers(tail)
-
-    async def renew(self, request_id: str, run: int) -> bool:
-        """Whether it is ours still; see :meth:`RequestLog.renew`."""
-        worker, tail = self._worker, self._tails.get(request_id)
-        if worker is None or tail is None or tail.run != run:
-            return True
-        at = boot_seconds()
-
-        def renewed(ours: bool) -> None:  # noqa: FBT001 - the worker calls it with the answer
-            worker.protection.confirmed(at)
-            if ours:
-                worker.protection.renewed(tail)
-
-        op = Op(work=lambda rows: rows.renew(request_id, run), writes=True, then=renewed)
-        try:
-            ours: bool = await self._ask(op)
-        except LogDownError:
-            worker.protection.excuse(tail)
-            return True
-        return ours
+        if opening.tail is None or not isinstance(found, Opened):
+            return found
+        entry = _SqliteEntry(
+            opening.tail,
+            worker.inbox,
+            worker.protection,
+            keeps_text=self._options.store_text,
+            ask=self._ask,
+            tails=self._tails,
+        )
+        return replace(found, entry=entry)
 
     async def find(self, request_id: str, scope: str) -> Record | None:
         """The record; see :meth:`RequestLog.find`."""
@@ -187,59 +149,100 @@ class SqliteLog:
             op = Op(work=lambda rows: rows.follow(request_id), writes=True)
             self._worker.inbox.put(op)
 
-    async def followed(self, request_id: str) -> bool:
-        """Whether a reader elsewhere follows it; see :meth:`RequestLog.followed`."""
-        found: bool = await self._ask(Op(work=lambda rows: rows.followed(request_id)))
-        return found
+    def _not_entered(self, intent: Intent) -> Opened:
+        record = fresh(intent, owner=self._owner.name, now=self._options.clock())
+        return Opened(record, new=True)
 
     async def _ask(self, op: Op) -> Any:
         """Have it done, and its answer. Raises LogDownError, at once where the log is down."""
-        worker = self._worker
-        if worker is None or not worker.status.up:
-            if worker is not None and op.keep:
-                worker.inbox.put(op)
+        if self._worker is None:
             raise LogDownError(self.status.problem)
-        op.answer = asyncio.get_running_loop().create_future()
-        worker.inbox.put(op)
-        return await op.answer
+        return await self._worker.ask(op)
 
-    def _last(self, request_id: str, run: int) -> Tail:
-        """The tail of a run that ends: nothing is added to it any more."""
-        tail = self._tails.get(request_id)
-        if tail is None or tail.run != run:
-            return Tail(request_id, run)
-        del self._tails[request_id]
-        return tail
+
+class _SqliteEntry(PendingEntry[Tail]):
+    """The entry of a run in the file. ``tails`` are those of all that run, by request."""
+
+    def __init__(
+        self,
+        tail: Tail,
+        pending: Pending[Tail],
+        protection: Protection,
+        *,
+        keeps_text: bool,
+        ask: Callable[[Op], Awaitable[Any]],
+        tails: dict[str, Tail],
+    ) -> None:
+        super().__init__(tail, pending, protection, keeps_text=keeps_text)
+        self._ask = ask
+        self._tails = tails
+
+    async def end(self, ending: Ending) -> bool:
+        """End it, exactly once; see :meth:`Entry.end`."""
+        if self._ended:
+            return False
+        self._ended, tail = True, self._tail
+        self._tails.pop(tail.request, None)
+        work = partial(Rows.end, tail=tail, ending=ending)
+        try:
+            ended: bool = await self._ask(Op(work=work, writes=True, tail=tail, keep=True))
+        except LogDownError:
+            return True
+        return ended
+
+    async def renew(self) -> bool:
+        """Whether it is ours still; see :meth:`Entry.renew`."""
+        at, tail, protection = boot_seconds(), self._tail, self._protection
+
+        def renewed(ours: bool) -> None:  # noqa: FBT001 - the worker calls it with the answer
+            protection.confirmed(at)
+            if ours:
+                protection.renewed(tail)
+
+        work = partial(Rows.renew, request=tail.request, run=tail.run)
+        try:
+            ours: bool = await self._ask(Op(work=work, writes=True, then=renewed))
+        except LogDownError:
+            protection.excuse(tail)
+            return True
+        return ours
+
+    async def followed(self) -> bool:
+        """Whether a reader elsewhere follows it; see :meth:`Entry.followed`."""
+        work = partial(Rows.followed, request=self._tail.request)
+        found: bool = await self._ask(Op(work=work))
+        return found
 
 
 class _Opening:
-    """Opens a request, and gives it back. In the worker's thread."""
+    """Opens a request, and gives it back. In the worker's thread.
 
-    def __init__(
-        self, intent: Intent, tails: dict[str, Tail], protection: Protection | None
-    ) -> None:
+    The two may be in one transaction: ``tail`` is known before :meth:`done`.
+    """
+
+    def __init__(self, intent: Intent, tails: dict[str, Tail], protection: Protection) -> None:
+        self.tail: Tail | None = None
         self._intent = intent
         self._tails = tails
         self._protection = protection
-        self._record: Record | None = None
 
     def do(self, rows: Rows) -> Opened | Known | Conflict:
         found = rows.open(self._intent)
-        self._record = found.record if isinstance(found, Opened) else None
+        self.tail = None  # of a transaction that was begun again
+        if isinstance(found, Opened):
+            self.tail = Tail(found.record.id, found.record.run)
         return found
 
     def done(self, _: object) -> None:
         """From now on what is appended is kept."""
-        if record := self._record:
-            tail = Tail(record.id, record.run)
-            if self._protection is not None:
-                self._protection.renewed(tail)
-            self._tails[record.id] = tail
+        if tail := self.tail:
+            self._protection.renewed(tail)
+            self._tails[tail.request] = tail
 
     def undo(self, rows: Rows) -> None:
-        if record := self._record:
-            rows.end(Tail(record.id, record.run), _FORSAKEN)
+        if tail := self.tail:
+            rows.end(tail, _FORSAKEN)
 
     def undone(self, _: object) -> None:
-        if record := self._record:
-            self._tails.pop(record.id, None)
+        if tail := self.tail:
+            self._tails.pop(tail.request, None)

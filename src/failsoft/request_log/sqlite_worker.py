@@ -11,22 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from failsoft.request_log.contract import LogDownError, OnCancel
 from failsoft.request_log.process_lock import Owner, lives, locks, remove_stale_lock
 from failsoft.request_log.sqlite_rows import Rows, delete_old, heartbeat, interrupt, seen
 from failsoft.request_log.sqlite_schema import prepare
-from failsoft.request_log.unwritten import Pending, Protection, Tail, boot_seconds
-from failsoft.storage.outages import OutageError
-from failsoft.storage.sqlite import (
-    identity,
-    open_file,
-    remove_damaged,
-    set_aside,
-    transaction,
-    wait_for_lock,
-)
+from failsoft.request_log.unwritten import Pending, Protection, Tail, boot_seconds, parts_of
+from failsoft.storage.sqlite import OpenFile, remove_damaged, set_aside
 from failsoft.storage.status import StoreStatus
 from failsoft.storage.store_thread import StoreThread
 from failsoft.storage.times import StoreTimes
@@ -72,8 +64,6 @@ class Inbox(Pending[Tail]):
             return ops
 
 
-T = TypeVar("T")
-
 # Requests deleted in one transaction: with their events it takes some milliseconds, and no request
 # should wait long for it.
 _DELETED_AT_ONCE: Final = 50
@@ -100,19 +90,15 @@ class LogOptions:
         return self.path.parent / "owners"
 
 
-class SqliteFile:
-    """The open file of the log. Every method waits at most ``times.lock_wait`` for a lock.
-
-    Errors of the file are raised as they come; then it is to be closed.
-    """
+class SqliteFile(OpenFile):
+    """The open file of the log."""
 
     def __init__(self, options: LogOptions, owner: Owner, *, check: bool) -> None:
+        super().__init__(
+            options.path, check=check, prepare=prepare, lock_wait=options.times.lock_wait
+        )
         self._options = options
         self._owner = owner
-        lock_wait = options.times.lock_wait
-        self._connection, self.which = open_file(
-            options.path, check=check, prepare=prepare, lock_wait=lock_wait
-        )
         self.rows = Rows(
             self._connection,
             owner=owner.name,
@@ -120,22 +106,6 @@ class SqliteFile:
             retention=options.retention,
             store_text=options.store_text,
         )
-
-    def do(self, work: Callable[[], T], *, writes: bool) -> T:
-        """Do it in one transaction, all or nothing; again if a lock was in the way.
-
-        Raises :class:`OutageError` if the file is no longer at its path: what was written cannot
-        be read there.
-        """
-
-        def once() -> T:
-            with transaction(self._connection, writes=writes):
-                return work()
-
-        done = wait_for_lock(once, self._options.times.lock_wait)
-        if writes and identity(self._options.path) != self.which:
-            raise OutageError("removed or replaced while in use")
-        return done
 
     def heartbeat(self) -> None:
         """Hold the lock and record that this owner lives."""
@@ -177,10 +147,6 @@ class SqliteFile:
         """Interrupt what this owner has left running, and remove the owner."""
         self._interrupt(self._owner.name)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
     def _interrupt(self, name: str) -> None:
         now = self._options.clock()
         self.do(lambda: interrupt(self._connection, name, now), writes=True)
@@ -216,6 +182,19 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
         """Whether the log works, and what to do if not."""
         return self.inbox.qualify(super().status)
 
+    def ask(self, op: Op) -> asyncio.Future[Any]:
+        """Have it done, and the future of its result, in the running loop.
+
+        Raises :class:`LogDownError` at once where the log is down.
+        """
+        if not self._health.status.up:
+            if op.keep:
+                self.inbox.put(op)
+            raise LogDownError(self.status.problem)
+        op.answer = asyncio.get_running_loop().create_future()
+        self.inbox.put(op)
+        return op.answer
+
     async def aclose(self) -> None:
         """Write what is pending, and end. Idempotent."""
         if not self._closing:
@@ -233,7 +212,7 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
         file = SqliteFile(self._options, self._owner, check=self._damaged)
         try:
             self._send_heartbeat(file)
-            if not self.status.up:
+            if not self._health.status.up:
                 file.try_room()
             file.recover()
         except BaseException:
@@ -241,8 +220,8 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
             raise
         return file
 
-    def _take(self, seconds: float) -> None:
-        self._ops += self.inbox.take(seconds)
+    def _take(self, seconds: float | None) -> None:
+        self._ops += self.inbox.take(self._idle_seconds() if seconds is None else seconds)
 
     def _idle_seconds(self) -> float:
         if self._running:
@@ -250,12 +229,12 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
         return self._times.recover
 
     def _work(self, store: SqliteFile, now: float) -> None:
-        due = now >= self._flush_at or not self.status.up
+        due = now >= self._flush_at or not self._health.status.up
         if due:
             self._ops[:0] = [Op(tail=tail) for tail in self.inbox.dirty()]
         if self._ops:
             self._batch(store, self._ops[:])
-        if not self.status.up:
+        if not self._health.status.up:
             self._damaged = self.inbox.overflowed = False
             self._health.works()
         if due:
@@ -264,10 +243,11 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
         self._do_chores(store, now)
 
     def _commit(self, store: SqliteFile, items: Sequence[Op]) -> list[Any]:
-        parts = [tail.part() for tail in _pending(items)]
+        parts = parts_of([op.tail for op in items])
 
         def work() -> list[Any]:
-            store.rows.write(parts)
+            if parts:
+                store.rows.write(parts)
             return [op.work(store.rows) for op in items]
 
         try:
@@ -289,9 +269,8 @@ class SqliteWorker(StoreThread[SqliteFile, Op]):
 
     def _refuse(self, store: SqliteFile, item: Op, error: Exception) -> None:
         _log.error("request_log_refused", exc_info=error)
-        if guilty := _pending([item]):
-            for tail in guilty:
-                self.inbox.drop(tail)
+        if item.tail is not None and item.tail.pending:
+            self.inbox.drop(item.tail)
             self._batch(store, [item])
         else:
             self._decline([self._ops.pop(0)])
@@ -362,11 +341,6 @@ class _Every:
             return False
         self._last = now
         return True
-
-
-def _pending(ops: Sequence[Op]) -> list[Tail]:
-    """The tails of operations that have something to write, each once."""
-    return list(dict.fromkeys(op.tail for op in ops if op.tail is not None and op.tail.pending))
 
 
 def _answer(answers: Sequence[tuple[asyncio.Future[Any] | None, Any]]) -> None:

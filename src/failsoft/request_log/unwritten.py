@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from failsoft.request_log.contract import FOLLOW_SECONDS
+from failsoft.request_log.contract import FOLLOW_SECONDS, Entry
 from failsoft.storage.status import StoreStatus
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "Follows",
     "Part",
     "Pending",
+    "PendingEntry",
     "Protection",
     "Tail",
     "boot_seconds",
+    "parts_of",
 ]
 
 
@@ -134,6 +137,12 @@ class Part:
     data: bytes
 
 
+def parts_of(tails: Iterable[Tail | None]) -> list[Part]:
+    """What there is to write of these tails, each once."""
+    known = [tail for tail in dict.fromkeys(tails) if tail is not None]
+    return [tail.part() for tail in known if tail.pending]
+
+
 T = TypeVar("T", bound=Tail)
 
 # Frames held in memory while they cannot be written.
@@ -210,6 +219,35 @@ class Pending(Generic[T]):
         tail.last_id = tail.attempt = 0
         tail.retry_at = None
         self.release(tail, len(tail.frames))
+
+
+class PendingEntry(Entry, Generic[T]):
+    """The entry of a run of this process. A store says how it is renewed and ended."""
+
+    durable = True
+
+    def __init__(
+        self, tail: T, pending: Pending[T], protection: Protection, *, keeps_text: bool
+    ) -> None:
+        self._tail = tail
+        self._pending = pending
+        self._protection = protection
+        self._keeps_text = keeps_text
+        self._ended = False
+
+    def append(self, frame: bytes, event_id: int, *, shown: bool) -> None:
+        """Hold one frame until it is written; see :meth:`Entry.append`."""
+        if not self._ended:
+            self._pending.add(self._tail, frame, event_id, shown=shown, kept=self._keeps_text)
+
+    def progress(self, attempt: int, retry_at: float | None) -> None:
+        """Have it written soon; see :meth:`Entry.progress`."""
+        if not self._ended:
+            self._pending.go_on(self._tail, attempt, retry_at)
+
+    def covers(self) -> bool:
+        """Whether no other process can have taken it over; see :meth:`Entry.covers`."""
+        return self._protection.covers(self._tail)
 
 
 class Follows:

@@ -59,7 +59,7 @@ class Guard:
     def check_site(self, headers: Headers) -> None:
         """Refuse what a page of another site has a browser send to a loopback service without keys.
 
-        A name that such a page owns may lead here (DNS rebinding); a browser tells that name in
+        A name that such a page owns may lead here (DNS rebinding); a browser sends that name in
         ``Host``, and the page's in ``Origin``. Raises :class:`~failsoft.server.problem.Problem`
         (403).
         """

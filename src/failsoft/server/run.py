@@ -22,7 +22,7 @@ from failsoft.engine.answer import (
     StreamText,
 )
 from failsoft.engine.client import Failsoft
-from failsoft.request_log.contract import Ending, LogDownError, Record, RequestLog, RequestState
+from failsoft.request_log.contract import Ending, Entry, LogDownError, Record, RequestState
 from failsoft.server.failures import cancelled, draining, unexpected
 from failsoft.server.render import Render, WholeReply
 from failsoft.server.service import Service
@@ -186,15 +186,14 @@ class FrameOutlet:
         live: Live,
         record: Record,
         *,
-        log: RequestLog,
+        entry: Entry,
         render: Render,
         on_lost: Callable[[], None],
     ) -> None:
         self._live = live
         self._on_lost = on_lost
-        self._log = log
+        self._entry = entry
         self._render = render
-        self._id = record.id
         self._run = record.run
         # An earlier run of this request may have shown text, which a reader may still have.
         self._replaces = record.shown_run > 0
@@ -205,7 +204,7 @@ class FrameOutlet:
     @property
     def full(self) -> bool:
         """Whether even the fastest reader is behind, or it has to be asked whose run it is."""
-        return self._live.full or not self._log.covers(self._id, self._run)
+        return self._live.full or not self._entry.covers()
 
     @property
     def shown(self) -> bool:
@@ -214,8 +213,7 @@ class FrameOutlet:
 
     async def room(self) -> None:
         """Return once it is not full. Where the run is another process's now, it is ended."""
-        log, run = self._log, (self._id, self._run)
-        if not log.covers(*run) and not await log.renew(*run):
+        if not self._entry.covers() and not await self._entry.renew():
             self._on_lost()
             await asyncio.Event().wait()  # until that cancels it
         await self._live.room()
@@ -254,14 +252,14 @@ class FrameOutlet:
             raise RuntimeError("this run has not ended")
         number = self._live.next_id
         frame = self._render.frame(number, self._terminal)
-        self._log.append(self._id, self._run, frame, number, shown=False)
+        self._entry.append(frame, number, shown=False)
         return frame
 
     def _give(self, event: StreamEvent) -> None:
         number, shown = self._live.next_id, isinstance(event, StreamText)
         frame = self._render.frame(number, event)
         self._live.append(frame)
-        self._log.append(self._id, self._run, frame, number, shown=shown)
+        self._entry.append(frame, number, shown=shown)
 
 
 _log = logging.getLogger(__name__)
@@ -273,10 +271,12 @@ _LOOK_SECONDS = 1.0
 class Run:
     """Asks ``ai``, sends events and enters them in the log. :attr:`live` has them for its readers.
 
-    :attr:`happened` are the events of its request so far, to be added to by whom they come to.
+    It begins at once, and its task never raises but to be cancelled: its maker holds it until
+    ``on_kept``.
 
-    ``on_kept`` is called when the log has its end, just before its readers get it. Where it is
-    not ``durable`` the log was down when it began.
+    :attr:`happened` are the events of its request so far, to be added to by whom they come to;
+    :attr:`entry` is where it writes in the log. ``on_kept`` is called when the log has its end,
+    just before its readers get it.
     """
 
     result: WholeReply | None = None
@@ -290,16 +290,14 @@ class Run:
         *,
         ai: Failsoft,
         service: Service,
-        log: RequestLog,
+        entry: Entry,
         on_kept: Callable[[Run], None],
-        durable: bool = True,
     ) -> None:
         self.record = record
-        self.durable = durable
+        self.entry = entry
         self.live = Live(record.first_id, lingers=record.key is not None, on_left=self._left)
         self._arguments = {**arguments, "request_id": record.id}
         self._ai = ai
-        self._log = log
         self._on_kept = on_kept
         self._drain = service.drain
         self.happened: list[Event] = []
@@ -309,14 +307,14 @@ class Run:
             self._outlet = FrameOutlet(
                 self.live,
                 record,
-                log=log,
+                entry=entry,
                 render=service.render,
                 on_lost=lambda: self.stop("lost"),
             )
         self._stopped: Literal["", "cancelled", "draining", "lost"] = ""
         self._answered = self._shown = False
-        self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._carry_out())
 
     @property
     def shown(self) -> bool:
@@ -349,11 +347,6 @@ class Run:
             body=ending.body,
             retryable=ending.retryable,
         )
-
-    def start(self) -> asyncio.Task[None]:
-        """Begin; the task ends with the run, and never raises but to be cancelled."""
-        self._task = asyncio.create_task(self._carry_out())
-        return self._task
 
     def stop(self, why: Literal["cancelled", "draining", "lost"]) -> None:
         """End it now, at the provider too, unless it has been answered.
@@ -413,8 +406,8 @@ class Run:
         """Enter the end in the log, then send it: an end that a reader sees is durable."""
         story = story_of(self.happened)
         ending, last = self._end_with(answer, state, story)
-        ours = await self._log.end(self.record.id, self.record.run, ending)
-        if not ours and self.durable and state is not RequestState.CANCELLED:
+        ours = await self.entry.end(ending)
+        if not ours and state is not RequestState.CANCELLED:
             self._say_taken_over()  # what that other process answers is the answer
             _, last = self._end_with(self._cut(draining), RequestState.INTERRUPTED, story)
         self._on_kept(self)
@@ -452,7 +445,7 @@ class Run:
 
     async def _followed(self) -> bool:
         try:
-            return await self._log.followed(self.record.id)
+            return await self.entry.followed()
         except LogDownError:
             return False
 

@@ -47,7 +47,6 @@ class RunRegistry:
         self._held = HeldRuns()
         self._writing_back: asyncio.Task[None] | None = None
         self._started = False
-        self._tasks: set[asyncio.Task[Any]] = set()
         service.ai.subscribe(self._hear)
         service.simulations.subscribe(self._hear)
         service.ai.on_close(self.aclose)
@@ -117,7 +116,7 @@ class RunRegistry:
 
     def protects(self, found: Run | Record) -> bool:
         """Whether its key keeps it from being run again, here and by every other process."""
-        return self.log.status.up and (isinstance(found, Record) or found.durable)
+        return self.log.status.up and (isinstance(found, Record) or found.entry.durable)
 
     async def cancel(self, request_id: str, scope: str) -> Record | None:
         """End a request, wherever it runs; its record, once this process's own run has ended.
@@ -155,21 +154,17 @@ class RunRegistry:
             raise _other_body()
         if isinstance(opening, Known):
             return opening.record
-        if intent.key is not None and not opening.durable and self._refuses:
+        if intent.key is not None and not opening.entry.durable and self._refuses:
             raise _unprotected()
         run = Run(
             opening.record if held is None else _further(opening.record, held),
             arguments,
             ai=ai,
             service=self._service,
-            log=self.log,
+            entry=opening.entry,
             on_kept=self._forget,
-            durable=opening.durable,
         )
         self._runs[run.record.id] = run
-        task = run.start()
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         await asyncio.sleep(0)  # the model is asked first; the reply is begun meanwhile
         return run
 
@@ -204,7 +199,7 @@ class RunRegistry:
 
     async def _entered(self, run: Run) -> bool:
         """Whether the log has it, or the same request of another process; enters it else."""
-        if run.durable:  # the log writes its end by itself
+        if run.entry.durable:  # the log writes its end by itself
             with suppress(LogDownError):
                 record = await self.log.find(run.record.id, run.record.scope)
                 return record is None or record.state.ended
@@ -212,12 +207,12 @@ class RunRegistry:
         opening = await self.log.open(_intent_of(run.record))
         if not isinstance(opening, Opened):
             return True
-        if not opening.durable or run.ending is None:
+        entry, shown = opening.entry, run.shown
+        if not entry.durable or run.ending is None:
             return False
-        record, shown = opening.record, run.shown
         for number, frame in enumerate(run.live.frames, start=run.live.first_id):
-            self.log.append(record.id, record.run, frame, number, shown=shown)
-        await self.log.end(record.id, record.run, run.ending)
+            entry.append(frame, number, shown=shown)
+        await entry.end(run.ending)
         return True
 
     def _hear(self, event: Event) -> None:
@@ -227,10 +222,10 @@ class RunRegistry:
         run.happened.append(event)
         if isinstance(event, AttemptStarted):
             run.attempt = event.number
-            self.log.progress(run.record.id, run.record.run, event.number, None)
+            run.entry.progress(event.number, None)
         elif isinstance(event, RetryScheduled):
             until = time.time() + event.wait_seconds
-            self.log.progress(run.record.id, run.record.run, run.attempt, until)
+            run.entry.progress(run.attempt, until)
 
     def _cancel_asked(self, request_id: str, number: int) -> None:
         run = self._runs.get(request_id)

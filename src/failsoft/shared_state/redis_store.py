@@ -36,8 +36,8 @@ class RedisStore:
     """A :class:`~failsoft.shared_state.store.Store`; a wrong address raises ``SettingError``.
 
     Keys are ``failsoft:<schema>:{<key>}``: the braces keep a key's slot in a cluster. Changes are
-    told on a channel of their own for each database, as channels reach over all of them. Nothing
-    is waited for longer than ``timeout`` seconds.
+    published on a channel for each database, as channels reach over all of them. Nothing is
+    waited for longer than ``timeout`` seconds.
     """
 
     def __init__(self, url: str, *, timeout: float = REDIS_TIMEOUT_SECONDS) -> None:

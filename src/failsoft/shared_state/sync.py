@@ -26,7 +26,7 @@ from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS
 __all__ = ["Sharing"]
 
 # Successes are sent so often after a failure anywhere. Less than the time that failures must
-# span to open a breaker (`failure_span_seconds`): when one process asks for that, all have told.
+# span to open a breaker (`failure_span_seconds`): when one process asks, all have reported.
 _TELL_SECONDS: Final = 0.2
 _STIRRED_SECONDS: Final = 10.0
 

@@ -39,7 +39,7 @@ class Ladder:
     ``cache`` and ``rules`` are a file and a folder, or a :class:`~failsoft.SemanticCache` and a
     :class:`~failsoft.RuleBook` made before; a step that is not given is not there. ``notices`` are
     the words, the bundled ones by default, ``locale`` their language, ``links`` the names of the
-    links you show beside them (``help``, ``status_page``, ``history``, ``support``). ``provider``
+    links you show with them (``help``, ``status_page``, ``history``, ``support``). ``provider``
     is the vocabulary in which failures are read.
 
     The saved answers are one common stock: keep no answer in it that is one person's own. Closing

@@ -15,15 +15,14 @@ from typing import Final, TypeVar
 from failsoft.storage.outages import NewerSchemaError, OutageError, is_busy
 
 __all__ = [
+    "OpenFile",
     "connect",
     "folder_problem",
     "identity",
     "make_tables",
-    "open_file",
     "remove_damaged",
     "set_aside",
     "transaction",
-    "wait_for_lock",
 ]
 
 T = TypeVar("T")
@@ -36,27 +35,57 @@ _CACHE_KIB: Final = 4_096
 _WAL_BYTES: Final = 64 * 1024 * 1024
 
 
-def open_file(
-    path: Path,
-    *,
-    check: bool,
-    prepare: Callable[[sqlite3.Connection], None],
-    lock_wait: float,
-) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
-    """A connection as of :func:`connect`, and the :func:`identity` of its file.
+class OpenFile:
+    """A file that is open, by a connection as of :func:`connect`; its folder is made if missing.
 
-    Makes the folder; waits at most ``lock_wait`` seconds for a lock.
+    ``which`` is its :func:`identity`. Every method waits at most ``lock_wait`` seconds for a lock.
+    Errors of the file are raised as they come; then it is to be closed.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def opened() -> tuple[sqlite3.Connection, tuple[int, int] | None]:
-        with _alone(path.parent):
-            return connect(path, check=check, prepare=prepare), identity(path)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        check: bool = False,
+        prepare: Callable[[sqlite3.Connection], None],
+        lock_wait: float,
+    ) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    return wait_for_lock(opened, lock_wait)
+        def opened() -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+            with _alone(path.parent):
+                return connect(path, check=check, prepare=prepare), identity(path)
+
+        self._path = path
+        self._lock_wait = lock_wait
+        self._connection, self.which = _wait_for_lock(opened, lock_wait)
+
+    def is_there(self) -> bool:
+        """Whether the file is still at its path."""
+        return identity(self._path) == self.which
+
+    def do(self, work: Callable[[], T], *, writes: bool) -> T:
+        """Do it in one transaction, all or nothing; again if a lock was in the way.
+
+        Raises :class:`OutageError` if the file is no longer at its path: what was written cannot
+        be read there.
+        """
+
+        def once() -> T:
+            with transaction(self._connection, writes=writes):
+                return work()
+
+        done = _wait_for_lock(once, self._lock_wait)
+        if writes and not self.is_there():
+            raise OutageError("removed or replaced while in use")
+        return done
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
 
 
-def wait_for_lock(work: Callable[[], T], seconds: float) -> T:
+def _wait_for_lock(work: Callable[[], T], seconds: float) -> T:
     """Do it, again and again for so many seconds while another connection holds a lock."""
     deadline = time.monotonic() + seconds
     while True:

@@ -78,10 +78,8 @@ class StoreThread(ABC, Generic[S, T]):
             self._fail(error)
 
     def _next(self) -> None:
-        if self._store is None:
-            self._take(max(0.0, self._retry_at - time.monotonic()))
-        else:
-            self._take(self._idle_seconds())
+        is_open = self._store is not None
+        self._take(None if is_open else max(0.0, self._retry_at - time.monotonic()))
         self._turn()
 
     def _turn(self) -> None:
@@ -146,12 +144,11 @@ class StoreThread(ABC, Generic[S, T]):
         """Open the store; whatever is wrong is raised, and nothing is left open."""
 
     @abstractmethod
-    def _take(self, seconds: float) -> None:
-        """Take all that was asked; if there is nothing, wait so long for something."""
+    def _take(self, seconds: float | None) -> None:
+        """Take all that was asked; if there is nothing, wait so long for something.
 
-    @abstractmethod
-    def _idle_seconds(self) -> float:
-        """How long to wait while nothing is asked and the store is open."""
+        ``None``, while the store is open: until something is due.
+        """
 
     @abstractmethod
     def _work(self, store: S, now: float) -> None:

@@ -39,7 +39,7 @@ _MOST_MIDDLEWARE = 64
 
 _PROVIDER = "anthropic"
 
-# Targets that are remembered: who takes models or keys from users may be told any number.
+# Targets that are remembered: who takes models or keys from users may be given any number.
 _KNOWN_TARGETS = 1000
 
 # The plan makes them for each target.

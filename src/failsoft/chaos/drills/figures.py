@@ -73,7 +73,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         "Second ids", "count", "questions whose copies or repeats were given another request id"
     ),
     "repeated_text": Figure(
-        "Text repeated", "count", "answers that begin anew in what is shown, without a `restart`"
+        "Text repeated", "count", "answers that begin again in what is shown, without a `restart`"
     ),
     "bad_ends": Figure("Bad ends", "count", "whole streams without exactly one terminal event"),
     "raw_errors": Figure("Raw errors", "count", "replies that are neither an answer nor a notice"),

@@ -70,7 +70,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
             NEEDED,
         ),
         "about": Key("what goes wrong, in a sentence", _LINE, NEEDED),
-        "means": Key("what it is when it happens, for whoever is on call", _LINE, ""),
+        "means": Key("what it is when it happens, for the person on call", _LINE, ""),
         "recovers_at": Key("second at which the last trouble ends", number(0, _HOUR)),
         "environment": Key(
             "settings of the service that is started",

@@ -47,7 +47,7 @@ def create_app(
 
     ``faults`` are MODEL=FAULT, ``steps`` a script's, ``upstream`` the address that healthy calls
     are passed on to; the journal keeps the last ``journal_limit`` requests. The runner must be
-    told ``handler_cancellation=True``, or a client that leaves a hanging reply goes unnoticed.
+    given ``handler_cancellation=True``, or a client that leaves a hanging reply goes unnoticed.
     Raises :class:`~failsoft.errors.SettingError`.
     """
     clock = clock or Clock()
@@ -139,7 +139,7 @@ class Simulator:
             assert len(sim.requests) == 3
 
     ``faults`` are MODEL=FAULT, ``steps`` a script's (:func:`load_script`), ``upstream`` the
-    address that healthy calls are passed on to. ``port`` 0 takes a free one. What is wrong in them
+    address that healthy calls are passed on to. ``port`` 0 takes a free one. A mistake in them
     raises :class:`~failsoft.errors.SettingError`; an address in use raises OSError on entering.
     """
 

@@ -14,13 +14,7 @@ from failsoft.ladder.cache.search import Search, same
 from failsoft.ladder.embedder import Embedder
 from failsoft.ladder.partition import Partition
 from failsoft.storage.outages import NewerSchemaError, is_damage
-from failsoft.storage.sqlite import (
-    identity,
-    make_tables,
-    open_file,
-    remove_damaged,
-    transaction,
-)
+from failsoft.storage.sqlite import OpenFile, make_tables, remove_damaged, transaction
 from failsoft.storage.times import StoreTimes
 
 __all__ = [
@@ -155,20 +149,14 @@ class Answered:
     answered_at: float
 
 
-class CacheFile:
-    """The open file of the cache. Its errors are raised as they come; then it is to be closed."""
+class CacheFile(OpenFile):
+    """The open file of the cache."""
 
     def __init__(self, options: CacheOptions) -> None:
+        super().__init__(options.path, prepare=prepare, lock_wait=options.times.lock_wait)
         self._options = options
-        self._connection, self.which = open_file(
-            options.path, check=False, prepare=prepare, lock_wait=options.times.lock_wait
-        )
         self.rows = CacheRows(self._connection)
         self.search = Search(self.rows, at_most=options.max_entries)
-
-    def is_there(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return identity(self._options.path) == self.which
 
     def save(self, answered: Sequence[Answered], embedder: Embedder | None) -> None:
         """Save answers, all or none."""
@@ -213,12 +201,8 @@ class CacheFile:
         with transaction(self._connection, writes=True):
             self.rows.blank(_ROOM_BYTES)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
     def _empty_journal(self) -> None:
-        """What was deleted is still in the journal, until nobody reads what was before."""
+        """Deleted rows are still in the journal until the last reader of the time before ends."""
         deadline = time.monotonic() + self._options.times.lock_wait
         checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
         while self._connection.execute(checkpoint).fetchone()[0] and time.monotonic() < deadline:

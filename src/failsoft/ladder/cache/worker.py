@@ -288,9 +288,9 @@ class CacheWorker(StoreThread[CacheFile, Answered]):
         self._try_at = -math.inf
         return CacheFile(self._options)
 
-    def _take(self, seconds: float) -> None:
+    def _take(self, seconds: float | None) -> None:
         with suppress(Empty):
-            found = self._inbox.get(timeout=seconds)
+            found = self._inbox.get(timeout=self._idle_seconds() if seconds is None else seconds)
             if found is None and not (self._closing or self._asked or self._unsaved.batch(1)):
                 found = self._inbox.get(timeout=_GATHER_SECONDS)
             while True:

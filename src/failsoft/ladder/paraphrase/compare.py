@@ -161,7 +161,7 @@ def _negated(ours: set[str], theirs: set[str]) -> bool:
 
 
 _Row = tuple[Item, ...]
-# What is needed or had is a thing, however much its name is like a verb.
+# A noun that is needed or had is a thing, however much its name is like a verb.
 _OF_THINGS = frozenset({"#must", "#have"})
 
 

@@ -285,7 +285,7 @@ def _places(prepositions: dict[str, str]) -> dict[str, Any]:
 
 
 def _forms(table: dict[str, Any], key: Callable[[str], str]) -> dict[str, Any]:
-    """What tells a language, and how it builds its words and sentences."""
+    """What marks a language, and how it builds its words and sentences."""
     forms = table["forms"]
     sounds = table["slips"]["sounds"].items()
     return {
@@ -382,7 +382,7 @@ def _grammar(table: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _spelled(table: Mapping[str, Any]) -> Iterator[str]:
-    """Every word of the table that is long enough for a slip in it to be told from another word."""
+    """Every word of the table that is so long that a slip in it makes no other word of it."""
     yield from (word for word in _grammar(table) if len(word) >= _SPELLED)
     texts = [*table["meanings"].values(), table["slips"]["plain"], *table["words"].values()]
     phrases = (pattern for patterns in table["phrases"].values() for pattern in patterns)

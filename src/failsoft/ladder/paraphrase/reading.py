@@ -204,7 +204,7 @@ def persons(words: list[Token], language: Language) -> Iterator[str]:
 
 
 def forms(words: list[Token], language: Language) -> Iterator[str]:
-    """Whether something is paid, or somebody has paid, rather than pays."""
+    """Whether something is paid, or a person has paid, rather than pays."""
     texts = [word.text for word in words]
     done = [at for at, text in enumerate(texts) if at and _is_participle(text, language)]
     if any(text in language.be for at in done for text in texts[max(at - _NEAR, 0) : at]):
@@ -311,7 +311,7 @@ def _impersonal(words: list[Token], at: int, language: Language) -> bool:
 
 
 def _mark(word: str, conjugated: re.Pattern[str], language: Language) -> str:
-    """A mark for another's doing or another time, where the verb alone tells them."""
+    """A mark for another's doing or another time, where the verb alone shows them."""
     if word[:1] == "#" or word in language.listed or word in language.grammar:
         return ""
     if language.present and f"{word}n" in language.listed:
@@ -323,7 +323,7 @@ def _mark(word: str, conjugated: re.Pattern[str], language: Language) -> str:
 
 
 def _subordinated(words: list[Token], language: Language) -> Iterator[Token]:
-    """A "when" that asks nothing, beside something that asks, is a condition."""
+    """A "when" that asks nothing, next to something that asks, is a condition."""
     kinds = kinds_in(words) - {_WHEN}
     for word, after in pairwise([*words, PAUSE]):
         asks = after.text in language.auxiliaries or after.text.startswith("#") or not after.text

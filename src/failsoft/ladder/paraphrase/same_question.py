@@ -28,7 +28,7 @@ _ENDS = " \t\n.,;:!?¡¿…\"'()"
 # A question is compared with several saved ones, and these with many.
 _KEPT = 4096
 
-# Characters. Who writes more tells a story, and no other question tells the same. The work grows
+# Characters. A longer text is a story, and no other question is the same. The work grows
 # faster than the text.
 _LONGEST = 300
 

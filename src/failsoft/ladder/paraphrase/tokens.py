@@ -49,7 +49,7 @@ def tokens(text: Iterable[str], *, capitals: bool) -> list[Token]:
 
 
 def _names(written: list[str]) -> set[int]:
-    """Where the names stand; none can be told where most words have a capital."""
+    """Where the names stand; none can be known where most words have a capital."""
     capitals = [at for at, word in enumerate(written) if word[0].isupper()]
     if not capitals or len(capitals) * 2 > sum(word[0].isalpha() for word in written):
         return set()
