@@ -186,6 +186,16 @@ async def test_a_null_that_brings_nothing_is_read_as_failsoft_reads_it(kind, eve
 
 
 @KINDS
+async def test_usage_that_is_null_everywhere_is_none(kind):
+    body = without(without(WHOLE, "message_start", "message", "usage"), "message_delta", "usage")
+    async with answering(fixed(SSE_HEAD, body), streams=True) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url), chain=[SONNET]), None, [])
+        text, message = await helped(use)
+        await use.do(lambda client: client.close())
+    assert (text, message.model, message.usage.output_tokens) == ("A", OPUS, 0)
+
+
+@KINDS
 @pytest.mark.parametrize(
     ("event", "part"), [("message_start", "message"), ("content_block_start", "content_block")]
 )

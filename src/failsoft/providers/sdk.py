@@ -155,9 +155,12 @@ class _SdkExchange(AnthropicExchange):
         if isinstance(data.get("delta"), dict) and isinstance(data.get("usage"), dict):
             return data
         message = self._assembler.message  # with all that is known so far
-        tokens = message.get("usage", _NO_USAGE).get("output_tokens", 0)
-        delta = {"stop_reason": message.get("stop_reason")}
-        return {**data, **_objects({"delta": delta, "usage": {"output_tokens": tokens}}, data)}
+        usage = _objects({"usage": _NO_USAGE}, message)["usage"]
+        known = {
+            "delta": {"stop_reason": message.get("stop_reason")},
+            "usage": {"output_tokens": usage.get("output_tokens", 0)},
+        }
+        return {**data, **_objects(known, data)}
 
 
 def _readable_start(data: Mapping[str, Any]) -> Mapping[str, Any]:
