@@ -34,6 +34,7 @@ READ = {
     "its length in two cases": lengths(b"Content-Length", b"content-length", between=b"x: 1\r\n"),
     "its length twice after a 103": b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
     + lengths(b"content-length", b"content-length"),
+    "a length beside its chunks": chunks(head=b"content-length: 10\r\n"),
     "until it closes": OK + TYPE + b"connection: close\r\n\r\n" + HELLO,
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n" + TYPE + b"\r\n" + HELLO,
     "a header in latin-1": chunks(head=b"x-name: caf\xe9\r\n"),

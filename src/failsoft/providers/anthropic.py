@@ -59,6 +59,7 @@ class _Reply(aiohttp.ClientResponse):
 
 
 _LENGTH = re.compile(rb"\r?\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
+_CODING = re.compile(rb"\r?\ntransfer-encoding:", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -76,8 +77,10 @@ def _with_one_length(data: bytes) -> tuple[bytes, bool]:
 
 
 def _said_once(head: bytes) -> bytes:
-    """A head whose length is said once; of lengths that differ all stay, to be refused."""
+    """A head whose length is said once, or by its chunks; lengths that differ are refused."""
     first = _LENGTH.search(head)
+    if first is not None and _CODING.search(head):
+        return _LENGTH.sub(b"", head)
     if first is None or set(_LENGTH.findall(head)) != {first[1]}:
         return head
     return head[: first.end()] + _LENGTH.sub(b"", head[first.end() :])
@@ -86,7 +89,8 @@ def _said_once(head: bytes) -> bytes:
 class _Protocol(ResponseHandler):
     """Reads a reply that says its length twice, as other clients do; aiohttp's parser refuses it.
 
-    Both have to be the same, and their head has to come in one piece.
+    Both have to be the same, or one is that of the chunks, which counts (RFC 9112, 6.3). The head
+    has to come in one piece.
     """
 
     _awaits_head = False
