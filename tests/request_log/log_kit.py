@@ -34,7 +34,7 @@ def intent(key: str | None = None, scope: str = "acme:ada", body: bytes = b"\x01
 
 
 def frame(number: int, text: str = "wörd") -> bytes:
-    return b'id: %d\ndata: {"type":"text","text":"%b"}\n\n' % (number, text.encode())
+    return b'data: {"type":"text","text":"%b"}\nid: %d\n\n' % (text.encode(), number)
 
 
 def feed(log: RequestLog, record: Record, *numbers: int, shown: bool = True) -> bytes:
