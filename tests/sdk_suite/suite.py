@@ -5,7 +5,7 @@
 It makes an environment and unpacks the SDK's source distribution in ``.peers/`` when it is first
 needed. The bare run is kept there too; ``--bare`` repeats it. A test that passes bare and fails
 wrapped has to be in ``differences.txt``, under its reason, and one that is there has to fail. Names
-of tests (``tests/test_client.py::TestAnthropic::test_copy``) run those alone.
+of files and tests (``tests/test_client.py::TestAnthropic::test_copy``) run those alone.
 
 Of the SDK's generated tests of its resources those of messages and models are run: the others want
 a mock of the whole API, and no request of theirs goes through failsoft. On a busy machine a test
@@ -22,6 +22,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.peers.environments import FOLDER, ROOT, python_with
@@ -44,7 +45,7 @@ def main() -> int:
     arguments = _arguments()
     source = _source()
     with RunningSimulator() as simulator:
-        bare = _bare(source, simulator.url, again=arguments.bare)
+        bare = _bare(source, simulator.url, arguments.tests, again=arguments.bare)
         passed = {test for test, (outcome, _) in bare.items() if outcome == "passed"}
         chosen = {test for test in passed if _in(test, arguments.tests or [test])}
         wrapped = _run(source, simulator.url, chosen, wrap=True)
@@ -86,14 +87,17 @@ def _python() -> str:
     return python_with(PINS)
 
 
-def _bare(source: Path, url: str, *, again: bool) -> dict[str, list[str]]:
+def _bare(source: Path, url: str, tests: list[str], *, again: bool) -> dict[str, list[str]]:
+    """The kept run; where there is none, a run of these tests, which is kept if that is all."""
     made_of = PINS.read_bytes() + "\n".join(_places(source)).encode()
     kept = WORK / f"bare-{hashlib.sha256(made_of).hexdigest()[:16]}.json"
     if again or not kept.exists():
-        outcomes = _run(source, url, None, wrap=False)
+        outcomes = _run(source, url, None, wrap=False, places=tests)
         failed = {test for test, (outcome, _) in outcomes.items() if outcome == "failed"}
         if failed:
             outcomes |= _run(source, url, failed, wrap=False)
+        if tests:
+            return outcomes
         kept.write_text(json.dumps(outcomes), encoding="utf-8")
     kept_run: dict[str, list[str]] = json.loads(kept.read_text(encoding="utf-8"))
     return kept_run
@@ -109,7 +113,9 @@ def _places(source: Path) -> list[str]:
     return [str(one.relative_to(source)) for one in found]
 
 
-def _run(source: Path, url: str, only: set[str] | None, *, wrap: bool) -> dict[str, list[str]]:
+def _run(
+    source: Path, url: str, only: set[str] | None, *, wrap: bool, places: Sequence[str] = ()
+) -> dict[str, list[str]]:
     """The outcome of each test, and the end of what it said."""
     print(f"{'wrapped' if wrap else 'bare'}: {len(only) if only else 'all'} tests ...", flush=True)
     results, chosen = WORK / "results.json", WORK / "only.txt"
@@ -128,7 +134,13 @@ def _run(source: Path, url: str, only: set[str] | None, *, wrap: bool) -> dict[s
     options = ["-q", "--tb=short", "-n", AT_ONCE, "-p", "no:cacheprovider", "-p", "wrapping"]
     log = (WORK / ("wrapped.log" if wrap else "bare.log")).open("w", encoding="utf-8")
     with log:
-        command = [_python(), "-m", "pytest", *options, *(_files(only) or _places(source))]
+        command = [
+            _python(),
+            "-m",
+            "pytest",
+            *options,
+            *(_files(only) or places or _places(source)),
+        ]
         subprocess.run(command, check=False, cwd=source, env=environment, stdout=log, stderr=log)  # noqa: S603 - ours
     if not results.exists():
         raise SystemExit(f"the suite did not run: see {log.name}")
@@ -150,8 +162,8 @@ def _listed() -> list[str]:
 
 
 def _in(test: str, names: list[str]) -> bool:
-    """Whether ``test`` has one of these names: its own, or that without its parameters."""
-    return test in names or test.partition("[")[0] in names
+    """Whether ``test`` has one of these names: its own, without its parameters, or its file's."""
+    return bool({test, test.partition("[")[0], test.partition("::")[0]} & set(names))
 
 
 def _report(

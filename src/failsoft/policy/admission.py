@@ -469,8 +469,9 @@ class Guards:
 
 def _counts(permit: Permit, now: float, weight: int) -> bool:
     """Whether a failure counts: those of one caller alone open nothing for the others."""
-    probe = permit.ticket.expires_at is not None
-    return permit.guard.share.counts(permit.caller, now, weight=weight, probe=probe)
+    guard, probe = permit.guard, permit.ticket.expires_at is not None
+    processes = guard.breaker.processes
+    return guard.share.counts(permit.caller, now, weight=weight, probe=probe, processes=processes)
 
 
 def _scope_key(target: Target, scope: BenchScope) -> str:

@@ -215,6 +215,11 @@ class Breaker:
         """Whether one caller alone opened it; ``None`` where only this process's share is known."""
         return None
 
+    @property
+    def processes(self) -> int:
+        """How many processes count for it."""
+        return 1
+
     def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``.
 

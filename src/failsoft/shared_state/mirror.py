@@ -115,7 +115,7 @@ class Mirror:
         breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
         counts = told.get("counts")
         if counts is not None and told["generation"] == breaker.seen_generation:
-            breaker.counted(_counts(counts), now)
+            breaker.counted(_counts(counts), now, processes=counts.get("processes", 1))
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
         last = guard.breaker.last_failure
         # Only where this process's own connections show that it is the host.
