@@ -131,9 +131,16 @@ async def test_a_stream_that_the_sdk_cannot_read_is_asked_of_the_next_model(kind
         WHOLE.replace(b"event: content_block_delta\n", b""),
         b"\xef\xbb\xbf" + WHOLE,
         WHOLE.replace(b"\n\n", b"\n\n" + event("news", b"{cut"), 3),
+        stream(STOPS[0]) + WHOLE,
+        WHOLE.replace(
+            b"event: message_delta", stream({**STOPS[0], "index": 5}) + b"event: message_delta"
+        ),
         WHOLE.replace(b'data: {"type": "message_stop"}', b"data: done"),
     ],
-    ids=["twice", "text after the end", "no name", "BOM", "broken news", "broken end"],
+    ids=[
+        *("twice", "text after the end", "no name", "BOM", "broken news"),
+        *("the end of no block", "the end of another block", "broken end"),
+    ],
 )
 async def test_the_sdk_reads_in_a_stream_what_failsoft_reads(kind, body):
     async with answering(fixed(SSE_HEAD, body), streams=True) as server:

@@ -130,7 +130,7 @@ class _SdkExchange(AnthropicExchange):
         part = _BRINGS.get(kind)
         if part is not None and not isinstance(data.get(part), dict):
             problem = f"{kind} has no {part}"
-        elif self._assembler.has_place_for(kind, data):
+        elif kind == "content_block_stop" or self._assembler.has_place_for(kind, data):
             return super()._read_event(kind, data)
         else:
             problem = f"{kind} came before the start of its message or block"
@@ -147,6 +147,8 @@ class _SdkExchange(AnthropicExchange):
                 return _readable_block(event.data)
             case "content_block_delta":
                 return event.data if _is_readable(event.data.get("delta")) else None
+            case "content_block_stop":
+                return event.data if self._assembler.has_place_for(*event[:2]) else None
             case "message_delta":
                 return self._readable_end(event.data)
         return event.data
