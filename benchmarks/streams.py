@@ -143,15 +143,15 @@ def lost_and_repeated(bodies: list[bytes]) -> tuple[int, int]:
     lost = repeated = 0
     for name, body in enumerate(bodies):
         *events, last, _ = body.decode().split("\n\n")
-        frames = [event.split("\ndata: ") for event in events]
-        told = [json.loads(data) for _, data in frames]
+        frames = [event.split("\nid: ") for event in events]
+        told = [json.loads(data.removeprefix("data: ")) for data, _ in frames]
         texts = [data["text"] for data in told if data["type"] == "text"]
         sent = [f"{name}.{number} " for number in range(EVENTS)]
         ends = last == "data: [DONE]" and told[-1]["type"] == "done"
         lost += len(set(sent).difference(texts)) + (not ends)
-        ids = [f"id: {number}" for number in range(1, len(frames) + 1)]
+        ids = [str(number) for number in range(1, len(frames) + 1)]
         in_order = texts == sorted(texts, key=sent.index) and ids == [
-            number for number, _ in frames
+            number for _, number in frames
         ]
         repeated += len(texts) - len(set(texts)) + (not in_order)
     return lost, repeated

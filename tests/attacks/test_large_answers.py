@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import anthropic
 import pytest
 from loopback import SSE_HEAD, chunk, chunked, fixed, serving
+from wrap_kit import QUESTION, Wrapped, sdk_client
 
-from failsoft import Failsoft, Settings, wrap
+from failsoft import Failsoft, Settings, answer_of, wrap
 from failsoft.config.settings import CacheSettings, ProviderSettings, RetrySettings
 from failsoft.policy.breaker import CircuitState
 
@@ -111,6 +112,78 @@ async def test_one_of_just_the_size_is_an_answer():
         reply = chunked(SSE_HEAD, begin, padding, end)
         async with answering(reply) as (ai, _):
             assert (await ai.ask("hi")).status == status
+
+
+async def plain_without_end(peer):
+    """Begins a message whose text never ends, until nobody listens."""
+    await peer.send(JSON_HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk(PLAIN[:-LIMIT]))
+    for _ in range(100_000):
+        await peer.send(chunk(b"x" * 10_000))
+
+
+def passes_on(kind):
+    """Middleware that looks at each reply, as a logger does."""
+
+    async def look_async(request, call_next):
+        response = await call_next(request)
+        assert 0 < len(response.http_response.content) <= MOST_READ
+        return response
+
+    def look(request, call_next):
+        response = call_next(request)
+        assert 0 < len(response.http_response.content) <= MOST_READ
+        return response
+
+    return look_async if kind == "async" else look
+
+
+MOST_READ = LIMIT + 2**20  # the SDK's client unpacks so much at a time
+BOMB_HEAD = JSON_HEAD + b"content-encoding: gzip\r\n"
+LARGE = {
+    "without an end": plain_without_end,
+    "unpacked": fixed(BOMB_HEAD, gzip.compress(PLAIN[:-9] + b"x" * 50_000_000)),
+}
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("reply", LARGE)
+@pytest.mark.parametrize("form", ["create", "raw", "later", "middleware"])
+async def test_a_wrapped_message_is_read_no_further_than_an_answer_may_go(kind, reply, form):
+    async with serving(lambda peer: respond(peer, LARGE[reply])) as server:
+        middleware = [passes_on(kind)] if form == "middleware" else []
+        bare = sdk_client(kind, server.url, middleware=middleware)
+        settings = Settings(max_answer_bytes=LIMIT, retry=RetrySettings(max_attempts=1))
+        use = Wrapped(wrap(bare, settings=settings), None, [])
+        with pytest.raises(
+            anthropic.APIResponseValidationError, match="max_answer_bytes"
+        ) as caught:
+            await asked(use, form)
+        await use.do(lambda client: client.close())
+    assert str(answer_of(caught.value).verdict) == "unknown · bad_reply"
+
+
+async def asked(use, form):
+    if form == "later":
+        later = use.client.messages.with_streaming_response.create(**QUESTION)
+        return await use.within(later, lambda response: response)
+    if form == "raw":
+        return await use.do(lambda client: client.messages.with_raw_response.create(**QUESTION))
+    return await use.do(lambda client: client.messages.create(**QUESTION))
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("copy", ["append", "replace", "plain"])
+async def test_so_it_is_by_a_copy_of_the_client(kind, copy):
+    async with serving(lambda peer: respond(peer, plain_without_end)) as server:
+        settings = Settings(max_answer_bytes=LIMIT, retry=RetrySettings(max_attempts=1))
+        client = wrap(sdk_client(kind, server.url), settings=settings)
+        own = passes_on(kind)
+        given = {"append": [*client.middleware, own], "replace": iter([own])}.get(copy)
+        client = client.with_options(**({} if given is None else {"middleware": given}))
+        use = Wrapped(client, None, [])
+        with pytest.raises(anthropic.APIResponseValidationError, match="max_answer_bytes"):
+            await asked(use, "create")
+        await use.do(lambda client: client.close())
 
 
 async def test_a_wrapped_stream_passes_whatever_its_length():

@@ -1,12 +1,13 @@
 """Streams of odd shapes: events that mean nothing change nothing, in the library and wrapped."""
 
 import asyncio
+import json
 import zlib
 
 import anthropic
 from case import ASKED, HELLO, OPUS, saw, upstream
 from loopback import SSE_HEAD, chunked
-from wire_events import START, STOP, block, end, event, reason, text
+from wire_events import START, STOP, USAGE, block, end, event, reason, text
 
 import failsoft
 
@@ -50,6 +51,12 @@ SHAPES = {
         event("message_delta", delta={"stop_reason": "end_turn"}),
         event("message_stop"),
     ),
+    "null in place of usage": chunked(
+        SSE_HEAD,
+        *(START.replace(json.dumps(USAGE).encode(), b"null"), block(), text("hello world"), STOP),
+        event("message_delta", delta={"stop_reason": "end_turn"}, usage=None),
+        event("message_stop"),
+    ),
     "a byte at a time": chunked(SSE_HEAD, *(HELLO[at : at + 1] for at in range(len(HELLO)))),
     "CRLF and a mark": chunked(SSE_HEAD, b"\xef\xbb\xbf" + HELLO.replace(b"\n", b"\r\n")),
     "no names of events": chunked(
@@ -57,13 +64,6 @@ SHAPES = {
         b"".join(line + b"\n" for line in HELLO.split(b"\n") if not line.startswith(b"event:")),
     ),
     "gzip": zipped(OPEN, CLOSE),
-}
-# The SDK reads the data of all events that have a name and no others, and wants usage at the end.
-LIBRARY_ALONE = {
-    "an unknown event of text",
-    "an unknown event of JSON",
-    "no usage at the end",
-    "no names of events",
 }
 reply = [b""]
 
@@ -79,8 +79,6 @@ async def main():
             answer = await ai.ask("Hi")
         found = answer.text, answer.finish, len(answer.attempts)
         saw(f"{name}, of the library", found, ("hello world", "complete", 1))
-        if name in LIBRARY_ALONE:
-            continue
         async with client.messages.stream(model=OPUS, **ASKED) as stream:
             shown = "".join([said async for said in stream.text_stream])
         saw(f"{name}, of a wrapped client", shown, "hello world")

@@ -14,6 +14,12 @@ def chunks(line=OK, head=b"", size=b"%x", trailer=b""):
     return line + TYPE + head + b"transfer-encoding: chunked\r\n\r\n" + body
 
 
+def lengths(*names, between=b""):
+    """A reply that says its length by each of these names."""
+    lines = b"".join(b"%b: %d\r\n" % (name, len(HELLO)) + between for name in names)
+    return OK + TYPE + lines + b"\r\n" + HELLO
+
+
 READ = {
     "good": chunks(),
     "103 before it": b"HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n" + chunks(),
@@ -24,6 +30,11 @@ READ = {
     "a header of 60 kB": chunks(head=b"x-policy: " + b"a" * 60_000 + b"\r\n"),
     "150 headers": chunks(head=b"".join(b"x-h%d: v\r\n" % number for number in range(150))),
     "a header twice": chunks(head=b"server: a\r\nserver: a\r\n"),
+    "its length twice": lengths(b"content-length", b"content-length"),
+    "its length in two cases": lengths(b"Content-Length", b"content-length", between=b"x: 1\r\n"),
+    "its length twice after a 103": b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+    + lengths(b"content-length", b"content-length"),
+    "a length beside its chunks": chunks(head=b"content-length: 10\r\n"),
     "until it closes": OK + TYPE + b"connection: close\r\n\r\n" + HELLO,
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n" + TYPE + b"\r\n" + HELLO,
     "a header in latin-1": chunks(head=b"x-name: caf\xe9\r\n"),

@@ -107,7 +107,7 @@ def difference(shown: str, real: str) -> str | None:
         return f"not there: {missing}" if missing else None
     for block, following in zip(wanted, [*wanted[1:], None], strict=True):
         if block == [ANY]:
-            while found and found[0] != following and found[0][1:] == [TEXT]:
+            while found and found[0] != following and found[0][:-1] == [TEXT]:
                 found.pop(0)
         elif not found or found.pop(0) != block:
             return f"not there: {block}"

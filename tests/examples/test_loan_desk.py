@@ -121,7 +121,7 @@ class Officer:
 
 async def events_of(reply: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
     while (frame := await reply.content.readuntil(b"\n\n")) != b"data: [DONE]\n\n":
-        number, _, data = frame.decode().partition("\n")
+        data, number, *_ = frame.decode().split("\n")
         fields = json.loads(data.removeprefix("data: "))
         yield {"id": int(number.removeprefix("id: "))} | fields
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 __all__ = ["KeptBreaker", "KeptHold"]
 
 _REMEMBERED_MS: Final = 600_000
+_RECENT_MS: Final = 60_000
 _CALM_MS: Final = 1000
 _UNDECIDED_MS: Final = 30_000
 _KEPT_MS: Final = 3_600_000
@@ -130,6 +131,7 @@ class KeptBreaker(_Kept):
             "failures": sum(failures for _, _, failures in recent),
             "in_row": self.row,
             "older": sum(undecided),
+            "processes": sum(self.now - at <= _RECENT_MS for _, at in self.heard.values()),
             "row_for": 0 if self.row_began is None else self.now - self.row_began,
             "counting_for": 0 if self.counting is None else self.now - self.counting,
             "on_trial": self.failed_on_trial,

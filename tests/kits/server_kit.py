@@ -129,9 +129,9 @@ class Reply:
         assert (done, end) == ("data: [DONE]", "")
         blocks = [block for block in blocks if not block.startswith(":")]
         pairs = [block.split("\n") for block in blocks]
-        assert [number for number, _ in pairs] == [f"id: {n}" for n in range(1, len(pairs) + 1)]
-        assert all(data.startswith("data: ") for _, data in pairs)
-        return [json.loads(data.removeprefix("data: ")) for _, data in pairs]
+        assert [number for _, number in pairs] == [f"id: {n}" for n in range(1, len(pairs) + 1)]
+        assert all(data.startswith("data: ") for data, _ in pairs)
+        return [json.loads(data.removeprefix("data: ")) for data, _ in pairs]
 
 
 async def call(

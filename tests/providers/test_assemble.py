@@ -99,6 +99,24 @@ def test_text_of_a_block_that_never_started_is_kept() -> None:
     assert message["content"] == [{"type": "text", "text": "ab"}]
 
 
+def test_it_is_kept_in_the_order_in_which_it_is_shown() -> None:
+    message = build(
+        ("message_start", START),
+        block(0, type="text", text=""),
+        delta(0, "text_delta", text="a"),
+        delta(7, "text_delta", text="b"),
+        block(1, type="tool_use", id="t", name="f", input={}),
+        delta(8, "text_delta", text="c"),
+        delta(0, "text_delta", text="d"),
+        block(7, type="text", text="e"),
+        delta(9, "text_delta", text="f"),
+        delta(7, "text_delta", text="g"),
+    )
+
+    texts = [block.get("text") for block in message["content"]]
+    assert texts == ["abcd", None, "efg"]
+
+
 def test_a_delta_for_a_block_of_another_type_changes_nothing() -> None:
     message = build(
         block(0, type="thinking", thinking="t", signature="s"),
@@ -131,7 +149,7 @@ def test_a_block_without_an_index_gets_the_deltas_without_one() -> None:
         delta(0, "text_delta", text="c"),
     )
 
-    assert [block["text"] for block in message["content"]] == ["ab", "c"]
+    assert [block["text"] for block in message["content"]] == ["abc"]
 
 
 def test_a_whole_message_is_taken_as_it_is() -> None:

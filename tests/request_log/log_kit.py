@@ -35,7 +35,7 @@ def intent(key: str | None = None, scope: str = "acme:ada", body: bytes = b"\x01
 
 
 def frame(number: int, text: str = "wörd") -> bytes:
-    return b'id: %d\ndata: {"type":"text","text":"%b"}\n\n' % (number, text.encode())
+    return b'data: {"type":"text","text":"%b"}\nid: %d\n\n' % (text.encode(), number)
 
 
 def feed(entry: Entry, *numbers: int, shown: bool = True) -> bytes:

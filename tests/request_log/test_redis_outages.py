@@ -12,7 +12,9 @@ from log_kit import DONE, FAILED, feed, frame, intent, is_down, known, opened, s
 from redis_server import needs_redis, redis_server
 
 from failsoft.request_log.contract import LogDownError, Opened, RequestState
+from failsoft.request_log.redis_commands import cancels_key, runs_key
 from failsoft.request_log.redis_log import RedisLog
+from failsoft.request_log.redis_wire import OWNERS
 from failsoft.storage.redis import connect
 from failsoft.storage.times import StoreTimes
 
@@ -269,6 +271,46 @@ async def test_a_foreign_key_in_its_place_takes_nothing_else_along(start, admin)
     assert await entry.end(DONE)
     assert log.status.up
     assert (await log.find(record.id, record.scope)).state is RequestState.DONE
+
+
+async def test_a_foreign_key_in_place_of_an_owners_cancels_is_removed(server, start, admin):
+    asked = asyncio.Queue()
+    log, sibling = RedisLog(server.url, times=TIMES), start()
+    log.start(on_cancel=lambda *told: asked.put_nowait(told))
+    record = await opened(log, intent())
+    key = cancels_key(record.owner)
+    await admin.set(key, "foreign")
+
+    async def gone() -> bool:
+        return not await admin.exists(key)
+
+    await until(gone)
+    assert (log.status.up, log.status.since) == (True, None)
+    await sibling.cancel(record.id, record.scope)
+    assert await asyncio.wait_for(asked.get(), 10) == (record.id, 1)
+    await log.aclose()
+
+
+async def test_a_foreign_key_in_place_of_a_dead_owners_runs_takes_no_log_down(start, admin):
+    log = start()
+    await opened(log, intent())
+    await admin.set(runs_key("dead"), "foreign")
+    await admin.zadd(OWNERS, {"dead": 1.0})
+
+    async def forgotten() -> bool:
+        return await admin.zscore(OWNERS, "dead") is None
+
+    await until(forgotten)
+    assert (log.status.up, log.status.since) == (True, None)
+
+
+async def test_a_foreign_key_in_place_of_the_owners_is_named(start, admin):
+    log = start()
+    await opened(log, intent())
+    await admin.set(OWNERS, "foreign")
+    await down(log, "the key failsoft:1:owners: delete the key")
+    await admin.delete(OWNERS)
+    await up(log)
 
 
 async def test_before_the_start_it_is_down(server):

@@ -90,8 +90,6 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 
 def events(raw: bytes) -> list[dict[str, object]]:
     """Of a chunked reply; several events may share a chunk."""
-    frames = b"".join(line for line in raw.split(b"\r\n") if line.startswith(b"id: ")).split(
-        b"\n\n"
-    )
-    data = [frame.partition(b"\ndata: ")[2] for frame in frames if frame.startswith(b"id: ")]
-    return [json.loads(each) for each in data]
+    lines = [line for line in raw.split(b"\r\n") if line.startswith(b"data: ")]
+    pairs = [frame.partition(b"\nid: ") for frame in b"".join(lines).split(b"\n\n")]
+    return [json.loads(data.removeprefix(b"data: ")) for data, found, _ in pairs if found]

@@ -48,10 +48,10 @@ async def status(app, reply_or_id):
 
 def data(reply):
     """Events with whatever numbers they have: a resumed stream does not begin with 1."""
-    blocks = [b for b in reply.body.decode().split("\n\n") if b.startswith("id: ")]
+    blocks = [block.removeprefix("data: ") for block in reply.body.decode().split("\n\n")]
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    pairs = [block.split("\ndata: ", 1) for block in blocks]
-    return [(int(number.removeprefix("id: ")), json.loads(text)) for number, text in pairs]
+    pairs = [block.split("\nid: ", 1) for block in blocks if "\nid: " in block]
+    return [(int(number), json.loads(text)) for text, number in pairs]
 
 
 class Gate:
@@ -219,6 +219,16 @@ async def test_a_post_with_its_key_goes_on_after_the_last_event(after):
     assert (replay.status, data(replay)) == (200, events[after:])
     assert replay.headers["idempotent-replayed"] == "true"
     assert len(provider.calls) == 1
+
+
+async def test_where_a_stream_is_cut_no_line_names_an_event_whose_data_is_missing():
+    _, app = made(("a", "b"))
+    body = (await post(app)).body
+    for cut in range(len(body)):
+        lines = body[:cut].split(b"\n")[:-1]
+        data = [line for line in lines if line.startswith(b"data: ")]
+        ids = [line for line in lines if line.startswith(b"id: ")]
+        assert len(ids) in (len(data), len(data) - 1)
 
 
 async def test_a_post_that_begins_a_run_gives_all_of_it_whatever_was_read_before():

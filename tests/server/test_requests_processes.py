@@ -38,9 +38,9 @@ async def status(session, request_id):
 
 
 def events_in(raw: bytes):
-    blocks = [block for block in raw.decode().split("\n\n") if block.startswith("id: ")]
-    pairs = [block.split("\ndata: ", 1) for block in blocks]
-    return [(int(number.removeprefix("id: ")), json.loads(data)) for number, data in pairs]
+    blocks = [block.removeprefix("data: ") for block in raw.decode().split("\n\n")]
+    pairs = [block.split("\nid: ", 1) for block in blocks if "\nid: " in block]
+    return [(int(number), json.loads(data)) for data, number in pairs]
 
 
 def text_in(events):

@@ -48,6 +48,10 @@ class StoreContract:
         told = await self.do(store, record(1), record(1), record(2), record(1), record(2))
         assert told["counts"]["failures"] == told["counts"]["in_row"] == 2
 
+    async def test_whoever_counts_is_told_how_many_do(self, store):
+        told = await self.do(store, record(1), record(1, process="q"), record(2))
+        assert told["counts"]["processes"] == 2
+
     async def test_a_success_ends_the_row_and_no_count(self, store):
         again = record(2, calls=3, failures=1, broke=1, weight=1)
         told = await self.do(store, record(1, weight=7), again)

@@ -1,8 +1,10 @@
 """One caller's failures, sent through several processes that share their breakers."""
 
 import pytest
-from led_world import RULES, TARGETS
+from led_world import RULES, TARGETS, World
+from memory_store import MemoryStore
 
+from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import CircuitState
 
 X, _ = TARGETS
@@ -102,3 +104,39 @@ def test_without_the_store_each_process_goes_by_what_it_has_seen(world):
     assert first.breaker(X).state is OPEN
     assert world.do(first.call(X, who="a")) is None
     assert world.do(first.call(X, who="b")) is not None
+
+
+@pytest.fixture(params=[2, 3, 5])
+def many(request):
+    """So many processes, by the usual rules, each of which has answered another caller."""
+    world = World(MemoryStore, request.param, BreakerSettings())
+    for _ in range(2):
+        everywhere(world, None, "b")
+    yield world
+    world.close()
+
+
+def everywhere(world, reason, *callers):
+    for process in world.processes:
+        for who in callers:
+            assert world.do(process.call(X, reason, who)) is not None
+    world.wait(0.1)
+
+
+def test_one_callers_failures_share_its_half_among_the_processes(many):
+    for _ in range(20):
+        for _ in range(5):
+            everywhere(many, "server_error", "a")
+        everywhere(many, None, "b")
+    assert states(many) == {CLOSED}
+
+
+def test_an_outage_that_three_callers_meet_opens_in_all_processes(many):
+    for _ in range(5):
+        if states(many) != {CLOSED}:
+            break
+        for who in ("a", "c", "d"):
+            for process in many.processes:
+                many.do(process.call(X, "server_error", who))
+            many.wait(0.3)
+    assert states(many) == {OPEN}

@@ -39,6 +39,7 @@ def message(model, text):
     return json.dumps({**MESSAGE, "model": model, "content": content}).encode()
 
 
+START_TOKENS = MESSAGE["usage"]["output_tokens"]
 WHOLE = stream(start(OPUS), BLOCK, delta("A"), *STOPS)
 NEXT = {
     True: fixed(SSE_HEAD, stream(start(SONNET), BLOCK, delta("B"), *STOPS)),
@@ -130,9 +131,16 @@ async def test_a_stream_that_the_sdk_cannot_read_is_asked_of_the_next_model(kind
         WHOLE.replace(b"event: content_block_delta\n", b""),
         b"\xef\xbb\xbf" + WHOLE,
         WHOLE.replace(b"\n\n", b"\n\n" + event("news", b"{cut"), 3),
+        stream(STOPS[0]) + WHOLE,
+        WHOLE.replace(
+            b"event: message_delta", stream({**STOPS[0], "index": 5}) + b"event: message_delta"
+        ),
         WHOLE.replace(b'data: {"type": "message_stop"}', b"data: done"),
     ],
-    ids=["twice", "text after the end", "no name", "BOM", "broken news", "broken end"],
+    ids=[
+        *("twice", "text after the end", "no name", "BOM", "broken news"),
+        *("the end of no block", "the end of another block", "broken end"),
+    ],
 )
 async def test_the_sdk_reads_in_a_stream_what_failsoft_reads(kind, body):
     async with answering(fixed(SSE_HEAD, body), streams=True) as server:
@@ -140,6 +148,70 @@ async def test_the_sdk_reads_in_a_stream_what_failsoft_reads(kind, body):
         text, whole = await helped(use)
         assert (text, whole.content[0].text, whole.model) == ("A", "A", OPUS)
         assert (len(whole.content), len(server.requests)) == (1, 1)
+        await use.do(lambda client: client.close())
+
+
+def without(body, name, *path):
+    """``body`` with the first event of that name changed: the field at ``path`` is null."""
+    events = [one + b"\n\n" for one in body.split(b"\n\n") if one]
+    at = next(i for i, one in enumerate(events) if one.startswith(b"event: " + name.encode()))
+    data = json.loads(events[at].partition(b"data: ")[2])
+    place = data
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = None
+    events[at] = stream(data)
+    return b"".join(events)
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        ("message_start", ("message", "usage")),
+        ("message_start", ("message", "content")),
+        ("content_block_start", ("content_block", "text")),
+        ("content_block_delta", ("delta",)),
+        ("content_block_delta", ("delta", "text")),
+        ("content_block_delta", ("delta", "type")),
+        ("message_delta", ("usage",)),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else value,
+)
+async def test_a_null_that_brings_nothing_is_read_as_failsoft_reads_it(kind, event, path):
+    more = stream(delta("B"))
+    whole = WHOLE.replace(b"event: content_block_stop", more + b"event: content_block_stop")
+    body = without(whole, event, *path)
+    async with answering(fixed(SSE_HEAD, body), streams=True) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url), chain=[SONNET]), None, [])
+        text, message = await helped(use)
+        await use.do(lambda client: client.close())
+    expected = "B" if event == "content_block_delta" else "AB"
+    assert (text, message.content[0].text, message.model) == (expected, expected, OPUS)
+    assert message.stop_reason == "end_turn"
+    assert message.usage.output_tokens == (1 if path != ("usage",) else START_TOKENS)
+
+
+@KINDS
+async def test_usage_that_is_null_everywhere_is_none(kind):
+    body = without(without(WHOLE, "message_start", "message", "usage"), "message_delta", "usage")
+    async with answering(fixed(SSE_HEAD, body), streams=True) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url), chain=[SONNET]), None, [])
+        text, message = await helped(use)
+        await use.do(lambda client: client.close())
+    assert (text, message.model, message.usage.output_tokens) == ("A", OPUS, 0)
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("event", "part"), [("message_start", "message"), ("content_block_start", "content_block")]
+)
+async def test_one_that_leaves_the_answer_without_its_start_is_a_verdict(kind, event, part):
+    body = without(WHOLE, event, part)
+    async with answering(fixed(SSE_HEAD, body), streams=True) as server:
+        use = Wrapped(failsoft.wrap(sdk_client(kind, server.url), chain=[SONNET]), None, [])
+        text, message = await helped(use)
+        assert (text, message.model, len(server.requests)) == ("B", SONNET, 2)
         await use.do(lambda client: client.close())
 
 

@@ -41,8 +41,8 @@ async function* eventsOf(reply) {
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
-      if (!block.startsWith("id: ")) continue; // a heartbeat, or [DONE]
-      const [id, data] = block.split("\n");
+      const [data, id] = block.split("\n");
+      if (!id?.startsWith("id: ")) continue; // a heartbeat, or [DONE]
       yield { id: id.slice(4), ...JSON.parse(data.slice(6)) };
     }
   }

@@ -29,6 +29,7 @@ PROXY_ERRORS: Final = frozenset({"ClientHttpProxyError", "ProxyError"})
 
 _LONGEST_CHAIN: Final = 16
 _LONGEST_TRACE: Final = 100
+_READS_BODY: Final = ("read", "aread", "iter_raw", "aiter_raw")
 _WORDS_LIMIT: Final = 2_000
 
 _UNREACHABLE = frozenset(
@@ -233,7 +234,7 @@ def _in_body(link: BaseException) -> bool:
     trace = attribute(link, "__traceback__")
     for frame, _ in islice(walk_tb(trace), _LONGEST_TRACE):
         code = frame.f_code
-        if code.co_name in ("read", "aread") and "self" in code.co_varnames:
+        if code.co_name in _READS_BODY and "self" in code.co_varnames:
             names = (kind.__name__ for kind in type(frame.f_locals.get("self")).__mro__)
             if "Response" in names:
                 return True

@@ -259,8 +259,14 @@ class Guards:
 def _counts(permit: Permit, now: float, weight: int) -> bool:
     """Whether a failure counts: those of one caller alone open nothing for the others."""
     guard, probe = permit.guard, permit.ticket.expires_at is not None
+    breaker = guard.breaker
     return guard.share.counts(
-        permit.caller, now, weight=weight, probe=probe, trial=guard.breaker.on_trial
+        permit.caller,
+        now,
+        weight=weight,
+        probe=probe,
+        trial=breaker.on_trial,
+        processes=breaker.processes,
     )
 
 

@@ -29,78 +29,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from math import log
 from threading import Lock
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import BreakerSettings
+from failsoft.policy.tripping import Counts, trips
 from failsoft.policy.window import Window
 
 __all__ = [
     "Breaker",
     "BreakerStatus",
     "CircuitState",
-    "Counts",
     "Outcome",
     "Rejection",
     "Ticket",
     "Transition",
-    "trips",
 ]
-
-
-class Counts(NamedTuple):
-    """What was counted of one target.
-
-    ``calls`` and ``failures`` are of the window. ``in_row`` failures came with no success between
-    them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure did,
-    or up to 0.25 s after it, and are still undecided. ``on_trial``: it has closed lately.
-    """
-
-    calls: int
-    failures: int
-    in_row: int
-    row_seconds: float
-    older: int
-    on_trial: bool = False
-
-
-def trips(rules: BreakerSettings, counts: Counts) -> str | None:
-    """Why a closed breaker opens; ``None`` where it stays closed.
-
-    Failures come at once and answers take their time: a failure is weighed against the calls
-    of its time that are undecided, as if all of them were to succeed.
-    """
-    calls, failures, in_row, row_seconds, older, on_trial = counts
-    if on_trial:
-        return "failed on trial"
-    if (
-        in_row >= rules.failure_threshold
-        and in_row >= _row_by_chance(rules, calls - in_row, failures - in_row)
-        and row_seconds >= rules.failure_span_seconds
-        and in_row >= rules.failure_ratio * (in_row + older)
-    ):
-        return "failures in a row"
-    if calls >= rules.min_calls and failures >= rules.failure_ratio * (calls + older):
-        return "share of failures"
-    return None
-
-
-# Once in a million calls chance alone may bring a row of failures that opens a breaker.
-_LOG_OF_CHANCE = log(1e-6)
-
-
-def _row_by_chance(rules: BreakerSettings, calls: int, failures: int) -> float:
-    """The row of failures that a target which fails so often anyway brings by chance alone.
-
-    ``calls`` and ``failures`` are those of the window before the row. A model that answers two
-    calls of five is worth a retry, and ten failures in a row are nothing new for it: each 400 calls
-    bring them.
-    """
-    if rules.recovery == "fixed" or calls < rules.min_calls or failures <= 0:
-        return 0.0
-    return _LOG_OF_CHANCE / log(min(failures / calls, 0.99))
 
 
 class CircuitState(StrEnum):
@@ -239,6 +184,11 @@ class Breaker:
     def one_caller(self) -> bool | None:
         """Whether one caller alone opened it; ``None`` where only this process's share is known."""
         return None
+
+    @property
+    def processes(self) -> int:
+        """How many processes count for it."""
+        return 1
 
     def allow(self, now: float, *, lease_seconds: float, early: bool = False) -> Ticket | Rejection:
         """Ask to make one call; a probe's lease ends ``lease_seconds`` after ``now``.

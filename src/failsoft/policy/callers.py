@@ -6,12 +6,14 @@ unless another model has answered that caller since they began; a breaker that o
 alone lets the first request of any other through, as its probe.
 
 Processes that share a breaker do not share who called: each says only whether one caller alone
-failed in it. Where all of them say so, each lets in whom it has not seen fail.
+failed in it. Where all of them say so, each lets in whom it has not seen fail. One caller's half is
+divided among them, since a caller's requests may go to all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import ceil
 from threading import Lock
 from typing import Final
 
@@ -153,11 +155,19 @@ class FairShare:
         self._now = 0.0  # of the last failure
 
     def counts(
-        self, caller: Caller | None, now: float, *, weight: int, probe: bool, trial: bool
+        self,
+        caller: Caller | None,
+        now: float,
+        *,
+        weight: int,
+        probe: bool,
+        trial: bool,
+        processes: int,
     ) -> bool:
         """Whether a failure of ``caller`` counts for the breaker; it is noted if so.
 
-        One of a ``probe``, or on ``trial``, would open it alone.
+        One of a ``probe``, or on ``trial``, would open it alone. ``processes`` is
+        :attr:`.Breaker.processes`.
         """
         who, well = None, False
         if caller is not None and caller.who is not None:
@@ -170,11 +180,12 @@ class FairShare:
                 well = not caller.answered.since(who, self._row_began)
             if probe and well and self._opener == who:
                 return False
-            row, window = self.row.get(who, 0) + weight, self._window(who)
+            row, window = self.row.get(who, 0), self._window(who)
             failed, _ = window.totals(now)
-            if well and not probe and (trial or self._is_full(row, failed + 1)):
+            full = trial or self._is_full(row, row + weight, failed + 1, processes)
+            if well and not probe and full:
                 return False
-            self.row[who] = row
+            self.row[who] = row + weight
             window.add(now)
             self._now = now
             return True
@@ -213,8 +224,11 @@ class FairShare:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
 
-    def _is_full(self, row: int, failed: int) -> bool:
-        return row > self._most_in_row or failed > self._most_in_window
+    def _is_full(self, before: int, row: int, failed: int, processes: int) -> bool:
+        """Whether it is too much for one; the first of a row always counts."""
+        if before and row > ceil(self._most_in_row / processes):
+            return True
+        return failed > ceil(self._most_in_window / processes)
 
     def _only_one(self) -> Hashable:
         """The caller whose failures were the only ones, ``None`` where there were others."""

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from failsoft.config.settings import BreakerSettings
-from failsoft.policy.breaker import (
-    Breaker,
-    CircuitState,
-    Counts,
-    Outcome,
-    Rejection,
-    Ticket,
-    Transition,
-    trips,
-)
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket, Transition
 from failsoft.policy.coordination import (
     MERGED_SECONDS,
     BreakerCoordinator,
@@ -22,6 +13,7 @@ from failsoft.policy.coordination import (
     Granted,
     WaitingLease,
 )
+from failsoft.policy.tripping import Counts, trips
 
 __all__ = ["SharedBreaker"]
 
@@ -49,12 +41,18 @@ class SharedBreaker(Breaker):
         self._alone = False
         self._by_hand = False
         self._one_caller = False
+        self._processes = 1
         self._told: tuple[Counts, float] | None = None  # what the coordinator has counted, and when
 
     @property
     def one_caller(self) -> bool | None:
         """See :attr:`.Breaker.one_caller`."""
         return self._one_caller if self._coordinator.leads else None
+
+    @property
+    def processes(self) -> int:
+        """See :attr:`.Breaker.processes`."""
+        return self._processes if self._coordinator.leads else 1
 
     def needs_grant(self, now: float, *, early: bool) -> bool:
         """Whether the next call would be a probe that the coordinator has to grant first."""
@@ -73,10 +71,11 @@ class SharedBreaker(Breaker):
             if granted := self._waiting.take():
                 self._coordinator.probed(granted.lease, Outcome.NEUTRAL, 0.0)
 
-    def counted(self, counts: Counts, now: float) -> None:
-        """What its coordinator has counted, of every process."""
+    def counted(self, counts: Counts, now: float, *, processes: int) -> None:
+        """What its coordinator has counted, of so many processes."""
         with self._lock:
             self._told = counts, now
+            self._processes = max(1, processes)
 
     def opening(self, counts: Counts, now: float) -> tuple[float, str] | None:
         """For how many seconds it opens for what its coordinator counted, and why."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import ssl
 from collections.abc import AsyncGenerator, Collection, Mapping
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -54,6 +56,60 @@ class _Reply(aiohttp.ClientResponse):
             if connection.transport is not None:
                 connection.transport.abort()
             raise
+
+
+_LENGTH = re.compile(rb"\r?\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r?\n|\Z)", re.IGNORECASE)
+_CODING = re.compile(rb"\r?\ntransfer-encoding:", re.IGNORECASE)
+_HEAD_END = b"\r\n\r\n"
+
+
+def _with_one_length(data: bytes) -> tuple[bytes, bool]:
+    """``data`` with each head's length said once, and whether the last head was in it."""
+    parts, start = list[bytes](), 0
+    while (end := data.find(_HEAD_END, start)) >= 0:
+        head = data[start:end]
+        parts += _said_once(head), _HEAD_END
+        start = end + len(_HEAD_END)
+        if not head.startswith(b"HTTP/1.1 1"):
+            return b"".join((*parts, data[start:])), True
+    # A head that comes in pieces is left to the parser.
+    return b"".join((*parts, data[start:])), start < len(data)
+
+
+def _said_once(head: bytes) -> bytes:
+    """A head whose length is said once, or by its chunks; lengths that differ are refused."""
+    first = _LENGTH.search(head)
+    if first is not None and _CODING.search(head):
+        return _LENGTH.sub(b"", head)
+    if first is None or set(_LENGTH.findall(head)) != {first[1]}:
+        return head
+    return head[: first.end()] + _LENGTH.sub(b"", head[first.end() :])
+
+
+class _Protocol(ResponseHandler):
+    """Reads a reply that says its length twice, as other clients do; aiohttp's parser refuses it.
+
+    Both have to be the same, or one is that of the chunks, which counts (RFC 9112, 6.3). The head
+    has to come in one piece.
+    """
+
+    _awaits_head = False
+
+    def set_response_params(self, **params: Any) -> None:
+        self._awaits_head = True
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if self._awaits_head:
+            data, complete = _with_one_length(data)
+            self._awaits_head = not complete
+        super().data_received(data)
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
 
 
 class SessionPerLoop:
@@ -105,7 +161,7 @@ class SessionPerLoop:
 
     def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=0, ssl=_certificates_for(self._url), force_close=not self._kept_alive
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),

@@ -6,8 +6,9 @@ contain makes it fail. What does not fit is left out of the message:
 - an event or a delta of an unknown kind, or with a field of the wrong type, changes nothing;
 - an unknown block is kept as it was started, an unknown field where it was;
 - a second ``message_start`` changes nothing, content before the first one is kept;
-- text for a block that never started opens a text block, so that what a person was shown is in the
-  message; any other delta for such a block is dropped;
+- text for a block that never started goes to the latest text block, or opens one, so that what a
+  person was shown is in the message, in the order in which it was shown; any other delta for such
+  a block is dropped;
 - tool input that is not JSON stays the text it is; JSON cut off is read as far as it goes.
 """
 
@@ -52,6 +53,7 @@ class MessageAssembler:
         self._usage: dict[str, Any] = {}
         self._blocks: list[_Block] = []
         self._by_index: dict[int | None, _Block] = {}
+        self._latest_text: _Block | None = None
         self._open_blocks: set[int | None] = set()
 
     @property
@@ -125,15 +127,19 @@ class MessageAssembler:
             return ""
         block = self._by_index[index] = _Block(fields)
         self._blocks.append(block)
+        if block.type == "text":
+            self._latest_text = block
         if block.type == "fallback" and (model := _object(fields, "to").get("model")):
             self._fields["model"] = model  # the model that took over in the middle of the answer
         text = fields.get("text")
         return text if block.type == "text" and isinstance(text, str) else ""
 
     def _extend(self, index: int | None, delta: Mapping[str, Any]) -> str:
-        if index not in self._by_index and delta.get("type") == "text_delta":
-            self._open(index, {"type": "text", "text": ""})
         block = self._by_index.get(index)
+        if block is None and delta.get("type") == "text_delta":
+            if self._latest_text is None:
+                self._open(index, {"type": "text", "text": ""})
+            block = self._latest_text
         return block.extend(delta) if block else ""
 
     def _conclude(self, data: Mapping[str, Any]) -> None:

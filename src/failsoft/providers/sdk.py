@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from failsoft.classify.wire_errors import BadReply, StreamFailed, WireFailure
-from failsoft.providers.anthropic_stream import AnthropicExchange
+from failsoft.providers.anthropic_stream import AnthropicExchange, encode
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader, encoded
 
@@ -19,6 +19,11 @@ __all__ = ["SdkProvider", "Send", "attempt_of"]
 # What a caller of the SDK is shown of an answer besides its text.
 _SHOWN = ("thinking", "partial_json")
 
+# What the SDK wants of an event: an object, the text that a block begins with, that of a delta.
+_BRINGS = {"message_start": "message", "content_block_start": "content_block"}
+_GROWING = ("text", "thinking")
+_TEXT_OF = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+_NO_USAGE: Mapping[str, Any] = {"input_tokens": 0, "output_tokens": 0}
 
 R = TypeVar("R", bound=Reply)
 
@@ -73,7 +78,8 @@ class _SdkExchange(AnthropicExchange):
 
     It is a :class:`BadReply` where the SDK, which asked for one form of a reply, is given another.
     Of a stream, the SDK gets what was read here as ``events``, named by their type: it skips an
-    event without a name, and raises for one that is no JSON or has no place in a message.
+    event without a name, and raises for one that is no JSON or has no place in a message. Where it
+    would raise for a field, it gets the event as it was understood here.
     """
 
     def __init__(
@@ -112,17 +118,82 @@ class _SdkExchange(AnthropicExchange):
     def _take(self, sse: ServerSentEvent) -> WireEvent | None:
         event = super()._take(sse)
         if event is not None:
-            self._events.append(encoded(sse.name or event.type, sse.data))
+            data = self._readable(event)
+            if data is not None:
+                text = sse.data if data is event.data else encode(data).decode()
+                self._events.append(encoded(sse.name or event.type, text))
         elif isinstance(self._failed, StreamFailed):
             self._events.append(encoded("error", sse.data))
         return event
 
     def _read_event(self, kind: str, data: Mapping[str, Any]) -> WireEvent | None:
-        if self._assembler.has_place_for(kind, data):
+        part = _BRINGS.get(kind)
+        if part is not None and not isinstance(data.get(part), dict):
+            problem = f"{kind} has no {part}"
+        elif kind == "content_block_stop" or self._assembler.has_place_for(kind, data):
             return super()._read_event(kind, data)
+        else:
+            problem = f"{kind} came before the start of its message or block"
         self._begun = True
-        self._end_with(self._broken(f"{kind} came before the start of its message or block"))
+        self._end_with(self._broken(problem))
         return None
+
+    def _readable(self, event: WireEvent) -> Mapping[str, Any] | None:
+        """What the SDK can add to its message of ``event``; ``None`` where that is nothing."""
+        match event.type:
+            case "message_start":
+                return _readable_start(event.data)
+            case "content_block_start":
+                return _readable_block(event.data)
+            case "content_block_delta":
+                return event.data if _is_readable(event.data.get("delta")) else None
+            case "content_block_stop":
+                return event.data if self._assembler.has_place_for(*event[:2]) else None
+            case "message_delta":
+                return self._readable_end(event.data)
+        return event.data
+
+    def _readable_end(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        if isinstance(data.get("delta"), dict) and isinstance(data.get("usage"), dict):
+            return data
+        message = self._assembler.message  # with all that is known so far
+        usage = _objects({"usage": _NO_USAGE}, message)["usage"]
+        known = {
+            "delta": {"stop_reason": message.get("stop_reason")},
+            "usage": {"output_tokens": usage.get("output_tokens", 0)},
+        }
+        return {**data, **_objects(known, data)}
+
+
+def _readable_start(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = data["message"]
+    content, usage = message.get("content"), message.get("usage")
+    blocks = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    if blocks == content and isinstance(usage, dict):
+        return data
+    filled = _objects({"usage": _NO_USAGE}, message)
+    return {**data, "message": {**message, **filled, "content": blocks}}
+
+
+def _readable_block(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    block = data["content_block"]
+    kind = block.get("type")
+    if kind not in _GROWING or isinstance(block.get(kind), str):
+        return data
+    return {**data, "content_block": {**block, kind: ""}}
+
+
+def _is_readable(delta: object) -> bool:
+    kind = delta.get("type") if isinstance(delta, dict) else None
+    if not isinstance(delta, dict) or not isinstance(kind, str):
+        return False
+    field = _TEXT_OF.get(kind)
+    return field is None or isinstance(delta.get(field), str)
+
+
+def _objects(known: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``known`` as ``data`` has them, where they are objects there."""
+    return {name: data[name] if isinstance(data.get(name), dict) else known[name] for name in known}
 
 
 def _shown(data: Mapping[str, Any]) -> str:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from failsoft.request_log.contract import FOLLOW_SECONDS, Ending, Intent, Record, RequestState
-from failsoft.request_log.redis_wire import Command, script
+from failsoft.request_log.redis_wire import OWNERS, PREFIX, Command, script
 from failsoft.request_log.sqlite_rows import UNSEEN_IDS
 from failsoft.request_log.unwritten import Tail
 
 __all__ = [
     "MAX_ID",
-    "OWNERS",
     "Commands",
     "Gift",
     "PlacedTail",
@@ -27,13 +26,6 @@ __all__ = [
     "record_of",
     "runs_key",
 ]
-
-
-# The version of what lies under them is in all keys: two versions do not see each other's.
-_PREFIX: Final = "failsoft:1"
-
-OWNERS: Final = f"{_PREFIX}:owners"
-"""A sorted set: every process and the time of its last heartbeat."""
 
 
 def place_of(intent: Intent) -> str:
@@ -49,28 +41,28 @@ def place_of(intent: Intent) -> str:
 
 def place_keys(place: str) -> tuple[str, str, str]:
     """Of the record (a hash), the frames of all its runs (a stream), and the stories (a hash)."""
-    tag = f"{_PREFIX}:{{{place}}}"
+    tag = f"{PREFIX}:{{{place}}}"
     return f"{tag}:record", f"{tag}:frames", f"{tag}:stories"
 
 
 def place_key(request_id: str) -> str:
     """Of the place of a request that has a key; one without is at a place of its own name."""
-    return f"{_PREFIX}:{{{request_id}}}:place"
+    return f"{PREFIX}:{{{request_id}}}:place"
 
 
 def followers_key(request_id: str) -> str:
     """A sorted set: processes with a reader of it, and until when that holds."""
-    return f"{_PREFIX}:{{{request_id}}}:followers"
+    return f"{PREFIX}:{{{request_id}}}:followers"
 
 
 def cancels_key(owner: str) -> str:
     """A list: what an owner is asked to cancel."""
-    return f"{_PREFIX}:{{{owner}}}:cancels"
+    return f"{PREFIX}:{{{owner}}}:cancels"
 
 
 def runs_key(owner: str) -> str:
     """A set: the places of what an owner runs."""
-    return f"{_PREFIX}:{{{owner}}}:runs"
+    return f"{PREFIX}:{{{owner}}}:runs"
 
 
 MAX_ID: Final = 2**53
@@ -240,8 +232,8 @@ class Commands:
 
     def leave(self) -> list[Command]:
         """Remove this owner."""
-        keys = runs_key(self._owner), cancels_key(self._owner)
-        return [("ZREM", OWNERS, self._owner), ("DEL", keys[0]), ("DEL", keys[1])]
+        runs = runs_key(self._owner)
+        return [("ZREM", OWNERS, self._owner), ("DEL", runs), self.forget_cancels()]
 
     def ask_to_cancel(self, record: Record) -> list[Command]:
         """Ask the owner to cancel the run."""
@@ -256,6 +248,10 @@ class Commands:
     def drop_cancels(self, count: int) -> Command:
         """Remove the first of them."""
         return ("LTRIM", cancels_key(self._owner), count, -1)
+
+    def forget_cancels(self) -> Command:
+        """Remove all that is kept in their place."""
+        return ("DEL", cancels_key(self._owner))
 
     def follow(self, request_id: str) -> Command:
         """Say that a reader here follows it."""

@@ -17,6 +17,8 @@ from typing import Any, Final, TypeVar
 from failsoft.storage.redis import connect, in_time
 
 __all__ = [
+    "OWNERS",
+    "PREFIX",
     "SCRIPTS",
     "Command",
     "Script",
@@ -27,6 +29,12 @@ __all__ = [
     "slow",
 ]
 
+
+PREFIX: Final = "failsoft:1"
+"""All keys begin with it. The version is in it: two versions do not see each other's."""
+
+OWNERS: Final = f"{PREFIX}:owners"
+"""A sorted set: every process and the time of its last heartbeat."""
 
 # Error codes that concern the server rather than one command. Before version 7 a script's error
 # has its code somewhere within; for some the library has classes, and takes the code away.
@@ -80,8 +88,8 @@ def _reason(error: Exception) -> str:
         return _REASONS.get(code, f"cannot be used ({said}): check the server")
     if type(error).__name__ == "TimeoutError":
         return "does not answer in time: check the server, and the network between"
-    if "WRONGTYPE" in said:
-        return "holds what is not failsoft's in a key of failsoft's: delete the key"
+    if "WRONGTYPE" in said:  # of any other key it is one record that suffers
+        return f"holds what is not failsoft's in the key {OWNERS}: delete the key"
     return f"cannot be reached ({said}): check that it runs, and redis_url"
 
 

@@ -87,7 +87,11 @@ class OwnerTasks:
 
     async def _pass_on_cancels(self) -> None:
         """Cancel here what other processes ask to be cancelled, and then remove the request."""
-        (cancels,) = await self._wire.require([self._commands.cancels()])
+        (cancels,) = await self._wire.send([self._commands.cancels()])
+        if isinstance(cancels, Exception):  # the key is ours by its name, and holds another's
+            _note_refusal(cancels)
+            await self._wire.require([self._commands.forget_cancels()])
+            return
         for cancel in cancels:
             request, run = cancel.decode().rsplit(" ", 1)
             self._on_cancel(request, int(run))
@@ -106,8 +110,11 @@ class OwnerTasks:
 
     async def _mark_interrupted(self, owner: str) -> None:
         """Interrupt what an owner has left running."""
-        (places,) = await self._wire.require([("SMEMBERS", runs_key(owner))])
+        (places,) = await self._wire.send([("SMEMBERS", runs_key(owner))])
         commands: list[Command] = []
+        if isinstance(places, Exception):  # its runs are found when they are asked for
+            _note_refusal(places)
+            places = ()
         for place in places:
             commands.append(self._commands.cut(place.decode(), owner, RequestState.INTERRUPTED))
             commands.append(("SREM", runs_key(owner), place))

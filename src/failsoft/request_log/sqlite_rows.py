@@ -66,14 +66,15 @@ def _statement(count: int) -> str:
     """  # noqa: S608 - nothing but question marks
 
 
-_ID: Final = re.compile(rb"(?:\A|(?<=\n\n))id: (\d+)\n")
+_ID: Final = re.compile(rb"^id: (\d+)$", re.MULTILINE)
 
 
 def frames_after(data: bytes, event_id: int) -> bytes:
-    """What comes after an event. Every frame begins with its ``id`` line and ends with a blank."""
+    """What comes after an event. Every frame has one ``id`` line and ends with a blank one."""
     for found in _ID.finditer(data):
         if int(found[1]) > event_id:
-            return data[found.start() :]
+            before = data.rfind(b"\n\n", 0, found.start())
+            return data if before < 0 else data[before + 2 :]
     return b""
 
 

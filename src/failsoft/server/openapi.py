@@ -22,7 +22,7 @@ __all__ = [
 
 _JSON, _PROBLEM, _EVENTS = "application/json", "application/problem+json", "text/event-stream"
 
-_STREAM = """Every event is `id: <n>` and `data: <json>`; a comment breaks long silences. Exactly
+_STREAM = """Every event is `data: <json>` and `id: <n>`; a comment breaks long silences. Exactly
 one terminal event (`done`, `stream_interrupted` or `error`) comes last, then `data: [DONE]`.
 
 | type | fields |

@@ -92,13 +92,17 @@ def _retry_after(answer: Answer) -> int | None:
 
 
 def frame_of(number: int, data: dict[str, Any]) -> bytes:
-    """One event."""
-    return b"id: %d\ndata: %b\n\n" % (number, json_bytes(data))
+    """One event, its id after its data.
+
+    Some clients take an id for seen as soon as its line came, and would miss the data of an event
+    that was cut in two.
+    """
+    return b"data: %b\nid: %d\n\n" % (json_bytes(data), number)
 
 
 def text_frame(number: int, text: str) -> bytes:
     """The event of some text, as :func:`frame_of` would make it: there is none more often."""
-    return b'id: %d\ndata: {"type":"text","text":%b}\n\n' % (number, json_bytes(text))
+    return b'data: {"type":"text","text":%b}\nid: %d\n\n' % (json_bytes(text), number)
 
 
 @dataclass(slots=True)

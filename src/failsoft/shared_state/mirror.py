@@ -8,11 +8,12 @@ from typing import Any, Final
 from failsoft.classify import REASONS, verdict_for
 from failsoft.classify.verdict import BenchScope
 from failsoft.policy.admission import Guards
-from failsoft.policy.breaker import CircuitState, Counts
+from failsoft.policy.breaker import CircuitState
 from failsoft.policy.coordination import BenchSeen, BreakerSeen, Granted
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.policy.target_guard import TargetGuard
+from failsoft.policy.tripping import Counts
 from failsoft.shared_state.outbox import breaker_key, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Told
 
@@ -118,7 +119,7 @@ class Mirror:
         breaker.adopt(self._breaker_seen(told), now, merged=merged, anew=anew)
         counts = told.get("counts")
         if counts is not None and told["generation"] == breaker.seen_generation:
-            breaker.counted(_counts(counts), now)
+            breaker.counted(_counts(counts), now, processes=counts.get("processes", 1))
         opened = before is not CircuitState.OPEN and breaker.state is CircuitState.OPEN
         last = guard.breaker.last_failure
         # Only where this process's own connections show that it is the host.

@@ -2,11 +2,14 @@
 
 A token that was revoked is replaced, a connection of an event loop that is gone is left for a new
 one, and a limit of the caller's own is known as the caller's: none of them is a model's failure.
+The SDK reads a whole reply at once, however long it is: here it is read no further than an answer
+may go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, closing
 from copy import copy
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -15,8 +18,10 @@ import httpx2
 from anthropic import (
     Anthropic,
     AnthropicError,
+    APIConnectionError,
     APIRequest,
     APIResponse,
+    APITimeoutError,
     AsyncAnthropic,
     AsyncAPIResponse,
     NotGiven,
@@ -26,10 +31,27 @@ from anthropic import (
 
 from failsoft.classify.wire_errors import TimedOut, Timer
 
-__all__ = ["CallerLimits", "Client", "Passed", "SdkAttempt", "asked", "asked_blocking", "http_of"]
+__all__ = [
+    "RAW_HEADER",
+    "CallerLimits",
+    "Client",
+    "Passed",
+    "SdkAttempt",
+    "asked",
+    "asked_blocking",
+    "http_of",
+    "read_bounded",
+    "read_bounded_blocking",
+    "read_by_sdk",
+    "read_by_sdk_blocking",
+    "unread",
+]
 
 Client = Anthropic | AsyncAnthropic
 SdkResponse = APIResponse[Any] | AsyncAPIResponse[Any] | httpx2.Response
+
+RAW_HEADER = "X-Stainless-Raw-Response"
+"""Where the SDK notes that a caller wants the reply itself: "raw", or "stream" to read it later."""
 
 # The SDK's own default.
 _CONNECT_SECONDS = 5.0
@@ -91,10 +113,17 @@ class CallerLimits(NamedTuple):
 
 
 class SdkAttempt:
-    """One attempt. ``seconds`` is the longest silence that the engine waits through."""
+    """One attempt.
 
-    def __init__(self, request: APIRequest, client: Client, seconds: float | None) -> None:
+    ``seconds`` is the longest silence that the engine waits through, ``max_bytes`` the largest
+    answer.
+    """
+
+    def __init__(
+        self, request: APIRequest, client: Client, seconds: float | None, max_bytes: int
+    ) -> None:
         self.request = request
+        self.max_bytes = max_bytes
         self.client = client
         self.seconds = float("inf") if seconds is None else seconds
         self._limits = CallerLimits.of(request, client)
@@ -203,6 +232,81 @@ def asked_blocking(call_next: Callable[[APIRequest], Any], attempt: SdkAttempt) 
 def http_of(response: Any) -> httpx2.Response:
     """The reply itself: the SDK gives it bare to ``cast_to=httpx2.Response``."""
     return response if isinstance(response, httpx2.Response) else response.http_response
+
+
+def unread(request: APIRequest) -> APIRequest:
+    """``request``, whose reply the SDK does not read."""
+    changed = copy(request)
+    changed.options = copy(request.options)
+    changed.options.headers = {**request.headers, RAW_HEADER: "stream"}
+    return changed
+
+
+async def read_by_sdk(response: Any, max_bytes: int) -> Any:
+    """``response``, read as the SDK would read it at once; raises what it would raise."""
+    http = http_of(response)
+    try:
+        await read_bounded(http, max_bytes)
+    except Exception as error:
+        raise _of_the_sdk(error, http) from error
+    return response
+
+
+def read_by_sdk_blocking(response: Any, max_bytes: int) -> Any:
+    """The same for ``Anthropic``."""
+    http = http_of(response)
+    try:
+        read_bounded_blocking(http, max_bytes)
+    except Exception as error:
+        raise _of_the_sdk(error, http) from error
+    return response
+
+
+async def read_bounded(http: httpx2.Response, max_bytes: int) -> bytes:
+    """The body, unpacked; of a larger one as much as shows that it is larger."""
+    if _is_read(http):
+        return http.content
+    parts = list[bytes]()
+    try:
+        async with aclosing(http.aiter_bytes()) as chunks:
+            left = max_bytes
+            async for chunk in chunks:
+                parts.append(chunk)
+                left -= len(chunk)
+                if left < 0:
+                    break
+    finally:
+        await http.aclose()
+    return _keep(http, parts)
+
+
+def read_bounded_blocking(http: httpx2.Response, max_bytes: int) -> bytes:
+    """The same for ``Anthropic``."""
+    if _is_read(http):
+        return http.content
+    parts = list[bytes]()
+    with closing(http):
+        left = max_bytes
+        for chunk in http.iter_bytes():
+            parts.append(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+    return _keep(http, parts)
+
+
+def _is_read(http: httpx2.Response) -> bool:
+    return hasattr(http, "_content")
+
+
+def _keep(http: httpx2.Response, parts: list[bytes]) -> bytes:
+    http._content = b"".join(parts)  # noqa: SLF001 - as its own read() does
+    return http._content  # noqa: SLF001
+
+
+def _of_the_sdk(error: Exception, http: httpx2.Response) -> Exception:
+    kind = APITimeoutError if isinstance(error, httpx2.TimeoutException) else APIConnectionError
+    return kind(request=http.request)
 
 
 def _reply(response: Any) -> SdkResponse:

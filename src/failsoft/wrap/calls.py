@@ -141,6 +141,11 @@ class Calls:
         for spec in self._chain:
             self._target(spec, account)  # what is wrong with it is said here
 
+    @property
+    def max_bytes(self) -> int:
+        """The largest answer, unpacked."""
+        return self._runtime.settings.max_answer_bytes
+
     def _account(self, client: Client, headers: Mapping[str, Any]) -> Account:
         """Of a request with these ``headers``, which go before what ``client`` sends by itself.
 

@@ -22,7 +22,13 @@ from failsoft.engine.answer import Answer
 from failsoft.engine.pipeline import carry_out
 from failsoft.engine.request import Turn
 from failsoft.providers.sdk import SdkProvider
-from failsoft.wrap.attempts import SdkAttempt, asked_blocking, http_of
+from failsoft.wrap.attempts import (
+    SdkAttempt,
+    asked_blocking,
+    http_of,
+    read_bounded,
+    read_bounded_blocking,
+)
 
 __all__ = ["AsyncReply", "AttemptThread", "BlockingReply", "Pipe", "Reply", "tells_itself"]
 
@@ -80,7 +86,7 @@ class AsyncReply(_SdkReply):
 
     async def _next(self) -> bytes | None:
         if not self.in_parts:
-            return await self.http.aread()
+            return await read_bounded(self.http, self._attempt.max_bytes)
         if self._chunks is None:
             self._chunks = self.http.aiter_bytes()
         async for chunk in self._chunks:
@@ -176,7 +182,7 @@ class BlockingReply(_SdkReply):
 
     def _next(self) -> bytes | None:
         if not self.in_parts:
-            return self.http.read()
+            return read_bounded_blocking(self.http, self._attempt.max_bytes)
         if self._chunks is None:
             self._chunks = self.http.iter_bytes()
         return next(filter(None, self._chunks), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import wraps
@@ -19,7 +19,16 @@ from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 from failsoft.errors import SettingError
 from failsoft.wrap.answer_of import ANSWER
-from failsoft.wrap.attempts import Client, Passed, SdkAttempt, asked
+from failsoft.wrap.attempts import (
+    RAW_HEADER,
+    Client,
+    Passed,
+    SdkAttempt,
+    asked,
+    read_by_sdk,
+    read_by_sdk_blocking,
+    unread,
+)
 from failsoft.wrap.calls import Calls, Streamed, account_of, client_of, model_in
 from failsoft.wrap.replies import AsyncReply, BlockingReply, Reply
 
@@ -32,9 +41,6 @@ __all__ = [
     "with_body",
 ]
 
-
-# Where the SDK notes that a caller wants the reply itself: "raw", or "stream" to read it later.
-_RAW = "X-Stainless-Raw-Response"
 
 # They were true of the bytes on the wire; these are unpacked.
 _OF_THE_WIRE = ("content-encoding", "content-length")
@@ -50,10 +56,10 @@ def with_body(begun: Streamed, body: AsyncBody | BlockingBody) -> Any:
 def _given(reply: Reply, request: APIRequest, client: Client) -> Any:
     """The SDK's reply to a request that was answered at once."""
     http = reply.http
-    if request.headers.get(_RAW) == "stream" and reply.status < HTTPStatus.BAD_REQUEST:
-        unread = _replaced(http, httpx2.ByteStream(http.content))
-        unread.elapsed = http.elapsed
-        return _with_http(reply.hand_over(), unread)
+    if request.headers.get(RAW_HEADER) == "stream" and reply.status < HTTPStatus.BAD_REQUEST:
+        later = _replaced(http, httpx2.ByteStream(http.content))
+        later.elapsed = http.elapsed
+        return _with_http(reply.hand_over(), later)
     return _for_sdk(reply.hand_over(), request, client)
 
 
@@ -162,11 +168,23 @@ _ended: ContextVar[tuple[str, BaseException] | None] = ContextVar("failsoft_ende
 
 
 class _Middleware:
-    """What both have. ``client`` stands for the one that calls where that cannot be found."""
+    """What both have. ``client`` stands for the one that calls where that cannot be found.
+
+    It goes first: the caller's own middleware then runs for each attempt, as it does without
+    failsoft. Its ``bounded`` goes last, where all others see a reply that was read.
+    """
+
+    bounded: Any
 
     def __init__(self, calls: Calls, client: Client) -> None:
         self._calls = calls
         self._client = client
+        self._max_bytes = calls.max_bytes
+
+    def around(self, given: Iterable[Any]) -> list[Any]:
+        """The middleware of a client that was ``given`` these. One that has it keeps its place."""
+        others = [one for one in given if one != self.bounded]
+        return [*([] if self in others else [self]), *others, self.bounded]
 
 
 class AsyncMiddleware(_Middleware):
@@ -183,7 +201,7 @@ class AsyncMiddleware(_Middleware):
         _raise_if_ended(request)
 
         async def send(one: APIRequest, seconds: float | None) -> Reply:
-            attempt = SdkAttempt(one, client, seconds)
+            attempt = SdkAttempt(one, client, seconds, self._max_bytes)
             return AsyncReply(await asked(call_next, attempt), attempt)
 
         try:
@@ -197,6 +215,14 @@ class AsyncMiddleware(_Middleware):
         if isinstance(begun, Streamed):
             return with_body(begun, AsyncBody(begun))
         return _given(begun, request, client)
+
+    async def bounded(
+        self, request: APIRequest, call_next: Callable[[APIRequest], Awaitable[Any]]
+    ) -> Any:
+        """The reply to a request for a whole message, read no further than an answer may go."""
+        if not _is_read_at_once(request):
+            return await call_next(request)
+        return await read_by_sdk(await call_next(unread(request)), self._max_bytes)
 
 
 class BlockingMiddleware(_Middleware):
@@ -215,7 +241,8 @@ class BlockingMiddleware(_Middleware):
         _raise_if_ended(request)
 
         async def send(one: APIRequest, seconds: float | None) -> Reply:
-            return await BlockingReply.of(call_next, SdkAttempt(one, client, seconds))
+            attempt = SdkAttempt(one, client, seconds, self._max_bytes)
+            return await BlockingReply.of(call_next, attempt)
 
         try:
             with _Ending(request):
@@ -228,6 +255,18 @@ class BlockingMiddleware(_Middleware):
         if isinstance(begun, Streamed):
             return with_body(begun, BlockingBody(begun, self.portal))
         return _given(begun, request, client)
+
+    def bounded(self, request: APIRequest, call_next: Callable[[APIRequest], Any]) -> Any:
+        """The reply to a request for a whole message, read no further than an answer may go."""
+        if not _is_read_at_once(request):
+            return call_next(request)
+        return read_by_sdk_blocking(call_next(unread(request)), self._max_bytes)
+
+
+def _is_read_at_once(request: APIRequest) -> bool:
+    if request.stream or request.headers.get(RAW_HEADER) == "stream":
+        return False
+    return model_in(request) is not None
 
 
 class _Ending:
@@ -268,8 +307,7 @@ def wired(client: Client, ai: Failsoft, *, chain: Sequence[str], route: str) -> 
     else:
         middleware = blocking = BlockingMiddleware(calls, client)
         weakref.finalize(blocking, blocking.portal.close)
-    # First: the caller's own then runs for each attempt, as it does without failsoft.
-    made = client.copy(middleware=[middleware, *client.middleware])
+    made = client.copy(middleware=middleware.around(client.middleware))
     made._strict_response_validation = client._strict_response_validation  # noqa: SLF001 - a copy forgets it
     return _kept(made, middleware)
 
@@ -280,9 +318,9 @@ def _kept(client: Client, middleware: _Middleware) -> Client:
 
     @wraps(copied)
     def copy(**changes: Any) -> Client:
-        given = changes.get("middleware", (middleware,))
-        if isinstance(given, Sequence | None) and middleware not in (given or ()):
-            changes["middleware"] = [middleware, *(given or ())]
+        given = changes.get("middleware", ())
+        if "middleware" in changes and isinstance(given, Iterable | None):
+            changes["middleware"] = middleware.around(given or ())
         return _kept(copied(**changes), middleware)
 
     def should_retry(error: BaseException) -> tuple[bool, httpx2.Response | None]:

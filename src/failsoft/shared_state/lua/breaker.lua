@@ -41,6 +41,15 @@ local function undecided()
   return sum
 end
 
+-- Processes that counted here within the last minute.
+local function processes()
+  local sum = 0
+  for _, name in ipairs(fields('process:')) do
+    if now - tonumber(string.match(has[name], '%d+$')) <= 60000 then sum = sum + 1 end
+  end
+  return sum
+end
+
 local operations = {}
 
 -- known, born, alone, state, remaining, isolated, cause: a process tells what it has, and
@@ -167,6 +176,7 @@ if operation == 'record' then
   end
   told.counts = {
     calls = calls, failures = failures, in_row = number('row'), older = undecided(),
+    processes = processes(),
     row_for = has.row_began and now - number('row_began') or 0,
     counting_for = has.counting and now - number('counting') or 0,
     on_trial = failed_on_trial,
