@@ -214,6 +214,13 @@ def breaker(to_state: str, open_seconds: float | None = None) -> events.BreakerC
             ),
         ),
         (
+            finished(outcome="error", reason="overloaded", attempts=0, back_in_seconds=4.0),
+            (
+                "failed after 4.1 s, no model was called: all were left out, the last because it "
+                "is overloaded; the first may be called again in 4.0 s; the person got a notice"
+            ),
+        ),
+        (
             finished(outcome="error", reason="saturated", attempts=0),
             (
                 "failed after 4.1 s, no model was called: too many calls in flight here; "

@@ -164,7 +164,13 @@ def _ended(event: RequestFinished) -> Sentence:
     why = in_words(event.reason)
     if not event.attempts and event.reason not in _OURS:
         why = f"all were left out, the last because {why}"
+        if event.back_in_seconds is not None:
+            why += f"; the first may be called again {_in(event.back_in_seconds)}"
     return f"failed after {took}, {tries}: {why}; the person got a notice", "bold red"
+
+
+def _in(seconds: float) -> str:
+    return f"in {duration(seconds)}" if seconds else "at once"
 
 
 _REFERENCE = len("req_") + 8

@@ -189,7 +189,14 @@ def _finished(turn: Turn, answer: Answer | None, outcome: str) -> RequestFinishe
         interrupted=answer is not None and answer.finish == "interrupted",
         wasted_tokens=dict(answer.wasted_tokens) if answer else {},
         wasted_cost_usd=answer.wasted_cost_usd if answer else None,
+        back_in_seconds=_back_in(turn),
     )
+
+
+def _back_in(turn: Turn) -> float | None:
+    """Seconds from the end of a request until the first of its targets may be called again."""
+    at = None if turn.gave_up is None else turn.gave_up.back_at
+    return None if at is None else max(0.0, at - turn.ended_at)
 
 
 def _first_content(answer: Answer) -> float | None:

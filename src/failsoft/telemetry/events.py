@@ -195,6 +195,7 @@ class RequestFinished(Event):
 
     ``interrupted`` is one whose text was cut short after some was shown. ``wasted_tokens`` and
     ``wasted_cost_usd`` are those of attempts whose answers were not used.
+    ``back_in_seconds`` are those until the first target may be called again, where all are out.
     """
 
     route: str
@@ -212,3 +213,4 @@ class RequestFinished(Event):
     interrupted: bool = False
     wasted_tokens: Mapping[str, int] = field(default_factory=dict)
     wasted_cost_usd: float | None = None
+    back_in_seconds: float | None = None
