@@ -1,6 +1,7 @@
 """A reader whose run is replaced by another is told of that one's text alone."""
 
 import json
+import re
 from dataclasses import replace
 
 from server_kit import FakeProvider, assistant
@@ -41,7 +42,7 @@ async def test_the_text_of_the_run_before_does_not_count():
     assert (await reader.read()).data == text_frame(1, "The earlier text.")
     assert (await reader.read()).data == text_frame(2, "New.")
     last = await reader.read()
-    told = json.loads(last.data.partition(b"data: ")[2])
+    told = json.loads(re.findall(rb"^data: (.*)$", last.data, re.MULTILINE)[0])
     assert last.ended
     assert told["type"] == "stream_interrupted"
     assert (told["tokens_before_error"], told["chars_before_error"]) == (1, len("New."))
