@@ -20,9 +20,7 @@ from failsoft.telemetry.prometheus_rules import rules_text
 
 URL = r"serving at (http://127\.0\.0\.1:\d+)"
 BREAKER = {
-    "FAILSOFT_BREAKER_OPEN_SECONDS": "1",
     "FAILSOFT_BREAKER_RECOVERY_TIMEOUT_SECONDS": "1",
-    "FAILSOFT_BREAKER_RAMP_SECONDS": "0",
 }
 
 needs_prometheus = pytest.mark.skipif(
