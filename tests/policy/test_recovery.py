@@ -194,6 +194,17 @@ def test_it_starts_slowly_however_it_was_probed(recovery):
     assert isinstance(route.admit(OPUS), Refusal)
 
 
+def test_where_it_is_only_counted_nothing_is_held_back():
+    route = Route(metrics_only=True)
+    route.trip(OPUS)
+    permits = [route.admit(OPUS) for _ in range(10)]
+    assert all(isinstance(permit, Permit) for permit in permits)
+    for permit in permits:
+        permit.finish(Outcome.SUCCESS, route.now)
+    assert route.guards.of(OPUS).breaker.state is CircuitState.CLOSED
+    assert all(isinstance(route.admit(OPUS), Permit) for _ in range(50))
+
+
 # Waiting for a probe
 
 

@@ -291,6 +291,8 @@ class Recovery:
         self._failed = min(_MOST_FAILED, self._failed + 1) if soon else 0
 
     def _closed(self, circuit: str, now: float) -> None:
+        if self._rules.metrics_only:
+            return
         if self.slow_start is None or self.slow_start.is_over(now):
             self._members = set()
             self.slow_start = SlowStart(now, self._demand.rate(now), self._failed, self._members)
