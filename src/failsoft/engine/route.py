@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from random import Random
+from typing import TypeVar
 
 from failsoft.config.settings import Settings
 from failsoft.policy.callers import Caller, RecentCallers
@@ -15,7 +16,7 @@ from failsoft.policy.timers import RequestTimes
 
 __all__ = ["BreakerWaiters", "Route", "RouteFullError", "Woken"]
 
-
+T = TypeVar("T")
 Woken = BreakerOpened | BreakerClosed
 
 
@@ -44,9 +45,9 @@ class BreakerWaiters:
             future.get_loop().call_soon_threadsafe(_wake, future, event)
 
 
-def _wake(future: asyncio.Future[Woken], event: Woken) -> None:
+def _wake(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
-        future.set_result(event)
+        future.set_result(result)
 
 
 def _cancel(future: asyncio.Future[Woken]) -> None:
@@ -66,12 +67,12 @@ class Route:
     def __init__(self, name: str, settings: Settings, rng: Random) -> None:
         limits = settings.bulkhead
         self.name = name
-        self.demand = Demand(settings.retry.budget_window_seconds)
-        self.recovery = Recovery(settings.breaker, self.demand, rng=rng)
+        demand = Demand(settings.retry.budget_window_seconds)
+        self.recovery = Recovery(settings.breaker, demand, rng=rng)
         self.answered = RecentCallers()
         self.bulkhead = Bulkhead(limits.route_limit, limits.route_queue)
         most = (limits.route_limit + 1) // 2
-        self.retries = RetryBudget(settings.retry, self.demand, most_waiting=most)
+        self.retries = RetryBudget(settings.retry, demand, most_waiting=most)
         self._waiting: dict[Place, asyncio.Future[None]] = {}
 
     def caller(self, who: Hashable = None) -> Caller:
@@ -99,7 +100,7 @@ class Route:
         heir = self.bulkhead.leave(place)
         future = self._waiting.get(heir) if heir is not None else None
         if future is not None:
-            future.get_loop().call_soon_threadsafe(_go_in, future)
+            future.get_loop().call_soon_threadsafe(_wake, future, None)
 
     async def _wait(self, place: Place, until: float) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -113,8 +114,3 @@ class Route:
             raise RouteFullError(self.name) from None
         finally:
             del self._waiting[place]
-
-
-def _go_in(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

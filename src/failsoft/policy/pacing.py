@@ -118,10 +118,6 @@ class Demand:
             seconds = min(max(age, _LEAST_AGE_SECONDS), self._window.span(now))
             return self._window.totals(now)[0] / seconds
 
-    def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
-        self._lock = Lock()
-
 
 class Turns:
     """Gives out moments at which something may begin, at a rate that may change. Not locked.

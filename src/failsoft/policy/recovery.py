@@ -167,7 +167,7 @@ class Recovery:
         their number, lies between two probes.
         """
         with self._lock:
-            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
+            one = self._met(circuit, breaker)
             until = self._probe_at(circuit, one, now) if self.in_turn else now
         return None if until <= now else until
 
@@ -179,8 +179,7 @@ class Recovery:
         with self._lock:
             if median is not None:
                 self._patience = min(_PATIENCE_SECONDS, 2.0 * median)
-            one = self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))
-            one.probed_at = self._probed_at = now
+            self._met(circuit, breaker).probed_at = self._probed_at = now
             self._probes[circuit] = Probe(now, self._patience)
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
@@ -227,31 +226,22 @@ class Recovery:
     def turn_at(self, circuit: str, now: float) -> float | None:
         """When a call of a closed target has its turn; ``None`` where it may begin now."""
         with self._lock:
-            slow = self._slow_for(circuit, now)
-            if slow is None:
-                return None
-            at = slow.next_at(now)
-            return None if at <= now else at
+            _, at = self._next_turn(circuit, now)
+        return None if at <= now else at
 
     def pass_now(self, circuit: str, now: float) -> float | None:
         """Take the turn of a call that begins now; where it may not, when to ask again."""
         with self._lock:
-            slow = self._slow_for(circuit, now)
-            if slow is None:
-                return None
-            at = slow.next_at(now)
-            if at <= now:
+            slow, at = self._next_turn(circuit, now)
+            if slow is not None and at <= now:
                 slow.take(now)
-                return None
-            return at
+        return None if at <= now else at
 
     def reserve(self, circuit: str, now: float) -> tuple[SlowStart, float] | None:
         """A turn to wait for; ``None`` where none comes soon enough."""
         with self._lock:
-            slow = self._slow_for(circuit, now)
-            if slow is None:
-                return None
-            if slow.next_at(now) > now + _TURN_SECONDS:
+            slow, at = self._next_turn(circuit, now)
+            if slow is None or at > now + _TURN_SECONDS:
                 return None
             return slow, slow.take(now)
 
@@ -259,10 +249,6 @@ class Recovery:
         """A turn that is not used."""
         with self._lock:
             slow.give_back(turn)
-
-    def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
-        self._lock = Lock()
 
     def _probe_at(self, circuit: str, one: _Open, now: float) -> float:
         rate, number = self._demand.rate(now), len(self._open)
@@ -299,11 +285,15 @@ class Recovery:
         self._closed_at = now
         self._members.add(circuit)
 
-    def _slow_for(self, circuit: str, now: float) -> SlowStart | None:
+    def _next_turn(self, circuit: str, now: float) -> tuple[SlowStart | None, float]:
+        """The slow start that a target is in, and its next free turn; else ``None`` and now."""
         slow = self.slow_start
         if slow is None or circuit not in slow.members:
-            return None
+            return None, now
         if slow.is_over(now):
             self.slow_start = None
-            return None
-        return slow
+            return None, now
+        return slow, slow.next_at(now)
+
+    def _met(self, circuit: str, breaker: Breaker) -> _Open:
+        return self._open.get(circuit) or self._open.setdefault(circuit, _Open(breaker))

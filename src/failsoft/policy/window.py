@@ -34,14 +34,12 @@ class Window:
         if marked:
             self._marked[self._place] += count
 
-    def take_back(self, now: float, *, marked: bool = False) -> None:
-        """Undo an ``add`` of the same bucket; one that is older stands."""
+    def take_back(self, now: float) -> None:
+        """Undo an ``add`` that was not marked, of the same bucket; one that is older stands."""
         epoch = int(now / self._width)
         place = epoch % self._size
         if self._epochs[place] == epoch and self._all[place]:
             self._all[place] -= 1
-            if marked and self._marked[place]:
-                self._marked[place] -= 1
 
     def totals(self, now: float) -> tuple[int, int]:
         """``(all, marked)`` over the window that ends at ``now``."""
