@@ -256,7 +256,7 @@ async def test_an_error_body_that_never_comes_does_not_hide_its_status(
         await peer.send(b"HTTP/1.1 529 Overloaded\r\ncontent-length: 100\r\n\r\n{")
         await peer.gone()
 
-    monkeypatch.setattr("failsoft.providers.anthropic_stream._ERROR_BODY_SECONDS", 0.01)
+    monkeypatch.setattr("failsoft.providers.event_exchange._ERROR_BODY_SECONDS", 0.01)
 
     assert failed(await ask(silent), ReplyFailed).status == 529
 

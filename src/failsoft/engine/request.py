@@ -22,7 +22,7 @@ from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import Call, GiveUp
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, deadline_for, first_content_period
-from failsoft.providers.anthropic import key_in
+from failsoft.providers.http_wire import key_in
 from failsoft.providers.protocol import Provider
 
 __all__ = [
