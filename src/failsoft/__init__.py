@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from failsoft.attempt import Attempt
     from failsoft.classify import ErrorCategory, Verdict, classify
-    from failsoft.config.routes_and_targets import RouteSettings, TargetSettings
+    from failsoft.config.named_sections import RouteSettings, TargetSettings
     from failsoft.config.settings import (
         AlertSettings,
         BreakerSettings,
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "failsoft.attempt": "Attempt",
     "failsoft.classify": "ErrorCategory Verdict classify",
-    "failsoft.config.routes_and_targets": "RouteSettings TargetSettings",
+    "failsoft.config.named_sections": "RouteSettings TargetSettings",
     "failsoft.config.settings": (
         "AlertSettings BreakerSettings BulkheadSettings CacheSettings LinkSettings "
         "ProviderSettings RetrySettings ServerSettings Settings TimerSettings"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.config.settings import ProviderSettings
+from failsoft.config.services import Service
 from failsoft.providers.anthropic_stream import AnthropicExchange
-from failsoft.providers.http_wire import KEY_HEADERS, HttpWire, WireReply
+from failsoft.providers.http_wire import HttpWire, WireReply
 from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall
 
@@ -19,20 +17,11 @@ API_VERSION = "2026-10-21"
 
 
 class AnthropicWire:
-    """The provider ``anthropic``; :mod:`failsoft.providers.protocol` is its contract."""
+    """One service that speaks the Messages API; its contract is in :mod:`.protocol`."""
 
-    def __init__(self, settings: ProviderSettings) -> None:
-        self._url = settings.base_url.rstrip("/") + "/v1/messages"
-        self._http = HttpWire(
-            self._url,
-            follow_redirects_to=settings.follow_redirects_to or (),
-            base_url_setting="ANTHROPIC_BASE_URL",
-            redirects_setting="anthropic.follow_redirects_to",
-        )
-        key = settings.api_key or settings.auth_token
-        self._ours = {"anthropic-version": API_VERSION}
-        if key:
-            self._ours["authorization"] = f"Bearer {key}"
+    def __init__(self, service: Service) -> None:
+        self._url = service.base_url.rstrip("/") + "/v1/messages"
+        self._http = HttpWire(service)
 
     def exchange(self, call: ProviderCall) -> AnthropicExchange:
         """Send one request when entered; see :class:`AnthropicExchange` for what it raises.
@@ -48,15 +37,6 @@ class AnthropicWire:
         await self._http.aclose()
 
     async def _send(self, call: ProviderCall) -> WireReply:
-        headers = self._headers(call.headers)
+        headers = self._http.headers({"anthropic-version": API_VERSION}, call.headers)
         body = encode({**call.body, "model": call.target.model, "stream": True})
         return await self._http.post(self._url, body, headers, fresh=call.fresh)
-
-    def _headers(self, callers: Mapping[str, str]) -> dict[str, str]:
-        headers = self._http.headers(self._ours, callers)
-        if not KEY_HEADERS & headers.keys():
-            raise ReplyFailed(
-                "no API key is set: set ANTHROPIC_API_KEY, or give api_key to ProviderSettings",
-                status=401,
-            )
-        return headers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from failsoft.classify.wire_errors import ReplyFailed
+from failsoft.config.services import Service
 from failsoft.providers.sessions import SessionPerLoop, fail_when_lost
 
 __all__ = ["KEY_HEADERS", "HttpWire", "WireReply", "key_in"]
@@ -74,25 +75,17 @@ class HttpWire:
 
     Each loop has connections of its own and closes them itself. Proxy and certificate variables of
     the environment are obeyed, see :class:`~failsoft.providers.sessions.SessionPerLoop`.
-    ``follow_redirects_to`` are origins to which a request may be redirected besides its own;
-    ``base_url_setting`` and ``redirects_setting`` are what an operator is to look at where one is
-    refused.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        follow_redirects_to: Collection[str] = (),
-        base_url_setting: str,
-        redirects_setting: str,
-    ) -> None:
-        self._sessions = SessionPerLoop(base_url)
-        self._fresh = SessionPerLoop(base_url, kept_alive=False)
-        self._allowed = frozenset(URL(each).origin() for each in follow_redirects_to)
-        self._base_url_setting = base_url_setting
-        self._redirects_setting = redirects_setting
-        self._defaults = {"user-agent": f"failsoft/{version('failsoft')}"}
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._sessions = SessionPerLoop(service.base_url)
+        self._fresh = SessionPerLoop(service.base_url, kept_alive=False)
+        self._allowed = frozenset(URL(each).origin() for each in service.follow_redirects_to)
+        self._ours = {"user-agent": f"failsoft/{version('failsoft')}"}
+        if service.key:
+            bearer = service.preset.key_header == "authorization"
+            self._ours[service.preset.key_header] = "Bearer " * bearer + service.key
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Idempotent."""
@@ -100,11 +93,18 @@ class HttpWire:
         await self._fresh.aclose()
 
     def headers(self, ours: Mapping[str, str], callers: Mapping[str, str]) -> dict[str, str]:
-        """The headers of a request: ``callers`` go before ``ours``, a key of theirs before ours."""
+        """The headers of a request: ``callers`` go before ``ours``, a key of theirs before our key.
+
+        Raises :class:`~failsoft.classify.wire_errors.ReplyFailed` where the service wants a key and
+        there is none.
+        """
         passed = {name.lower(): value for name, value in callers.items()}
+        headers = {**self._ours, **ours}
         if KEY_HEADERS & passed.keys():
-            ours = {name: value for name, value in ours.items() if name not in KEY_HEADERS}
-        headers = {**self._defaults, **ours, **passed}
+            headers = {name: value for name, value in headers.items() if name not in KEY_HEADERS}
+        headers |= passed
+        if self._service.preset.needs_key and not KEY_HEADERS & headers.keys():
+            raise ReplyFailed(self._service.no_key, status=401)
         for name in _NEVER_PASSED_ON:
             headers.pop(name, None)
         return headers | {"accept": "text/event-stream", "content-type": "application/json"}
@@ -130,7 +130,7 @@ class HttpWire:
             response.request_info,
             response.history,
             status=response.status,
-            message=f"redirected more than {_MOST_REDIRECTS} times: check {self._base_url_setting}",
+            message=f"redirected more than {_MOST_REDIRECTS} times: check {self._service.address_name}",
         )
 
     def _onward(self, url: URL, response: aiohttp.ClientResponse) -> URL:
@@ -152,7 +152,7 @@ class HttpWire:
             return onward
         raise ReplyFailed(
             f"redirected ({response.status}) to {origin or 'no place'}, where neither the key nor "
-            f"the prompt is sent: check {self._base_url_setting}, or name it in "
-            f"{self._redirects_setting}",
+            f"the prompt is sent: check {self._service.address_name}, or name it in "
+            f"{self._service.section}.follow_redirects_to",
             status=response.status,
         )
