@@ -27,7 +27,7 @@ from failsoft.config.fields import (
     valid_target,
     whole,
 )
-from failsoft.config.presets import PRESETS, ProtocolName
+from failsoft.config.presets import PRESETS
 from failsoft.errors import SettingError
 
 __all__ = [
@@ -91,7 +91,7 @@ class NamedProviderSettings(SettingSection):
     _section = "providers."
 
     preset: str | None = setting(None, "the known service that this is", PRESET)
-    protocol: ProtocolName | None = setting(
+    protocol: Literal["anthropic", "openai"] | None = setting(
         None, "what a service of your own speaks", PROTOCOL
     )
     base_url: str | None = setting(

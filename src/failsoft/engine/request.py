@@ -182,9 +182,9 @@ class Request:
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
     they are not those of its route and of the settings. ``chat`` is the body in the words of Chat
-    Completions, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls of one target
-    after its first. Of one that ``shows_first_content`` not, nothing is seen before its whole
-    answer.
+    Completions, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls
+    of one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
+    its whole answer.
     """
 
     body: Mapping[str, Any]
@@ -296,7 +296,7 @@ class Request:
             able = chain[:1]
         if not able:
             names = ", ".join(target.id for target in chain)
-            raise SettingError(str(fields[0]), f"cannot be sent to any target of this chain: {names}")
+            raise SettingError(str(fields[0]), f"can be sent to no target of this chain: {names}")
         if len(able) < len(chain):
             self.left_out = tuple(target.id for target in chain if target not in able)
         return able

@@ -20,7 +20,7 @@ from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
 from failsoft.config.presets import PRESETS
 from failsoft.config.services import service_of
-from failsoft.config.settings import CacheSettings, Settings
+from failsoft.config.settings import CacheSettings, RouteSettings, Settings
 from failsoft.dialects.chat_format import ChatFormat
 from failsoft.engine.deadline import Alarms, monotonic, running_loop
 from failsoft.engine.fitting import ToolTurns
@@ -112,20 +112,21 @@ def _extra_installed() -> bool:
 class RouteChain:
     """The targets of one route, best first, and the models its requests may name.
 
-    ``allowed`` are models, by name or as ``provider/model``; ``None`` allows all. Raises
-    :class:`~failsoft.errors.SettingError` where it leaves none of the ``targets``.
+    Raises :class:`~failsoft.errors.SettingError` where the route's ``own`` settings leave none of
+    the ``targets``.
     """
 
     def __init__(
-        self, route: str, targets: Sequence[Target], allowed: Sequence[str] | None, guards: Guards
+        self, route: str, targets: Sequence[Target], own: RouteSettings, guards: Guards
     ) -> None:
         self.route = route
-        self._allowed = None if allowed is None else tuple(allowed)
+        self._models, self._providers = own.allowed_models, own.allowed_providers
         self.targets = tuple(target for target in targets if self._allows(target))
         if not self.targets:
             chain = ", ".join(target.id for target in targets)
-            problem = f"must name at least one model of the chain, which is {chain}"
-            raise SettingError(f"routes.{route}.allowed_models", problem)
+            what = "provider" if self._models is None else "model"
+            problem = f"must name at least one {what} of the chain, which is {chain}"
+            raise SettingError(f"routes.{route}.allowed_{what}s", problem)
         self._breakers: list[Breaker] = [guards.of(target).breaker for target in self.targets]
 
     def led_by(self, first: Target) -> tuple[Target, ...]:
@@ -139,7 +140,7 @@ class RouteChain:
     def check(self, target: Target) -> None:
         """Raise :class:`~failsoft.errors.SettingError` where the route does not allow it."""
         if not self._allows(target):
-            allowed = ", ".join(self._allowed or ())
+            allowed = ", ".join((*(self._models or ()), *(self._providers or ())))
             problem = f"{target.id} is not allowed on route {self.route}, which allows {allowed}"
             raise SettingError("model", problem)
 
@@ -155,8 +156,10 @@ class RouteChain:
         return worst
 
     def _allows(self, target: Target) -> bool:
-        allowed = self._allowed
-        return allowed is None or target.id in allowed or target.model in allowed
+        models, providers = self._models, self._providers
+        if providers is not None and target.provider not in providers:
+            return False
+        return models is None or target.id in models or target.model in models
 
 
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
@@ -204,9 +207,9 @@ class Runtime:
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
         self.chain = self._with_keys([self.target(spec) for spec in specs], providers or ())
-        self._unrestricted = RouteChain("chat", self.chain, None, self.guards)
+        self._unrestricted = RouteChain("chat", self.chain, RouteSettings(), self.guards)
         self.chains = {"chat": self._unrestricted} | {
-            name: RouteChain(name, self.chain, own.allowed_models, self.guards)
+            name: RouteChain(name, self.chain, own, self.guards)
             for name, own in settings.routes.items()
         }
         self._simulation = simulation_in(settings, self.chain)
@@ -251,8 +254,7 @@ class Runtime:
         if len(keyless) == len(targets):
             return tuple(targets)
         for target_id, problem in keyless.items():
-            fields = {"target": target_id, "problem": problem}
-            _log.warning("target_left_out", extra={"fields": fields})
+            _log.warning("%s is left out of the chain: %s", target_id, problem)
         return tuple(target for target in targets if target.id not in keyless)
 
     def failing(self, simulation: Simulation) -> dict[str, Provider]:

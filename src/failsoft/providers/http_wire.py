@@ -130,7 +130,7 @@ class HttpWire:
             response.request_info,
             response.history,
             status=response.status,
-            message=f"redirected more than {_MOST_REDIRECTS} times: check {self._service.address_name}",
+            message=f"redirected {_MOST_REDIRECTS + 1} times: check {self._service.address_name}",
         )
 
     def _onward(self, url: URL, response: aiohttp.ClientResponse) -> URL:

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from failsoft.classify.wire_errors import StreamFailed
-from failsoft.dialects.answers import message_of
 from failsoft.dialects.chat_stream import ChatStreamReader
+from failsoft.dialects.completion import message_of
 from failsoft.providers.event_exchange import PLAIN, EventExchange
 from failsoft.providers.payload import parsed
 from failsoft.providers.protocol import Reply, WireEvent
@@ -70,7 +70,10 @@ class OpenAIExchange(EventExchange):
             body = chunk if isinstance(chunk, dict) else sse.data
             self._end_with(self._failure(StreamFailed, "an error came in the stream", body))
             return None
-        return self._given(self._chat.feed(chunk)) if isinstance(chunk, dict) else self._skip(sse)
+        if isinstance(chunk, dict):
+            return self._given(self._chat.feed(chunk))
+        self._skip(sse)
+        return None
 
     def _has_failed(self, chunk: Mapping[str, Any]) -> bool:
         choices = chunk.get("choices")
