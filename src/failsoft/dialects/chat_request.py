@@ -143,7 +143,7 @@ class _ChatRequest:
             if len(message) > 2:  # noqa: PLR2004 - role and content
                 self._drop_extras(message, frozenset({"role", "content"}), "messages.")
             self._message(message.get("role"), message.get("content"), where)
-        if messages and messages[-1].get("role") == "assistant":
+        if self._messages and self._messages[-1]["role"] == "assistant":
             raise Unfit(f"messages[{len(messages) - 1}]")  # a prefill
 
     def _message(self, role: Any, content: Any, where: str) -> None:

@@ -11,12 +11,14 @@ from pydantic_core import from_json
 
 __all__ = [
     "DataUrl",
+    "arguments_object",
     "count_in",
     "is_strict",
     "json_text",
     "list_in",
     "mapping_in",
     "messages_tool_id",
+    "parsed_object",
     "text_in",
     "tool_input",
 ]
@@ -52,6 +54,13 @@ def count_in(value: Mapping[str, Any], key: str) -> int:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 def json_text(value: Any) -> str:
     """``value`` as JSON. Raises :class:`ValueError` where it has no JSON form."""
     try:
@@ -74,6 +83,27 @@ def tool_input(arguments: object) -> Any:
         return from_json(arguments, allow_partial=True, allow_inf_nan=False)
     except ValueError:
         return arguments
+
+
+def arguments_object(arguments: object) -> Mapping[str, Any]:
+    """The object in a call's ``arguments``; anything else is put under that name into one.
+
+    >>> arguments_object('{"n": 1}'), arguments_object(""), arguments_object("Paris")
+    ({'n': 1}, {}, {'arguments': 'Paris'})
+    """
+    given = arguments
+    if isinstance(arguments, str):
+        given = parsed_object(arguments) if arguments else {}
+    return given if isinstance(given, Mapping) else {"arguments": arguments}
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """The object that a JSON text is, ``None`` for any other text."""
+    try:
+        value = _decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def messages_tool_id(given: str) -> str:
@@ -110,7 +140,7 @@ def is_strict(schema: object) -> bool:
     Each object in it names every property as required and allows no others.
     """
     try:
-        return _strict(schema)
+        return isinstance(schema, dict) and _strict(schema)
     except RecursionError:
         return False
 
@@ -124,11 +154,8 @@ def _strict(schema: object) -> bool:
     if isinstance(properties, dict) or schema.get("type") == "object":
         required = schema.get("required")
         named = set(properties) if isinstance(properties, dict) else set()
-        known = (
-            {name for name in required if isinstance(name, str)}
-            if isinstance(required, list)
-            else set()
-        )
+        several = required if isinstance(required, list) else ()
+        known = {name for name in several if isinstance(name, str)}
         if schema.get("additionalProperties") is not False or named - known:
             return False
     return _all_strict(schema.values())

@@ -13,13 +13,13 @@ from typing import Any
 from failsoft.dialects.chat_format import DEFAULT_EFFORTS, Efforts, Translated, Unfit
 from failsoft.dialects.json_values import (
     DataUrl,
+    arguments_object,
     mapping_in,
     messages_tool_id,
     text_in,
-    tool_input,
 )
-from failsoft.dialects.normal_form import normal_form, thought_within
-from failsoft.dialects.signed_thought import without_unsigned_thinking
+from failsoft.dialects.normal_form import normal_form
+from failsoft.dialects.signed_thought import think_within, without_unsigned_thinking
 
 __all__ = ["messages_request", "normal_form", "unfit_for_messages", "without_unsigned_thinking"]
 
@@ -122,7 +122,7 @@ class _MessagesRequest:
                 raise Unfit(where)
             self._check_message(message, where)
             self._message(message, where)
-        if messages and messages[-1].get("role") == "assistant":
+        if self._messages and self._messages[-1]["role"] == "assistant":
             raise Unfit(f"messages[{len(messages) - 1}]")  # it would be gone on with: a prefill
 
     def _check_message(self, message: Mapping[str, Any], where: str) -> None:
@@ -164,7 +164,9 @@ class _MessagesRequest:
         content = message.get("content")
         content = "" if content is None else self._texts(content, f"{where}.content")
         if refusal := text_in(message, "refusal"):
-            content = [*_as_blocks(content), {"type": "text", "text": refusal}] if content else refusal
+            content = (
+                [*_as_blocks(content), {"type": "text", "text": refusal}] if content else refusal
+            )
         calls = message.get("tool_calls")
         if calls:
             if not isinstance(calls, list):
@@ -189,10 +191,7 @@ class _MessagesRequest:
             raise Unfit(f"{where}.id")
         if not isinstance(name, str) or not name:
             raise Unfit(f"{where}.function.name")
-        given = tool_input(function.get("arguments"))
-        if not isinstance(given, Mapping):
-            given = {"arguments": given}
-            self._change("arguments of a tool call that are no JSON object wrapped in one")
+        given = arguments_object(function.get("arguments"))
         return {"type": "tool_use", "id": self._id(ident), "name": name, "input": given}
 
     def _id(self, given: str) -> str:
@@ -306,7 +305,7 @@ class _MessagesRequest:
         self._drop_extras(tool, ("type", "function"), "tools.")
         known = ("name", "description", "parameters", "strict")
         self._drop_extras(function, known, "tools.function.")
-        translated = {"name": name}
+        translated: dict[str, Any] = {"name": name}
         if (description := function.get("description")) is not None:
             translated["description"] = description
         schema = function.get("parameters")
@@ -353,11 +352,10 @@ class _MessagesRequest:
         wanted = body.get("max_tokens") if wanted is None else wanted
         thinks = isinstance(effort, str) and effort not in ("none", "minimal")
         if wanted is None:
-            wanted = limit + efforts.budget(effort) if thinks else limit
+            wanted = limit + efforts.budget(str(effort)) if thinks else limit
         messages["max_tokens"] = wanted
         if thinks:
-            changes = thought_within(messages, effort, efforts)
-            self._changes |= dict.fromkeys(changes)
+            self._changes |= dict.fromkeys(think_within(messages, str(effort), efforts))
         elif effort not in (None, "none"):
             self._change(f"reasoning_effort {effort} → no thinking")
 
