@@ -132,13 +132,12 @@ def _of_exception(failure: BaseException) -> Evidence:
     if speaker is None:
         return Evidence(source=source, body=read_body(None), links=links)
     if isinstance(speaker, WireFailure):
-        status = status_number(speaker.status)
-        raw, body = speaker.headers, read_body(speaker.body)
+        status, headers = status_number(speaker.status), read_headers(speaker.headers)
+        body = read_body(speaker.body)
         in_stream = isinstance(speaker, StreamFailed)
     else:
-        status, raw, body = _of_sdk(speaker)
+        status, headers, body = _of_sdk(speaker)
         in_stream = status in (None, 200)
-    headers = read_headers(raw)
     return Evidence(
         source=source,
         status=status,
@@ -151,15 +150,15 @@ def _of_exception(failure: BaseException) -> Evidence:
     )
 
 
-def _of_sdk(speaker: BaseException) -> tuple[int | None, object, Body]:
+def _of_sdk(speaker: BaseException) -> tuple[int | None, dict[str, str], Body]:
     """The status, the headers and the body that an SDK's exception keeps."""
     response = attribute(speaker, "response")
     if _is_of_botocore(response):
         head = item(response, "ResponseMetadata")
         status = status_number(item(head, "HTTPStatusCode"))
-        return status, item(head, "HTTPHeaders"), read_body(response)
+        return status, read_headers(item(head, "HTTPHeaders")), read_body(response)
     headers = attribute(speaker, "headers") or attribute(response, "headers")
-    return _status(speaker), headers, _body_of(speaker, response)
+    return _status(speaker), read_headers(headers), _body_of(speaker, response)
 
 
 def _is_of_botocore(response: object) -> bool:

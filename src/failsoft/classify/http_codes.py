@@ -85,7 +85,8 @@ _SENTENCES: Final = (
         {400, 403, 412, 429},
         r"credit balance is too low|specified[\w ]{0,30} api usage limits|spend(?:ing)? limit"
         r"|billing hard limit|insufficient (?:balance|credits|funds)"
-        r"|used all (?:of )?(?:your |its )?available credits|credits (?:are|have been) (?:depleted|exhausted|used up)"
+        r"|used all (?:of )?(?:your |its )?available credits"
+        r"|credits (?:are|have been) (?:depleted|exhausted|used up)"
         r"|(?:daily|monthly) (?:[\w-]+ ){0,3}(?:allocation|allowance|limit|quota)"
         r"|(?:budget|key) limit exceeded",
     ),
@@ -107,7 +108,8 @@ _SENTENCES: Final = (
         r"context (?:length|limit|window)|maximum context length|exceeds the max_model_len"
         r"|longer than the model'?s context length"
         r"|input is too long for (?:the )?requested model"
-        r"|input token count .{0,60}exceeds the maximum|too large for model with \d+ maximum context",
+        r"|input token count .{0,60}exceeds the maximum"
+        r"|too large for model with \d+ maximum context",
     ),
     _sentence(
         "content_policy",

@@ -1,8 +1,8 @@
 """The names that OpenAI and the services that speak like it give to their failures.
 
-Among them are Azure, Groq, Mistral, DeepSeek, xAI, OpenRouter, Together, Fireworks, vLLM, SGLang and
-Ollama. One list serves them all, since gateways pass a body on as they received it; a service that
-means something else by a name has a table of its own in :mod:`failsoft.classify.http_codes`.
+Among them are Azure, Groq, Mistral, DeepSeek, xAI, OpenRouter, Together, Fireworks, vLLM, SGLang
+and Ollama. One list serves them all, since gateways pass a body on as they received it; a service
+that means something else by a name has a table of its own in :mod:`failsoft.classify.http_codes`.
 """
 
 from __future__ import annotations

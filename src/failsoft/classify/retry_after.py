@@ -5,9 +5,9 @@ exhausted > a delay in the body > a sentence of the message. The longest of repe
 
 Each may be decimal seconds, a duration (``6m0s``, ``15ms``), an HTTP date, an RFC 3339 time, or
 seconds or milliseconds since the epoch (10 or 13 digits). A ``retry-after`` in the past is 0, a
-reset in the past says nothing; negative and unreadable values are ignored, and so is what is said of
-a limit of 0 or less. Times are measured against the reply's own ``Date``, so that a wrong clock here
-does not matter; ``now`` (seconds since the epoch) is used only where the reply has none.
+reset in the past says nothing; negative and unreadable values are ignored, and so are the resets of
+a limit of 0 or less. Times are measured against the reply's own ``Date``, so that a wrong clock
+here does not matter; ``now`` (seconds since the epoch) is used only where the reply has none.
 """
 
 from __future__ import annotations
