@@ -92,7 +92,7 @@ _SENTENCES: Final = (
     ),
     _sentence(
         "suspended",
-        {400, 401, 403, 412},
+        {400, 401, 403},
         r"(?:organi[sz]ation|account)[\w .-]{0,60}(?: has been| is| was)(?: currently)?"
         r" (?:deactivated|disabled|on hold|suspended)",
     ),
@@ -218,7 +218,7 @@ _GEMINI: Final = replace(  # "… is not available in your country. Please enabl
 _OPENROUTER: Final = replace(  # a role that is not supported, an empty message
     RAW_HTTP, codes={**RAW_HTTP.codes, "invalid_prompt": "bad_request"}
 )
-_FIREWORKS: Final = replace(RAW_HTTP, statuses={**RAW_HTTP.statuses, 412: "suspended"})
+_FIREWORKS: Final = replace(RAW_HTTP, statuses={**RAW_HTTP.statuses, 412: "billing"})
 
 PROVIDERS: Final = {
     **dict.fromkeys(("anthropic", "bedrock", "vertex"), _ANTHROPIC),

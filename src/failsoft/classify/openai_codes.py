@@ -71,11 +71,19 @@ OPENAI_TYPES: Final = {
     "invalid_request": 400,
     "authenticationerror": 401,
     "unauthorized": 401,
+    "forbidden": 403,
     "permissiondeniederror": 403,
+    "not_found": 404,
     "notfounderror": 404,
+    "method_not_allowed": 405,
+    "unprocessable_entity": 422,
+    "rate_limit": 429,
+    "rate_limited": 429,
     "ratelimiterror": 429,
+    "ratelimitreached": 429,
     "requests": 429,
     "tokens": 429,
+    "too_many_requests": 429,
     "internal_error": 500,
     "internal_server_error": 500,
     "internalservererror": 500,
@@ -85,6 +93,7 @@ OPENAI_TYPES: Final = {
     "service_unavailable_error": 503,
     "serviceunavailableerror": 503,
     "gateway_timeout": 504,
+    "overloaded": 529,
 }
 """Types, to the status that each goes with."""
 
