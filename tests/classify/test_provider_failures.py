@@ -1,6 +1,5 @@
 """What each provider is documented to send, from its bytes, and look-alikes that are in no list."""
 
-import json
 from http.client import parse_headers
 from io import BytesIO
 

@@ -118,7 +118,7 @@ def _from_value(value: object) -> Body:
         return Body(shape=Shape.MESSAGE, stop=stop, request_id=_request_id(value))
     if isinstance(value, Mapping):
         found = _error(value, value)
-        if found.codes or found.types or found.number or found.message:
+        if not found.nameless or found.message or found.original:
             return found
     return Body(shape=Shape.OTHER)
 
