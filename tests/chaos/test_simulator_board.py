@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from failsoft.chaos.simulator.messages_wire import MessagesWire
 from failsoft.chaos.simulator.script import Board, parse_steps
 from failsoft.chaos.simulator.time import TokenBucket
 from failsoft.faults.fault_grammar import parse_fault
@@ -134,7 +135,8 @@ def test_a_rate_limit_lets_through_exactly_what_it_says(clock: Any) -> None:
 def test_a_rate_limit_tells_what_is_left_and_when_it_is_back(clock: Any) -> None:
     made = board(clock, a=["rate_limit;per_second=0.4;burst=2"])
     prefix = "anthropic-ratelimit-requests"
-    fates = [made.decide("a", tokens=1).headers for _ in range(3)]
+    limits = [made.decide("a", tokens=1).limit for _ in range(3)]
+    fates = [MessagesWire().limit_headers(limit) for limit in limits if limit]
     assert [headers[f"{prefix}-remaining"] for headers in fates] == ["1", "0", "0"]
     assert {headers[f"{prefix}-limit"] for headers in fates} == {"2"}
     assert fates[0][f"{prefix}-reset"] == "2026-09-21T14:13:23Z"
@@ -152,5 +154,6 @@ def test_a_limit_of_all_models_is_one_limit(clock: Any) -> None:
 def test_a_bucket_never_holds_more_than_its_burst() -> None:
     bucket = TokenBucket(per_second=10, burst=2, now=0)
     assert [bucket.take(1000) for _ in range(3)] == [True, True, False]
-    assert bucket.seconds_to_next() == pytest.approx(0.1)
-    assert bucket.seconds_to_full() == pytest.approx(0.2)
+    state = bucket.state(allowed=False, epoch=0)
+    assert state.next_s == pytest.approx(0.1)
+    assert state.full_s == pytest.approx(0.2)
