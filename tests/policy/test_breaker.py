@@ -628,6 +628,14 @@ def test_a_row_that_chance_brings_anyway_opens_nothing():
     assert flaky(0.6).state is OPEN, "fixed is the plain count"
 
 
+def test_chance_brings_timeouts_in_a_row_by_their_number_and_not_by_their_weight():
+    bench = Bench(recovery="adaptive")
+    for outcome in (FAILURE, SUCCESS, FAILURE, FAILURE, SUCCESS) * 12:
+        bench.call(outcome, weight=3, after=0.05)
+    bench.fail(9, weight=3)
+    assert bench.state is CLOSED, "0.6 ** 9 is once in a hundred calls"
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 0.7])
 def test_however_much_failed_before_a_dead_target_opens(share):
     bench = flaky(share, calls=600, seed=2, recovery="adaptive", failure_ratio=0.9)

@@ -158,7 +158,7 @@ class Breaker:
         self._state = CircuitState.CLOSED
         self._isolated = False
         self._generation = 0
-        self._in_row = 0
+        self._in_row = self._row_calls = 0  # weight and number of the failures in a row
         self._row_began = 0.0
         self._row_first = 0  # the number of the first call of the row
         self._admitted = 0
@@ -368,13 +368,13 @@ class Breaker:
         """A call that had begun has failed after all: it was no success, and is in no row."""
         self._window.take_back(ticket.begun_at or now)
         self._window.add(now, marked=True)
-        return self._judge(now, in_row=0, older=0)
+        return self._judge(now)
 
     def _begun(self, ticket: Ticket, now: float) -> None:
         ticket.begun_at = now
         self._decided += 1
         if self._ends_row(ticket):
-            self._in_row = 0
+            self._in_row = self._row_calls = 0
         self._trial = max(0, self._trial - 1)
         self._window.add(now)
 
@@ -402,11 +402,14 @@ class Breaker:
         if not self._in_row:
             self._row_began = now
         self._in_row += weight
-        return self._judge(now, in_row=self._in_row, older=older)
+        self._row_calls += 1
+        return self._judge(now, self._in_row, self._row_calls, older)
 
-    def _judge(self, now: float, *, in_row: int, older: int) -> Transition | None:
-        calls, failures = self._window.totals(now)
-        counts = Counts(calls, failures, in_row, now - self._row_began, older, self._trial > 0)
+    def _judge(
+        self, now: float, in_row: int = 0, row_calls: int = 0, older: int = 0
+    ) -> Transition | None:
+        row = in_row, row_calls, now - self._row_began
+        counts = Counts(*self._window.totals(now), *row, older, self._trial > 0)
         reason = trips(self._settings, counts)
         return None if reason is None else self._open(now, reason)
 
@@ -432,7 +435,7 @@ class Breaker:
         self._generation += 1
         self._leases.clear()
         self._trial = 0
-        self._in_row = self._row_first = 0
+        self._in_row = self._row_calls = self._row_first = 0
         self._admitted = self._decided = 0
         self._burst = _Burst(float("-inf"))
         self._window.clear()

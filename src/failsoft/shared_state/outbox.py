@@ -134,8 +134,7 @@ class BreakerOutbox(_Notes):
         self.guard: TargetGuard | None = None
         self._rules = rules
         self._generation = 0
-        self._calls = self._failures = self._weight = self._older = self._before = 0
-        self._broke = False
+        self._clear()
 
     def began(self, *, ends_row: bool) -> None:
         """See :class:`.BreakerCoordinator`."""
@@ -145,7 +144,7 @@ class BreakerOutbox(_Notes):
             self._before += not self._failures
             if ends_row:
                 self._broke = True
-                self._weight = 0
+                self._weight = self._row_calls = 0
 
     def failed(self, *, weight: int, older: int) -> None:
         """See :class:`.BreakerCoordinator`."""
@@ -154,6 +153,7 @@ class BreakerOutbox(_Notes):
             self._calls += 1
             self._failures += 1
             self._weight += weight
+            self._row_calls += 1
             self._older = older
         self._urgent()
 
@@ -203,11 +203,12 @@ class BreakerOutbox(_Notes):
         counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
         whose = (*self._numbered(), self._generation)
         window = (width, self._rules.window_buckets)
-        told = (*whose, *counted, self._one_caller(), *window, self._before)
+        told = (*whose, *counted, self._one_caller(), *window, self._before, self._row_calls)
         return self._operation("record", *told)
 
     def _clear(self) -> None:
-        self._calls = self._failures = self._weight = self._older = self._before = 0
+        self._calls = self._failures = self._older = self._before = 0
+        self._weight = self._row_calls = 0
         self._broke = False
 
     def _same_generation(self) -> None:
