@@ -116,7 +116,7 @@ def test_a_probes_end_in_one_process_ends_the_wait_in_another(pair, reason, aske
     # What wakes the waiting is the change itself, see `Runtime`.
     ((_, change),) = second.changes[told:]
     assert change.after is (CLOSED if reason is None else OPEN)
-    second.recovery.stop_waiting(X.circuit)
+    waits.stop_waiting()
     assert second.recovery.waiting == 0
     assert waits.await_probe(X.circuit, second.now()) is None
     assert (pair.do(second.admit_as(X, waits)) is not None) == (reason is None)

@@ -54,7 +54,8 @@ class Learned(NamedTuple):
     """A target's first contents as far as known, in seconds without any allowance for a prompt.
 
     ``why`` is ``learned``, ``few samples``, or ``gave way``, for ``fixed_seconds`` more; only where
-    it is ``learned`` there are a ``period`` and a ``median``. ``samples`` are what is left of them.
+    it is ``learned`` there is a ``period`` (infinite, where one call of twenty took too long to be
+    counted), and a ``median`` if that is finite. ``samples`` are what is left of them.
     """
 
     why: str
@@ -221,7 +222,8 @@ class LearnedPeriod:
             half, most = (bisect_left(upto, share * upto[-1]) for share in (0.5, 0.95))
             # By the outer edges: a target that always takes as long is given more than that.
             period = _EDGES[most + 1] ** 2 / _EDGES[half]
-            self._set(period, (_EDGES[half] * _EDGES[half + 1]) ** 0.5)
+            # Of what took longer than is counted, no middle is known.
+            self._set(period, (_EDGES[half] * _EDGES[half + 1]) ** 0.5 if half < _STEPS else None)
 
     def _decay(self, now: float) -> None:
         since = now if self._decayed_at is None else self._decayed_at

@@ -53,6 +53,11 @@ class SharedBench(Bench):
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
+    def forked(self) -> None:
+        """See :meth:`.Bench.forked`: what was granted, the parent was granted."""
+        super().forked()
+        self._waiting.take()
+
     def give_back(self) -> None:
         """Give an unused lease back."""
         with self._lock:

@@ -65,6 +65,11 @@ class SharedBreaker(Breaker):
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
+    def forked(self) -> None:
+        """See :meth:`.Breaker.forked`: what was granted, the parent was granted."""
+        super().forked()
+        self._waiting.take()
+
     def give_back(self) -> None:
         """Give an unused lease back."""
         with self._lock:
