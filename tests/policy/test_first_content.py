@@ -294,13 +294,15 @@ class Yard:
         self.now = T0
         self.guards = Guards(self.settings, rng=Random(0))
 
-    def begin(self, target: Target = OPUS, *, timeout: float = 1e9, thinks: bool = False) -> Permit:
+    def begin(
+        self, target: Target = OPUS, *, timeout: float = 1e9, thinks: bool = False, tokens: int = 0
+    ) -> Permit:
         permit = self.guards.of(target).admit(self.now, lease_seconds=20)
         assert isinstance(permit, Permit)
-        permit.start(self.limits(target, timeout=timeout, thinks=thinks))
+        permit.start(self.limits(target, timeout=timeout, thinks=thinks, tokens=tokens))
         return permit
 
-    def limits(self, target: Target, *, timeout: float, thinks: bool) -> Limits:
+    def limits(self, target: Target, *, timeout: float, thinks: bool, tokens: int = 0) -> Limits:
         times = RequestTimes(self.now, self.now + min(timeout, 200), self.now + 200, self.now + 600)
         return limits_for(
             self.settings.timers,
@@ -308,7 +310,7 @@ class Yard:
             now=self.now,
             hop=0,
             last=False,
-            input_tokens=0,
+            input_tokens=tokens,
             thought_tokens=0 if thinks else None,
             known=self.guards.known(target, self.now, thinks=thinks),
         )
@@ -320,6 +322,17 @@ class Yard:
 
     def samples(self, target: Target = OPUS, *, thinks: bool = False) -> float:
         return self.guards.of(target).contents.of(thinks=thinks).learned(self.now).samples
+
+
+def test_prompts_that_a_provider_has_cached_make_no_period_shorter_than_all_need():
+    """They take a second and are allowed ten more: a short prompt's model would seem to need 0 s."""
+    yard, rng = Yard(), Random(3)
+    for _ in range(400):
+        yard.answer(yard.begin(tokens=80_000), lognormal(rng, median=2.0))
+    learned = yard.guards.of(OPUS).contents.of(thinks=False).learned(yard.now)
+    assert learned.median == pytest.approx(2.0, rel=0.1)
+    assert learned.period is not None
+    assert learned.period > 8.0
 
 
 def test_calls_with_thought_and_without_are_learned_from_apart():
