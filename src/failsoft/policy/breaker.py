@@ -208,14 +208,17 @@ class Breaker:
         """What ``allow`` would reject right now, without taking anything."""
         return None if self._settings.metrics_only else self._peek(now, early=early)
 
+    def awaits(self, ticket: Ticket) -> bool:
+        """Whether the end of that call would count: it is of the generation of now."""
+        return not ticket.spent and ticket.generation == self._generation
+
     def first_content(self, ticket: Ticket, now: float) -> None:
         """The call has begun to answer; a probe has then succeeded, any other so far."""
         if ticket.expires_at is not None:
             self.done(ticket, Outcome.SUCCESS, now)
             return
         with self._lock:
-            live = not ticket.spent and ticket.generation == self._generation
-            if live and ticket.begun_at is None:
+            if self.awaits(ticket) and ticket.begun_at is None:
                 self._begun(ticket, now)
 
     def done(
@@ -260,7 +263,6 @@ class Breaker:
         """Close by hand."""
         with self._lock:
             self._isolated = False
-            self._asked_until = 0.0
             change = self._move(CircuitState.CLOSED, "restored")
         self._tell(change)
 
@@ -288,8 +290,9 @@ class Breaker:
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
-        # The parent's calls under way will never be decided here.
+        # The parent's calls under way will never be decided here, and its probe is its own.
         self._admitted = self._decided
+        self._leases.clear()
 
     def _peek(self, now: float, *, early: bool = False) -> Rejection | None:
         if self._state is CircuitState.CLOSED:
@@ -343,7 +346,7 @@ class Breaker:
         return Rejection("half_open", max(now, min(free_at, now + _PROBE_SECONDS)))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
-        if ticket.spent or ticket.generation != self._generation:
+        if not self.awaits(ticket):
             return None
         ticket.spent = True
         if ticket.expires_at is not None:
@@ -383,6 +386,7 @@ class Breaker:
         if self._row_first and ticket.number < self._row_first:
             return False
         self._row_first = 0
+        self._asked_until = 0.0  # it answers, whatever it asked for before
         return True
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
@@ -441,6 +445,7 @@ class Breaker:
         self._window.clear()
         if after is CircuitState.CLOSED:
             self._opened_by = (0, 0)
+            self._asked_until = 0.0
         return change
 
     def _tell(self, change: Transition | None) -> None:

@@ -18,6 +18,7 @@ from failsoft.shared_state.store import Operation
 
 __all__ = [
     "BY_HAND",
+    "KEPT",
     "BenchOutbox",
     "BreakerOutbox",
     "SharedCoordinator",
@@ -29,6 +30,9 @@ __all__ = [
 
 BY_HAND: Final = frozenset({"isolate", "restore", "release"})
 """Operations by hand: they are sent even after a time without the store."""
+
+KEPT: Final = BY_HAND | {"probe"}
+"""So are the ends of leases that the store granted: it would wait for them."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -71,8 +75,9 @@ class _Notes:
         self._act: tuple[str, tuple[str, ...]] | None = None
 
     def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
+        """See :meth:`.TargetGuard.forked`: what there is to tell, the parent tells."""
         self._lock = Lock()
+        self._steps = []
 
     @property
     def leads(self) -> bool:
@@ -90,9 +95,9 @@ class _Notes:
             return steps
 
     def drop(self) -> None:
-        """Forget what there is to tell, but for what was done by hand."""
+        """Forget what there is to tell, but for what is :data:`KEPT`."""
         with self._lock:
-            self._steps = []
+            self._steps = [step for step in self._steps if step.name in KEPT]
 
     def _step(self, name: str, *arguments: str | int) -> None:
         with self._lock:
