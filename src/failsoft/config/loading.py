@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -310,6 +310,18 @@ def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
         if preset is not None and preset.name == name:
             for variable in preset.addresses:
                 _put_address(environ, (*below, "base_url"), variable, gathered)
+        if preset is not None:
+            for field, names in (("region", preset.regions), ("project", preset.projects)):
+                _put_first(environ, (*below, field), names, gathered)
+
+
+def _put_first(
+    environ: Mapping[str, str], place: names.Place, variables: Sequence[str], gathered: Gathered
+) -> None:
+    """Take the first of these variables that is set, where nothing else says it."""
+    variable = next((name for name in variables if environ.get(name, "").strip()), None)
+    if variable is not None and place not in gathered.values:
+        gathered.put(place, environ[variable].strip(), variable)
 
 
 def _put_key(

@@ -121,8 +121,9 @@ def provider_problem(name: str, values: Mapping[str, Any]) -> tuple[str, str] | 
             "must have a preset, or a protocol (anthropic or openai) and a base_url; "
             f"there is no preset of that name: {presets}"
         )
-    speaks = protocol or PRESETS[preset or name].protocol
-    if speaks == "anthropic" and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
+    known = PRESETS.get(preset or name)
+    direct = protocol == "anthropic" or (known is not None and known.name == "anthropic")
+    if direct and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
         return "base_url", "has /v1/messages added to it: leave that out"
     return None
 

@@ -20,7 +20,8 @@ ProtocolName = Literal["anthropic", "openai"]
 class Preset:
     """One service.
 
-    ``keys`` and ``addresses`` are environment variables, of which the first that is set counts;
+    ``keys``, ``addresses``, ``regions`` and ``projects`` are environment variables, of which the
+    first that is set counts;
     ``address_path`` is added to an address from a variable. ``cloud`` services sign their requests
     with what their owner's library finds. The ``takes_…`` say what a request may have.
     """
@@ -31,6 +32,8 @@ class Preset:
     keys: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     address_path: str = ""
+    regions: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
     key_header: Literal["authorization", "api-key"] = "authorization"
     needs_key: bool = True
     cloud: Literal["bedrock", "vertex"] | None = None
@@ -60,6 +63,7 @@ _SERVICES: Final = (
         protocol="anthropic",
         keys=("AWS_BEARER_TOKEN_BEDROCK",),
         addresses=("ANTHROPIC_BEDROCK_BASE_URL",),
+        regions=("AWS_REGION", "AWS_DEFAULT_REGION"),
         needs_key=False,
         cloud="bedrock",
     ),
@@ -67,6 +71,8 @@ _SERVICES: Final = (
         name="vertex",
         protocol="anthropic",
         addresses=("ANTHROPIC_VERTEX_BASE_URL",),
+        regions=("CLOUD_ML_REGION",),
+        projects=("ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"),
         needs_key=False,
         cloud="vertex",
     ),

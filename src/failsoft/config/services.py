@@ -75,6 +75,18 @@ def service_of(name: str, settings: Settings) -> Service:
     return _named(name, entry or NamedProviderSettings())
 
 
+def _cloud_address(preset: Preset, region: str | None) -> str:
+    """Where a cloud serves a region; empty where that is not known."""
+    if not region or preset.cloud is None:
+        return ""
+    if preset.cloud == "bedrock":
+        return f"https://bedrock-runtime.{region}.amazonaws.com"
+    if region == "global":
+        return "https://aiplatform.googleapis.com/v1"
+    host = f"aiplatform.{region}.rep" if region in ("us", "eu") else f"{region}-aiplatform"
+    return f"https://{host}.googleapis.com/v1"
+
+
 def _named(name: str, own: NamedProviderSettings) -> Service:
     preset = PRESETS.get(own.preset or name)
     if preset is None:
@@ -82,7 +94,7 @@ def _named(name: str, own: NamedProviderSettings) -> Service:
     return Service(
         name=name,
         preset=preset,
-        base_url=own.base_url or preset.base_url or "",
+        base_url=own.base_url or preset.base_url or _cloud_address(preset, own.region),
         key=own.api_key,
         variables=(own.api_key_env,) if own.api_key_env else preset.keys,
         follow_redirects_to=own.follow_redirects_to or (),

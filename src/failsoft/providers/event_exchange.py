@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import aiohttp
 
@@ -29,7 +29,7 @@ from failsoft.providers.payload import parsed
 from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader
 
-__all__ = ["PING", "PLAIN", "EventExchange"]
+__all__ = ["PING", "PLAIN", "EventExchange", "FrameReader"]
 
 PLAIN = ServerSentEvent("message", "")
 """Stands for the plain body in the place of a stream's events."""
@@ -61,6 +61,14 @@ def _is_stream(opening: bytes, *, announced: bool) -> bool | None:
     return not text.startswith(_NO_FIELDS) if announced else text.startswith(_FIELDS)
 
 
+class FrameReader(Protocol):
+    """Turns bytes into events, however they were cut."""
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """The events that ``chunk`` completes; raises :class:`BadReply` for what is none."""
+        ...
+
+
 class EventExchange(ABC):
     """An :class:`~failsoft.providers.protocol.Exchange`, to be entered once.
 
@@ -86,7 +94,7 @@ class EventExchange(ABC):
         self._assembler = MessageAssembler()
         self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
         self._opening = b""  # of a body that has not shown yet what it is
-        self._reader: SSEReader | None = None
+        self._reader: FrameReader | None = None
         self._announced = False  # the content-type is a stream's
         self._soft_end_at: float | None = None
         self._soft_end = False  # all but the terminal event came
@@ -217,12 +225,11 @@ class EventExchange(ABC):
     async def _begin(self, chunk: bytes) -> Exception | None:
         """Take in the first bytes, by which it is known what comes."""
         self._opening += chunk
-        streams = _is_stream(self._opening, announced=self._announced)
-        if streams is None:
-            return None
-        if streams:
-            self._reader = SSEReader()
+        self._reader = self._reader_of(self._opening)
+        if self._reader is not None:
             return self._feed(self._reader, self._opening)
+        if _is_stream(self._opening, announced=self._announced) is None:
+            return None
         try:
             body = await self._read_body()
         except _READ_ERRORS as error:
@@ -230,6 +237,10 @@ class EventExchange(ABC):
         if self._too_large:
             return self._failure(BadReply, self._too_large_detail)
         return self._take_plain(body)
+
+    def _reader_of(self, opening: bytes) -> FrameReader | None:
+        """The reader of a body that begins so; ``None`` where it is no stream, or that is open."""
+        return SSEReader() if _is_stream(opening, announced=self._announced) else None
 
     async def _read_body(self) -> bytes:
         body = bytearray(self._opening)
@@ -253,7 +264,7 @@ class EventExchange(ABC):
         self._complete = True
         return None
 
-    def _feed(self, reader: SSEReader, chunk: bytes) -> Exception | None:
+    def _feed(self, reader: FrameReader, chunk: bytes) -> Exception | None:
         try:
             self._waiting.extend(reader.feed(chunk))
         except BadReply as error:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from failsoft.config.services import service_of
+from collections.abc import Callable, Mapping
+
+from failsoft.config.services import Service, service_of
 from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
 from failsoft.providers.anthropic import AnthropicWire
+from failsoft.providers.bedrock import BedrockWire
 from failsoft.providers.openai import OpenAIWire
 from failsoft.providers.protocol import Provider
+from failsoft.providers.vertex import VertexWire
 
 __all__ = ["wire_for"]
+
+
+_KINDS: Mapping[str, Callable[[Service], Provider]] = {
+    "anthropic": AnthropicWire,
+    "bedrock": BedrockWire,
+    "openai": OpenAIWire,
+    "vertex": VertexWire,
+}
 
 
 def wire_for(name: str, settings: Settings) -> Provider:
@@ -20,12 +32,8 @@ def wire_for(name: str, settings: Settings) -> Provider:
     """
     service = service_of(name, settings)
     if not service.base_url:
-        variables = ", ".join(service.preset.addresses)
-        raise SettingError(
-            f"providers.{name}.base_url",
-            f"must be set, here or as {variables}: each customer of {service.preset.name} has "
-            "an address of their own",
-        )
-    if service.preset.protocol == "anthropic":
-        return AnthropicWire(service)
-    return OpenAIWire(service)
+        field = "region" if service.preset.cloud else "base_url"
+        variables = " or ".join(service.preset.regions or service.preset.addresses)
+        problem = f"must be set, here or as {variables}: {service.preset.name} has many addresses"
+        raise SettingError(f"providers.{name}.{field}", problem)
+    return _KINDS[service.preset.cloud or service.preset.protocol](service)
