@@ -75,6 +75,7 @@ bedrock/quota_400                | rate_limited      |               | 400 `Serv
 bedrock/access_403               | permission        |               | 403 `AccessDeniedException`
 bedrock/expired_403              | authentication    |               | 403 `ExpiredTokenException`
 bedrock/not_found_404            | model_unavailable |               | 404 `ResourceNotFoundException`
+bedrock/form_404                 | model_unavailable |               | 404 `FTUFormNotFilled` (the account has not asked for this model)
 bedrock/model_id_400             | model_unavailable |               | 400 `ValidationException`, "The provided model identifier is invalid."
 bedrock/too_long_400             | context_too_long  |               | 400 `ValidationException`, "Input is too long for requested model."
 bedrock/internal_500             | server_error      |               | 500 `InternalServerException`
@@ -195,12 +196,6 @@ _NAMES: Final = {
     "together": "Together",
     "fireworks": "Fireworks",
 }
-_SAME: Final = {
-    "once": "retries once",
-    "yes": "retries",
-    "after_wait": "retries after the wait",
-    "own_queue": "queues",
-}
 _MODEL: Final = {
     "yes": "next model",
     "other_family": "model of another family",
@@ -235,12 +230,18 @@ def _line(failure: ProviderFailure) -> str:
 def _reaction(row: str, verdict: Verdict) -> str:
     if row in ("success", "cancelled"):
         return "passes it on"
-    wait = verdict.wait_seconds
+    again = " if it is met again" if row == "rate_limited" else ""
     tries = [
-        _SAME.get(verdict.retry_same, ""),
+        _retry(verdict),
         _MODEL.get(verdict.try_next_model, ""),
         _PROVIDER.get(verdict.try_other_provider, ""),
-        _BREAKER.get(verdict.breaker, "").format(verdict.bench_scope),
-        f"waits {wait:.4g} s" if wait else "",
+        _BREAKER.get(verdict.breaker, "").format(verdict.bench_scope) + again,
     ]
     return "; ".join(filter(None, tries)) or "ends the request"
+
+
+def _retry(verdict: Verdict) -> str:
+    if verdict.retry_same == "never":
+        return ""
+    wait, once = verdict.wait_seconds, " once" if verdict.retry_same == "once" else ""
+    return f"retries{once} after " + (f"{wait:.4g} s" if wait else "a backoff")

@@ -81,7 +81,7 @@ LIMITS = [
                                 code=429, status="Too Many Requests"), "requests", 12.5),
     ("gemini", 0, {}, [{"candidates": []}, google(429, "RESOURCE_EXHAUSTED", "…", retry("3s"))],
      "requests", 3),
-    ("gemini", 429, {}, google(429, "RESOURCE_EXHAUSTED", "Quota exceeded. Please retry in 20.04s."),
+    ("gemini", 429, {}, google(429, "RESOURCE_EXHAUSTED", "Exceeded. Please retry in 20.04s."),
      "requests", 20.04),
     ("gemini", 429, {}, google(429, "RESOURCE_EXHAUSTED", "…", quota(
         "GenerateContentInputTokensPerModelPerMinute-FreeTier")), "rate_limited", None),
@@ -225,8 +225,8 @@ PROVIDERS_OWN = [
     ("gemini", 0, {}, [google(503, "UNAVAILABLE")], "unavailable", None),
     ("gemini", 0, {}, 'data: {"candidates":[]}\n\n[{\n  "error": {\n    "code": 500\n  }\n}]',
      "server_error", None),
-    ("gemini", 0, {}, 'data: {"error":{"code":504,"status":"DEADLINE_EXCEEDED"}}\n\n'
-     'data: {"usageMetadata":{}}\n\n', "upstream", None),
+    ("gemini", 0, {}, 'data: {"error":{"status":"DEADLINE_EXCEEDED"}}\n\ndata: {"usage":{}}\n\n',
+     "upstream", None),
     ("gemini", 500, {}, google(500, "UNKNOWN"), "server_error", None),
     ("vertex", 503, {}, [google(503, "UNAVAILABLE")], "unavailable", None),
     ("vertex", 500, {}, quoting(google(500, "INTERNAL")), "server_error", None),
@@ -302,7 +302,7 @@ MODELS = [
     ("azure", 404, {}, {"error": {"code": "DeploymentNotFound"}}, "model_unavailable", None),
     ("bedrock", 404, {}, {"__type": "ResourceNotFoundException"}, "model_unavailable", None),
     ("bedrock", 400, {"x-amzn-errortype": "ValidationException"},
-     {"message": "Invocation of model ID x with on-demand throughput isn’t supported."},
+     {"message": "Invocation of model ID x with on-demand throughput isn't supported."},
      "model_unavailable", None),
     ("vertex", 404, {}, [google(404, "NOT_FOUND")], "model_unavailable", None),
     ("deepseek", 400, {}, error("Model Not Exist", type="invalid_request_error"),
@@ -390,8 +390,9 @@ def failure_of(status, headers, body):
     return ReplyFailed("", status=status, headers=headers, body=raw.encode())
 
 
-@pytest.mark.parametrize(("provider", "status", "headers", "body", "row", "wait"), VARIANTS)
-def test_look_alikes(provider, status, headers, body, row, wait):
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: f"{each[0]}-{each[1]}-{each[4]}")
+def test_look_alikes(variant):
+    provider, status, headers, body, row, wait = variant
     verdict = classify(failure_of(status, headers, body), provider=provider, now=NOW)
     expected = verdict_for(row)
     assert (str(verdict), verdict.try_next_model) == (str(expected), expected.try_next_model)

@@ -184,9 +184,9 @@ def classify(failure: object, *, provider: str = "http", now: float | None = Non
 
     ``failure`` may be anything: a :class:`~failsoft.classify.wire_errors.WireFailure`, an exception
     of an SDK, of a transport or of Python, a reply, a body, a message, a text. ``provider`` selects
-    the vocabulary (``"anthropic"``; any other name is read as raw HTTP). ``now`` is in seconds
-    since the epoch, the time of the call by default, and serves for dates in a reply that has no
-    ``Date`` of its own.
+    the vocabulary: the name of a preset (``"anthropic"``, ``"openai"``, ``"bedrock"`` …); any other
+    name is read as raw HTTP. ``now`` is in seconds since the epoch, the time of the call by
+    default, and serves for dates in a reply that has no ``Date`` of its own.
 
     Pure where ``now`` is given, and total: it raises nothing, whatever it is given. What is no
     failure (a cancellation, a complete message) gets the reason ``cancelled`` or ``success``, and

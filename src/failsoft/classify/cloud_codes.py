@@ -12,6 +12,7 @@ from typing import Final
 __all__ = ["CLOUD_CODES", "CLOUD_STOPS", "CLOUD_TYPES"]
 
 CLOUD_CODES: Final = {
+    "ftuformnotfilled": "model_unavailable",  # the account has not asked for it
     "resourcenotfoundexception": "model_unavailable",  # a wrong path has another name
     # Google, where its field status says more than a status does
     "FAILED_PRECONDITION": "bad_request",

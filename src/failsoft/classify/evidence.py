@@ -155,7 +155,8 @@ def _of_sdk(speaker: BaseException) -> tuple[int | None, dict[str, str], Body]:
     response = attribute(speaker, "response")
     if _is_of_botocore(response):
         head = item(response, "ResponseMetadata")
-        status = status_number(item(head, "HTTPStatusCode"))
+        made_up = type(speaker).__name__ == "EventStreamError"  # 400, of a frame under a 200
+        status = None if made_up else status_number(item(head, "HTTPStatusCode"))
         return status, read_headers(item(head, "HTTPHeaders")), read_body(response)
     headers = attribute(speaker, "headers") or attribute(response, "headers")
     return _status(speaker), read_headers(headers), _body_of(speaker, response)

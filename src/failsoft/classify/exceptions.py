@@ -312,7 +312,7 @@ def _no_key(chain: Chain) -> Cause | None:
 
 
 def _no_token(chain: Chain) -> Cause | None:
-    """No token of Google's: it was not given out, or its server was not reached."""
+    """No token of Google's: it was refused, or its server was not reached."""
     if "GoogleAuthError" not in chain.names:
         return None
     again = any(attribute(link, "retryable") is True for link in chain.links)

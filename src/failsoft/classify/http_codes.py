@@ -42,7 +42,7 @@ _CODE_PATTERNS: Final = (
         row="bad_request",
         statuses=frozenset({404, 410}),
     ),
-    CodePattern(pattern=re.compile(r"too_large"), row="too_large"),
+    CodePattern(pattern=re.compile(r"too_large|string_too_long"), row="too_large"),
     CodePattern(  # a content or policy reason; not the form or the size of the content
         pattern=re.compile(
             r"policy|moderation|safety"
