@@ -28,6 +28,7 @@ class _Kept:
     granted: str | None = None
     written: bool = False
     expires_at: int = 0
+    at: int = 0
     born: int = 0
     generation: int = 0
     until: int = 0
@@ -38,6 +39,14 @@ class _Kept:
 
     def begin(self, now: int) -> None:
         self.now, self.changed, self.granted = now, False, None
+        if self.at > now:
+            self.set_back(self.at - now)
+            self.at = now
+
+    def set_back(self, by: int) -> None:
+        self.until -= by if self.until > 0 else 0
+        self.leases = {lease: ends - by for lease, ends in self.leases.items()}
+        self.heard = {process: (told, at - by) for process, (told, at) in self.heard.items()}
 
     def told(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -122,6 +131,15 @@ class KeptBreaker(_Kept):
             "stirred": self.stirred,
             "free_at": live[0] if live and len(live) >= max(1, self.probes) else 0,
         }
+
+    def set_back(self, by: int) -> None:
+        super().set_back(by)
+        self.stirred -= by if self.stirred > 0 else 0
+        self.several_at -= by if self.several_at > 0 else 0
+        self.counting = None if self.counting is None else self.counting - by
+        self.row_began = None if self.row_began is None else self.row_began - by
+        self.older = {process: (calls, at - by) for process, (calls, at) in self.older.items()}
+        self.windows.clear()
 
     def counts(self, width: int, buckets: int) -> dict[str, int]:
         oldest = self.now // width - buckets
@@ -286,6 +304,10 @@ class KeptHold(_Kept):
     parks: int = 0
     ramp_from: int = 0
     ramp: int = 0
+
+    def set_back(self, by: int) -> None:
+        super().set_back(by)
+        self.ramp_from -= by if self.ramp_from > 0 else 0
 
     def told(self) -> dict[str, Any]:
         return {

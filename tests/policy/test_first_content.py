@@ -325,7 +325,7 @@ class Yard:
 
 
 def test_prompts_that_a_provider_has_cached_make_no_period_shorter_than_all_need():
-    """They take a second and are allowed ten more: a short prompt's model would seem to need 0 s."""
+    """They take a second and are allowed ten more: their model would seem to need no time."""
     yard, rng = Yard(), Random(3)
     for _ in range(400):
         yard.answer(yard.begin(tokens=80_000), lognormal(rng, median=2.0))

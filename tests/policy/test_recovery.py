@@ -284,6 +284,18 @@ def test_a_probe_that_taught_nothing_is_followed_by_another_within_a_second(slow
     assert isinstance(route.admit(OPUS), Permit)
 
 
+def test_a_probe_that_was_silent_for_long_has_taught_something():
+    """Its caller would not wait: were another due at once, the next would wait as long in vain."""
+    route = Route()
+    route.trip(OPUS, seconds=15.0)
+    route.admit(OPUS)
+    route.now += 20.0
+    void_probe(route, 2.0)
+    for _ in range(12):
+        assert isinstance(route.admit(OPUS), Refusal)
+        route.now += 1.0
+
+
 def test_who_waited_for_a_probe_that_taught_nothing_may_wait_for_the_next():
     route = Route()
     route.trip(OPUS)

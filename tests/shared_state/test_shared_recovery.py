@@ -214,3 +214,27 @@ def test_the_probe_of_a_park_that_ends_without_the_store_is_told_when_it_is_back
     pair.wait(0.8)
     for process in pair.processes:
         assert pair.do(process.admit(X)) is not None
+
+
+@pytest.mark.parametrize("back_seconds", [5, 3600])
+def test_a_store_whose_clock_is_set_back_keeps_nobody_out(pair, back_seconds):
+    """Its times are of its own wall clock, and a copy that takes its place has another one."""
+    first, second = pair.processes
+    open_it(pair)
+    pair.ahead_ms -= 1000 * back_seconds
+    pair.wait(2.5)
+    probe = pair.do(first.admit(X)) or pair.do(second.admit(X))
+    assert probe is not None
+    pair.ahead_ms -= 1000 * back_seconds
+    pair.wait(7.0)  # the lease is over, and its probe has not come back
+    assert pair.do(first.admit(X)) or pair.do(second.admit(X))
+
+
+def test_a_bench_is_no_longer_where_the_stores_clock_is_set_back(pair):
+    first = pair.processes[0]
+    first.finish(admitted(pair, first), "requests", wait_seconds=3.0)
+    pair.wait(1.5)
+    pair.ahead_ms -= 3_600_000
+    pair.start_another(1)
+    pair.wait(3.0)
+    assert pair.do(pair.processes[1].admit(X)) is not None

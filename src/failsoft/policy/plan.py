@@ -392,9 +392,8 @@ class Plan:
     def _why_nothing(self) -> str:
         if self._no_turn:
             return self._no_turn
-        refusals = [
-            candidate.refusal for candidate in self._candidates if candidate.refusal is not None
-        ]
+        fit = (candidate for candidate in self._candidates if not candidate.unfit)
+        refusals = [candidate.refusal for candidate in fit if candidate.refusal is not None]
         if not refusals:
             return "not_retryable"
         return "saturated" if all(r.why == "full" for r in refusals) else "unavailable"

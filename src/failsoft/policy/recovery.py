@@ -191,13 +191,17 @@ class Recovery:
             self._probes[circuit] = Probe(now, self._patience)
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
-    def probe_ended(self, circuit: str, *, taught: bool) -> None:
-        """The probe of a target has ended; where it ``taught`` nothing, another one is due soon."""
+    def probe_ended(self, circuit: str, now: float, *, taught: bool) -> None:
+        """The probe of a target has ended; where it ``taught`` nothing, another one is due soon.
+
+        One that was silent for longer than it is waited for has taught that it may well hang.
+        """
         with self._lock:
             probe, one = self._probes.pop(circuit, None), self._open.get(circuit)
-            if not taught and probe is not None:
-                probe.is_void = True
-            if not taught and one is not None:
+            if taught or probe is None or now - probe.began >= _PATIENCE_SECONDS:
+                return
+            probe.is_void = True
+            if one is not None:
                 one.untaught = True
 
     def changed(self, circuit: str, change: Transition, now: float) -> None:

@@ -149,7 +149,7 @@ class Permit:
         probes = self.ticket.expires_at is not None and guard.breaker.awaits(self.ticket)
         if probes and self.caller is not None:
             taught = outcome is not Outcome.NEUTRAL
-            self.caller.recovery.probe_ended(guard.target.circuit, taught=taught)
+            self.caller.recovery.probe_ended(guard.target.circuit, now, taught=taught)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         if self.leases:
             self._settle(now, well=True if outcome is Outcome.SUCCESS else None)

@@ -41,6 +41,23 @@ local function fields(prefix)
   return found
 end
 
+-- A clock that was set back, or a copy's that is behind, would keep everything in force for as long.
+local function set_back(by)
+  for _, name in ipairs({'until', 'ramp_from', 'stirred', 'counting', 'row_began', 'several_at'}) do
+    if number(name) > 0 then set(name, number(name) - by) end
+  end
+  for _, name in ipairs(fields('lease:')) do set(name, number(name) - by) end
+  for _, prefix in ipairs({'older:', 'process:'}) do
+    for _, name in ipairs(fields(prefix)) do
+      local counted, at = string.match(has[name], '^(%d+):(-?%d+)$')
+      set(name, counted .. ':' .. at - by)
+    end
+  end
+  for _, name in ipairs(fields('window:')) do forget(name) end
+  set('at', now)
+end
+if number('at') > now then set_back(number('at') - now) end
+
 -- How many leases live, and when the first of them ends; those that have ended are taken away.
 local function leases()
   local live, soonest = 0, 0
@@ -106,6 +123,7 @@ end
 local function expire()
   if next(has) ~= nil then
     if not has.born then set('born', now) end
+    if now - number('at') >= 1000 then set('at', now) end
     local keep = has.isolated == '1' and 2592000000 or 3600000
     redis.call('PEXPIRE', KEYS[1], keep + math.max(0, number('until') - now))
   end
