@@ -129,7 +129,7 @@ class ChatStreamReader:
     def _start(self, first: object, chunk: Mapping[str, Any], events: list[Event]) -> None:
         self._started, self._first = True, first
         self._id = text_in(chunk, "id")
-        message = {
+        message: dict[str, Any] = {
             "id": self._id,
             "type": "message",
             "role": "assistant",
@@ -144,24 +144,24 @@ class ChatStreamReader:
 
     def _add(self, delta: dict[str, Any], events: list[Event]) -> None:
         content = delta.get("content")
-        if len(delta) > 1 or not content:
-            if thought := reasoning_in(delta):
-                self._think(thought, events)
-        if content:
-            if isinstance(content, str):
-                self._say(content, events)
-            else:
-                self._parts(content, events)
-        if len(delta) > 1 or not content:
-            if refusal := text_in(delta, "refusal"):
-                self._refused = True
-                self._say(refusal, events)
-            calls = list_in(delta, "tool_calls")
-            if function := mapping_in(delta, "function_call"):
-                calls = [{"index": 0, "function": function}]
-            for call in calls:
-                if isinstance(call, dict):
-                    self._call(call, events)
+        if len(delta) == 1 and content and isinstance(content, str):  # most chunks
+            self._say(content, events)
+            return
+        if thought := reasoning_in(delta):
+            self._think(thought, events)
+        if content and isinstance(content, str):
+            self._say(content, events)
+        elif content:
+            self._parts(content, events)
+        if refusal := text_in(delta, "refusal"):
+            self._refused = True
+            self._say(refusal, events)
+        calls = list_in(delta, "tool_calls")
+        if function := mapping_in(delta, "function_call"):
+            calls = [{"index": 0, "function": function}]
+        for call in calls:
+            if isinstance(call, dict):
+                self._call(call, events)
 
     def _parts(self, content: Any, events: list[Event]) -> None:
         """Content in parts, as Mistral's reasoning models send it."""

@@ -64,8 +64,8 @@ def finish_reason(stop: object) -> str | None:
 def messages_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Usage as the Messages API counts it: what was read from a cache is not in the input.
 
-    >>> cached = {"prompt_tokens_details": {"cached_tokens": 80}}
-    >>> messages_usage({"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107, **cached})
+    >>> used = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
+    >>> messages_usage({**used, "prompt_tokens_details": {"cached_tokens": 80}})
     {'input_tokens': 20, 'output_tokens': 7, 'cache_read_input_tokens': 80}
     """
     details = mapping_in(usage, "prompt_tokens_details")
