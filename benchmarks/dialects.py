@@ -56,13 +56,13 @@ def history() -> dict[str, Any]:
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:
-    """The median time of one call of ``work``, of several rounds of ``times`` calls."""
+    """The median CPU time of one call of ``work``, of several rounds of ``times`` calls."""
     rounds = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(times):
             work()
-        rounds.append((time.perf_counter() - began) / times * 1e6)
+        rounds.append((time.process_time() - began) / times * 1e6)
     return median(rounds)
 
 
@@ -103,13 +103,12 @@ def main() -> None:
     as_json = microseconds(lambda: json.dumps(body), 20)
     out = microseconds(lambda: chat_request(body, form), 20)
     back = microseconds(lambda: messages_request(chat), 20)
+    size, count = len(json.dumps(body)) // 1000, len(body["messages"])
+    print(f"{TURNS} turns with tools: {count} messages, {size} kB")
     print(
-        f"{TURNS} turns with tools, {len(json.dumps(body)) // 1000} kB, {len(body['messages'])} messages"
+        f"| Messages → Chat | {out:.0f} µs | {out / as_json:.2f} x json.dumps ({as_json:.0f} µs) |"
     )
-    print(
-        f"| Messages → Chat | {out:.0f} µs | {out / as_json:.2f} × json.dumps ({as_json:.0f} µs) |"
-    )
-    print(f"| Chat → Messages | {back:.0f} µs | {back / as_json:.2f} × |")
+    print(f"| Chat → Messages | {back:.0f} µs | {back / as_json:.2f} x |")
     print(f"| a Chat chunk as events | {microseconds(read_chunks, 1) / EVENTS:.2f} µs | |")
     print(f"| a Messages event as chunks | {microseconds(read_events, 1) / EVENTS:.2f} µs | |")
 
