@@ -128,6 +128,11 @@ TWO_USES = [use(0, a=1), use(1, a=2)]
             ],
             TWO_USES,
         ),
+        # Whole arguments after whole ones, with nothing else.
+        ([[FIRST], [call('{"a":2}', "", index=0)]], TWO_USES),
+        ([[call('{"a":{"b":1}', "f", index=0)], [call("}", index=0)]], [use(a={"b": 1})]),
+        # Nothing but what is no part of a call.
+        ([[{"index": 0, "extra_content": {"google": {}}}], [FIRST]], [use(a=1)]),
         # Arguments that are no text, none, cut off, no JSON.
         ([[call({"a": 1}, "f", index=0)]], [use(a=1)]),
         ([[call(None, "f", index=0)]], [use()]),

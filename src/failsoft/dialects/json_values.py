@@ -1,4 +1,4 @@
-"""Values of a JSON body whose types nobody vouches for, and the forms both dialects share."""
+"""Values of a JSON body, whose types are unchecked, and the forms that both dialects share."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def is_finished(finish: object) -> bool:
 
 
 def stop_reason(finish: object, *, called: bool, refused: bool) -> str | None:
-    """The ``stop_reason`` for a ``finish_reason``; one that nobody documents stays as it is.
+    """The ``stop_reason`` for a ``finish_reason``; an unknown one stays as it is.
 
     Some services say ``stop`` where the model ``called`` a tool; where it ``refused`` in a text of
     its own, every service does.
