@@ -147,6 +147,18 @@ def test_calls_of_tools_as_services_send_them(calls, uses) -> None:
     assert content_of(*pieces, chunk("tool_calls")) == uses
 
 
+def test_the_signature_of_a_call_stays_with_it() -> None:
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    told = {**call("{}", "f", id="t1"), **signed}
+    completion = whole(content=None, tool_calls=[told])
+    message = message_of(completion)
+    assert message["content"] == [{**use(ident="t1"), **signed}]
+    assert content_of(chunk(tool_calls=[{**told, "index": 0}]), chunk("stop")) == message["content"]
+    assert completion_of(message, model="m")["choices"][0]["message"]["tool_calls"] == [told]
+    opened = MessagesStreamReader().feed("message", message)[1]["choices"][0]["delta"]
+    assert opened["tool_calls"][0]["extra_content"] == signed["extra_content"]
+
+
 def test_a_call_of_the_old_form() -> None:
     old = [
         chunk(function_call={"name": "f", "arguments": ""}),

@@ -283,6 +283,39 @@ def test_a_service_with_habits_of_its_own() -> None:
     )
 
 
+SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+FOREIGN = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+
+
+def test_gemini_wants_its_signature_back_with_a_call() -> None:
+    history = [HI, turn({**CALL, **SIGNED}, {**CALL, "id": "t2"}), RESULTS]
+    form = ChatFormat(signed_tool_calls=True)
+
+    body, changes = to_chat(form, messages=history)
+    calls = body["messages"][1]["tool_calls"]
+    assert calls == [{**CHAT_CALL, **SIGNED}, {**CHAT_CALL, "id": "t2", "extra_content": FOREIGN}]
+    assert changes == ()
+
+    body, changes = to_chat(messages=history)
+    assert body["messages"][1]["tool_calls"] == [CHAT_CALL, {**CHAT_CALL, "id": "t2"}]
+    assert changes == ("tool_use.extra_content dropped",)
+
+    body, changes = without_unsigned_thinking({"messages": history})
+    assert body["messages"] == [HI, turn(CALL, {**CALL, "id": "t2"}), RESULTS]
+    assert changes == (DROPPED,)
+
+
+def test_mistral_takes_ids_of_nine_letters() -> None:
+    nine = {**CALL, "id": "D681PevKs"}
+    history = [HI, turn(CALL, nine), {"role": "user", "content": [RESULT]}]
+    body, changes = to_chat(ChatFormat(nine_letter_tool_ids=True), messages=history)
+    _, said, result = body["messages"]
+    first, second = (call["id"] for call in said["tool_calls"])
+    assert (len(first), first.isalnum(), second) == (9, True, "D681PevKs")
+    assert result["tool_call_id"] == first
+    assert changes == ("ids of tool calls rewritten in nine letters",)
+
+
 def test_a_table_of_efforts_of_its_own() -> None:
     efforts = Efforts((("low", 2000), ("xhigh", 50_000)))
     thinking = {"type": "enabled", "budget_tokens": 2001}
@@ -568,7 +601,7 @@ OFF = {"type": "disabled"}
 UNSIGNED = {"type": "thinking", "thinking": "Well", "signature": ""}
 RESULTS = {"role": "user", "content": [RESULT]}
 NO_THOUGHT = "thinking off: the last turn calls tools without signed thinking"
-DROPPED = "unsigned thinking in the history dropped"
+DROPPED = "thinking of other providers in the history dropped"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,13 @@ from failsoft.dialects.chat_format import (
     Translated,
     Unfit,
 )
-from failsoft.dialects.json_values import DataUrl, is_strict, json_text, mapping_in
+from failsoft.dialects.json_values import (
+    DataUrl,
+    is_strict,
+    json_text,
+    mapping_in,
+    nine_letter_id,
+)
 
 __all__ = ["chat_request", "error_text", "thought_effort", "unfit_for_chat"]
 
@@ -38,6 +44,7 @@ _MESSAGE = frozenset({"role", "content"})
 _TEXT = frozenset({"type", "text", "citations"})
 _MEDIA = frozenset({"type", "source", "citations", "title", "context"})
 _TOOL_USE = frozenset({"type", "id", "name", "input"})
+_SIGNED_TOOL_USE = _TOOL_USE | {"extra_content"}
 _TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error"})
 _TOOL = frozenset({"type", "name", "description", "input_schema", "strict", "allowed_callers"})
 _TOOL_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
@@ -46,6 +53,8 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _MOST_STOPS = 4  # OpenAI's own limit
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # OpenAI's own limit
 _PDF = "application/pdf"
+# What Google documents for a call that its model did not make.
+_UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 _ELSEWHERE = "The result is in the next message."
 
 
@@ -321,7 +330,8 @@ class _ChatRequest:
         if len(block) > len(_TOOL_USE):
             if mapping_in(block, "caller").get("type", "direct") != "direct":
                 raise Unfit(".caller")
-            self._drop_extras(block, _TOOL_USE, "tool_use.")
+            signed = _SIGNED_TOOL_USE if self._form.signed_tool_calls else _TOOL_USE
+            self._drop_extras(block, signed, "tool_use.")
         try:
             arguments = (
                 given if isinstance(given, str) else json_text({} if given is None else given)
@@ -329,7 +339,18 @@ class _ChatRequest:
         except ValueError:
             raise Unfit(".input") from None
         function = {"name": name, "arguments": arguments}
-        return {"id": ident, "type": "function", "function": function}
+        call = {"id": self._id(str(ident)), "type": "function", "function": function}
+        if self._form.signed_tool_calls:
+            call["extra_content"] = mapping_in(block, "extra_content") or _UNSIGNED
+        return call
+
+    def _id(self, given: str) -> str:
+        if not self._form.nine_letter_tool_ids:
+            return given
+        fitted = nine_letter_id(given)
+        if fitted != given:
+            self._change("ids of tool calls rewritten in nine letters")
+        return fitted
 
     def _tool_result(self, block: Mapping[str, Any], shown: list[dict[str, Any]]) -> None:
         ident, content = block.get("tool_use_id"), block.get("content")
@@ -343,7 +364,7 @@ class _ChatRequest:
         if block.get("is_error"):
             self._change("tool_result.is_error written into its text")
             texts[0] = {"type": "text", "text": error_text(texts[0]["text"])}
-        tool = {"role": "tool", "tool_call_id": ident, "content": self._joined(texts)}
+        tool = {"role": "tool", "tool_call_id": self._id(ident), "content": self._joined(texts)}
         self._messages.append(tool)
 
     def _returned(

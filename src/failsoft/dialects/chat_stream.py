@@ -208,6 +208,7 @@ class ChatStreamReader:
         call = self._which(delta.get("index"), ident, name, arguments)
         call.id = call.id or ident
         call.name = call.name or name
+        call.signed = call.signed or mapping_in(delta, "extra_content")
         if call.block < 0 and call.name:
             self._start_call(call, events)
         if arguments:
@@ -230,6 +231,8 @@ class ChatStreamReader:
     def _start_call(self, call: _Call, events: list[Event]) -> None:
         ident = messages_tool_id(call.id or made_up_id(self._id, self._calls.index(call)))
         block = {"type": "tool_use", "id": ident, "name": call.name, "input": {}}
+        if call.signed:
+            block["extra_content"] = call.signed
         self._begin("tool_use", block, events)
         call.block = self._open
         if call.arguments:
@@ -242,12 +245,13 @@ class ChatStreamReader:
 class _Call:
     """One call of a tool: what is known of it, and the block that it is in, -1 before that."""
 
-    __slots__ = ("_pieces", "block", "id", "name")
+    __slots__ = ("_pieces", "block", "id", "name", "signed")
 
     def __init__(self, name: str) -> None:
         self.id = ""
         self.name = name
         self.block = -1
+        self.signed: Mapping[str, Any] = {}  # what Gemini wants back with the call
         self._pieces: list[str] = []
 
     @property

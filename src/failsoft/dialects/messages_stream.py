@@ -156,7 +156,9 @@ class _OpenCall:
     def opening(self) -> dict[str, Any]:
         function = {"name": text_in(self.block, "name"), "arguments": ""}
         ident = text_in(self.block, "id")
-        return {"index": self.number, "id": ident, "type": "function", "function": function}
+        call = {"index": self.number, "id": ident, "type": "function", "function": function}
+        signed = mapping_in(self.block, "extra_content")
+        return {**call, "extra_content": signed} if signed else call
 
     def argue(self, piece: str) -> dict[str, Any]:
         self.argued = True
