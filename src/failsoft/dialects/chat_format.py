@@ -24,7 +24,9 @@ class ChatFormat:
 
     Where it takes no images, files or JSON schema, a request with one does not fit. The other
     fields are left out for a service that does not take them. One without ``takes_text_parts``
-    gets several texts as one, with a blank line between them.
+    gets several texts as one, with a blank line between them. One with ``nine_letter_tool_ids``
+    takes ids of tool calls of nine letters and digits alone (Mistral), one with
+    ``signed_tool_calls`` wants the signature that it gave a call back with it (Gemini).
     """
 
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
@@ -35,6 +37,8 @@ class ChatFormat:
     takes_reasoning_effort: bool = True
     takes_user: bool = True
     takes_text_parts: bool = True
+    nine_letter_tool_ids: bool = False
+    signed_tool_calls: bool = False
 
 
 class Translated(NamedTuple):

@@ -17,7 +17,13 @@ from failsoft.dialects.chat_format import (
     Translated,
     Unfit,
 )
-from failsoft.dialects.json_values import DataUrl, is_strict, json_text, mapping_in
+from failsoft.dialects.json_values import (
+    DataUrl,
+    is_strict,
+    json_text,
+    mapping_in,
+    nine_letter_id,
+)
 
 __all__ = ["chat_request", "error_text", "thought_effort", "unfit_for_chat"]
 
@@ -34,9 +40,11 @@ _DROPPED = frozenset(
         "top_k", "user_profile_id", "workspace_id",
     }
 )  # fmt: skip
+_MESSAGE = frozenset({"role", "content"})
 _TEXT = frozenset({"type", "text", "citations"})
 _MEDIA = frozenset({"type", "source", "citations", "title", "context"})
 _TOOL_USE = frozenset({"type", "id", "name", "input"})
+_SIGNED_TOOL_USE = _TOOL_USE | {"extra_content"}
 _TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error"})
 _TOOL = frozenset({"type", "name", "description", "input_schema", "strict", "allowed_callers"})
 _TOOL_CHOICE = frozenset({"type", "name", "disable_parallel_tool_use"})
@@ -45,6 +53,8 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _MOST_STOPS = 4  # OpenAI's own limit
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # OpenAI's own limit
 _PDF = "application/pdf"
+# What Google documents for a call that its model did not make.
+_UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 _ELSEWHERE = "The result is in the next message."
 
 
@@ -136,62 +146,65 @@ class _ChatRequest:
     def _history(self, messages: Any) -> None:
         if not isinstance(messages, list | tuple):
             raise Unfit("messages")
-        for number, message in enumerate(messages):
-            where = f"messages[{number}]"
-            if not isinstance(message, (dict, Mapping)):
-                raise Unfit(where)
-            if len(message) > 2:  # noqa: PLR2004 - role and content
-                self._drop_extras(message, frozenset({"role", "content"}), "messages.")
-            self._message(message.get("role"), message.get("content"), where)
+        number = 0
+        try:
+            for number, message in enumerate(messages):  # noqa: B007 - it names the place
+                self._message(message)
+        except Unfit as unfit:
+            raise Unfit(f"messages[{number}]{unfit.field}") from None
         if self._messages and self._messages[-1]["role"] == "assistant":
             raise Unfit(f"messages[{len(messages) - 1}]")  # a prefill
 
-    def _message(self, role: Any, content: Any, where: str) -> None:
+    # Places are named from the message on, and put together where one does not fit.
+
+    def _message(self, message: Any) -> None:
+        if not isinstance(message, (dict, Mapping)):
+            raise Unfit("")
+        if len(message) > 2:  # noqa: PLR2004 - role and content
+            self._drop_extras(message, _MESSAGE, "messages.")
+        role, content = message.get("role"), message.get("content")
         if role == "system":
-            texts = self._texts(content, f"{where}.content")
-            self._messages.append({"role": "system", "content": texts})
+            self._messages.append({"role": "system", "content": self._texts(content, ".content")})
         elif role not in ("user", "assistant"):
-            raise Unfit(f"{where}.role")
+            raise Unfit(".role")
         elif isinstance(content, str):
             self._messages.append({"role": role, "content": content})
         elif not isinstance(content, list | tuple):
-            raise Unfit(f"{where}.content")
+            raise Unfit(".content")
         elif role == "user":
-            self._user(content, where)
+            self._user(content)
         else:
-            self._assistant(content, where)
+            self._assistant(content)
 
-    def _user(self, blocks: Any, where: str) -> None:
+    def _user(self, blocks: Any) -> None:
         parts: list[dict[str, Any]] = []
         shown: list[dict[str, Any]] = []  # what tools returned that is no text
-        for number, block in enumerate(blocks):
-            kind = block.get("type") if isinstance(block, (dict, Mapping)) else None
-            if kind == "tool_result":
-                if parts:
-                    self._change("tool results moved to the start of their message")
-                self._tool_result(block, f"{where}.content[{number}]", shown)
-            else:
-                self._part(block, kind, f"{where}.content[{number}]", parts)
+        number = 0
+        try:
+            for number, block in enumerate(blocks):  # noqa: B007 - it names the place
+                kind = block.get("type") if isinstance(block, (dict, Mapping)) else None
+                if kind == "tool_result":
+                    if parts:
+                        self._change("tool results moved to the start of their message")
+                    self._tool_result(block, shown)
+                else:
+                    self._part(block, kind, "", parts)
+        except Unfit as unfit:
+            raise Unfit(f".content[{number}]{unfit.field}") from None
         if shown or parts:
             self._messages.append({"role": "user", "content": self._joined(shown + parts)})
         elif not blocks:
             self._change("a message without content dropped")
 
-    def _assistant(self, blocks: Any, where: str) -> None:
+    def _assistant(self, blocks: Any) -> None:
         texts: list[dict[str, Any]] = []
         calls: list[dict[str, Any]] = []
-        for number, block in enumerate(blocks):
-            kind = block.get("type") if isinstance(block, (dict, Mapping)) else None
-            if kind == "tool_use":
-                calls.append(self._call(block, f"{where}.content[{number}]"))
-            elif kind in ("thinking", "redacted_thinking"):
-                self._change("thinking in the history dropped")
-            elif kind == "text":
-                if calls:
-                    self._change("text after a tool call moved before it")
-                self._text(block, f"{where}.content[{number}]", texts)
-            else:
-                raise Unfit(f"{where}.content[{number}]")
+        number = 0
+        try:
+            for number, block in enumerate(blocks):  # noqa: B007 - it names the place
+                self._spoken(block, texts, calls)
+        except Unfit as unfit:
+            raise Unfit(f".content[{number}]{unfit.field}") from None
         if not (texts or calls):
             self._change("a message without content dropped")
             return
@@ -199,6 +212,19 @@ class _ChatRequest:
         if calls:
             message["tool_calls"] = calls
         self._messages.append(message)
+
+    def _spoken(self, block: Any, texts: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
+        kind = block.get("type") if isinstance(block, (dict, Mapping)) else None
+        if kind == "text":
+            if calls:
+                self._change("text after a tool call moved before it")
+            self._text(block, "", texts)
+        elif kind == "tool_use":
+            calls.append(self._call(block))
+        elif kind in ("thinking", "redacted_thinking"):
+            self._change("thinking in the history dropped")
+        else:
+            raise Unfit("")
 
     def _texts(self, content: Any, where: str) -> Any:
         """A text, or a list of text blocks, as the content of a message."""
@@ -296,51 +322,61 @@ class _ChatRequest:
         name = title if isinstance(title, str) and title else "document.pdf"
         parts.append({"type": "file", "file": {"filename": name, "file_data": str(file)}})
 
-    def _call(self, block: Mapping[str, Any], where: str) -> dict[str, Any]:
+    def _call(self, block: Mapping[str, Any]) -> dict[str, Any]:
         ident, name, given = block.get("id"), block.get("name"), block.get("input")
         for field, value in (("id", ident), ("name", name)):
             if not isinstance(value, str) or not value:
-                raise Unfit(f"{where}.{field}")
+                raise Unfit(f".{field}")
         if len(block) > len(_TOOL_USE):
             if mapping_in(block, "caller").get("type", "direct") != "direct":
-                raise Unfit(f"{where}.caller")
-            self._drop_extras(block, _TOOL_USE, "tool_use.")
+                raise Unfit(".caller")
+            signed = _SIGNED_TOOL_USE if self._form.signed_tool_calls else _TOOL_USE
+            self._drop_extras(block, signed, "tool_use.")
         try:
             arguments = (
                 given if isinstance(given, str) else json_text({} if given is None else given)
             )
         except ValueError:
-            raise Unfit(f"{where}.input") from None
+            raise Unfit(".input") from None
         function = {"name": name, "arguments": arguments}
-        return {"id": ident, "type": "function", "function": function}
+        call = {"id": self._id(str(ident)), "type": "function", "function": function}
+        if self._form.signed_tool_calls:
+            call["extra_content"] = mapping_in(block, "extra_content") or _UNSIGNED
+        return call
 
-    def _tool_result(
-        self, block: Mapping[str, Any], where: str, shown: list[dict[str, Any]]
-    ) -> None:
+    def _id(self, given: str) -> str:
+        if not self._form.nine_letter_tool_ids:
+            return given
+        fitted = nine_letter_id(given)
+        if fitted != given:
+            self._change("ids of tool calls rewritten in nine letters")
+        return fitted
+
+    def _tool_result(self, block: Mapping[str, Any], shown: list[dict[str, Any]]) -> None:
         ident, content = block.get("tool_use_id"), block.get("content")
         if not isinstance(ident, str) or not ident:
-            raise Unfit(f"{where}.tool_use_id")
+            raise Unfit(".tool_use_id")
         self._drop_extras(block, _TOOL_RESULT, "tool_result.")
         if content is None or isinstance(content, str):
             texts = [{"type": "text", "text": content or ""}]
         else:
-            texts = self._returned(content, ident, where, shown)
+            texts = self._returned(content, ident, shown)
         if block.get("is_error"):
             self._change("tool_result.is_error written into its text")
             texts[0] = {"type": "text", "text": error_text(texts[0]["text"])}
-        tool = {"role": "tool", "tool_call_id": ident, "content": self._joined(texts)}
+        tool = {"role": "tool", "tool_call_id": self._id(ident), "content": self._joined(texts)}
         self._messages.append(tool)
 
     def _returned(
-        self, blocks: Any, ident: str, where: str, shown: list[dict[str, Any]]
+        self, blocks: Any, ident: str, shown: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """The texts that a tool returned, at least one; anything else goes to ``shown``."""
         if not isinstance(blocks, list | tuple):
-            raise Unfit(f"{where}.content")
+            raise Unfit(".content")
         parts: list[dict[str, Any]] = []
         for number, block in enumerate(blocks):
             kind = block.get("type") if isinstance(block, (dict, Mapping)) else None
-            self._part(block, kind, f"{where}.content[{number}]", parts)
+            self._part(block, kind, f".content[{number}]", parts)
         texts = [part for part in parts if part["type"] == "text"]
         if len(texts) < len(parts):
             self._change("images and files of tool results moved to a user message")

@@ -29,7 +29,7 @@ class ChatStreamReader:
 
     Only the first choice is translated. Reasoning becomes unsigned ``thinking``, a refusal text.
     Nothing in a chunk makes it fail; what does not fit adds nothing. An error in the stream is for
-    the caller to see: a chunk with ``error`` beside ``choices`` is read like any other.
+    the caller to see: a chunk with both ``error`` and ``choices`` is read like any other.
 
     >>> reader = ChatStreamReader()
     >>> chunk = {"id": "c1", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
@@ -129,7 +129,7 @@ class ChatStreamReader:
     def _start(self, first: object, chunk: Mapping[str, Any], events: list[Event]) -> None:
         self._started, self._first = True, first
         self._id = text_in(chunk, "id")
-        message = {
+        message: dict[str, Any] = {
             "id": self._id,
             "type": "message",
             "role": "assistant",
@@ -144,24 +144,24 @@ class ChatStreamReader:
 
     def _add(self, delta: dict[str, Any], events: list[Event]) -> None:
         content = delta.get("content")
-        if len(delta) > 1 or not content:
-            if thought := reasoning_in(delta):
-                self._think(thought, events)
-        if content:
-            if isinstance(content, str):
-                self._say(content, events)
-            else:
-                self._parts(content, events)
-        if len(delta) > 1 or not content:
-            if refusal := text_in(delta, "refusal"):
-                self._refused = True
-                self._say(refusal, events)
-            calls = list_in(delta, "tool_calls")
-            if function := mapping_in(delta, "function_call"):
-                calls = [{"index": 0, "function": function}]
-            for call in calls:
-                if isinstance(call, dict):
-                    self._call(call, events)
+        if len(delta) == 1 and content and isinstance(content, str):  # most chunks
+            self._say(content, events)
+            return
+        if thought := reasoning_in(delta):
+            self._think(thought, events)
+        if content and isinstance(content, str):
+            self._say(content, events)
+        elif content:
+            self._parts(content, events)
+        if refusal := text_in(delta, "refusal"):
+            self._refused = True
+            self._say(refusal, events)
+        calls = list_in(delta, "tool_calls")
+        if function := mapping_in(delta, "function_call"):
+            calls = [{"index": 0, "function": function}]
+        for call in calls:
+            if isinstance(call, dict):
+                self._call(call, events)
 
     def _parts(self, content: Any, events: list[Event]) -> None:
         """Content in parts, as Mistral's reasoning models send it."""
@@ -202,25 +202,26 @@ class ChatStreamReader:
     def _call(self, delta: dict[str, Any], events: list[Event]) -> None:
         function = mapping_in(delta, "function")
         ident, name = text_in(delta, "id"), text_in(function, "name")
-        call = self._which(delta.get("index"), ident, name)
+        arguments = _arguments(function)
+        if not (ident or name or arguments):
+            return
+        call = self._which(delta.get("index"), ident, name, arguments)
         call.id = call.id or ident
         call.name = call.name or name
+        call.signed = call.signed or mapping_in(delta, "extra_content")
         if call.block < 0 and call.name:
             self._start_call(call, events)
-        arguments = function.get("arguments")
-        if arguments and not isinstance(arguments, str):
-            arguments = _as_text(arguments)
         if arguments:
             call.add(arguments)
             if call.block >= 0:
                 self._argue(call.block, arguments, events)
 
-    def _which(self, index: object, ident: str, name: str) -> _Call:
+    def _which(self, index: object, ident: str, name: str, arguments: str) -> _Call:
         """The call that a delta is about. Some services number all calls 0, or none."""
         index = index if isinstance(index, int) else None
         known = self._latest if index is None else self._by_index.get(index)
-        if known is None or known.is_another(ident, name):
-            known = _Call()
+        if known is None or known.is_before(ident, name, arguments):
+            known = _Call(known.name if known and not name else "")
             self._calls.append(known)
         if index is not None:
             self._by_index[index] = known
@@ -230,6 +231,8 @@ class ChatStreamReader:
     def _start_call(self, call: _Call, events: list[Event]) -> None:
         ident = messages_tool_id(call.id or made_up_id(self._id, self._calls.index(call)))
         block = {"type": "tool_use", "id": ident, "name": call.name, "input": {}}
+        if call.signed:
+            block["extra_content"] = call.signed
         self._begin("tool_use", block, events)
         call.block = self._open
         if call.arguments:
@@ -242,11 +245,13 @@ class ChatStreamReader:
 class _Call:
     """One call of a tool: what is known of it, and the block that it is in, -1 before that."""
 
-    __slots__ = ("_pieces", "block", "id", "name")
+    __slots__ = ("_pieces", "block", "id", "name", "signed")
 
-    def __init__(self) -> None:
-        self.id = self.name = ""
+    def __init__(self, name: str) -> None:
+        self.id = ""
+        self.name = name
         self.block = -1
+        self.signed: Mapping[str, Any] = {}  # what Gemini wants back with the call
         self._pieces: list[str] = []
 
     @property
@@ -256,16 +261,22 @@ class _Call:
     def add(self, arguments: str) -> None:
         self._pieces.append(arguments)
 
-    def is_another(self, ident: str, name: str) -> bool:
-        """Whether a delta with these is not about this call, although its index is the same."""
+    def is_before(self, ident: str, name: str, arguments: str) -> bool:
+        """Whether a delta with these begins the next call, although its index is the same.
+
+        A new id does, and a name or arguments that come after whole ones.
+        """
         if ident and self.id:
             return ident != self.id
-        if not (name and self.name and self._pieces):
+        if not self._pieces or not ((name and self.name) or arguments.lstrip().startswith("{")):
             return False
-        return parsed_object(self.arguments) is not None
+        return self._pieces[-1].rstrip().endswith("}") and parsed_object(self.arguments) is not None
 
 
-def _as_text(arguments: object) -> str:
+def _arguments(function: Mapping[str, Any]) -> str:
+    arguments = function.get("arguments")
+    if isinstance(arguments, str) or not arguments:
+        return arguments or ""
     try:
         return json_text(arguments)
     except ValueError:

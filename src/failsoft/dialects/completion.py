@@ -73,14 +73,14 @@ def _tool_uses(said: Mapping[str, Any], answer: str) -> list[dict[str, Any]]:
     uses = []
     for number, call in enumerate(calls):
         function = mapping_in(call, "function")
-        uses.append(
-            {
-                "type": "tool_use",
-                "id": messages_tool_id(text_in(call, "id") or made_up_id(answer, number)),
-                "name": text_in(function, "name"),
-                "input": tool_input(function.get("arguments")),
-            }
-        )
+        use = {
+            "type": "tool_use",
+            "id": messages_tool_id(text_in(call, "id") or made_up_id(answer, number)),
+            "name": text_in(function, "name"),
+            "input": tool_input(function.get("arguments")),
+        }
+        signed = mapping_in(call, "extra_content")
+        uses.append({**use, "extra_content": signed} if signed else use)
     return uses
 
 
@@ -124,7 +124,9 @@ def _joined(blocks: list[Mapping[str, Any]], kind: str) -> str:
 
 def _call(block: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": text_in(block, "name"), "arguments": arguments_of(block)}
-    return {"id": text_in(block, "id"), "type": "function", "function": function}
+    call = {"id": text_in(block, "id"), "type": "function", "function": function}
+    signed = mapping_in(block, "extra_content")
+    return {**call, "extra_content": signed} if signed else call
 
 
 def arguments_of(block: Mapping[str, Any]) -> str:

@@ -1,10 +1,11 @@
-"""Values of a JSON body whose types nobody vouches for, and the forms both dialects share."""
+"""Values of a JSON body, whose types are unchecked, and the forms that both dialects share."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -18,12 +19,14 @@ __all__ = [
     "list_in",
     "mapping_in",
     "messages_tool_id",
+    "nine_letter_id",
     "parsed_object",
     "text_in",
     "tool_input",
 ]
 
 _NOTHING: Mapping[str, Any] = {}
+_NINE = 9
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -113,6 +116,18 @@ def messages_tool_id(given: str) -> str:
     ('call_1', 'functions-2e-get-3a-0')
     """
     return _NOT_IN_AN_ID.sub(lambda found: f"-{ord(found[0]):x}-", given)
+
+
+def nine_letter_id(given: str) -> str:
+    """A call's id in nine letters and digits; one that has that form stays as it is.
+
+    >>> nine_letter_id("D681PevKs"), nine_letter_id("toolu_01A09q")
+    ('D681PevKs', '1e43c9f75')
+    """
+    if len(given) == _NINE and given.isascii() and given.isalnum():
+        return given
+    digest = blake2b(given.encode(errors="replace"), digest_size=8).hexdigest()
+    return digest[:_NINE]
 
 
 class DataUrl(NamedTuple):

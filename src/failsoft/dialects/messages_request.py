@@ -185,6 +185,7 @@ class _MessagesRequest:
             raise Unfit(where)
         if call.get("type", "function") != "function":
             raise Unfit(f"{where}.type")
+        self._drop_extras(call, ("id", "type", "function", "index"), "tool_calls.")
         ident, function = call.get("id"), mapping_in(call, "function")
         name = function.get("name")
         if not isinstance(ident, str) or not ident:

@@ -47,20 +47,22 @@ class MessagesStreamReader:
 
     def feed(self, kind: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The chunks that one event brings, often none."""
+        if kind == "content_block_delta":
+            return self._delta(_index(data), mapping_in(data, "delta"))
         match kind:
-            case "content_block_delta":
-                return self._delta(_index(data), mapping_in(data, "delta"))
             case "content_block_start":
-                return self._block(_index(data), mapping_in(data, "content_block"))
+                chunks = self._block(_index(data), mapping_in(data, "content_block"))
             case "content_block_stop":
-                return self._stop(_index(data))
+                chunks = self._stop(_index(data))
             case "message_start":
-                return self._start(mapping_in(data, "message"))
+                chunks = self._start(mapping_in(data, "message"))
             case "message_delta":
-                return self._conclude(mapping_in(data, "delta"), mapping_in(data, "usage"))
+                chunks = self._conclude(mapping_in(data, "delta"), mapping_in(data, "usage"))
             case "message":  # a whole one, from an upstream that does not stream
-                return self._whole(data)
-        return self._end() if kind in _ENDS else []
+                chunks = self._whole(data)
+            case _:
+                chunks = self._end() if kind in _ENDS else []
+        return chunks
 
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         if not self._spoke:
@@ -154,7 +156,9 @@ class _OpenCall:
     def opening(self) -> dict[str, Any]:
         function = {"name": text_in(self.block, "name"), "arguments": ""}
         ident = text_in(self.block, "id")
-        return {"index": self.number, "id": ident, "type": "function", "function": function}
+        call = {"index": self.number, "id": ident, "type": "function", "function": function}
+        signed = mapping_in(self.block, "extra_content")
+        return {**call, "extra_content": signed} if signed else call
 
     def argue(self, piece: str) -> dict[str, Any]:
         self.argued = True

@@ -17,23 +17,24 @@ _ON = ("enabled", "adaptive", "between_tools")
 def without_unsigned_thinking(body: Mapping[str, Any]) -> Translated:
     """A Messages body that a target of Anthropic's takes after another provider's turns.
 
-    Thought without a signature is dropped. Where the last assistant turn calls tools without
+    Thought without a signature is dropped, and so is the signature of another provider's call
+    (``extra_content``). Where the last assistant turn calls tools without
     signed thought, ``thinking`` is turned off: it would be refused. A body that needs neither is
     returned as it is. Never raises.
 
     >>> thought = {"type": "thinking", "thinking": "Well", "signature": ""}
     >>> turn = {"role": "assistant", "content": [thought, {"type": "text", "text": "Hi"}]}
     >>> without_unsigned_thinking({"messages": [turn]}).changes
-    ('unsigned thinking in the history dropped',)
+    ('thinking of other providers in the history dropped',)
     """
-    messages, changes = body.get("messages"), []
+    messages = body.get("messages")
     if not isinstance(messages, list | tuple):
         return Translated(dict(body), ())
-    kept = [one for one in map(_signed_only, messages) if one is not None]
-    fitted = dict(body)
+    fitted, changes = dict(body), []
+    kept = [one for one in map(_own_thought, messages) if one is not None]
     if len(kept) < len(messages) or any(a is not b for a, b in zip(kept, messages, strict=False)):
         fitted["messages"] = kept
-        changes.append("unsigned thinking in the history dropped")
+        changes.append("thinking of other providers in the history dropped")
     thinking = body.get("thinking")
     on = isinstance(thinking, Mapping) and thinking.get("type") in _ON
     if on and _calls_without_thought(kept):
@@ -88,14 +89,19 @@ def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [block for block in several if isinstance(block, Mapping)]
 
 
-def _signed_only(message: Any) -> Any:
-    """The message itself where it has no unsigned thought, ``None`` where it has nothing else."""
+def _own_thought(message: Any) -> Any:
+    """The message without what other providers thought, ``None`` where nothing else is in it."""
     if not isinstance(message, Mapping) or message.get("role") != "assistant":
         return message
-    unsigned = [block for block in _blocks(message) if _is_unsigned(block)]
-    if not unsigned:
+    if not any(_is_unsigned(block) or "extra_content" in block for block in _blocks(message)):
         return message
-    content = [block for block in message["content"] if block not in unsigned]
+    content = [
+        {field: value for field, value in block.items() if field != "extra_content"}
+        if isinstance(block, Mapping)
+        else block
+        for block in message["content"]
+        if not (isinstance(block, Mapping) and _is_unsigned(block))
+    ]
     return {**message, "content": content} if content else None
 
 

@@ -39,7 +39,7 @@ def is_finished(finish: object) -> bool:
 
 
 def stop_reason(finish: object, *, called: bool, refused: bool) -> str | None:
-    """The ``stop_reason`` for a ``finish_reason``; one that nobody documents stays as it is.
+    """The ``stop_reason`` for a ``finish_reason``; an unknown one stays as it is.
 
     Some services say ``stop`` where the model ``called`` a tool; where it ``refused`` in a text of
     its own, every service does.
@@ -64,8 +64,8 @@ def finish_reason(stop: object) -> str | None:
 def messages_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Usage as the Messages API counts it: what was read from a cache is not in the input.
 
-    >>> cached = {"prompt_tokens_details": {"cached_tokens": 80}}
-    >>> messages_usage({"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107, **cached})
+    >>> used = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
+    >>> messages_usage({**used, "prompt_tokens_details": {"cached_tokens": 80}})
     {'input_tokens': 20, 'output_tokens': 7, 'cache_read_input_tokens': 80}
     """
     details = mapping_in(usage, "prompt_tokens_details")
