@@ -97,6 +97,7 @@ class KeptBreaker(_Kept):
     trial: int = 0
     failed_on_trial: bool = False
     row: int = 0
+    row_calls: int = 0
     row_began: int | None = None
     counting: int | None = None
     stirred: int = 0
@@ -130,6 +131,7 @@ class KeptBreaker(_Kept):
             "calls": sum(calls for _, calls, _ in recent),
             "failures": sum(failures for _, _, failures in recent),
             "in_row": self.row,
+            "row_calls": self.row_calls,
             "older": sum(undecided),
             "processes": sum(self.now - at <= _RECENT_MS for _, at in self.heard.values()),
             "row_for": 0 if self.row_began is None else self.now - self.row_began,
@@ -173,6 +175,7 @@ class KeptBreaker(_Kept):
         width: int,
         buckets: int,
         before: int,
+        row_calls: int,
     ) -> None:
         self.gone_back(generation)
         if self.repeated(process, sequence):
@@ -191,10 +194,12 @@ class KeptBreaker(_Kept):
         before = self.windows.get(epoch % buckets, (epoch, 0, 0))
         _, had, failed = before if before[0] == epoch else (epoch, 0, 0)
         self.windows[epoch % buckets] = (epoch, had + calls, failed + failures)
-        self.row = 0 if broke else self.row
+        if broke:
+            self.row = self.row_calls = 0
         if weight:
             self.row_began = self.row_began if self.row else self.now
             self.row += weight
+            self.row_calls += row_calls
             self.older[process] = (older, self.now)
         elif process in self.older:
             left, since = self.older[process]
@@ -254,7 +259,7 @@ class KeptBreaker(_Kept):
         super().next_generation()
         self.windows.clear()
         self.older.clear()
-        self.row = self.trial = self.several_at = 0
+        self.row = self.row_calls = self.trial = self.several_at = 0
         self.row_began = self.counting = None
 
     def _isolate(self, reason: str) -> None:

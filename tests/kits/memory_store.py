@@ -64,6 +64,6 @@ class MemoryStore:
         if kept.granted is not None:
             told["granted"] = kept.granted
         if operation.name == "record" and isinstance(kept, KeptBreaker):
-            width, buckets = map(int, operation.arguments[-3:-1])
+            width, buckets = map(int, operation.arguments[9:11])
             told["counts"] = kept.counts(width, buckets)
         return told

@@ -65,6 +65,15 @@ class SharedBreaker(Breaker):
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
+    def forked(self) -> None:
+        """See :meth:`.Breaker.forked`: what was granted, the parent was granted."""
+        super().forked()
+        self._waiting.take()
+
+    def lost(self, lease: str) -> None:
+        """Nobody knows whether ``lease`` was granted: nobody is to wait for its end."""
+        self._coordinator.probed(lease, Outcome.NEUTRAL, 0.0)
+
     def give_back(self) -> None:
         """Give an unused lease back."""
         with self._lock:
@@ -213,11 +222,13 @@ class SharedBreaker(Breaker):
         return None
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
+        # A lease is the coordinator's also where that cannot be reached now.
+        if ticket in self._leases and ticket.lease is not None:
+            self._coordinator.probed(ticket.lease, outcome, self._open_for(now))
         if not self._coordinator.leads:
             return super()._probe_done(ticket, outcome, now)
-        if ticket in self._leases and ticket.lease is not None:
+        if ticket in self._leases:
             self._leases.remove(ticket)
-            self._coordinator.probed(ticket.lease, outcome, self._open_for(now))
         return None
 
     def _trip(self, now: float, reason: str) -> Transition | None:

@@ -7,7 +7,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from failsoft.classify.wire_errors import BadReply, StreamFailed, WireFailure
-from failsoft.providers.anthropic_stream import AnthropicExchange, encode
+from failsoft.providers.anthropic_stream import AnthropicExchange
+from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader, encoded
 

@@ -161,6 +161,7 @@ def _counts(told: Told) -> Counts:
         told["calls"],
         told["failures"],
         told["in_row"],
+        told["row_calls"],
         row_seconds,
         told["older"],
         told["on_trial"],

@@ -7,7 +7,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local has = {}
 do
-  local kept = redis.call('HGETALL', KEYS[1])
+  local kept = redis.pcall('HGETALL', KEYS[1])
+  if kept.err then
+    -- Another program's, under a name of ours: it would be refused for ever, with all that is sent
+    -- along. What was kept here is lost, as with a server that was started again empty.
+    if redis.call('TYPE', KEYS[1]).ok == 'hash' then return kept end
+    redis.call('DEL', KEYS[1])
+    kept = {}
+  end
   for i = 1, #kept, 2 do has[kept[i]] = kept[i + 1] end
 end
 
