@@ -13,6 +13,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from failsoft.chaos.simulator import Simulator
 from failsoft.chaos.simulator.messages_wire import MessagesWire
@@ -88,6 +89,54 @@ async def test_a_forced_tool_is_used(ask: Any, stream: bool, choice: dict[str, s
 
 async def test_a_tool_that_is_not_forced_is_not_used(ask: Any) -> None:
     assert (await ask(tools=[TOOL])).content[0].type == "text"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tools_that_the_question_names_are_used_and_their_results_answered(
+    ask: Any, stream: bool
+) -> None:
+    question, tools = "Use get_weather and get_time.", [TOOL, {**TOOL, "name": "get_time"}]
+    message = await ask(question, tools=tools, stream=stream)
+    assert [block.name for block in message.content] == ["get_weather", "get_time"]
+    assert len({block.id for block in message.content}) == 2
+    single = {"type": "auto", "disable_parallel_tool_use": True}
+    assert len((await ask(question, tools=tools, tool_choice=single)).content) == 1
+    [text] = (await ask(question, tools=tools, tool_choice={"type": "none"})).content
+    assert text.type == "text"
+    results = [
+        {"type": "tool_result", "tool_use_id": block.id, "content": "get_weather: 12 degrees"}
+        for block in message.content
+    ]
+    turns = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": message.content},
+        {"role": "user", "content": results},
+    ]
+    [text] = (await ask(messages=turns, tools=tools, stream=stream)).content
+    assert text.text.startswith("You asked: “get_weather: 12 degrees")
+
+
+class Weather(BaseModel):
+    city: str
+    days: list[int]
+
+
+async def test_an_answer_fits_the_schema_that_was_asked_for(
+    client: AsyncAnthropic, ask: Any
+) -> None:
+    messages: Any = [{"role": "user", "content": "Oslo"}]
+    parsed = await client.messages.parse(
+        model="m", max_tokens=99, messages=messages, output_format=Weather
+    )
+    assert parsed.parsed_output == Weather(city="Oslo", days=[1])
+    async with client.messages.stream(
+        model="m", max_tokens=99, messages=messages, output_format=Weather
+    ) as events:
+        streamed = await events.get_final_message()
+    assert streamed.parsed_output == parsed.parsed_output
+    wanted = {"type": "json_schema", "schema": {"enum": [7]}}
+    for body in ({"output_format": wanted}, {"output_config": {"format": wanted}}):
+        assert (await ask(extra_body=body)).content[0].text == "7"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -340,6 +389,7 @@ BODIES = st.fixed_dictionaries(
         "system": JSON,
         "stream": JSON,
         "thinking": JSON | st.just({"type": "enabled"}),
+        "output_format": st.builds(lambda s: {"type": "json_schema", "schema": s}, SCHEMAS),
         "tools": JSON | st.lists(st.fixed_dictionaries({"name": JSON, "input_schema": SCHEMAS})),
         "tool_choice": JSON | st.just({"type": "any"}),
     },

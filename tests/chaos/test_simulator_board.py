@@ -62,6 +62,27 @@ def test_the_first_that_strikes_decides_and_a_models_own_come_before_those_of_al
     assert struck(made, "a") == ["503"]
 
 
+def test_a_beginning_takes_in_all_models_that_have_it(clock: Any) -> None:
+    made = board(clock, every=["500"])
+    for name, fault in {"gpt-*": "529", "gpt-5.5*": "503", "gpt-5.5-mini": "healthy@0"}.items():
+        made.set(name, [parse_fault(fault)])
+    fates = {name: struck(made, name)[0] for name in ("gpt-4", "gpt-5.5", "gpt-5.5-mini", "o3")}
+    assert fates == {"gpt-4": "529", "gpt-5.5": "503", "gpt-5.5-mini": "503", "o3": "500"}
+    made.remove("gpt-5.5*")
+    assert struck(made, "gpt-5.5") == ["529"]
+    made.set("gpt-*", [parse_fault("healthy")])
+    assert struck(made, "gpt-5.5") + struck(made, "o3") == [None, "500"]
+
+
+def test_a_limit_of_a_beginning_is_one_limit(clock: Any) -> None:
+    made = board(clock)
+    made.set("gpt-*", [parse_fault("rate_limit;per_second=1;burst=2")])
+    assert [*struck(made, "gpt-a"), *struck(made, "gpt-b"), *struck(made, "gpt-c")] == [
+        None, None, "rate_limit",
+    ]  # fmt: skip
+    assert struck(made, "o3") == [None]
+
+
 def test_healthy_exempts_but_for_latency(clock: Any) -> None:
     made = board(clock, a=["healthy"], every=["503", "latency;first_content_ms=100"])
     fate = made.decide("a", tokens=1)

@@ -299,7 +299,9 @@ OPTIONS: Final[dict[str, Option]] = {
     ),
     "burst": Option("burst", _whole(1), "requests that may come at once"),
     "bytes": Option("bytes", _whole(1), "bytes in a piece"),
-    "code": Option("code", _word, "`error.details.error_code` of the body"),
+    "code": Option(
+        "code", _word, "`error.details.error_code` of the body, `error.code` in Chat Completions"
+    ),
     "done": Option(
         "done", _yes_or_no, "whether Chat Completions end with `[DONE]` all the same, as vLLM's do"
     ),

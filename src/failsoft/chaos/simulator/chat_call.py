@@ -285,7 +285,7 @@ def _check_name(name: str, path: str) -> None:
 def _choice(
     choice: Any, tools: list[SimulatedTool]
 ) -> tuple[Literal["auto", "any", "none"] | SimulatedTool, list[SimulatedTool]]:
-    """What is to be used, and of which tools."""
+    """How tools are chosen, and from which."""
     match choice:
         case None | "auto":
             return "auto", tools

@@ -11,7 +11,7 @@ from aiohttp import web
 from failsoft.chaos.simulator.journal import Journal
 from failsoft.chaos.simulator.script import Board, only_keys, parse_faults
 from failsoft.errors import SettingError
-from failsoft.faults.fault_grammar import SimulatedFault, check_model, format_fault
+from failsoft.faults.fault_grammar import SimulatedFault, format_fault
 
 __all__ = ["CONTROL_PREFIX", "PUT_FIELDS", "control_routes"]
 
@@ -47,11 +47,10 @@ class _Control:
         try:
             body = await _json_object(request)
             only_keys(body, PUT_FIELDS, "body")
-            check_model(request.match_info["model"], where="model")
             faults = parse_faults(body.get("faults"), where="faults")
+            self._board.set(request.match_info["model"], faults)
         except SettingError as error:
             return web.json_response({"error": str(error)}, status=400)
-        self._board.set(request.match_info["model"], faults)
         return web.json_response(_behaviour(faults))
 
     async def remove_model(self, request: web.Request) -> web.Response:

@@ -31,7 +31,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MESSAGES: Final = MessagesWire()
 _CHAT: Final = ChatWire()
 # Under whatever base URL a service has it: /v1, /openai/v1, /openai/deployments/NAME, none.
-_CHAT_PATH: Final = "/{base:(.*/)?}chat/completions"
+_BASE: Final = "/{base:((?!_sim/).*/)?}"
 
 
 def dialect_of(request: web.Request) -> WireDialect:
@@ -54,13 +54,16 @@ class ModelApi:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of a stand-in, or those of a proxy."""
-        calls = [web.post("/v1/messages", self.call), web.post(_CHAT_PATH, self.call)]
+        calls = [
+            web.post("/v1/messages", self.call),
+            web.post(_BASE + "chat/completions", self.call),
+        ]
         if self._upstream is not None:
             return [*calls, web.route("*", "/{path:.*}", self._relay(self._upstream))]
         return [
             *calls,
             web.post("/v1/messages/count_tokens", self.count_tokens),
-            web.get("/{base:(.*/)?}models", self.models),
+            web.get(_BASE + "models", self.models),
         ]
 
     async def call(self, request: web.Request) -> web.StreamResponse:

@@ -145,6 +145,7 @@ class Board:
 
     def set(self, model: str, faults: Iterable[SimulatedFault]) -> None:
         """Replace the faults of a model or a beginning; windows and limits begin now."""
+        check_model(model, where="model")
         self._advance()
         self._live[model] = _enforced(faults, since=self._clock.now())
 
