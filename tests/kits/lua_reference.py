@@ -128,6 +128,7 @@ class KeptBreaker(_Kept):
             "reason": self.reason,
             "cause": self.cause,
             "one_caller": self.state != "closed" and self.one_caller,
+            "on_trial": self.trial > 0,
             "stirred": self.stirred,
             "free_at": live[0] if live and len(live) >= max(1, self.probes) else 0,
         }

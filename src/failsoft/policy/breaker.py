@@ -177,7 +177,7 @@ class Breaker:
 
     @property
     def on_trial(self) -> bool:
-        """Whether one failure would open it; where processes share it, only the store knows."""
+        """Whether one failure would open it."""
         return self._trial > 0
 
     @property

@@ -40,7 +40,7 @@ class SharedBreaker(Breaker):
         self._waiting = WaitingLease()
         self._alone = False
         self._by_hand = False
-        self._one_caller = False
+        self._one_caller = self._on_trial = False
         self._processes = 1
         self._told: tuple[Counts, float] | None = None  # what the coordinator has counted, and when
 
@@ -48,6 +48,11 @@ class SharedBreaker(Breaker):
     def one_caller(self) -> bool | None:
         """See :attr:`.Breaker.one_caller`."""
         return self._one_caller if self._coordinator.leads else None
+
+    @property
+    def on_trial(self) -> bool:
+        """See :attr:`.Breaker.on_trial`."""
+        return self._on_trial if self._coordinator.leads else super().on_trial
 
     @property
     def processes(self) -> int:
@@ -145,7 +150,7 @@ class SharedBreaker(Breaker):
         if anew and self._untold_opening(seen, now):
             return None
         if same and not anew:
-            self._free_at = seen.free_at
+            self._free_at, self._on_trial = seen.free_at, seen.on_trial
             # Half open begins with a lease; a word of open that comes late does not end it.
             if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
                 return self._move(CircuitState.HALF_OPEN, seen.reason)
@@ -172,7 +177,7 @@ class SharedBreaker(Breaker):
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
         self._isolated = seen.isolated
-        self._one_caller = seen.one_caller
+        self._one_caller, self._on_trial = seen.one_caller, seen.on_trial
         self._waiting.take()
         waits = None
         if seen.state is CircuitState.OPEN:

@@ -168,7 +168,7 @@ local told = {
   key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
   ['until'] = number('until'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
-  one_caller = state ~= 'closed' and has.one_caller == '1',
+  one_caller = state ~= 'closed' and has.one_caller == '1', on_trial = number('trial') > 0,
   stirred = number('stirred'), free_at = live >= math.max(1, number('probes')) and soonest or 0,
 }
 if changed then redis.call('PUBLISH', channel, cjson.encode(told)) end
