@@ -1,7 +1,7 @@
 """Claude on Amazon Bedrock: the Messages API in an envelope of Amazon's.
 
-The request is signed by botocore, with whatever credentials AWS tools find; where there is a Bedrock
-API key, that is shown instead. Events come in Amazon's binary frames.
+The request is signed by botocore, with whatever credentials AWS tools find; where there is an API
+key of Bedrock, that is shown instead. Events come in Amazon's binary frames.
 """
 
 from __future__ import annotations
