@@ -31,7 +31,7 @@ _SIGNED_SERVICE = "bedrock"
 class BedrockExchange(AnthropicExchange):
     """An :class:`~failsoft.providers.protocol.Exchange` whose events come in Amazon's frames."""
 
-    def _reader_of(self, opening: bytes) -> AwsFrameReader | None:
+    def _reader_of(self) -> AwsFrameReader | None:
         return AwsFrameReader() if _FRAMES in self._content_type else None
 
 

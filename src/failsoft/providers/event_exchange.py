@@ -225,7 +225,7 @@ class EventExchange(ABC):
     async def _begin(self, chunk: bytes) -> Exception | None:
         """Take in the first bytes, by which it is known what comes."""
         self._opening += chunk
-        self._reader = self._reader_of(self._opening)
+        self._reader = self._reader_of()
         if self._reader is not None:
             return self._feed(self._reader, self._opening)
         if _is_stream(self._opening, announced=self._announced) is None:
@@ -238,9 +238,9 @@ class EventExchange(ABC):
             return self._failure(BadReply, self._too_large_detail)
         return self._take_plain(body)
 
-    def _reader_of(self, opening: bytes) -> FrameReader | None:
+    def _reader_of(self) -> FrameReader | None:
         """The reader of a body that begins so; ``None`` where it is no stream, or that is open."""
-        return SSEReader() if _is_stream(opening, announced=self._announced) else None
+        return SSEReader() if _is_stream(self._opening, announced=self._announced) else None
 
     async def _read_body(self) -> bytes:
         body = bytearray(self._opening)
