@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from failsoft.config.presets import PRESETS
+
 FAILSOFT = Path(sys.executable).with_name("failsoft")
 READY = 60.0
 
@@ -24,10 +26,13 @@ class Ended:
 
 def environment(**variables: str) -> dict[str, str]:
     """This process's own, without any setting in it but these."""
+    presets = (p.keys + p.addresses + p.regions + p.projects for p in PRESETS.values())
+    theirs = {variable for variables in presets for variable in variables}
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FAILSOFT_", "ANTHROPIC_")) and "proxy" not in name.lower()
+        if name not in theirs
     }
     return kept | variables
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.subprocess import PIPE
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from cli_command import FAILSOFT, environment
-
-from failsoft.cli import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-secret"}
@@ -30,6 +29,11 @@ def test_help_names_every_command(invoke):
     for command in ("serve", "simulator", "ask", "demo", "config", "notices"):
         assert f" {command} " in ended.out
     assert (invoke()).out == ended.out
+
+
+@pytest.mark.parametrize("command", ["ask", "serve", "simulator", "demo"])
+def test_help_names_no_provider_where_any_is_meant(command, invoke):
+    assert "anthropic" not in invoke(command, "--help").out.lower()
 
 
 def test_version(invoke):
@@ -189,9 +193,10 @@ def test_a_bug_is_one_line_too(monkeypatch, capsys):
     def broken():
         raise RuntimeError("two\x1b[2J\nlines")
 
-    monkeypatch.setattr(main, "application", broken)
+    module = import_module("failsoft.cli.main")  # the package has a function of that name
+    monkeypatch.setattr(module, "application", broken)
     with pytest.raises(SystemExit) as ended:
-        main.main()
+        module.main()
     assert ended.value.code == 1
     said = one_line(capsys.readouterr().err)
     assert "this is a bug of failsoft" in said

@@ -96,7 +96,9 @@ def _summary(answer: Answer) -> Text:
 def ask(
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     *,
-    model: Annotated[str | None, typer.Option(help="Ask this model first, then the chain.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Ask this one first, then the chain: provider/model.")
+    ] = None,
     stream: Annotated[bool, typer.Option(help="Print the answer while it comes.")] = True,
     system: Annotated[str | None, typer.Option(help="The system prompt.")] = None,
     timeout: Annotated[

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from failsoft.config import names
 from failsoft.config.fields import told
 from failsoft.config.named_sections import NAMED, provider_problem
 from failsoft.config.names import SECTIONS, KnownNames, Place, full_name, known_settings, lookup
-from failsoft.config.presets import PRESETS
+from failsoft.config.presets import PRESETS, Preset
 from failsoft.config.settings import CLASSIC, Settings
 from failsoft.errors import SettingError
 
@@ -38,8 +40,12 @@ class Gathered:
     problems: list[SettingError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def put(self, place: Place, value: object, origin: str) -> None:
-        """Check a value and keep it, or note what is wrong with it."""
+    def put(self, place: Place, value: object, origin: str, *, used: bool = True) -> None:
+        """Check a value and keep it, or note what is wrong with it.
+
+        What a program that never calls a provider has for it in its environment is no mistake:
+        where it is not ``used``, a wrong value is left out.
+        """
         known = lookup(place)
         if known is None:
             if _is_section(place) and value == {}:
@@ -51,7 +57,8 @@ class Gathered:
             self.values[place] = known.spec.check(known.name, value)
             self.origins[place] = origin
         except SettingError as error:
-            self.wrong(error.setting, error.problem, origin)
+            if used:
+                self.wrong(error.setting, error.problem, origin)
 
     def wrong(self, setting: str, problem: str, origin: str) -> None:
         """Note a problem and where it came from."""
@@ -82,6 +89,9 @@ class Gathered:
                     problem = f"must be named {named.form}, as in [{example}]"
                     self.wrong(full_name((section, name)), problem, origin)
         for name, origin in self._names("providers").items():
+            prefix = full_name(("providers", name)) + "."
+            if any(setting.startswith(prefix) for setting in refused):
+                continue
             if wrong := provider_problem(name, self._below("providers", name)):
                 place = ("providers", name, *filter(None, wrong[:1]))
                 self.wrong(full_name(place), wrong[1], self.origins.get(place, origin))
@@ -307,21 +317,36 @@ def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
             target.startswith(f"{name}/") for target in gathered.values.get(("chain",), ())
         )
         _put_key(environ, (*below, "api_key"), variables, gathered, used=used)
+        if own_variable and (*below, "api_key") not in gathered.values and _may_lack_key(preset):
+            gathered.warnings.append(
+                f"providers.{name}.api_key_env: {own_variable} is not set, so no key is sent"
+            )
         if preset is not None and preset.name == name:
             for variable in preset.addresses:
-                _put_address(environ, (*below, "base_url"), variable, gathered)
+                if address := environ.get(variable, "").strip().rstrip("/"):
+                    full = _full_address(address, preset)
+                    gathered.put((*below, "base_url"), full, variable, used=used)
         if preset is not None:
             for field, names in (("region", preset.regions), ("project", preset.projects)):
-                _put_first(environ, (*below, field), names, gathered)
+                _put_first(environ, (*below, field), names, gathered, used=used)
+
+
+def _may_lack_key(preset: Preset | None) -> bool:
+    return preset is None or not preset.needs_key
 
 
 def _put_first(
-    environ: Mapping[str, str], place: names.Place, variables: Sequence[str], gathered: Gathered
+    environ: Mapping[str, str],
+    place: names.Place,
+    variables: Sequence[str],
+    gathered: Gathered,
+    *,
+    used: bool,
 ) -> None:
     """Take the first of these variables that is set, where nothing else says it."""
     variable = next((name for name in variables if environ.get(name, "").strip()), None)
     if variable is not None and place not in gathered.values:
-        gathered.put(place, environ[variable].strip(), variable)
+        gathered.put(place, environ[variable].strip(), variable, used=used)
 
 
 def _put_key(
@@ -337,21 +362,19 @@ def _put_key(
         problem = f"has several keys: set one of {', '.join(found)}, or name one in api_key_env"
         gathered.wrong(names.full_name(place), problem, ", ".join(found))
     for variable, key in found.items():
-        # What a program that never calls this provider has in its environment is no mistake.
-        if used or (key.isascii() and key.isprintable() and " " not in key):
-            gathered.put(place, key, variable)
+        gathered.put(place, key, variable, used=used)
         return
 
 
-def _put_address(
-    environ: Mapping[str, str], place: names.Place, variable: str, gathered: Gathered
-) -> None:
-    address = environ.get(variable, "").strip().rstrip("/")
-    if not address:
-        return
-    path = PRESETS[place[1]].address_path
-    full = address if "://" in address else f"http://{address}"
-    gathered.put(place, full if full.endswith(path) else full + path, variable)
+def _full_address(address: str, preset: Preset) -> str:
+    """The address in a variable, with what the service's own SDK adds to it."""
+    local = urlsplit(preset.base_url or "")
+    if "://" not in address and local.scheme == "http":
+        host, slash, path = address.partition("/")
+        host = f"{local.hostname}{host}" if host.startswith(":") else host
+        port = "" if re.search(r":\d+$", host) else f":{local.port}"
+        address = f"http://{host}{port}{slash}{path}"
+    return address if address.endswith(preset.address_path) else address + preset.address_path
 
 
 def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> None:

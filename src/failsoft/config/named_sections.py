@@ -27,7 +27,7 @@ from failsoft.config.fields import (
     valid_target,
     whole,
 )
-from failsoft.config.presets import PRESETS
+from failsoft.config.presets import PRESETS, Preset
 from failsoft.errors import SettingError
 
 __all__ = [
@@ -125,6 +125,21 @@ def provider_problem(name: str, values: Mapping[str, Any]) -> tuple[str, str] | 
     direct = protocol == "anthropic" or (known is not None and known.name == "anthropic")
     if direct and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
         return "base_url", "has /v1/messages added to it: leave that out"
+    return _unread_field(known, values)
+
+
+def _unread_field(known: Preset | None, values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A setting that is right and would do nothing."""
+    cloud = known.cloud if known is not None else None
+    if values.get("region") and cloud is None:
+        return "region", "is for bedrock and vertex only: leave it out, or set base_url"
+    if values.get("project") and cloud != "vertex":
+        return "project", "is for vertex only: leave it out"
+    if values.get("api_key_env") and cloud == "vertex":
+        return (
+            "api_key_env",
+            "is not for vertex, whose credentials Google's tools find: leave it out",
+        )
     return None
 
 

@@ -1,7 +1,12 @@
 """The services that failsoft knows by name: how each is reached, and what it takes of a request.
 
-Variables are those that the service's own SDK reads; what differs between the services that speak
-Chat Completions is what their documentation said in November 2026.
+Variables and addresses are those of the service's own SDK, read in its source: anthropic 2.15 (its
+Bedrock and Vertex clients too), openai 3.57, google-genai 3.6, groq 1.7, mistralai 3.7, together
+3.1, fireworks-ai 1.2, xai-sdk 1.21, ollama 0.6. Three differ from what is often copied: Together's
+chat is on a host of its own, ``TOGETHER_BASE_URL`` and ``FIREWORKS_BASE_URL`` are without ``/v1``,
+and ``OLLAMA_HOST`` may have no scheme and no port. Entra ID (``AZURE_OPENAI_AD_TOKEN``) is not
+read. DeepSeek, OpenRouter and vLLM have no SDK that was read; theirs, and what differs between the
+services that speak Chat Completions, are what their documentation said in November 2026.
 """
 
 from __future__ import annotations
@@ -152,9 +157,10 @@ _SERVICES: Final = (
     Preset(
         name="together",
         protocol="openai",
-        base_url="https://api.together.xyz/v1",
+        base_url="https://api-inference.together.ai/v1",
         keys=("TOGETHER_API_KEY",),
         addresses=("TOGETHER_BASE_URL",),
+        address_path="/v1",
         takes_parallel_tool_calls=False,
         takes_user=False,
     ),
@@ -163,6 +169,8 @@ _SERVICES: Final = (
         protocol="openai",
         base_url="https://api.fireworks.ai/inference/v1",
         keys=("FIREWORKS_API_KEY",),
+        addresses=("FIREWORKS_BASE_URL",),
+        address_path="/v1",
         takes_reasoning_effort=True,
     ),
     Preset(
