@@ -1,8 +1,8 @@
 """Writes the parts of the docs that are made from the code.
 
 They are the tables of docs/how-it-decides.md with their pictures, the failures of
-docs/provider-failures.md, and the settings of docs/configuration.md. Tests compare the pages with
-what is made here.
+docs/provider-failures.md, the presets of docs/providers.md, and the settings of
+docs/configuration.md. Tests compare the pages with what is made here.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from outage_picture import picture
 from provider_failures import failure_table
 
 from failsoft.classify import truth_table
+from failsoft.config.presets import PRESETS, Preset
 from failsoft.config.settings import BreakerSettings
 from failsoft.config.show import reference
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket, Transition
@@ -23,6 +24,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "how-it-decides.md"
 SETTINGS = DOCS / "configuration.md"
 FAILURES = DOCS / "provider-failures.md"
+PROVIDERS = DOCS / "providers.md"
 DIAGRAM = DOCS / "diagrams" / "breaker.svg"
 OUTAGE = DOCS / "diagrams" / "outage.svg"
 
@@ -83,7 +85,55 @@ def transitions() -> str:
     return "".join(["| from | to | because |\n|---|---|---|\n", *rows])
 
 
+_CLOUDS = {
+    "bedrock": ("that of the region in {regions}", "AWS credentials, or {keys}"),
+    "vertex": (
+        "that of the region in {regions}",
+        "Google credentials; the project from {projects}",
+    ),
+}
+
+
+def presets() -> str:
+    """Every preset: how it is reached, and what it does not take."""
+    head = (
+        "| name | protocol | address | its variable | key from | cannot take | left out |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    return head + "".join(f"| {' | '.join(_preset(one))} |\n" for one in PRESETS.values())
+
+
+def _preset(preset: Preset) -> Iterator[str]:
+    named = {
+        field: " or ".join(f"`{name}`" for name in getattr(preset, field))
+        for field in ("keys", "addresses", "regions", "projects")
+    }
+    address = f"`{preset.base_url}`" if preset.base_url else "none: set its variable"
+    key = named["keys"] + ("" if preset.needs_key else ", where it wants one")
+    if preset.cloud is not None:
+        address, key = (text.format(**named) for text in _CLOUDS[preset.cloud])
+    yield f"`{preset.name}`"
+    yield preset.protocol
+    yield address
+    adds = f", `{preset.address_path}` is added" if preset.address_path else ""
+    yield f"{named['addresses']}{adds}" if preset.addresses else "-"
+    yield key
+    yield ", ".join(preset.refuses) or "-"
+    yield ", ".join(_left_out(preset)) or "-"
+
+
+def _left_out(preset: Preset) -> Iterator[str]:
+    if preset.protocol == "openai":
+        taken = {
+            "parallel_tool_calls": preset.takes_parallel_tool_calls,
+            "reasoning_effort": preset.takes_reasoning_effort,
+            "user": preset.takes_user,
+        }
+        yield from (f"`{name}`" for name, takes in taken.items() if not takes)
+
+
 PARTS = {
+    "presets": presets,
     "verdicts": verdicts,
     "transitions": transitions,
     "failures": failure_table,
@@ -163,7 +213,7 @@ def _arrow(before: CircuitState, after: CircuitState, because: list[str]) -> Ite
 
 
 if __name__ == "__main__":
-    for each in (PAGE, SETTINGS, FAILURES):
+    for each in (PAGE, SETTINGS, FAILURES, PROVIDERS):
         each.write_text(written(each.read_text(encoding="utf-8")), encoding="utf-8")
     DIAGRAM.parent.mkdir(exist_ok=True)
     DIAGRAM.write_text(diagram(), encoding="utf-8")

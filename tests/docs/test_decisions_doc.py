@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from failsoft.config.presets import PRESETS
+
 ROOT = Path(__file__).parents[2]
 AGAIN = "run PYTHONPATH=src:. python scripts/generated_docs.py"
 
@@ -27,6 +29,12 @@ def test_the_page_says_what_the_code_does(decisions):
 def test_the_failures_of_providers_are_those_that_tests_expect(decisions):
     page = decisions.FAILURES.read_text(encoding="utf-8")
     assert decisions.written(page) == page, AGAIN
+
+
+def test_the_presets_are_those_of_the_code(decisions):
+    page = decisions.PROVIDERS.read_text(encoding="utf-8")
+    assert decisions.written(page) == page, AGAIN
+    assert all(f"\n| `{name}` | " in page for name in PRESETS)
 
 
 def test_the_diagram_shows_what_the_code_does(decisions):

@@ -62,6 +62,4 @@ def _refused(target: Target, service: Service) -> Iterator[str]:
         yield from () if target.accepts_prefill else ("prefill",)
         return
     yield _OF_ANTHROPIC
-    yield from () if preset.takes_images else ("images",)
-    yield from () if preset.takes_files else ("documents",)
-    yield from () if preset.takes_json_schema else ("schemas of output",)
+    yield from preset.refuses

@@ -51,6 +51,18 @@ class Preset:
     takes_user: bool = True
     takes_stream_options: bool = True
 
+    @property
+    def refuses(self) -> tuple[str, ...]:
+        """What makes a request unfit for it, besides what only Anthropic has."""
+        if self.protocol == "anthropic":
+            return ()
+        taken = {
+            "images": self.takes_images,
+            "documents": self.takes_files,
+            "schemas of output": self.takes_json_schema,
+        }
+        return tuple(name for name, takes in taken.items() if not takes)
+
 
 COMPATIBLE: Final = Preset(name="compatible", protocol="openai", needs_key=False)
 """What is assumed of a service of one's own that speaks Chat Completions."""
