@@ -110,7 +110,7 @@ class Watchdog:
             raise RuntimeError("a watchdog needs a running task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._set(self._due())
+        self._set(min(self._limits.first_content_at, self._limits.answer_at))
         return self
 
     def __exit__(

@@ -383,4 +383,7 @@ class Turn:
 
     def cause(self, verdict: Verdict | None) -> Exception | None:
         """What the provider raised that led to ``verdict``."""
-        return next((error for known, error in self.failures if known is verdict), None)
+        for known, error in self.failures:
+            if known is verdict:
+                return error
+        return None

@@ -13,22 +13,21 @@ the beginning.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import accumulate
-from math import exp, log2
+from math import exp
 from threading import Lock
 from typing import Final, NamedTuple
 
-from failsoft.policy.timers import KnownPeriods, Limits
+from failsoft.policy.timers import KnownPeriods
 from failsoft.policy.window import Window
 
-__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod", "Silence"]
+__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod"]
 
 # Sixteen steps to a doubling are 4 % each; from 8 ms to 34 minutes, and one for all above.
 _STEPS_PER_DOUBLING: Final = 16
 _LEAST_SECONDS: Final = 2.0**-7
-_LEAST_LOG: Final = -7.0
 _STEPS: Final = 18 * _STEPS_PER_DOUBLING
 _EDGES: Final = [
     *(_LEAST_SECONDS * 2.0 ** (step / _STEPS_PER_DOUBLING) for step in range(_STEPS + 1)),
@@ -144,9 +143,7 @@ class LearnedPeriod:
 
     def answered(self, seconds: float, now: float, *, epoch: int) -> GaveWay | None:
         """A call began to answer after ``seconds``, less its allowance. The period may give way."""
-        place = 0
-        if seconds > _LEAST_SECONDS:
-            place = min(int((log2(seconds) - _LEAST_LOG) * _STEPS_PER_DOUBLING), _STEPS)
+        place = bisect_right(_EDGES, seconds, 1) - 1
         with self._lock:
             if epoch != self.epoch:
                 return None
@@ -234,64 +231,19 @@ class LearnedPeriod:
         self._samples = min(total, _MOST_SAMPLES)
 
 
-class Silence:
-    """A call of which nothing has come yet. It ends by its first content, or with the call.
-
-    ``learned`` is what it may teach, ``None`` where that is nothing. ``on_opened`` is called, in
-    any thread, when the target's breaker opens by timeouts meanwhile.
-    """
-
-    __slots__ = ("_epoch", "_learned", "_of", "_since", "limits", "on_opened")
-
-    def __init__(
-        self, of: FirstContents, limits: Limits, began: float, learned: LearnedPeriod | None
-    ) -> None:
-        self._of = of
-        self._since = began
-        self._learned = learned
-        if learned is not None and limits.allowance_seconds is not None:
-            self._epoch = learned.epoch
-            self._since += limits.allowance_seconds
-        self.limits = limits
-        self.on_opened: Callable[[], None] | None = None
-        of.silent.add(self)
-
-    @property
-    def samples(self) -> int:
-        """About how many calls its period was learned from, 0 where it is not a learned one."""
-        learned = self._learned
-        return learned.samples if learned is not None and self.limits.learned else 0
-
-    def broken(self, now: float) -> None:
-        """The first content has come."""
-        self._of.silent.discard(self)
-        self.on_opened = None
-        if (learned := self._learned) is not None:
-            gave_way = learned.answered(now - self._since, now, epoch=self._epoch)
-            if gave_way is not None:
-                self._of.gave_way(gave_way)
-
-    def ended(self, now: float, *, timed_out: bool = False) -> None:
-        """The call has ended; ``timed_out``: by a full period, which speaks against the target."""
-        self._of.silent.discard(self)
-        self.on_opened = None
-        learned, limits = self._learned, self.limits
-        if learned is not None and timed_out and now >= limits.first_content_at:
-            learned.cut(epoch=self._epoch, learned=limits.learned)
-
-
 class FirstContents:
     """The first contents of one target: what was learned, and the calls that have none yet.
 
     ``named`` is the period that the settings have for it. ``gave_way`` is called, in any thread,
-    when a period gives way. Safe under threads.
+    when a period gives way. ``silent`` are of the calls without content what is to be called, in
+    any thread, when the target's breaker opens by timeouts. Safe under threads.
     """
 
     __slots__ = ("gave_way", "plain", "silent", "thinking")
 
     def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
-        self.silent: set[Silence] = set()
+        self.silent: set[Callable[[], None]] = set()
         self.plain = LearnedPeriod(thinks=False, named=named)
         self.thinking = LearnedPeriod(thinks=True, named=named)
 
@@ -304,9 +256,8 @@ class FirstContents:
         self.plain.opened()
         self.thinking.opened()
         if by_timeouts:
-            for silence in list(self.silent):
-                if (end := silence.on_opened) is not None:
-                    end()
+            for end in list(self.silent):
+                end()
 
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`: calls without content are the parent's."""
