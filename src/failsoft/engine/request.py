@@ -185,8 +185,6 @@ def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
 
 def _named_seconds(settings: Settings, model: str | None) -> float | None:
     """The first-content period that the settings name for the target that is called first."""
-    if not settings.targets:
-        return None
     first = settings.chain[0]
     if model is not None:
         first = model if "/" in model else f"{first.partition('/')[0]}/{model}"
@@ -250,7 +248,8 @@ class Request:
     ) -> Self:
         """The request of one call that begins now; see :meth:`.Failsoft.ask` for what it raises."""
         facts = BodyFacts.of(body)
-        silence = facts.silence_seconds(settings.timers, _named_seconds(settings, model))
+        named = _named_seconds(settings, model) if settings.targets else None
+        silence = facts.silence_seconds(settings.timers, named)
         own = deadline_for(settings, silence, stream=stream)
         return cls(
             body=body,

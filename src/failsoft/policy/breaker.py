@@ -411,8 +411,9 @@ class Breaker:
     def _judge(
         self, now: float, in_row: int = 0, row_calls: int = 0, older: int = 0
     ) -> Transition | None:
-        row = in_row, row_calls, now - self._row_began
-        counts = Counts(*self._window.totals(now), *row, older, self._trial > 0)
+        seconds, on_trial = now - self._row_began, self._trial > 0
+        calls, failures = self._window.totals(now)
+        counts = Counts(calls, failures, in_row, row_calls, seconds, older, on_trial)
         reason = trips(self._settings, counts)
         return None if reason is None else self._open(now, reason)
 

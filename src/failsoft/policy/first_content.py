@@ -18,12 +18,12 @@ from collections.abc import Callable
 from itertools import accumulate
 from math import exp
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from failsoft.policy.timers import KnownPeriods
 from failsoft.policy.window import Window
 
-__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod"]
+__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod", "Silent"]
 
 # Sixteen steps to a doubling are 4 % each; from 8 ms to 34 minutes, and one for all above.
 _STEPS_PER_DOUBLING: Final = 16
@@ -86,6 +86,7 @@ class LearnedPeriod:
         "_decayed_at",
         "_fixed_for",
         "_fixed_until",
+        "_fresh",
         "_known",
         "_lock",
         "_median",
@@ -103,6 +104,8 @@ class LearnedPeriod:
         self._thinks = thinks
         self._lock = Lock()
         self._bins = [0.0] * (_STEPS + 1)
+        # Times that are in no bin yet: each is sorted in with the others of its second.
+        self._fresh: list[float] = []
         self._minute = Window(_MINUTE, _BUCKETS)
         self._decayed_at: float | None = None
         self._refresh_at = self._fixed_until = float("-inf")
@@ -143,12 +146,13 @@ class LearnedPeriod:
 
     def answered(self, seconds: float, now: float, *, epoch: int) -> GaveWay | None:
         """A call began to answer after ``seconds``, less its allowance. The period may give way."""
-        place = bisect_right(_EDGES, seconds, 1) - 1
+        if epoch != self.epoch:
+            return None
+        self._fresh.append(seconds)
+        if not self._unproven:
+            return None
         with self._lock:
-            if epoch != self.epoch:
-                return None
-            self._bins[place] += 1.0
-            return self._prove(now) if self._unproven else None
+            return self._prove(now)
 
     def cut(self, *, epoch: int, learned: bool) -> None:
         """A timer ended a call before its first content; ``learned``: by the learned period."""
@@ -190,7 +194,7 @@ class LearnedPeriod:
         )
         self._fixed_until = now + self._fixed_for
         self.epoch += 1
-        self._bins = [0.0] * (_STEPS + 1)
+        self._bins, self._fresh = [0.0] * (_STEPS + 1), []
         self._minute.clear()
         self._samples = 0.0
         self._set(None, None)
@@ -201,7 +205,10 @@ class LearnedPeriod:
             self._known = self._known._replace(learned=period)
 
     def _count(self, now: float) -> None:
-        """Count the calls since the last time for the minute: the bins have them already."""
+        """Count the calls since the last time, in the bins and for the minute."""
+        fresh, self._fresh = self._fresh, []
+        for seconds in fresh:
+            self._bins[bisect_right(_EDGES, seconds, 1) - 1] += 1.0
         total = sum(self._bins)
         self._minute.add(now, count=round(total - self._samples))
         self._samples = total
@@ -231,19 +238,27 @@ class LearnedPeriod:
         self._samples = min(total, _MOST_SAMPLES)
 
 
+class Silent(Protocol):
+    """A call that has no content yet.
+
+    ``on_opened`` is called, in any thread, when the target's breaker opens by timeouts.
+    """
+
+    on_opened: Callable[[], None] | None
+
+
 class FirstContents:
     """The first contents of one target: what was learned, and the calls that have none yet.
 
     ``named`` is the period that the settings have for it. ``gave_way`` is called, in any thread,
-    when a period gives way. ``silent`` are of the calls without content what is to be called, in
-    any thread, when the target's breaker opens by timeouts. Safe under threads.
+    when a period gives way. ``silent`` are the calls without content. Safe under threads.
     """
 
     __slots__ = ("gave_way", "plain", "silent", "thinking")
 
     def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
-        self.silent: set[Callable[[], None]] = set()
+        self.silent: set[Silent] = set()
         self.plain = LearnedPeriod(thinks=False, named=named)
         self.thinking = LearnedPeriod(thinks=True, named=named)
 
@@ -256,8 +271,9 @@ class FirstContents:
         self.plain.opened()
         self.thinking.opened()
         if by_timeouts:
-            for end in list(self.silent):
-                end()
+            for call in list(self.silent):
+                if (end := call.on_opened) is not None:
+                    end()
 
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`: calls without content are the parent's."""

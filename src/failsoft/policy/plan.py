@@ -271,7 +271,9 @@ class Plan:
             return False
         for other in self._candidates:
             fresh = other is not candidate and other.calls <= candidate.calls and not other.unfit
-            if fresh and other.refusal is None and self._peek(other, now) is None:
+            if not fresh or other.refusal is not None:
+                continue
+            if self._guards.peek(other.target, now, self._caller) is None:
                 return True
         return False
 

@@ -75,21 +75,17 @@ class HostRow:
 class Permit:
     """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts.
 
-    ``limits`` are those that it began under.
+    ``limits`` are those that it began under. ``on_opened`` is called, in any thread, where the
+    breaker opens by timeouts before there is content: the request had better go on to another
+    target then.
     """
 
-    __slots__ = (
-        "_end",
-        "_epoch",
-        "_learned",
-        "began",
-        "caller",
-        "guard",
-        "leases",
-        "limits",
-        "place",
-        "ticket",
-    )
+    limits: Limits
+    on_opened: Callable[[], None] | None = None
+    # What its first content teaches, counted from when, and in which epoch; ``None`` for nothing.
+    _learned: LearnedPeriod | None = None
+    _since = 0.0
+    _epoch = 0
 
     def __init__(
         self,
@@ -107,40 +103,38 @@ class Permit:
         self.ticket = ticket
         self.place = place
         self.leases = leases
-        # Until it has content: what this may teach, and what is called where the breaker opens.
-        self._learned: LearnedPeriod | None = None
-        self._end: Callable[[], None] | None = None
 
     def start(self, limits: Limits) -> Limits:
         """The call begins, under these limits: a probe has its target's own period at most."""
+        contents, allowance = self.guard.contents, limits.allowance_seconds
         if self.ticket.expires_at is not None or self.leases:
             limits = limits.of_probe(self.began)  # nothing is learned from it
-        elif limits.allowance_seconds is not None:
-            learned = self._learned = self.guard.contents.of(thinks=limits.thinks)
-            self._epoch = learned.epoch
+        elif allowance is not None:
+            learned = self._learned = contents.thinking if limits.thinks else contents.plain
+            self._since, self._epoch = self.began + allowance, learned.epoch
         self.limits = limits
+        contents.silent.add(self)
         return limits
+
+    @property
+    def silent(self) -> bool:
+        """Whether the call is under way and has no content yet."""
+        return self in self.guard.contents.silent
 
     @property
     def samples(self) -> int:
         """About how many calls its period was learned from, 0 where it is not a learned one."""
         return self._learned.samples if self._learned is not None and self.limits.learned else 0
 
-    def on_opened(self, end: Callable[[], None]) -> None:
-        """Have ``end`` called, in any thread, where the breaker opens by timeouts before content.
-
-        The request had better go on to another target then.
-        """
-        self._end = end
-        self.guard.contents.silent.add(end)
-
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
-        if self._end is not None:
-            self._forget_end()
-        if self._learned is not None:
-            self._teach(self._learned, now)
+        guard.contents.silent.discard(self)
+        if (learned := self._learned) is not None:
+            self._learned = None
+            gave_way = learned.answered(now - self._since, now, epoch=self._epoch)
+            if gave_way is not None:
+                guard.contents.gave_way(gave_way)
         guard.host.alive()
         if guard.share.row:
             guard.share.answered()
@@ -155,19 +149,6 @@ class Permit:
         learned, self._learned = self._learned, None
         if learned is not None and timed_out and now >= self.limits.first_content_at:
             learned.cut(epoch=self._epoch, learned=self.limits.learned)
-        if self._end is not None:
-            self._forget_end()
-
-    def _forget_end(self) -> None:
-        self.guard.contents.silent.discard(self._end)
-        self._end = None
-
-    def _teach(self, learned: LearnedPeriod, now: float) -> None:
-        self._learned = None
-        seconds = now - self.began - (self.limits.allowance_seconds or 0.0)
-        gave_way = learned.answered(seconds, now, epoch=self._epoch)
-        if gave_way is not None:
-            self.guard.contents.gave_way(gave_way)
 
     def _settle(self, now: float, *, well: bool | None) -> None:
         for bench, lease in self.leases:
@@ -179,8 +160,7 @@ class Permit:
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
         guard = self.guard
-        if self._learned is not None or self._end is not None:
-            self.end_silence(timed_out=False, now=now)
+        guard.contents.silent.discard(self)
         if self.ticket.expires_at is not None and self.caller is not None:
             self.caller.recovery.probe_ended(guard.target.circuit)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
