@@ -258,7 +258,7 @@ class FirstContents:
 
     def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
-        self.silent: set[Silent] = set()
+        self.silent: dict[Silent, None] = {}  # in the order in which they began
         self.plain = LearnedPeriod(thinks=False, named=named)
         self.thinking = LearnedPeriod(thinks=True, named=named)
 
@@ -279,4 +279,4 @@ class FirstContents:
         """See :meth:`.TargetGuard.forked`: calls without content are the parent's."""
         self.plain.forked()
         self.thinking.forked()
-        self.silent = set()
+        self.silent = {}

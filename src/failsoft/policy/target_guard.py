@@ -113,7 +113,7 @@ class Permit:
             learned = self._learned = contents.thinking if limits.thinks else contents.plain
             self._since, self._epoch = self.began + allowance, learned.epoch
         self.limits = limits
-        contents.silent.add(self)
+        contents.silent[self] = None
         return limits
 
     @property
@@ -129,7 +129,7 @@ class Permit:
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
-        guard.contents.silent.discard(self)
+        guard.contents.silent.pop(self, None)
         if (learned := self._learned) is not None:
             self._learned = None
             gave_way = learned.answered(now - self._since, now, epoch=self._epoch)
@@ -160,7 +160,7 @@ class Permit:
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
         guard = self.guard
-        guard.contents.silent.discard(self)
+        guard.contents.silent.pop(self, None)
         if self.ticket.expires_at is not None and self.caller is not None:
             self.caller.recovery.probe_ended(guard.target.circuit)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
