@@ -349,20 +349,9 @@ class Turn:
     text sent to the reader so far.
     """
 
-    __slots__ = (
-        "attempts",
-        "call",
-        "catalogue",
-        "ended_at",
-        "failures",
-        "gave_up",
-        "hops",
-        "message",
-        "reader",
-        "request",
-        "runtime",
-        "shown",
-    )
+    call: Call | None = None
+    gave_up: GiveUp | None = None
+    hops = 0
 
     def __init__(
         self, runtime: Runtime, request: Request, catalogue: Catalogue, reader: Reader | None = None
@@ -375,9 +364,6 @@ class Turn:
         self.failures: list[tuple[Verdict, Exception]] = []
         self.shown: list[str] = []
         self.message: dict[str, Any] = {}
-        self.hops = 0
-        self.call: Call | None = None
-        self.gave_up: GiveUp | None = None
         self.ended_at = request.times.started_at
 
     def cause(self, verdict: Verdict | None) -> Exception | None:

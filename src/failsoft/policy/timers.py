@@ -189,8 +189,10 @@ def limits_for(
     period, why = own_period(settings, known, thought_tokens=thought_tokens, hop=hop)
     period += allowance
     left, least = times.deadline_at - now, settings.first_content_min_seconds
-    half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
-    granted = left if last else min(period, half)
+    granted = left
+    if not last:
+        half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
+        granted = min(period, half)
     full = granted >= period
     idle = settings.idle_seconds
     return Limits(
