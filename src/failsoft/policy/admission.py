@@ -125,7 +125,8 @@ class Guards:
 
     def known(self, target: Target, now: float, *, thinks: bool) -> KnownPeriods:
         """The periods known of ``target``, with thought or without."""
-        return self.of(target).contents.of(thinks=thinks).periods(now)
+        contents = self.of(target).contents
+        return (contents.thinking if thinks else contents.plain).periods(now)
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""

@@ -103,8 +103,13 @@ def first_content_period(
     thinks is given :func:`thought_seconds` where they are more; and one second for every
     ``input_tokens_per_second`` input tokens.
     """
-    period, _ = own_period(settings, KnownPeriods(named, None), thought_tokens=thought_tokens)
-    return period + input_tokens / settings.input_tokens_per_second
+    fixed = _fixed_period(settings, named, thought_tokens)
+    return fixed + input_tokens / settings.input_tokens_per_second
+
+
+def _fixed_period(settings: TimerSettings, named: float | None, thought: int | None) -> float:
+    fixed = settings.first_content_seconds if named is None else named
+    return fixed if thought is None else max(fixed, thought_seconds(settings, thought))
 
 
 def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> float:
@@ -150,9 +155,7 @@ def own_period(
     ``first_content_min_seconds``.
     """
     named, learned = known or _UNKNOWN
-    fixed = settings.first_content_seconds if named is None else named
-    if thought_tokens is not None:
-        fixed = max(fixed, thought_seconds(settings, thought_tokens))
+    fixed = _fixed_period(settings, named, thought_tokens)
     if named is not None:
         return fixed, "named"
     if settings.later_targets == "halved":
@@ -186,8 +189,10 @@ def limits_for(
     period, why = own_period(settings, known, thought_tokens=thought_tokens, hop=hop)
     period += allowance
     left, least = times.deadline_at - now, settings.first_content_min_seconds
-    half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
-    granted = left if last else min(period, half)
+    granted = left
+    if not last:
+        half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
+        granted = min(period, half)
     full = granted >= period
     idle = settings.idle_seconds
     return Limits(
