@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from dialect_bodies import broken, messages_bodies
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from failsoft.dialects.answer_schema import closed, is_strict
 from failsoft.dialects.chat_format import ChatFormat, Efforts, Unfit
@@ -699,7 +699,7 @@ def test_three_turns_of_tools_by_two_providers() -> None:
     assert (body["thinking"], changes) == (OFF, (DROPPED, NO_THOUGHT))
 
 
-slow = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+slow = settings(max_examples=60)
 
 
 @slow
