@@ -563,6 +563,13 @@ def test_a_history_to_messages() -> None:
     )
 
 
+def test_arguments_that_are_no_object_are_put_into_one() -> None:
+    odd = {**CHAT_CALL, "function": {"name": "f", "arguments": "a is 1"}}
+    body, changes = to_messages(messages=[{"role": "assistant", "tool_calls": [odd]}, HI])
+    assert body["messages"][0] == turn({**CALL, "input": {"arguments": "a is 1"}})
+    assert changes == ("arguments of a tool call that are no JSON object put into one",)
+
+
 def test_blank_texts_are_not_taken_there() -> None:
     body, changes = to_messages(
         messages=[
