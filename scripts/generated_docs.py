@@ -1,7 +1,8 @@
 """Writes the parts of the docs that are made from the code.
 
-They are the tables of docs/how-it-decides.md with their pictures, and the settings of
-docs/configuration.md. Tests compare the pages with what is made here.
+They are the tables of docs/how-it-decides.md with their pictures, the failures of
+docs/provider-failures.md, and the settings of docs/configuration.md. Tests compare the pages with
+what is made here.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from random import Random
 from textwrap import dedent
 
 from outage_picture import picture
+from provider_failures import failure_table
 
 from failsoft.classify import truth_table
 from failsoft.config.settings import BreakerSettings
@@ -20,6 +22,7 @@ from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket, Tran
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "how-it-decides.md"
 SETTINGS = DOCS / "configuration.md"
+FAILURES = DOCS / "provider-failures.md"
 DIAGRAM = DOCS / "diagrams" / "breaker.svg"
 OUTAGE = DOCS / "diagrams" / "outage.svg"
 
@@ -80,7 +83,12 @@ def transitions() -> str:
     return "".join(["| from | to | because |\n|---|---|---|\n", *rows])
 
 
-PARTS = {"verdicts": verdicts, "transitions": transitions, "settings": reference}
+PARTS = {
+    "verdicts": verdicts,
+    "transitions": transitions,
+    "failures": failure_table,
+    "settings": reference,
+}
 
 
 def written(page: str) -> str:
@@ -155,7 +163,7 @@ def _arrow(before: CircuitState, after: CircuitState, because: list[str]) -> Ite
 
 
 if __name__ == "__main__":
-    for each in (PAGE, SETTINGS):
+    for each in (PAGE, SETTINGS, FAILURES):
         each.write_text(written(each.read_text(encoding="utf-8")), encoding="utf-8")
     DIAGRAM.parent.mkdir(exist_ok=True)
     DIAGRAM.write_text(diagram(), encoding="utf-8")

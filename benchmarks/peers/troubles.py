@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarks.peers.contestants import MAX_TOKENS, MODELS
 from benchmarks.world import peak_per_second, percentile, poisson
-from failsoft.chaos.simulator.simulated_answer import compose, parse_call
+from failsoft.chaos.simulator.messages_call import parse_messages_call
+from failsoft.chaos.simulator.simulated_answer import compose
 
 __all__ = ["SEED", "TROUBLES", "Day", "Found", "Trouble", "arrivals", "found"]
 
@@ -109,8 +110,8 @@ def wholes(question: str) -> set[str]:
                 "max_tokens": MAX_TOKENS,
                 "messages": [{"role": "user", "content": content}],
             }
-            [block] = compose(parse_call(body), seed=SEED).blocks
-            texts.add("".join(delta["text"] for delta in block.deltas))
+            [block] = compose(parse_messages_call(body), seed=SEED).blocks
+            texts.add(block.text)
     return texts
 
 

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from failsoft.attempt import Attempt
     from failsoft.classify import ErrorCategory, Verdict, classify
-    from failsoft.config.routes_and_targets import RouteSettings, TargetSettings
+    from failsoft.config.named_sections import (
+        NamedProviderSettings,
+        RouteSettings,
+        TargetSettings,
+    )
     from failsoft.config.settings import (
         AlertSettings,
         BreakerSettings,
@@ -74,7 +78,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "failsoft.attempt": "Attempt",
     "failsoft.classify": "ErrorCategory Verdict classify",
-    "failsoft.config.routes_and_targets": "RouteSettings TargetSettings",
+    "failsoft.config.named_sections": "NamedProviderSettings RouteSettings TargetSettings",
     "failsoft.config.settings": (
         "AlertSettings BreakerSettings BulkheadSettings CacheSettings LinkSettings "
         "ProviderSettings RetrySettings ServerSettings Settings TimerSettings"
@@ -158,6 +162,7 @@ __all__ = [
     "FallbackChain",
     "Ladder",
     "LinkSettings",
+    "NamedProviderSettings",
     "Notice",
     "ProviderSettings",
     "RetryEvent",

@@ -21,7 +21,7 @@ __all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
-    """A simulated Messages API on a free port of this machine; the environment points at it."""
+    """Simulated models on a free port of this machine; the environment points at them."""
     from failsoft.testing import RunningSimulator  # noqa: PLC0415 - see the module's docstring
 
     with RunningSimulator() as running:

@@ -14,7 +14,7 @@ from server_kit import listening
 from failsoft import Failsoft, SettingError, Settings, wrap
 from failsoft.config.settings import BreakerSettings, CacheSettings, ProviderSettings, RetrySettings
 from failsoft.policy.breaker import CircuitState
-from failsoft.providers.anthropic import SessionPerLoop
+from failsoft.providers.sessions import SessionPerLoop
 from failsoft.server import create_app
 from failsoft.storage.sqlite import folder_problem
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+from openai import AsyncOpenAI
 
 from failsoft.chaos.simulator import Clock, Simulator
 
@@ -82,6 +83,37 @@ def ask(client: AsyncAnthropic) -> Ask:
             return await client.messages.create(**body)
         async with client.messages.stream(**body) as events:
             return await events.get_final_message()
+
+    return call
+
+
+@pytest.fixture
+async def openai(sim: Simulator) -> AsyncIterator[AsyncOpenAI]:
+    transport = DefaultAsyncHttpxClient(verify=False)
+    url = f"{sim.url}/v1"
+    async with AsyncOpenAI(
+        base_url=url, api_key="k", max_retries=0, timeout=5, http_client=transport
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def chat(openai: AsyncOpenAI) -> Ask:
+    """One call through OpenAI's SDK: the whole completion, by its stream helper or plain."""
+
+    async def call(question: str = "What is a soft failure?", **fields: Any) -> Any:
+        stream = fields.pop("stream", False)
+        body: dict[str, Any] = {
+            "model": "gpt-5.5",
+            "messages": [{"role": "user", "content": question}],
+            **fields,
+        }
+        if not stream:
+            return await openai.chat.completions.create(**body)
+        async with openai.chat.completions.stream(**body) as events:
+            async for _event in events:
+                pass
+            return await events.get_final_completion()
 
     return call
 

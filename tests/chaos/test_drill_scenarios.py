@@ -63,6 +63,7 @@ def test_steps_are_put_in_order_and_named_where_they_are_not():
         ('["529"]', '["529@2"]', "step 1: faults '529@2': the rate after @ must be a number from"),
         ('["529"]', '"529"', "step 1: faults: must be a list of faults; it is '529'"),
         ('faults = ["529"]', "", "small.toml: step 1: model and faults go together"),
+        ('model = "*"\nfaults = []', 'model = "**"\nfaults = []', "step 2: model: * may only end"),
         ('model = "*"\nfaults = []', "", "step 2: must have exactly one of model (with faults),"),
         ('model = "*"\nfaults = []', 'proxy = "cutt"', "step 2: proxy: 'cutt' is no act: give one"),
         ('model = "*"\nfaults = []', 'service = "stop"', "service: must be kill or start; it is "),

@@ -13,10 +13,12 @@ import pytest
 from anthropic import AsyncAnthropic
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from failsoft.chaos.simulator import Simulator
-from failsoft.chaos.simulator.simulated_answer import BadCallError, compose, parse_body, parse_call
-from failsoft.chaos.simulator.wire import encode, frames, message_body
+from failsoft.chaos.simulator.messages_wire import MessagesWire
+from failsoft.chaos.simulator.simulated_answer import BadCallError, SimulatedCall, compose
+from failsoft.chaos.simulator.wire import parse_body
 
 TOOL = {
     "name": "get_weather",
@@ -80,13 +82,61 @@ async def test_a_forced_tool_is_used(ask: Any, stream: bool, choice: dict[str, s
         "unit": "celsius",
         "days": 1,
         "exact": True,
-        "hours": ["Oslo"],
+        "hours": [1],
         "where": {"lat": 1},
     }
 
 
 async def test_a_tool_that_is_not_forced_is_not_used(ask: Any) -> None:
     assert (await ask(tools=[TOOL])).content[0].type == "text"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tools_that_the_question_names_are_used_and_their_results_answered(
+    ask: Any, stream: bool
+) -> None:
+    question, tools = "Use get_weather and get_time.", [TOOL, {**TOOL, "name": "get_time"}]
+    message = await ask(question, tools=tools, stream=stream)
+    assert [block.name for block in message.content] == ["get_weather", "get_time"]
+    assert len({block.id for block in message.content}) == 2
+    single = {"type": "auto", "disable_parallel_tool_use": True}
+    assert len((await ask(question, tools=tools, tool_choice=single)).content) == 1
+    [text] = (await ask(question, tools=tools, tool_choice={"type": "none"})).content
+    assert text.type == "text"
+    results = [
+        {"type": "tool_result", "tool_use_id": block.id, "content": "get_weather: 12 degrees"}
+        for block in message.content
+    ]
+    turns = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": message.content},
+        {"role": "user", "content": results},
+    ]
+    [text] = (await ask(messages=turns, tools=tools, stream=stream)).content
+    assert text.text.startswith("You asked: “get_weather: 12 degrees")
+
+
+class Weather(BaseModel):
+    city: str
+    days: list[int]
+
+
+async def test_an_answer_fits_the_schema_that_was_asked_for(
+    client: AsyncAnthropic, ask: Any
+) -> None:
+    messages: Any = [{"role": "user", "content": "Oslo"}]
+    parsed = await client.messages.parse(
+        model="m", max_tokens=99, messages=messages, output_format=Weather
+    )
+    assert parsed.parsed_output == Weather(city="Oslo", days=[1])
+    async with client.messages.stream(
+        model="m", max_tokens=99, messages=messages, output_format=Weather
+    ) as events:
+        streamed = await events.get_final_message()
+    assert streamed.parsed_output == parsed.parsed_output
+    wanted = {"type": "json_schema", "schema": {"enum": [7]}}
+    for body in ({"output_format": wanted}, {"output_config": {"format": wanted}}):
+        assert (await ask(extra_body=body)).content[0].text == "7"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -284,7 +334,7 @@ async def test_a_wrong_request_is_told_what_the_api_would_tell(
 async def test_other_routes_fail_in_the_apis_shape(
     sim: Simulator, method: str, path: str, status: int, type_: str
 ) -> None:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(headers=HEADERS) as session:
         reply = await session.request(method, sim.url + path)
         assert reply.status == status
         assert (await reply.json())["error"]["type"] == type_
@@ -302,6 +352,13 @@ async def test_a_bearer_token_is_a_key(sim: Simulator) -> None:
     headers = {"authorization": "Bearer k", "anthropic-version": "2026-10-21"}
     async with aiohttp.ClientSession(headers=headers) as session:
         assert (await session.post(f"{sim.url}/v1/messages", json=BODY)).status == 200
+
+
+WIRE = MessagesWire()
+
+
+def read(body: Any) -> SimulatedCall:
+    return WIRE.parse_call(parse_body(json.dumps(body).encode(), WIRE))
 
 
 JSON = st.recursive(
@@ -332,6 +389,7 @@ BODIES = st.fixed_dictionaries(
         "system": JSON,
         "stream": JSON,
         "thinking": JSON | st.just({"type": "enabled"}),
+        "output_format": st.builds(lambda s: {"type": "json_schema", "schema": s}, SCHEMAS),
         "tools": JSON | st.lists(st.fixed_dictionaries({"name": JSON, "input_schema": SCHEMAS})),
         "tool_choice": JSON | st.just({"type": "any"}),
     },
@@ -340,9 +398,9 @@ BODIES = st.fixed_dictionaries(
 
 @given(BODIES)
 def test_any_body_is_answered_and_its_events_add_up(body: dict[str, Any]) -> None:
-    answer = compose(parse_call(parse_body(json.dumps(body).encode())), seed=0)
-    whole = json.loads(encode(message_body(answer)))
-    events = [json.loads(frame.data.split(b"\ndata: ")[1]) for frame in frames(answer)]
+    answer = compose(read(body), seed=0)
+    whole = json.loads(WIRE.message_body(answer))
+    events = [json.loads(frame.data.split(b"\ndata: ")[1]) for frame in WIRE.frames(answer)]
     deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     text = "".join(delta.get("text", "") for delta in deltas)
     tool = "".join(delta.get("partial_json", "") for delta in deltas)
@@ -356,4 +414,4 @@ def test_any_body_is_answered_and_its_events_add_up(body: dict[str, Any]) -> Non
 def test_any_other_json_is_a_bad_call_or_a_call(value: Any) -> None:
     for body in (value, {"model": value, "max_tokens": value, "messages": value}):
         with contextlib.suppress(BadCallError):
-            assert parse_call(parse_body(json.dumps(body).encode())).model == body["model"]
+            assert read(body).model == body["model"]

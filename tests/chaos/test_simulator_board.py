@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from failsoft.chaos.simulator.messages_wire import MessagesWire
 from failsoft.chaos.simulator.script import Board, parse_steps
 from failsoft.chaos.simulator.time import TokenBucket
 from failsoft.faults.fault_grammar import parse_fault
@@ -59,6 +60,27 @@ def test_the_first_that_strikes_decides_and_a_models_own_come_before_those_of_al
     assert struck(made, "b") == ["503"]
     made.remove("a")
     assert struck(made, "a") == ["503"]
+
+
+def test_a_beginning_takes_in_all_models_that_have_it(clock: Any) -> None:
+    made = board(clock, every=["500"])
+    for name, fault in {"gpt-*": "529", "gpt-5.5*": "503", "gpt-5.5-mini": "healthy@0"}.items():
+        made.set(name, [parse_fault(fault)])
+    fates = {name: struck(made, name)[0] for name in ("gpt-4", "gpt-5.5", "gpt-5.5-mini", "o3")}
+    assert fates == {"gpt-4": "529", "gpt-5.5": "503", "gpt-5.5-mini": "503", "o3": "500"}
+    made.remove("gpt-5.5*")
+    assert struck(made, "gpt-5.5") == ["529"]
+    made.set("gpt-*", [parse_fault("healthy")])
+    assert struck(made, "gpt-5.5") + struck(made, "o3") == [None, "500"]
+
+
+def test_a_limit_of_a_beginning_is_one_limit(clock: Any) -> None:
+    made = board(clock)
+    made.set("gpt-*", [parse_fault("rate_limit;per_second=1;burst=2")])
+    assert [*struck(made, "gpt-a"), *struck(made, "gpt-b"), *struck(made, "gpt-c")] == [
+        None, None, "rate_limit",
+    ]  # fmt: skip
+    assert struck(made, "o3") == [None]
 
 
 def test_healthy_exempts_but_for_latency(clock: Any) -> None:
@@ -134,7 +156,8 @@ def test_a_rate_limit_lets_through_exactly_what_it_says(clock: Any) -> None:
 def test_a_rate_limit_tells_what_is_left_and_when_it_is_back(clock: Any) -> None:
     made = board(clock, a=["rate_limit;per_second=0.4;burst=2"])
     prefix = "anthropic-ratelimit-requests"
-    fates = [made.decide("a", tokens=1).headers for _ in range(3)]
+    limits = [made.decide("a", tokens=1).limit for _ in range(3)]
+    fates = [MessagesWire().limit_headers(limit) for limit in limits if limit]
     assert [headers[f"{prefix}-remaining"] for headers in fates] == ["1", "0", "0"]
     assert {headers[f"{prefix}-limit"] for headers in fates} == {"2"}
     assert fates[0][f"{prefix}-reset"] == "2026-09-21T14:13:23Z"
@@ -152,5 +175,6 @@ def test_a_limit_of_all_models_is_one_limit(clock: Any) -> None:
 def test_a_bucket_never_holds_more_than_its_burst() -> None:
     bucket = TokenBucket(per_second=10, burst=2, now=0)
     assert [bucket.take(1000) for _ in range(3)] == [True, True, False]
-    assert bucket.seconds_to_next() == pytest.approx(0.1)
-    assert bucket.seconds_to_full() == pytest.approx(0.2)
+    state = bucket.state(allowed=False, epoch=0)
+    assert state.next_s == pytest.approx(0.1)
+    assert state.full_s == pytest.approx(0.2)

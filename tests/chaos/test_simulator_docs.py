@@ -11,7 +11,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from failsoft.chaos.simulator import serve_simulator
+import aiohttp
+
+from failsoft.chaos.simulator import Simulator, serve_simulator
 from failsoft.chaos.simulator.control import PUT_FIELDS
 from failsoft.chaos.simulator.journal import JournalRecord
 from failsoft.chaos.simulator.script import STEP_KEYS, parse_faults, parse_steps
@@ -97,11 +99,26 @@ def test_the_commands_shown_hold_good_faults_and_bodies() -> None:
     for flag in flags:
         parse_assignment(flag)
     bodies = [shlex.split(line)[-1] for line in blocks("sh")[0].splitlines()]
-    assert len(bodies) == 3
+    assert len(bodies) == 4
     for body in bodies:
         read = json.loads(body)
         assert set(read) <= set(PUT_FIELDS)
         assert parse_faults(read["faults"], where="docs")
+
+
+async def test_the_codes_of_chat_completions_are_those_that_it_sends() -> None:
+    body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
+    lines = PAGE.partition("\n| fault | status | `error.code` |\n")[2].partition("\n\n")[0]
+    _, *rows = lines.splitlines()
+    assert len(rows) == 13
+    headers = {"authorization": "Bearer k"}
+    async with Simulator() as sim, aiohttp.ClientSession(sim.url, headers=headers) as session:
+        for row in rows:
+            fault, *promised = (cell.strip(" `") for cell in row.strip("|").split("|"))
+            sim.set("gpt-*", faults=[fault])
+            reply = await session.post("/v1/chat/completions", json=body)
+            sent = [str(reply.status), (await reply.json())["error"]["code"]]
+            assert sent == promised, fault
 
 
 async def test_the_test_shown_passes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -74,6 +75,23 @@ async def test_every_request_is_noted_exactly(
     }
 
 
+async def test_a_chat_completion_is_noted_in_the_same_way(
+    sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    sim.set("gpt-*", faults=["cut;after=2"])
+    body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hello you"}]}
+    for changed in ({}, {"stream": True}, {"tools": [{"type": "custom"}]}):
+        with suppress(aiohttp.ClientError):
+            asked = {"json": {**body, **changed}, "headers": {"authorization": "Bearer k"}}
+            await (await http.post("/openai/v1/chat/completions", **asked)).read()
+    plain, streamed, other = sim.requests
+    assert {request.path for request in sim.requests} == {"/openai/v1/chat/completions"}
+    assert (streamed.model, streamed.number, streamed.stream) == ("gpt-5.5", 2, True)
+    assert (streamed.fault, streamed.status, streamed.outcome) == ("cut;after=2", 200, "cut")
+    assert (streamed.contents, plain.contents, plain.prompt_start) == (2, 0, "Hello you")
+    assert plain.prompt_sha256 == streamed.prompt_sha256 != other.prompt_sha256
+
+
 async def test_other_prompts_have_other_hashes_and_long_ones_are_shortened(
     sim: Simulator, http: aiohttp.ClientSession
 ) -> None:
@@ -93,6 +111,7 @@ async def test_requests_that_come_to_nothing_are_noted_too(
     await http.post("/v1/messages", data=b"{")
     await http.get("/v1/models")
     await http.get("/elsewhere")
+    assert (await http.get("/_sim/v1/models")).status == 404
     noted = [(request.path, request.status, request.model) for request in sim.requests]
     assert noted == [
         ("/v1/messages", 400, None),
@@ -166,6 +185,9 @@ async def test_the_journal_is_emptied_on_demand(
 
 
 async def test_faults_are_set_read_and_removed(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    wrong = await http.put("/_sim/models/a*b", json={"faults": []})
+    assert (wrong.status, sim.requests) == (400, [])
+    assert "* may only end a model's name" in (await wrong.json())["error"]
     put = await http.put("/_sim/models/m", json={"faults": ["529@0.5 ; retry_after=2s", "hang@0"]})
     assert await put.json() == {"faults": ["529@0.5;retry_after=2", "hang@0"]}
     await http.put("/_sim/models/*", json={"faults": ["503"]})

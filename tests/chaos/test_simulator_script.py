@@ -34,6 +34,7 @@ def test_steps_come_in_order_of_time(tmp_path: Path) -> None:
         ('[[step]]\nat = true\nmodel = "m"\nfaults = []\n', "step 1: at: must be seconds"),
         ('[[step]]\nat = nan\nmodel = "m"\nfaults = []\n', "step 1: at: must be seconds"),
         ('[[step]]\nat = 0\nmodel = ""\nfaults = []\n', "step 1: model: must be a model's name"),
+        ('[[step]]\nat = 0\nmodel = "**"\nfaults = []\n', "step 1: model: * may only end a model"),
         (
             '[[step]]\nat = 0\nmodel = "m"\nfault = []\n',
             "unknown key 'fault'; allowed are at, model",

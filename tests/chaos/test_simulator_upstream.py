@@ -50,6 +50,24 @@ async def test_a_healthy_call_comes_back_byte_for_byte(
     assert (noted.model, noted.status, noted.outcome, noted.fault) == ("m", 200, "completed", None)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_chat_completions_pass_and_are_struck_too(
+    real: Simulator, proxy: Simulator, stream: bool
+) -> None:
+    body = {"model": "gpt-5.5", "messages": BODY["messages"], "stream": stream}
+    headers = {"authorization": "Bearer k"}
+    async with aiohttp.ClientSession(proxy.url, headers=headers) as session:
+        passed = await session.post("/openai/v1/chat/completions", json=body)
+        assert b"chat.completion" in await passed.read()
+        assert passed.headers["x-request-id"] == real.requests[0].request_id
+        proxy.set("gpt-*", faults=["503"])
+        struck = await session.post("/v1/chat/completions", json=body)
+        assert (await struck.json())["error"]["code"] == "server_is_overloaded"
+        assert (await session.post("/v1/chat/completions", data=b"{")).status == 400
+    assert [request.status for request in real.requests] == [200, 400]
+    assert [request.status for request in proxy.requests] == [200, 503, 400]
+
+
 async def test_a_fault_strikes_before_the_endpoint_is_asked(
     real: Simulator, proxy: Simulator, http: aiohttp.ClientSession
 ) -> None:
@@ -130,6 +148,10 @@ async def test_an_endpoint_that_is_not_there_is_a_502(unused_port: int) -> None:
         reply = await session.post(f"{proxy.url}/v1/messages", json=BODY)
         assert reply.status == 502
         assert "upstream cannot be reached" in (await reply.json())["error"]["message"]
+        chat = await session.post(
+            f"{proxy.url}/v1/chat/completions", json=BODY, headers={"authorization": "Bearer k"}
+        )
+        assert (chat.status, (await chat.json())["error"]["code"]) == (502, 502)
 
 
 async def test_compressed_bytes_headers_and_cookies_are_left_alone() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import anthropic
 import httpx2
 
-from failsoft.config.settings import ProviderSettings
+from failsoft.config.settings import ProviderSettings, Settings
 from failsoft.policy.target import Target
-from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.protocol import ProviderCall
+from failsoft.providers.wires import wire_for
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MODEL = "claude-opus-5-5"
@@ -78,7 +78,8 @@ async def server(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterat
 async def wire_failure(url: str, name: str) -> object:
     """What failsoft's own wire provider raises, or the message where it raises nothing."""
     del name
-    wire = AnthropicWire(ProviderSettings(api_key="sk-ant-test", base_url=url))
+    own = ProviderSettings(api_key="sk-ant-test", base_url=url)
+    wire = wire_for("anthropic", Settings(anthropic=own))
     call = ProviderCall(target=Target(provider="anthropic", model=MODEL), body=REQUEST)
     try:
         async with wire.exchange(call) as exchange:

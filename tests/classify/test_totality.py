@@ -18,7 +18,7 @@ from failsoft.classify import (
     is_cancellation,
 )
 
-PROVIDERS = st.sampled_from(["anthropic", "http", "openai", ""])
+PROVIDERS = st.sampled_from(["anthropic", "http", "openai", "gemini", "openrouter", ""])
 
 HEADER_NAMES = st.sampled_from(
     [
@@ -53,7 +53,10 @@ STATUSES = st.one_of(st.integers(-1, 1100), st.integers(), st.none(), st.text(ma
 WORDS = st.sampled_from(
     [
         *("error", "type", "code", "message", "status", "details", "error_code", "detail"),
-        *("stop_reason", "choices", "innererror", "request_id"),
+        *("stop_reason", "choices", "innererror", "request_id", "metadata", "param", "Error"),
+        *("finish_reason", "candidates", "finishReason", "promptFeedback", "blockReason"),
+        *("response", "response.failed", "violations", "quotaId", "retryDelay", "messageStop"),
+        *("throttlingException", "originalStatusCode", "Code", "ResponseMetadata"),
         *("overloaded_error", "content_filter", "429"),
     ]
 )

@@ -82,7 +82,7 @@ def test_what_a_row_says_it_prints():
     (line,) = [line for line in truth_table().splitlines() if line.startswith("| overloaded |")]
     assert line == (
         "| overloaded | transient · overloaded | yes | yes | yes | counts | provider | target "
-        "| no | header | 529, `overloaded_error` |"
+        "| no | header | 529, 498, `overloaded_error` |"
     )
 
 

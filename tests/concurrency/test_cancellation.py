@@ -3,13 +3,15 @@
 import asyncio
 import signal
 import threading
+from types import SimpleNamespace
 
 import anyio
 import pytest
 from concurrency_kit import settings
 
-from failsoft import AIMisconfigured, BlockingFailsoft, Failsoft, StreamText
+from failsoft import AIMisconfigured, BlockingFailsoft, Failsoft, Settings, StreamText
 from failsoft.chaos.simulator import Simulator
+from failsoft.engine.shared_state import Shared
 from failsoft.telemetry.events import AttemptFinished, BreakerChanged, RequestFinished
 from failsoft.testing import RunningSimulator
 
@@ -173,3 +175,41 @@ def test_an_interrupt_cancels_the_call_that_a_thread_waits_for():
             done.wait(0.01)
         assert upstream.requests[0].outcome == "client_gone"
         assert [target["in_flight"] for target in ai.health()["targets"]] == [0, 0, 0]
+
+
+def test_a_lease_that_nobody_waits_for_any_more_is_given_back():
+    """Else all processes would wait for its end: this one may have no other request."""
+    given_back = threading.Event()
+
+    class Guard:
+        def needs_grants(self, _now, _caller):
+            return [self]
+
+        def give_back_grants(self):
+            given_back.set()
+
+    class Asks:
+        async def grant(self, _parts, _seconds):
+            asked.set()
+            await asyncio.to_thread(answers.wait)
+
+    asked, answers = threading.Event(), threading.Event()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    shared = Shared("redis://127.0.0.1:1", Settings(), on_status=lambda _: None)
+    shared._thread = SimpleNamespace(sharing=Asks(), loop=loop)
+
+    async def leave():
+        request = asyncio.create_task(shared.grant(Guard(), 0.0, 20.0, None))
+        await asyncio.to_thread(asked.wait)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+
+    asyncio.run(leave())
+    assert not given_back.is_set()
+    answers.set()
+    assert given_back.wait(10.0)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

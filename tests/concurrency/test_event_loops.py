@@ -4,13 +4,25 @@ import asyncio
 import gc
 import logging
 import threading
+import time
+from random import Random
 
 import pytest
 import uvloop
 from concurrency_kit import settings
 
-from failsoft import BlockingFailsoft, Failsoft, FailsoftError, StreamDone, StreamText
+from failsoft import (
+    BlockingFailsoft,
+    Failsoft,
+    FailsoftError,
+    Settings,
+    StreamDone,
+    StreamText,
+)
 from failsoft.config.settings import BreakerSettings, BulkheadSettings
+from failsoft.engine.route import BreakerWaiters, Route
+from failsoft.policy.plan_events import BreakerOpened
+from failsoft.policy.timers import RequestTimes
 from failsoft.testing import RunningSimulator
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -137,3 +149,67 @@ def test_the_blocking_form_does_not_wait_for_itself(upstream):
         assert ai.ask("Hello?").status == "success"
     assert told
     assert "in its own thread" in told[0]
+
+
+def left_waiting(begin, waits):
+    """A task of a loop that was closed under it."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(begin)
+
+    loop.run_until_complete(asyncio.sleep(0))
+    assert waits()
+    loop.close()
+    return task
+
+
+def forsaken(task):
+    """Its coroutine ends as the collector would end it."""
+    task._log_destroy_pending = False
+    task.get_coro().close()
+
+
+def test_a_wait_in_a_loop_that_was_closed_hinders_no_opening():
+    waiters = BreakerWaiters()
+    task = left_waiting(waiters.sleep(60.0), lambda: waiters._waiting)
+    waiters.wake(BreakerOpened())
+    assert not waiters._waiting
+
+    async def woken():
+        sleep = asyncio.create_task(waiters.sleep(60.0))
+        await asyncio.sleep(0)
+        waiters.wake(BreakerOpened())
+        return await sleep
+
+    assert run(woken()) == BreakerOpened()
+    forsaken(task)
+
+
+def test_a_place_that_falls_to_a_closed_loop_goes_to_the_next():
+    limits = BulkheadSettings(route_limit=1, route_queue=5)
+    route = Route("chat", Settings(bulkhead=limits), Random(1))
+    until = time.monotonic() + 60.0
+    times = RequestTimes(until - 60.0, until, until, until)
+
+    async def next_one():
+        place = await route.enter(times)
+        left = left_waiting_in_thread(route, times)
+        entering = asyncio.create_task(route.enter(times))
+        await asyncio.sleep(0)
+        assert route.bulkhead.waiting == 2
+        route.leave(place)
+        route.leave(await entering)
+        return left
+
+    forsaken(run(next_one()))
+    assert (route.bulkhead.held, route.bulkhead.waiting) == (0, 0)
+
+
+def left_waiting_in_thread(route, times):
+    """As :func:`left_waiting`, from within a loop."""
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(left_waiting(route.enter(times), lambda: route._waiting))
+    )
+    thread.start()
+    thread.join()
+    return found[0]

@@ -3,16 +3,28 @@
 import asyncio
 import gc
 import threading
+from random import Random
 
 import pytest
 import uvloop
 from concurrency_kit import settings
 from forked import fork
+from led_world import ADAPTIVE, TARGETS, World
+from memory_store import MemoryStore
 
 from failsoft import BlockingFailsoft, Failsoft, StreamDone
-from failsoft.config.settings import BreakerSettings, BulkheadSettings, CacheSettings
+from failsoft.classify import verdict_for
+from failsoft.config.settings import (
+    BreakerSettings,
+    BulkheadSettings,
+    CacheSettings,
+    RetrySettings,
+)
 from failsoft.forks import in_every_child
-from failsoft.policy.breaker import Breaker, CircuitState, Outcome
+from failsoft.policy.bench import Bench, Lease
+from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Ticket
+from failsoft.policy.coordination import Granted
+from failsoft.shared_state.outbox import hold_key
 from failsoft.testing import RunningSimulator
 
 
@@ -170,6 +182,31 @@ def test_calls_under_way_in_the_parent_do_not_hold_back_a_childs_breaker():
     for _ in range(10):
         breaker.done(breaker.allow(2.0, lease_seconds=9), Outcome.FAILURE, 2.0)
     assert breaker.state is CircuitState.OPEN
+
+
+def test_a_probe_under_way_in_the_parent_does_not_hold_back_a_childs():
+    """Its result will be told to the parent alone; a child would wait for the end of the lease."""
+    breaker = Breaker(BreakerSettings())
+    breaker.trip(1.0, "host down")
+    assert isinstance(breaker.allow(2.0, lease_seconds=125), Ticket)
+    breaker.forked()
+    assert isinstance(breaker.allow(2.1, lease_seconds=9), Ticket)
+    bench = Bench("account a", RetrySettings(park_seconds=1), ramp_seconds=0, rng=Random(1))
+    bench.park(1.0, verdict_for("billing"))
+    assert isinstance(bench.admit(3.0, lease_seconds=125), Lease)
+    bench.forked()
+    assert isinstance(bench.admit(3.1, lease_seconds=9), Lease)
+
+
+def test_a_lease_that_the_parent_was_granted_is_not_the_childs():
+    world = World(MemoryStore, processes=1, rules=ADAPTIVE)
+    process, breaker = world.processes[0], world.processes[0].breaker(TARGETS[0])
+    granted = Granted(breaker.seen_generation, "lease", process.now() + 9.0)
+    for part in (breaker, process.benches()[hold_key("account a")]):
+        part._waiting.put(granted, granted.generation)
+        part.forked()
+        assert not part._waiting.usable(process.now())
+    world.close()
 
 
 def test_only_who_is_still_there_is_told_of_a_fork():

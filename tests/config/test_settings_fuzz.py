@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failsoft.config.loading import Loaded, load_settings
+from failsoft.config.named_sections import NAMED
 from failsoft.config.names import SECTIONS, known_settings
-from failsoft.config.routes_and_targets import NAMED
 from failsoft.errors import SettingError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=12)

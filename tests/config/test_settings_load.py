@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from failsoft.config.loading import ConfigurationError, load_settings
+from failsoft.config.presets import PRESETS
 from failsoft.config.settings import RouteSettings, Settings, TargetSettings
 from failsoft.errors import SettingError
 
@@ -175,6 +176,7 @@ def test_a_key_of_the_provider_in_the_file_is_refused_and_not_shown(toml, name):
 
 
 def test_everything_wrong_is_told_at_once_one_line_each(toml):
+    known = ", ".join(sorted(PRESETS))
     toml(
         "deadline_secs = 5\nbreaker = 5\n[server]\nport = 'http'\ndeadline_seconds = 5\n"
         "[braker]\n[timers]\nidle_seconds = true\n[retry]\nmax_delay_seconds = 0.5\n"
@@ -185,7 +187,7 @@ def test_everything_wrong_is_told_at_once_one_line_each(toml):
             "FAILSOFT_DEADLINE_SECONDS": "abc",
             "FAILSOFT_STREAM_DEADLINE_SECONDS": "nan",
             "FAILSOFT_API_KEYS": f"{SECRET},,x",
-            "FAILSOFT_CHAIN": "openai/gpt-5,anthropic/a",
+            "FAILSOFT_CHAIN": "opnai/gpt-5,anthropic/a",
             "FAILSOFT_LOCALE": "",
             "ANTHROPIC_API_KEY": f"{SECRET} x",
         },
@@ -215,7 +217,7 @@ def test_everything_wrong_is_told_at_once_one_line_each(toml):
         "server.workers: must be a whole number from 1 to 256; it is 0 (argument)",
         "sever.port: is not a setting; did you mean server.port? (argument)",
         (
-            "chain: entry 1 must name a known provider (anthropic); it is 'openai/gpt-5' "
+            f"chain: entry 1 must name a known provider ({known}); it is 'opnai/gpt-5' "
             "(FAILSOFT_CHAIN)"
         ),
         (

@@ -15,11 +15,17 @@ def decisions(monkeypatch):
     import generated_docs  # noqa: PLC0415 - a script
 
     yield generated_docs
+    del sys.modules["provider_failures"]
     del sys.modules["generated_docs"]
 
 
 def test_the_page_says_what_the_code_does(decisions):
     page = decisions.PAGE.read_text(encoding="utf-8")
+    assert decisions.written(page) == page, AGAIN
+
+
+def test_the_failures_of_providers_are_those_that_tests_expect(decisions):
+    page = decisions.FAILURES.read_text(encoding="utf-8")
     assert decisions.written(page) == page, AGAIN
 
 

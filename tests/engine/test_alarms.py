@@ -12,7 +12,10 @@ from engine_kit import virtually
 from hypothesis import given
 from hypothesis import strategies as st
 
+from failsoft.classify.wire_errors import TimedOut, Timer
 from failsoft.engine.deadline import Alarms, LoopAlarms
+from failsoft.engine.driver import Watchdog
+from failsoft.policy.timers import Limits
 
 
 def ringing(*offsets: float, cancelled: tuple[int, ...] = ()) -> list[tuple[float, int]]:
@@ -143,3 +146,50 @@ def test_every_loop_has_its_own() -> None:
     first, other, first_again, later = seen
     assert first is first_again
     assert len({id(first), id(other), id(later)}) == 3
+
+
+def held_up(seconds: float, *, comes: bool, answer_seconds: float = 600.0) -> float:
+    """An attempt in a loop that does other work for so long; the content ``comes`` meanwhile.
+
+    How long the attempt lasts.
+    """
+
+    async def work() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        content: asyncio.Future[None] = loop.create_future()
+        limits = Limits(began + 3.0, True, 20.0, 120.0, began + answer_seconds, 8.0)
+
+        def busy() -> None:
+            loop.now += seconds  # type: ignore[attr-defined]
+            if comes:
+                # A socket's callback is before that of a timer, and its task after both.
+                loop.call_soon(content.set_result, None)
+
+        loop.call_later(1.0, busy)
+        with Watchdog(limits, LoopAlarms(loop), began) as watch:
+            await content
+            watch.content()
+        return loop.time() - began
+
+    result: float = virtually(work())
+    return result
+
+
+def test_what_came_while_the_loop_was_held_up_is_read_first() -> None:
+    assert held_up(1.5, comes=True) == 2.5
+    assert held_up(10.0, comes=True) == 11.0
+
+
+def test_a_target_that_is_silent_is_cut_however_late() -> None:
+    for seconds, lasts in ((0.5, 3.0), (10.0, 11.1)):
+        with pytest.raises(TimedOut) as cut:
+            held_up(seconds, comes=False)
+        assert cut.value.timer is Timer.FIRST_CONTENT
+        assert cut.value.seconds == pytest.approx(lasts)
+
+
+def test_a_callers_limit_is_kept_by_a_loop_that_is_late() -> None:
+    with pytest.raises(TimedOut) as cut:
+        held_up(10.0, comes=True, answer_seconds=2.0)
+    assert cut.value.timer is Timer.DEADLINE

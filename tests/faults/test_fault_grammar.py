@@ -41,6 +41,7 @@ VALUES = {
     "burst": st.integers(1, 10_000),
     "bytes": st.integers(1, 10_000),
     "code": WORDS,
+    "done": st.sampled_from(["yes", "no"]),
     "every_ms": POSITIVE,
     "first_content_ms": LATENCIES,
     "header": st.lists(st.tuples(st.just("x-a"), WORDS), min_size=1).map(tuple),
@@ -141,6 +142,8 @@ def test_a_kind_has_its_own_defaults() -> None:
         ("529@0.2", "must be MODEL=FAULT, for example 'claude-opus-5-5=529@0.2'"),
         ("529;retry_after=5", "must be MODEL=FAULT"),
         ("m=", "must be MODEL=FAULT"),
+        ("g*t=529", "* may only end a model's name, as in 'gpt-*'; it is 'g*t'"),
+        ("m=eof;done=maybe", "option done must be yes or no; it is 'maybe'"),
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(text: str, told: str) -> None:

@@ -45,7 +45,7 @@ def arguments(kind):
     counted = (COUNTS, COUNTS, FLAGS, COUNTS, COUNTS)
     return {
         "sync": _row(generations, BIRTHS, FLAGS, states, LENGTHS, FLAGS, CAUSES),
-        "record": _row(process, SEQUENCES, generations, *counted, FLAGS, 300, 4, COUNTS),
+        "record": _row(process, SEQUENCES, generations, *counted, FLAGS, 300, 4, COUNTS, COUNTS),
         "open": _row(generations, LENGTHS, "failures in a row", CAUSES, st.sampled_from([0, 1200])),
         "lease": _row(generations, lease, LENGTHS, st.integers(1, 2)),
         "probe": _row(lease, outcomes, st.integers(1, 3), LENGTHS, CAUSES, FLAGS),

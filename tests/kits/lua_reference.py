@@ -28,6 +28,7 @@ class _Kept:
     granted: str | None = None
     written: bool = False
     expires_at: int = 0
+    at: int = 0
     born: int = 0
     generation: int = 0
     until: int = 0
@@ -38,6 +39,14 @@ class _Kept:
 
     def begin(self, now: int) -> None:
         self.now, self.changed, self.granted = now, False, None
+        if self.at > now:
+            self.set_back(self.at - now)
+            self.at = now
+
+    def set_back(self, by: int) -> None:
+        self.until -= by if self.until > 0 else 0
+        self.leases = {lease: ends - by for lease, ends in self.leases.items()}
+        self.heard = {process: (told, at - by) for process, (told, at) in self.heard.items()}
 
     def told(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -97,6 +106,7 @@ class KeptBreaker(_Kept):
     trial: int = 0
     failed_on_trial: bool = False
     row: int = 0
+    row_calls: int = 0
     row_began: int | None = None
     counting: int | None = None
     stirred: int = 0
@@ -118,9 +128,19 @@ class KeptBreaker(_Kept):
             "reason": self.reason,
             "cause": self.cause,
             "one_caller": self.state != "closed" and self.one_caller,
+            "on_trial": self.trial > 0,
             "stirred": self.stirred,
             "free_at": live[0] if live and len(live) >= max(1, self.probes) else 0,
         }
+
+    def set_back(self, by: int) -> None:
+        super().set_back(by)
+        self.stirred -= by if self.stirred > 0 else 0
+        self.several_at -= by if self.several_at > 0 else 0
+        self.counting = None if self.counting is None else self.counting - by
+        self.row_began = None if self.row_began is None else self.row_began - by
+        self.older = {process: (calls, at - by) for process, (calls, at) in self.older.items()}
+        self.windows.clear()
 
     def counts(self, width: int, buckets: int) -> dict[str, int]:
         oldest = self.now // width - buckets
@@ -130,6 +150,7 @@ class KeptBreaker(_Kept):
             "calls": sum(calls for _, calls, _ in recent),
             "failures": sum(failures for _, _, failures in recent),
             "in_row": self.row,
+            "row_calls": self.row_calls,
             "older": sum(undecided),
             "processes": sum(self.now - at <= _RECENT_MS for _, at in self.heard.values()),
             "row_for": 0 if self.row_began is None else self.now - self.row_began,
@@ -173,6 +194,7 @@ class KeptBreaker(_Kept):
         width: int,
         buckets: int,
         before: int,
+        row_calls: int,
     ) -> None:
         self.gone_back(generation)
         if self.repeated(process, sequence):
@@ -191,10 +213,12 @@ class KeptBreaker(_Kept):
         before = self.windows.get(epoch % buckets, (epoch, 0, 0))
         _, had, failed = before if before[0] == epoch else (epoch, 0, 0)
         self.windows[epoch % buckets] = (epoch, had + calls, failed + failures)
-        self.row = 0 if broke else self.row
+        if broke:
+            self.row = self.row_calls = 0
         if weight:
             self.row_began = self.row_began if self.row else self.now
             self.row += weight
+            self.row_calls += row_calls
             self.older[process] = (older, self.now)
         elif process in self.older:
             left, since = self.older[process]
@@ -254,7 +278,7 @@ class KeptBreaker(_Kept):
         super().next_generation()
         self.windows.clear()
         self.older.clear()
-        self.row = self.trial = self.several_at = 0
+        self.row = self.row_calls = self.trial = self.several_at = 0
         self.row_began = self.counting = None
 
     def _isolate(self, reason: str) -> None:
@@ -281,6 +305,10 @@ class KeptHold(_Kept):
     parks: int = 0
     ramp_from: int = 0
     ramp: int = 0
+
+    def set_back(self, by: int) -> None:
+        super().set_back(by)
+        self.ramp_from -= by if self.ramp_from > 0 else 0
 
     def told(self) -> dict[str, Any]:
         return {

@@ -16,6 +16,8 @@ from failsoft.shared_state.store import Operation, Told
 
 __all__ = ["MemoryStore"]
 
+_NOTED_MS = 1000
+
 
 class MemoryStore:
     """A :class:`~failsoft.shared_state.store.Store`; ``clock`` gives its time in milliseconds."""
@@ -55,6 +57,7 @@ class MemoryStore:
         if kept.written:
             self._kept[key] = kept
             kept.born = kept.born or now
+            kept.at = now if now - kept.at >= _NOTED_MS else kept.at
             kept.expires_at = now + kept.keeps() + max(0, kept.until - now)
         told: dict[str, Any] = {"key": key, "now": now, **kept.told()}
         told |= {"born": kept.born, "generation": kept.generation}
@@ -64,6 +67,6 @@ class MemoryStore:
         if kept.granted is not None:
             told["granted"] = kept.granted
         if operation.name == "record" and isinstance(kept, KeptBreaker):
-            width, buckets = map(int, operation.arguments[-3:-1])
+            width, buckets = map(int, operation.arguments[9:11])
             told["counts"] = kept.counts(width, buckets)
         return told

@@ -516,6 +516,19 @@ def test_metrics_only_reports_everything_and_rejects_nothing():
     assert bench.moves[-1] == (HALF_OPEN, CLOSED)
 
 
+def test_what_it_asked_for_counts_no_more_once_it_answers():
+    """A wait that went with one failure of a brownout keeps nothing out ten minutes later."""
+    bench = Bench(recovery="adaptive")
+    early = bench.ticket()
+    bench.breaker.done(bench.ticket(), FAILURE, bench.now, wait_seconds=900.0)
+    bench.done(early, SUCCESS)  # an answer to a call from before it shows nothing
+    assert bench.breaker._asked_until > bench.now
+    bench.call(SUCCESS, after=1.0)
+    bench.now += 100.0
+    bench.open()
+    assert bench.changes[-1].open_seconds == 0.0
+
+
 def test_metrics_only_still_hands_out_one_probe_lease_at_a_time():
     bench = Bench(metrics_only=True)
     bench.half_open()
@@ -626,6 +639,14 @@ def test_a_row_that_chance_brings_anyway_opens_nothing():
     """Where 60 % fail, ten in a row come every 400 calls; two of five are answered all the same."""
     assert flaky(0.6, recovery="adaptive").state is CLOSED
     assert flaky(0.6).state is OPEN, "fixed is the plain count"
+
+
+def test_chance_brings_timeouts_in_a_row_by_their_number_and_not_by_their_weight():
+    bench = Bench(recovery="adaptive")
+    for outcome in (FAILURE, SUCCESS, FAILURE, FAILURE, SUCCESS) * 12:
+        bench.call(outcome, weight=3, after=0.05)
+    bench.fail(9, weight=3)
+    assert bench.state is CLOSED, "0.6 ** 9 is once in a hundred calls"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 0.7])

@@ -125,15 +125,15 @@ class Model:
             in_row >= self.rules.failure_threshold
             and now - self.row[0][0] >= self.rules.failure_span_seconds
             and in_row >= self.rules.failure_ratio * (in_row + older)
-            and not self.may_be_chance(now, in_row)
+            and not self.may_be_chance(now)
         )
 
-    def may_be_chance(self, now: float, in_row: int) -> bool:
+    def may_be_chance(self, now: float) -> bool:
         """Whether what fails so often anyway brings such a row more than once in a million."""
-        calls, failures = (number - in_row for number in self.recent(now))
+        calls, failures = (number - len(self.row) for number in self.recent(now))
         if self.rules.recovery == "fixed" or calls < self.rules.min_calls or failures <= 0:
             return False
-        return in_row < log(1e-6) / log(min(failures / calls, 0.99))
+        return len(self.row) < log(1e-6) / log(min(failures / calls, 0.99))
 
     def recent(self, now: float) -> tuple[int, int]:
         """Calls of the window and those of them that failed."""

@@ -11,13 +11,13 @@ from policy_verdicts import CHAIN, HAIKU, OPUS, SONNET
 from policy_world import HANGS, World, ok, scripted
 
 from failsoft.classify import verdict_for
-from failsoft.config.settings import Settings, TimerSettings
+from failsoft.config.settings import BreakerSettings, Settings, TimerSettings
 from failsoft.policy.admission import Guards, Permit
 from failsoft.policy.breaker import CircuitState, Outcome
 from failsoft.policy.first_content import GaveWay, LearnedPeriod
 from failsoft.policy.plan_events import Call, Failed, Started
 from failsoft.policy.target import Target
-from failsoft.policy.timers import KnownPeriods, Limits, RequestTimes, limits_for
+from failsoft.policy.timers import KnownPeriods, Limits, RequestTimes, limits_for, own_period
 
 T0 = 1000.0
 SIGMA = 0.5
@@ -263,6 +263,21 @@ class TestCuts:
         assert pace.gave_way == []
         assert pace.period == pytest.approx(before, rel=0.1)
 
+    def test_where_most_calls_are_cut_no_middle_is_known(self):
+        pace = Pace()
+        pace.calls(100)
+        for _ in range(400):
+            pace.learned.cut(epoch=pace.learned.epoch, learned=False)
+        pace.learned.answered(1.0, pace.now, epoch=pace.learned.epoch)
+        pace.now += 2.0
+        learned = pace.learned.learned(pace.now)
+        assert learned.samples > 200
+        assert (learned.why, learned.median) == ("learned", None)
+        assert own_period(TimerSettings(), pace.learned.periods(pace.now), thought_tokens=None) == (
+            15.0,
+            "fixed",
+        )
+
     def test_cuts_by_the_fixed_period_never_make_it_give_way(self):
         pace = Pace()
         for _ in range(300):
@@ -279,13 +294,15 @@ class Yard:
         self.now = T0
         self.guards = Guards(self.settings, rng=Random(0))
 
-    def begin(self, target: Target = OPUS, *, timeout: float = 1e9, thinks: bool = False) -> Permit:
+    def begin(
+        self, target: Target = OPUS, *, timeout: float = 1e9, thinks: bool = False, tokens: int = 0
+    ) -> Permit:
         permit = self.guards.of(target).admit(self.now, lease_seconds=20)
         assert isinstance(permit, Permit)
-        permit.start(self.limits(target, timeout=timeout, thinks=thinks))
+        permit.start(self.limits(target, timeout=timeout, thinks=thinks, tokens=tokens))
         return permit
 
-    def limits(self, target: Target, *, timeout: float, thinks: bool) -> Limits:
+    def limits(self, target: Target, *, timeout: float, thinks: bool, tokens: int = 0) -> Limits:
         times = RequestTimes(self.now, self.now + min(timeout, 200), self.now + 200, self.now + 600)
         return limits_for(
             self.settings.timers,
@@ -293,7 +310,7 @@ class Yard:
             now=self.now,
             hop=0,
             last=False,
-            input_tokens=0,
+            input_tokens=tokens,
             thought_tokens=0 if thinks else None,
             known=self.guards.known(target, self.now, thinks=thinks),
         )
@@ -305,6 +322,17 @@ class Yard:
 
     def samples(self, target: Target = OPUS, *, thinks: bool = False) -> float:
         return self.guards.of(target).contents.of(thinks=thinks).learned(self.now).samples
+
+
+def test_prompts_that_a_provider_has_cached_make_no_period_shorter_than_all_need():
+    """They take a second and are allowed ten more: their model would seem to need no time."""
+    yard, rng = Yard(), Random(3)
+    for _ in range(400):
+        yard.answer(yard.begin(tokens=80_000), lognormal(rng, median=2.0))
+    learned = yard.guards.of(OPUS).contents.of(thinks=False).learned(yard.now)
+    assert learned.median == pytest.approx(2.0, rel=0.1)
+    assert learned.period is not None
+    assert learned.period > 8.0
 
 
 def test_calls_with_thought_and_without_are_learned_from_apart():
@@ -424,6 +452,15 @@ class TestOpening:
             yard.guards.finish(permit, verdict_for(row), yard.now)
         assert yard.guards.of(OPUS).breaker.state is CircuitState.OPEN
         assert set(self.ended) == (set(late[2:]) if by_timeouts else set())
+
+    def test_none_where_breakers_only_count(self):
+        yard = Yard(Settings(breaker=BreakerSettings(metrics_only=True)))
+        calls = self.begin(yard, count=12)
+        for permit in calls[:10]:
+            yard.now += 2.0
+            yard.guards.finish(permit, verdict_for("no_answer"), yard.now)
+        assert yard.guards.of(OPUS).breaker.state is CircuitState.OPEN
+        assert self.ended == []
 
     def test_the_request_hops_and_the_opening_counts_once(self):
         world = World()

@@ -409,6 +409,15 @@ def test_a_parked_account_is_not_awaited():
     assert alone.gave_up.back_at == pytest.approx(1300.1)
 
 
+def test_a_request_at_fault_is_not_said_to_lack_a_target():
+    world = World()
+    for one in (OPUS, SONNET):
+        world.guards.of(one).breaker.trip(world.now, "host down")
+    run = world.run(CHAIN, scripted(everywhere(fails("bad_request"))))
+    assert run.models == ["haiku"]
+    assert run.gave_up.reason == "not_retryable"
+
+
 def test_full_targets_are_skipped_and_a_full_chain_is_saturated():
     world = World(Settings(bulkhead=BulkheadSettings(target_limit=1)))
     world.guards.of(OPUS).admit(world.now, lease_seconds=5.0)

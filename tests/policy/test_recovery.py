@@ -10,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from policy_verdicts import CHAIN, HAIKU, OPUS, SONNET, VERDICTS
+from policy_verdicts import target as make_target
 
 from failsoft.config.settings import BreakerSettings, Settings
 from failsoft.policy.admission import Guards
 from failsoft.policy.bench import Refusal
 from failsoft.policy.breaker import CircuitState, Outcome, Transition
 from failsoft.policy.callers import Caller, RecentCallers
-from failsoft.policy.pacing import Demand
+from failsoft.policy.pacing import Demand, RetryBudget
+from failsoft.policy.plan import Plan
+from failsoft.policy.plan_events import Call, GiveUp, Refused, Started
 from failsoft.policy.recovery import Recovery, SlowStart, probe_interval
 from failsoft.policy.target_guard import Permit
+from failsoft.policy.timers import RequestTimes
 
 RULES = BreakerSettings()
 NOW = 1000.0
@@ -224,8 +228,9 @@ def test_at_most_twenty_or_two_seconds_of_the_first_rate_wait_for_a_probe():
         assert waiting == pytest.approx(most, rel=0.15)
         assert waiting == route.recovery.waiting
         assert {until for until in waits if until is not None} == {route.now + 2.0}
-        for _ in range(waiting):
-            route.recovery.stop_waiting(OPUS.circuit)
+        for caller, until in zip(callers, waits, strict=True):
+            if until is not None:
+                caller.stop_waiting()
         assert route.recovery.waiting == 0
 
 
@@ -255,6 +260,147 @@ def test_one_probe_is_waited_for_and_no_other():
     route.now += 20.0
     assert isinstance(route.admit(OPUS), Permit)
     assert caller.await_probe(OPUS.circuit, route.now) is None
+
+
+def void_probe(route, seconds=0.3):
+    """A probe whose caller leaves, with somebody who waited for it."""
+    permit, waits = route.admit(OPUS), route.caller()
+    assert isinstance(permit, Permit)
+    assert waits.await_probe(OPUS.circuit, route.now) is not None
+    route.now += seconds
+    permit.finish(Outcome.NEUTRAL, route.now)
+    return waits
+
+
+@pytest.mark.parametrize("slow", [0.015, 15.0])
+def test_a_probe_that_taught_nothing_is_followed_by_another_within_a_second(slow):
+    route = Route()
+    route.trip(OPUS, SONNET, seconds=slow)
+    route.admit(OPUS)
+    route.now += 20.0
+    void_probe(route)
+    assert isinstance(route.admit(OPUS), Refusal)
+    route.now += 0.9
+    assert isinstance(route.admit(OPUS), Permit)
+
+
+def test_a_probe_that_was_silent_for_long_has_taught_something():
+    """Its caller would not wait: were another due at once, the next would wait as long in vain."""
+    route = Route()
+    route.trip(OPUS, seconds=15.0)
+    route.admit(OPUS)
+    route.now += 20.0
+    void_probe(route, 2.0)
+    for _ in range(12):
+        assert isinstance(route.admit(OPUS), Refusal)
+        route.now += 1.0
+
+
+def test_who_waited_for_a_probe_that_taught_nothing_may_wait_for_the_next():
+    route = Route()
+    route.trip(OPUS)
+    route.admit(OPUS)
+    route.now += 20.0
+    waits = void_probe(route)
+    route.now += 0.9
+    assert isinstance(route.admit(OPUS), Permit)
+    assert waits.await_probe(OPUS.circuit, route.now) == route.now + 2.0
+
+
+def test_a_wait_that_ends_late_makes_no_room_in_the_next_probe():
+    route = Route()
+    route.trip(OPUS)
+    route.admit(OPUS)
+    route.now += 20.0
+    waits = void_probe(route)
+    route.now += 0.9
+    assert isinstance(route.admit(OPUS), Permit)
+    assert route.caller().await_probe(OPUS.circuit, route.now) is not None
+    waits.stop_waiting()
+    assert route.recovery.waiting == 1
+
+
+def test_the_late_end_of_a_probe_that_succeeded_hides_no_later_one():
+    """It closes the breaker at its first content, and its answer may take a minute more."""
+    route = Route(success_threshold=3)
+    route.trip(OPUS)
+    route.admit(OPUS)
+    route.now += 20.0
+    long = route.admit(OPUS)
+    long.first_content(route.now)
+    route.now += 1.0
+    route.guards.finish(route.admit(OPUS), VERDICTS["overloaded"], route.now)
+    assert route.guards.of(OPUS).breaker.state is CircuitState.OPEN
+    route.admit(OPUS)
+    route.now += 20.0
+    assert isinstance(route.admit(OPUS), Permit)
+    long.finish(Outcome.SUCCESS, route.now)
+    assert route.caller().await_probe(OPUS.circuit, route.now) is not None
+
+
+def test_what_hung_from_before_an_opening_delays_no_probe():
+    """A model that hangs first and then fails at once: the timers end the old calls much later."""
+    route = Route()
+    hung = [route.admit(OPUS) for _ in range(3)]
+    for _ in range(30):
+        route.now += 0.05
+        permit = route.admit(OPUS)
+        if isinstance(permit, Permit):
+            route.guards.finish(permit, VERDICTS["overloaded"], route.now + 0.01)
+    breaker = route.guards.of(OPUS).breaker
+    assert breaker.state is CircuitState.OPEN
+    before = route.recovery.hold_back(OPUS.circuit, breaker, route.now)
+    for permit in hung:
+        route.guards.finish(permit, VERDICTS["no_answer"], route.now)
+    assert route.recovery.hold_back(OPUS.circuit, breaker, route.now) == before
+
+
+def test_fixed_probes_keep_their_distance_where_another_process_opens_for_less():
+    route = Route(recovery="fixed", recovery_timeout_seconds=60.0)
+    other = Route()
+    other.trip(OPUS)
+    breaker = other.guards.of(OPUS).breaker
+    assert route.recovery.hold_back(OPUS.circuit, breaker, NOW) is None
+    route.recovery.probe_began(OPUS.circuit, breaker, NOW, None)
+    assert route.recovery.hold_back(OPUS.circuit, breaker, NOW + 59.0) == NOW + 60.0
+    assert route.recovery.hold_back(OPUS.circuit, breaker, NOW + 60.0) is None
+
+
+def test_to_be_refused_costs_little_however_many_targets_are_open():
+    """A request that finds all of them open looks at each a few times, and not at all for each."""
+    route = Route()
+    targets = [make_target(f"model-{number}") for number in range(30)]
+    route.trip(*targets)
+    for one in targets:
+        route.guards.of(one).breaker.last_failure = VERDICTS["overloaded"]
+    looks = Counter()
+    peek = route.guards.peek
+
+    def counted(one, now, caller=None):
+        looks[one.id] += 1
+        return peek(one, now, caller)
+
+    route.guards.peek = counted
+    route.now += 0.01
+    plan = Plan(
+        targets,
+        RequestTimes(route.now, route.now + 60.0, route.now + 60.0, route.now + 600.0),
+        retry=route.settings.retry,
+        timers=route.settings.timers,
+        budget=RetryBudget(route.settings.retry, route.demand, most_waiting=10),
+        guards=route.guards,
+        caller=route.caller(),
+        rng=Random(1),
+    )
+    command = plan.next(Started(), route.now)
+    while isinstance(command, Call):
+        refusal = route.guards.of(command.target).admit(
+            route.now, lease_seconds=20.0, caller=route.caller()
+        )
+        assert isinstance(refusal, Refusal)
+        command = plan.next(Refused(refusal), route.now)
+    assert isinstance(command, GiveUp)
+    assert max(looks.values()) <= 3
 
 
 # The slow start

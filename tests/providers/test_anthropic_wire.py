@@ -14,6 +14,7 @@ from wire_kit import (
     JSON_HEAD,
     SAID,
     TEXT,
+    anthropic_wire,
     ask,
     call,
     exchange_with,
@@ -28,8 +29,6 @@ from failsoft.classify.wire_errors import (
     StreamCut,
     StreamFailed,
 )
-from failsoft.config.settings import ProviderSettings
-from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.protocol import WireEvent
 
 HTML_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n"
@@ -80,7 +79,7 @@ async def test_the_request_is_the_sdks(answering: Loopback) -> None:
 async def test_which_key_is_sent(
     answering: Loopback, settings: dict[str, str], headers: dict[str, str], sent: dict[str, str]
 ) -> None:
-    provider = AnthropicWire(ProviderSettings(base_url=answering.url, **settings))
+    provider = anthropic_wire(base_url=answering.url, **settings)
 
     await exchange_with(provider, call(headers=headers))
     await provider.aclose()
@@ -91,7 +90,7 @@ async def test_which_key_is_sent(
 
 
 async def test_without_a_key_nothing_is_sent(answering: Loopback) -> None:
-    provider = AnthropicWire(ProviderSettings(base_url=answering.url))
+    provider = anthropic_wire(base_url=answering.url)
 
     failure = failed(await exchange_with(provider), ReplyFailed)
 
@@ -256,7 +255,7 @@ async def test_an_error_body_that_never_comes_does_not_hide_its_status(
         await peer.send(b"HTTP/1.1 529 Overloaded\r\ncontent-length: 100\r\n\r\n{")
         await peer.gone()
 
-    monkeypatch.setattr("failsoft.providers.anthropic_stream._ERROR_BODY_SECONDS", 0.01)
+    monkeypatch.setattr("failsoft.providers.event_exchange._ERROR_BODY_SECONDS", 0.01)
 
     assert failed(await ask(silent), ReplyFailed).status == 529
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loopback import SSE_HEAD, chunked, serving
 
 from failsoft.providers.anthropic_message import MessageAssembler
-from failsoft.providers.anthropic_stream import parse
+from failsoft.providers.payload import parse
 from failsoft.providers.sse import SSEReader
 
 CORPUS = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "corpus").glob("*.sse")}

@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from loopback import SSE_HEAD, Loopback, Peer, Respond, chunk, chunked, fixed, serving
+from wire_kit import anthropic_wire
 
 from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.config.settings import ProviderSettings
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.protocol import ProviderCall
@@ -29,7 +29,7 @@ CALL = ProviderCall(
 
 
 def wire_to(url: str) -> AnthropicWire:
-    return AnthropicWire(ProviderSettings(api_key="key", base_url=url))
+    return anthropic_wire(api_key="key", base_url=url)
 
 
 async def ask(provider: AnthropicWire) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failsoft.providers.anthropic_stream import encode, parse
+from failsoft.providers.payload import encode, parse
 
 any_text = st.text(st.sampled_from('aé😀\ud800\udfff\x00\n"\\u{}[1:,'), max_size=12)
 values = st.recursive(

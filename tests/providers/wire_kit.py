@@ -6,7 +6,8 @@ from typing import Any
 from loopback import Loopback, Respond, serving
 
 from failsoft.classify.wire_errors import WireFailure
-from failsoft.config.settings import ProviderSettings
+from failsoft.config.services import service_of
+from failsoft.config.settings import ProviderSettings, Settings
 from failsoft.policy.target import Target
 from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.protocol import Provider, ProviderCall, WireEvent
@@ -30,9 +31,12 @@ def call(headers: dict[str, str] | None = None, **body: Any) -> ProviderCall:
 
 
 def wire_to(server: Loopback, **settings: Any) -> AnthropicWire:
-    return AnthropicWire(
-        ProviderSettings(**{"api_key": "sk-test", "base_url": server.url, **settings})
-    )
+    return anthropic_wire(**{"api_key": "sk-test", "base_url": server.url, **settings})
+
+
+def anthropic_wire(**settings: Any) -> AnthropicWire:
+    own = Settings(anthropic=ProviderSettings(**settings))
+    return AnthropicWire(service_of("anthropic", own))
 
 
 class Outcome:

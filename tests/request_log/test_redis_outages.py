@@ -26,6 +26,9 @@ down = partial(is_down, told="request log in Redis at 127")
 # Impatient, but a busy machine is not an outage.
 TIMES = StoreTimes(reply=1.0, retry=0.05, heartbeat=0.05, dead=10.0)
 
+# Gives one sign, and the next with what it opens.
+IDLE = replace(TIMES, heartbeat=3600.0)
+
 
 @pytest.fixture
 def server(tmp_path):
@@ -304,13 +307,53 @@ async def test_a_foreign_key_in_place_of_a_dead_owners_runs_takes_no_log_down(st
     assert (log.status.up, log.status.since) == (True, None)
 
 
-async def test_a_foreign_key_in_place_of_the_owners_is_named(start, admin):
-    log = start()
-    await opened(log, intent())
-    await admin.set(OWNERS, "foreign")
-    await down(log, "the key failsoft:1:owners: delete the key")
+@pytest.mark.parametrize("foreign", ["text", "hash", "nothing"])
+async def test_owners_that_are_lost_come_back_and_none_counts_as_dead(start, admin, foreign):
+    log, sibling = start(), start(IDLE)
+    record = await opened(sibling, intent())
+
+    async def noticed() -> bool:
+        return record.owner in log._worker._owner_tasks._living
+
+    await until(noticed)
     await admin.delete(OWNERS)
-    await up(log)
+    if foreign == "text":
+        await admin.set(OWNERS, "foreign")
+    if foreign == "hash":
+        await admin.hset(OWNERS, "foreign", "1")
+
+    async def forgotten() -> bool:
+        return not await noticed()
+
+    await until(forgotten)
+    assert not (await log.find(record.id, record.scope)).state.ended
+    assert (log.status.up, log.status.since) == (True, None)
+    await opened(sibling, intent("k"))
+    assert await admin.zscore(OWNERS, record.owner)
+
+
+async def test_a_foreign_key_in_place_of_the_owners_disturbs_no_end(server, admin, caplog):
+    log = RedisLog(server.url, times=IDLE)
+    log.start(on_cancel=lambda *_: None)
+    record = await opened(log, intent())
+    await admin.set(OWNERS, "foreign")
+    await log.aclose()
+    assert "request_log_down" not in caplog.text
+    assert not await admin.exists(runs_key(record.owner))
+
+
+async def test_a_lost_owner_that_stays_away_is_dead_after_a_while(server, start, admin):
+    log = start(replace(TIMES, dead=0.5))
+    gone = RedisLog(server.url, times=IDLE)
+    gone.start(on_cancel=lambda *_: None)
+    record = await opened(gone, intent())
+    await admin.set(OWNERS, "foreign")
+
+    async def interrupted() -> bool:
+        return (await log.find(record.id, record.scope)).state is RequestState.INTERRUPTED
+
+    await until(interrupted)
+    await gone.aclose()
 
 
 async def test_before_the_start_it_is_down(server):

@@ -13,10 +13,10 @@ def breaker(name, *arguments, key=KEY):
     return Operation("breaker", key, name, arguments)
 
 
-def record(sequence, *, process="p", one_caller=0, before=0, **counts):
+def record(sequence, *, process="p", one_caller=0, before=0, row_calls=1, **counts):
     counted = {"generation": 0, "calls": 1, "failures": 1, "broke": 0, "weight": 1, "older": 0}
     counted = (counted | counts).values()
-    return breaker("record", process, sequence, *counted, one_caller, 6000, 10, before)
+    return breaker("record", process, sequence, *counted, one_caller, 6000, 10, before, row_calls)
 
 
 def nothing_known(key=KEY):
@@ -54,8 +54,13 @@ class StoreContract:
 
     async def test_a_success_ends_the_row_and_no_count(self, store):
         again = record(2, calls=3, failures=1, broke=1, weight=1)
-        told = await self.do(store, record(1, weight=7), again)
+        told = await self.do(store, record(1, weight=7, row_calls=5), again)
         assert (told["counts"]["in_row"], told["counts"]["calls"]) == (1, 4)
+        assert told["counts"]["row_calls"] == 1
+
+    async def test_the_calls_of_a_row_are_counted_beside_their_weight(self, store):
+        told = await self.do(store, record(1, weight=6, row_calls=2), record(2, weight=3))
+        assert (told["counts"]["in_row"], told["counts"]["row_calls"]) == (9, 3)
 
     async def test_it_opens_once_for_one_generation(self, store):
         open_it = breaker("open", 0, 60_000, "failures in a row", "overloaded", 60_000)

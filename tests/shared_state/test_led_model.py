@@ -143,7 +143,7 @@ class Led(RuleBasedStateMachine):
     def pass_time(self, seconds):
         self.world.wait(seconds)
 
-    @rule(by=st.sampled_from([-40, 30]))
+    @rule(by=st.sampled_from([-40, 30, -90_000]))
     def set_the_clock(self, by):
         self.world.ahead_ms += by
 

@@ -6,6 +6,7 @@ from memory_store import MemoryStore
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import CircuitState
+from failsoft.policy.callers import WELL_SECONDS
 
 X, _ = TARGETS
 OPEN, HALF_OPEN, CLOSED = CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.CLOSED
@@ -139,4 +140,40 @@ def test_an_outage_that_three_callers_meet_opens_in_all_processes(many):
             for process in many.processes:
                 many.do(process.call(X, "server_error", who))
             many.wait(0.3)
+    assert states(many) == {OPEN}
+
+
+def closed_on_trial(world, who):
+    """Opened by what all meet, and closed by this caller's probe in the first process."""
+    first, *_ = world.processes
+    while states(world) != {OPEN}:
+        world.do(first.call(X, "server_error"))
+        world.wait(0.1)
+    world.wait(WELL_SECONDS)
+    assert world.do(first.call(X, None, who)) is not None
+    world.wait(0.02)
+    assert (states(world), trials(world)) == ({CLOSED}, {True})
+
+
+def trials(world):
+    return {process.breaker(X).on_trial for process in world.processes}
+
+
+def test_one_callers_failure_ends_no_trial_while_others_are_answered(many):
+    closed_on_trial(many, "b")
+    for process in many.processes:
+        process.answered.note("b", process.now())  # by another model
+    everywhere(many, "server_error", "a")
+    many.wait(1.0)
+    assert states(many) == {CLOSED}
+    for _ in range(BreakerSettings().success_threshold):
+        everywhere(many, None, "b")
+    many.wait(1.0)
+    assert trials(many) == {False}
+
+
+def test_a_failure_on_trial_opens_in_all_processes_where_nobody_else_is_answered(many):
+    closed_on_trial(many, "a")
+    assert many.do(many.processes[1].call(X, "server_error", "a")) is not None
+    many.wait(0.02)
     assert states(many) == {OPEN}

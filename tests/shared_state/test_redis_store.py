@@ -9,7 +9,7 @@ from redis_server import needs_redis, redis_server
 from store_contract import KEY, StoreContract, breaker, nothing_known, record
 
 from failsoft.shared_state.redis_store import SCHEMA, RedisStore
-from failsoft.shared_state.store import StoreError
+from failsoft.shared_state.store import Operation, StoreError
 from failsoft.storage.redis import connect
 
 pytestmark = needs_redis
@@ -48,11 +48,19 @@ async def test_scripts_that_were_flushed_are_loaded_again(server, store):
     assert told["counts"]["failures"] == 2
 
 
-async def test_a_key_of_another_kind_is_an_error_that_says_so(server, store):
+@pytest.mark.parametrize("kind", ["breaker", "hold"])
+async def test_a_key_of_another_kind_is_lost_and_holds_up_no_other(server, store, kind):
+    await store.run([breaker("open", 0, 5000, "r", "", 60_000)])
+    held = Operation("hold", "held", "hold", ("bench", 5000, 0, 0, 0, "c"))
+    (before,) = await store.run([held])
+    keys = {"breaker": NAME, "hold": NAME.replace(KEY, "held")}
     async with connect(server.url, timeout=10.0) as client:
-        await client.set(NAME, "not a hash")
-    with pytest.raises(StoreError, match="WRONGTYPE"):
-        await store.run([nothing_known()])
+        assert await client.exists(*keys.values()) == 2
+        await client.delete(keys[kind])
+        await client.set(keys[kind], "not a hash")
+    told, hold = await store.run([nothing_known(), held])
+    assert told["state"] == ("closed" if kind == "breaker" else "open")
+    assert hold["until"] > before["until"]
 
 
 async def test_what_is_kept_expires_and_what_was_isolated_late(server, store):

@@ -47,7 +47,7 @@ def check_trial(do, key, needed, batches):
     told = step("probe", "l", "success", needed, 0, "", 0)
     left = needed - 1
     for sequence, (calls, failures, before) in batches:
-        counted = (calls, failures, 0, failures, 0, 0, 300, 4, before)
+        counted = (calls, failures, 0, failures, 0, 0, 300, 4, before, failures)
         counts = step("record", "p", sequence, told["generation"], *counted)["counts"]
         if told["reason"] == "probe succeeded: on trial":
             assert counts["on_trial"] == (failures > 0 and left > before)

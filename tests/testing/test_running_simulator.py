@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 from anthropic import Anthropic, InternalServerError
+from openai import OpenAI
 
 from failsoft import Failsoft
 from failsoft.testing import RunningSimulator
@@ -16,6 +17,13 @@ def test_a_client_that_reads_the_environment_calls_it(simulator):
             model="claude-haiku-5-5", max_tokens=9, messages=[{"role": "user", "content": "?"}]
         )
     assert [request.model for request in simulator.requests] == ["claude-haiku-5-5"]
+
+
+def test_openais_client_does_too(simulator):
+    with OpenAI(max_retries=0) as client:
+        question = {"role": "user", "content": "?"}
+        client.chat.completions.create(model="gpt-5.5", messages=[question])
+    assert [request.model for request in simulator.requests] == ["gpt-5.5"]
 
 
 async def test_so_does_failsoft(simulator, tmp_path, monkeypatch):
@@ -44,6 +52,6 @@ def test_it_is_gone_afterwards():
 
 
 def test_variables_are_named_as_both_read_them(simulator):
-    names = {name for name, value in simulator.environment.items() if value == simulator.url}
-    assert names == {"ANTHROPIC_BASE_URL", "FAILSOFT_ANTHROPIC_BASE_URL"}
+    names = {name for name, value in simulator.environment.items() if simulator.url in value}
+    assert names == {"ANTHROPIC_BASE_URL", "FAILSOFT_ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"}
     assert os.environ["ANTHROPIC_BASE_URL"] == simulator.url

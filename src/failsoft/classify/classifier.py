@@ -17,7 +17,7 @@ from typing import Final
 from failsoft.classify.bodies import Shape
 from failsoft.classify.evidence import Evidence, gather
 from failsoft.classify.exceptions import Cause, read_causes, words_of
-from failsoft.classify.http_codes import ANTHROPIC, RAW_HTTP
+from failsoft.classify.http_codes import PROVIDERS, RAW_HTTP
 from failsoft.classify.redact import redact
 from failsoft.classify.retry_after import (
     body_wait,
@@ -34,17 +34,19 @@ from failsoft.classify.verdict import Sent, Verdict
 __all__ = ["classify", "decide", "is_cancellation", "table_for"]
 
 
-_TABLES: Final = {"anthropic": ANTHROPIC, "http": RAW_HTTP}
 _NO_REPLY: Final = (Shape.EMPTY, Shape.OTHER)
 _REDIRECT, _BAD_REQUEST, _SERVER_ERROR = 300, 400, 500
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FORBIDDEN: Final = 403
 _REFUSED: Final = frozenset({401, _FORBIDDEN})
+_PAYMENT, _NOT_FOUND, _TIMEOUT, _TOO_MANY = 402, 404, 408, 429
+_IN_FLIGHT = re.compile(r"(?i)in[-_ ]?flight|concurren|simultaneous|rate[-_ ]?limit")
+_BY_THE_DAY = re.compile(r"(?i)per_?(?:day|week|month)|daily_?limit")
 
 
 def table_for(provider: object) -> Table:
     """The provider's table; that of raw HTTP for a provider without one."""
-    return _TABLES.get(provider, RAW_HTTP) if isinstance(provider, str) else RAW_HTTP
+    return PROVIDERS.get(provider, RAW_HTTP) if isinstance(provider, str) else RAW_HTTP
 
 
 def decide(evidence: Evidence, table: Table) -> Cause:
@@ -53,7 +55,8 @@ def decide(evidence: Evidence, table: Table) -> Cause:
         return Cause(_by_stop(evidence, table))
     status = _status(evidence, table)
     row = (
-        _by_code(evidence, table, status)
+        _by_limit(evidence, table, status)
+        or _by_code(evidence, table, status)
         or _by_message(evidence, table, status)
         or _by_status(evidence, table, status)
     )
@@ -72,6 +75,9 @@ def _by_stop(evidence: Evidence, table: Table) -> str:
 def _status(evidence: Evidence, table: Table) -> int | None:
     """The status that the type stands for, or the wire's where that is the finer of the two."""
     wire = evidence.error_status
+    original = evidence.body.original
+    if original is not None and (original >= _SERVER_ERROR or original in (_TIMEOUT, _TOO_MANY)):
+        return original  # what the model itself said; its other refusals are not ours to mend
     said = _typed(evidence, table)
     if said is None or wire is None:
         return said or wire
@@ -80,16 +86,24 @@ def _status(evidence: Evidence, table: Table) -> int | None:
 
 
 def _typed(evidence: Evidence, table: Table) -> int | None:
+    statuses = (table.types[name] for name in evidence.names if name in table.types)
+    return next(statuses, None)
+
+
+def _by_limit(evidence: Evidence, table: Table, status: int | None) -> str | None:
+    """Limits whose status says the opposite of what they are."""
     body = evidence.body
-    aws = evidence.headers.get("x-amzn-errortype", "").partition(":")[0].lower()
-    for name in (*body.codes, *body.types, aws):
-        if name in table.types:
-            return table.types[name]
-    return None
+    if status == _TOO_MANY and any(map(_BY_THE_DAY.search, body.quotas)):
+        return "billing"
+    spent = any(table.codes.get(name) == "billing" for name in evidence.names)
+    if status != _PAYMENT or spent or header_wait(evidence.headers, now=0.0) is None:
+        return None
+    in_flight = any(map(_IN_FLIGHT.search, (*evidence.names, _readable_message(evidence))))
+    return "rate_limited" if in_flight else None
 
 
 def _by_code(evidence: Evidence, table: Table, status: int | None) -> str | None:
-    names = (*evidence.body.codes, *evidence.body.types)
+    names = evidence.names
     for name in names:
         if name in table.codes:
             return table.codes[name]
@@ -106,7 +120,7 @@ def _by_message(evidence: Evidence, table: Table, status: int | None) -> str | N
         return None
     message = _readable_message(evidence)
     for sentence in table.sentences:
-        if (status or _BAD_REQUEST) in sentence.statuses and sentence.pattern.search(message):
+        if status in (None, *sentence.statuses) and sentence.pattern.search(message):
             return sentence.row
     return None
 
@@ -123,6 +137,8 @@ def _by_status(evidence: Evidence, table: Table, status: int | None) -> str | No
         return None
     if status in _REFUSED and _is_page(evidence, status):
         return "edge"  # a CDN's challenge, a portal: the API itself speaks JSON
+    if status == _NOT_FOUND and evidence.body.param == "model":
+        return "model_unavailable"
     broken = status >= _SERVER_ERROR and evidence.body.shape in (Shape.EMPTY, Shape.HTML)
     return table.statuses.get(status) or ("server_error" if broken else None)
 
@@ -140,6 +156,8 @@ def _by_shape(evidence: Evidence) -> str:
     if status in _REDIRECTS:
         return "connection_setup"
     if status is None or status < _REDIRECT:
+        if evidence.in_stream and evidence.body.nameless:
+            return "server_error"  # the request was accepted, and then the provider failed
         page = evidence.body.shape is Shape.HTML
         none = status is not None and evidence.body.shape in _NO_REPLY
         return "bad_reply" if evidence.replied and (page or none) else "unknown"
@@ -166,9 +184,9 @@ def classify(failure: object, *, provider: str = "http", now: float | None = Non
 
     ``failure`` may be anything: a :class:`~failsoft.classify.wire_errors.WireFailure`, an exception
     of an SDK, of a transport or of Python, a reply, a body, a message, a text. ``provider`` selects
-    the vocabulary (``"anthropic"``; any other name is read as raw HTTP). ``now`` is in seconds
-    since the epoch, the time of the call by default, and serves for dates in a reply that has no
-    ``Date`` of its own.
+    the vocabulary: the name of a preset (``"anthropic"``, ``"openai"``, ``"bedrock"`` …); any other
+    name is read as raw HTTP. ``now`` is in seconds since the epoch, the time of the call by
+    default, and serves for dates in a reply that has no ``Date`` of its own.
 
     Pure where ``now`` is given, and total: it raises nothing, whatever it is given. What is no
     failure (a cancellation, a complete message) gets the reason ``cancelled`` or ``success``, and
@@ -267,7 +285,7 @@ def _rejected(row: TruthRow, evidence: Evidence) -> bool:
 
 def _detail(evidence: Evidence) -> str:
     status = "" if evidence.status is None else str(evidence.status)
-    names = (*evidence.body.codes, *evidence.body.types, evidence.body.stop or "")
+    names = (*evidence.names, evidence.body.stop or "")
     words = evidence.body.message or " < ".join(map(words_of, evidence.links))
     if len(words) > _WORDS_LIMIT:  # at a space: half a secret would not be known as one
         words = words[:_WORDS_LIMIT].rsplit(None, 1)[0]

@@ -13,18 +13,20 @@ from failsoft.classify.bodies import Body, Shape, read_body
 from failsoft.classify.exceptions import PROXY_ERRORS, chain_of, words_of
 from failsoft.classify.retry_after import LIMIT_PREFIXES
 from failsoft.classify.untrusted import HOSTILE, attribute, clip, status_number
+from failsoft.classify.untrusted import field as item
 from failsoft.classify.wire_errors import StreamFailed, WireFailure
 
 __all__ = ["Evidence", "gather", "read_headers"]
 
 
+_AWS_NAMES: Final = ("x-amzn-errortype", ":exception-type", ":error-code")
 _KEPT: Final = frozenset(
     {
+        *_AWS_NAMES,
         "date",
         "request-id",
         "retry-after",
         "retry-after-ms",
-        "x-amzn-errortype",
         "x-amzn-requestid",
         "x-request-id",
         "x-should-retry",
@@ -77,6 +79,8 @@ _TEXT_LIMIT: Final = 4_000
 class Evidence:
     """``status`` is the wire's. ``replied`` means a whole reply was seen, not a stream's event.
 
+    ``in_stream`` means that the failure came in a stream that had begun well.
+
     ``links`` are an exception and its causes, outermost first; ``source`` names what it was.
     """
 
@@ -85,8 +89,16 @@ class Evidence:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body
     replied: bool = False
+    in_stream: bool = False
     links: tuple[BaseException, ...] = ()
     request_id: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Codes, then types, then the names that AWS puts into the head of a reply or a frame."""
+        several = (self.headers.get(name, "") for name in _AWS_NAMES)
+        heads = (value.partition(":")[0].strip().lower() for value in several)
+        return (*self.body.codes, *self.body.types, *filter(None, heads))
 
     @property
     def error_status(self) -> int | None:
@@ -119,19 +131,39 @@ def _of_exception(failure: BaseException) -> Evidence:
     speaker = next((link for link in links if _speaks(link)), None)
     if speaker is None:
         return Evidence(source=source, body=read_body(None), links=links)
-    wire = isinstance(speaker, WireFailure)
-    response = None if wire else attribute(speaker, "response")
-    headers = read_headers(attribute(speaker, "headers") or attribute(response, "headers"))
-    body = read_body(attribute(speaker, "body")) if wire else _body_of(speaker, response)
+    if isinstance(speaker, WireFailure):
+        status, headers = status_number(speaker.status), read_headers(speaker.headers)
+        body = read_body(speaker.body)
+        in_stream = isinstance(speaker, StreamFailed)
+    else:
+        status, headers, body = _of_sdk(speaker)
+        in_stream = status in (None, 200)
     return Evidence(
         source=source,
-        status=status_number(attribute(speaker, "status")) if wire else _status(speaker),
+        status=status,
         headers=headers,
         body=body,
-        replied=wire and not isinstance(speaker, StreamFailed),
+        replied=isinstance(speaker, WireFailure) and not in_stream,
+        in_stream=in_stream,
         links=links,
         request_id=_request_id(speaker, body, headers),
     )
+
+
+def _of_sdk(speaker: BaseException) -> tuple[int | None, dict[str, str], Body]:
+    """The status, the headers and the body that an SDK's exception keeps."""
+    response = attribute(speaker, "response")
+    if _is_of_botocore(response):
+        head = item(response, "ResponseMetadata")
+        made_up = type(speaker).__name__ == "EventStreamError"  # 400, of a frame under a 200
+        status = None if made_up else status_number(item(head, "HTTPStatusCode"))
+        return status, read_headers(item(head, "HTTPHeaders")), read_body(response)
+    headers = attribute(speaker, "headers") or attribute(response, "headers")
+    return _status(speaker), read_headers(headers), _body_of(speaker, response)
+
+
+def _is_of_botocore(response: object) -> bool:
+    return isinstance(response, Mapping) and isinstance(item(response, "Error"), Mapping)
 
 
 def _speaks(link: BaseException) -> bool:
@@ -144,13 +176,20 @@ def _speaks(link: BaseException) -> bool:
     if type(link).__name__ in PROXY_ERRORS:  # the reply is the proxy's own
         return False
     told = any(isinstance(attribute(link, name), str) for name in _TELLING)
+    if _is_of_botocore(attribute(link, "response")):
+        return True
     return told or _status(link) is not None or attribute(link, "body") is not None
 
 
 def _body_of(speaker: BaseException, response: object) -> Body:
-    body = read_body(attribute(speaker, "body"))
+    raw = attribute(speaker, "body")
+    if isinstance(raw, str) and _status(speaker) is None:
+        raw = {"error": raw}  # openai keeps the error of an event alone, which may be a text
+    body = read_body(raw)
     if body.shape is Shape.ABSENT and response is not None:
         body = _content(response)
+    if body.shape is Shape.ABSENT:  # google-genai keeps it there
+        body = read_body(attribute(speaker, "details"))
     if body.codes or body.types or body.shape is Shape.MESSAGE:
         return body
     return _with_attributes(body, speaker)

@@ -1,7 +1,8 @@
 """What an exception and the chain of its causes say, where no reply speaks.
 
 Exceptions of the standard library are known by their class; those of aiohttp, httpx, httpx2,
-requests and the SDKs by the names along their class tree, so that none of them is imported. The
+requests, botocore, google-auth and the SDKs by the names along their class tree, so that none of
+them is imported. The
 order of the rules matters: ``APITimeoutError`` is an ``APIConnectionError``, ``ConnectTimeout`` is
 a timeout, and the deepest cause says more than the class around it.
 """
@@ -58,6 +59,25 @@ _NO_KEY_WORDS = (
     "could not resolve api key",
     "missing credentials",
 )
+_NO_CREDENTIALS = frozenset(
+    {
+        "CredentialRetrievalError",
+        "CredentialsError",
+        "InfiniteLoopConfigError",
+        "LoginError",
+        "MetadataRetrievalError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "RefreshWithMFAUnsupportedError",
+        "SSOError",
+        "TokenRetrievalError",
+        "UnknownCredentialError",
+        "UnknownTokenProviderError",
+    }
+)
+_NO_REGION = frozenset({"BaseEndpointResolverError", "EndpointProviderError", "InvalidRegionError"})
 _CLOSED_WORDS = ("client has been closed", "session is closed", "event loop is closed")
 _CUT_WORDS = ("incomplete", "without sending complete", "without response body", "payload is not")
 _NOT_HTTP_WORDS = ("illegal status line", "illegal header line", "receive buffer too long")
@@ -181,14 +201,15 @@ def _redirected(chain: Chain) -> Cause | None:
 
 
 def _saturated(chain: Chain) -> Cause | None:
-    if "PoolTimeout" in chain.names or _has_errno(chain, _NO_DESCRIPTORS):
+    own = {"CapacityNotAvailableError", "PoolTimeout"} & chain.names
+    if own or _has_errno(chain, _NO_DESCRIPTORS):
         return Cause("saturated", unsent=True)
     return None
 
 
 def _never_connected(chain: Chain) -> Cause | None:
     proven = (
-        {"ClientConnectorError", "ConnectionTimeoutError"} & chain.names
+        {"ClientConnectorError", "ConnectionTimeoutError", "EndpointConnectionError"} & chain.names
         or any(isinstance(link, socket.gaierror | ConnectionRefusedError) for link in chain.links)
         or any(_is_httpcore_connect(link) for link in chain.links)
         or _has_errno(chain, _UNREACHABLE)
@@ -218,6 +239,7 @@ def _cut(chain: Chain) -> Cause | None:
         "IncompleteReadError",
         "ReadError",
         "RemoteProtocolError",
+        "ResponseStreamingError",
     } & chain.names
     if not broken:
         return None
@@ -245,6 +267,7 @@ def _lost(chain: Chain) -> str:
     """Whether it was a host that took the connection: its other models may well answer."""
     kinds = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
     known = "ServerDisconnectedError" in chain.names or _has_errno(chain, _HUNG_UP)
+    known = known or "ConnectionClosedError" in chain.names
     hung_up = known or any(isinstance(link, kinds) for link in chain.links)
     return "hung_up" if hung_up else "connection"
 
@@ -276,10 +299,31 @@ def _refused(chain: Chain) -> Cause | None:
     return Cause("refusal") if "ContentFilterFinishReasonError" in chain.names else None
 
 
+def _length(chain: Chain) -> Cause | None:
+    # The SDK parses no answer that max_tokens cut short, and would not the next time.
+    return Cause("bad_request") if "LengthFinishReasonError" in chain.names else None
+
+
 def _no_key(chain: Chain) -> Cause | None:
     told = any(word in chain.words for word in _NO_KEY_WORDS)
-    if told or "CredentialsError" in chain.names:
+    if told or _NO_CREDENTIALS & chain.names:
         return Cause("authentication", unsent=True)
+    return None
+
+
+def _no_token(chain: Chain) -> Cause | None:
+    """No token of Google's: it was refused, or its server was not reached."""
+    if "GoogleAuthError" not in chain.names:
+        return None
+    again = any(attribute(link, "retryable") is True for link in chain.links)
+    lost = again or {"ResponseError", "TimeoutError", "TransportError"} & chain.names
+    return Cause("connection" if lost else "authentication", unsent=True)
+
+
+def _no_endpoint(chain: Chain) -> Cause | None:
+    """No address is known for the region, or no region (botocore)."""
+    if _NO_REGION & chain.names:
+        return Cause("connection_setup", unsent=True)
     return None
 
 
@@ -291,11 +335,22 @@ def _bad_call(chain: Chain) -> Cause | None:
 
 
 def _broken(chain: Chain) -> Cause | None:
-    names = {"APIConnectionError", "ClientConnectionError", "ConnectionError", "NetworkError"}
+    names = {
+        "APIConnectionError",
+        "ClientConnectionError",
+        "ConnectionError",
+        "HTTPClientError",
+        "NetworkError",
+    }
     tls = any(isinstance(link, ssl.SSLError) for link in chain.links)
     if tls or names & chain.names or _has_errno(chain, _BROKEN):
         return Cause(_lost(chain))
     return None
+
+
+def _refused_by_botocore(chain: Chain) -> Cause | None:
+    # Those that are about a connection are known by now; the others are about arguments.
+    return Cause("bad_call", unsent=True) if "BotoCoreError" in chain.names else None
 
 
 def _has_errno(chain: Chain, numbers: frozenset[int]) -> bool:
@@ -314,7 +369,11 @@ _RULES: Final[tuple[Callable[[Chain], Cause | None], ...]] = (
     _no_answer,
     _bad_reply,
     _refused,
+    _length,
     _no_key,
+    _no_token,
+    _no_endpoint,
     _bad_call,
     _broken,
+    _refused_by_botocore,
 )

@@ -1,10 +1,9 @@
-"""The codes of raw HTTP, and those that only Anthropic sends.
+"""The table of raw HTTP, and those of providers that mean something else by a word of it.
 
 The raw table covers any endpoint, gateway or cloud in front of a model, and every provider without
-a table of its own. Gateways pass bodies on as they got them, so the widely spoken names of
-Anthropic, OpenAI, Azure, Bedrock and Vertex are all in it. Anthropic's own table holds the codes of
-``error.details.error_code`` that bear on a call; they are from anthropic 2.12, which names about
-90, and those not listed mean no more than their type.
+a table of its own. Gateways pass bodies on as they got them, so the names of all providers are in
+it. Anthropic's own table holds the codes of ``error.details.error_code`` that bear on a call; they
+are from anthropic 2.12, which names about 90, and those not listed mean no more than their type.
 """
 
 from __future__ import annotations
@@ -13,42 +12,23 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from failsoft.classify.cloud_codes import CLOUD_CODES, CLOUD_STOPS, CLOUD_TYPES
+from failsoft.classify.openai_codes import (
+    OPENAI_CODES,
+    OPENAI_PATTERNS,
+    OPENAI_STOPS,
+    OPENAI_TYPES,
+)
 from failsoft.classify.truth_table import CodePattern, Sentence, Table
 
-__all__ = ["ANTHROPIC", "RAW_HTTP"]
-
-_CODES: Final = {
-    # OpenAI, and those who speak like it
-    "account_deactivated": "suspended",
-    "context_length_exceeded": "context_too_long",
-    "credit_balance_exhausted": "billing",
-    "deploymentnotfound": "model_unavailable",
-    "engine_overloaded": "overloaded",
-    "insufficient_quota": "billing",
-    "invalid_api_key": "authentication",
-    "invalid_prompt": "content_policy",
-    "model_not_available": "model_unavailable",
-    "model_not_found": "model_unavailable",
-    "organization_usage_limit_exceeded": "billing",
-    "rate_limit_exceeded": "rate_limited",
-    "server_is_overloaded": "overloaded",
-    "slow_down": "rate_limited",
-    "string_above_max_length": "too_large",
-    # content filters: true under any status
-    "bio_policy": "content_policy",
-    "content_filter": "content_policy",
-    "content_policy_violation": "content_policy",
-    "responsibleaipolicyviolation": "content_policy",
-    # Vertex, where its field status says more than a status does
-    "FAILED_PRECONDITION": "bad_request",
-    "NOT_FOUND": "model_unavailable",
-}
+__all__ = ["PROVIDERS", "RAW_HTTP"]
 
 _CODE_PATTERNS: Final = (
     CodePattern(
         pattern=re.compile(
             r"spend_limit_(?:reached|exceeded)|billing|payment_required"
             r"|insufficient_(?:balance|credits?|funds|quota)|usage_limit_(?:reached|exceeded)"
+            r"|(?:daily|monthly)_?limit"
         ),
         row="billing",
     ),
@@ -62,7 +42,7 @@ _CODE_PATTERNS: Final = (
         row="bad_request",
         statuses=frozenset({404, 410}),
     ),
-    CodePattern(pattern=re.compile(r"too_large"), row="too_large"),
+    CodePattern(pattern=re.compile(r"too_large|string_too_long"), row="too_large"),
     CodePattern(  # a content or policy reason; not the form or the size of the content
         pattern=re.compile(
             r"policy|moderation|safety"
@@ -75,7 +55,6 @@ _CODE_PATTERNS: Final = (
 )
 
 _TYPES: Final = {
-    # Anthropic
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -87,44 +66,8 @@ _TYPES: Final = {
     "api_error": 500,
     "timeout_error": 504,
     "overloaded_error": 529,
-    # OpenAI, and those who speak like it
-    "bad_request": 400,
-    "badrequest": 400,
-    "badrequesterror": 400,
-    "invalid_request": 400,
-    "notfounderror": 404,
-    "requests": 429,
-    "tokens": 429,
-    "internal_error": 500,
-    "internal_server_error": 500,
-    "server_error": 500,
-    "bad_gateway": 502,
-    "service_unavailable": 503,
-    "gateway_timeout": 504,
-    # Bedrock
-    "validationexception": 400,
-    "expiredtokenexception": 401,
-    "unrecognizedclientexception": 401,
-    "accessdeniedexception": 403,
-    "resourcenotfoundexception": 404,
-    "servicequotaexceededexception": 429,
-    "throttlingexception": 429,
-    "internalserverexception": 500,
-    "modelstreamerrorexception": 502,  # on the wire a 424, which would say nothing
-    "modelnotreadyexception": 503,  # on the wire a 429
-    "serviceunavailableexception": 503,
-    "modeltimeoutexception": 504,
-    # Vertex, in its field status
-    "INVALID_ARGUMENT": 400,
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "ABORTED": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "CANCELLED": 499,
-    "INTERNAL": 500,
-    "UNIMPLEMENTED": 501,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
+    **OPENAI_TYPES,
+    **CLOUD_TYPES,
 }
 
 
@@ -139,23 +82,34 @@ _SENTENCES: Final = (
         "billing",
         # A 429 too: "… would exceed your account's monthly spend limit" comes with a retry-after
         # of some minutes, and stays until the month ends.
-        {400, 403, 429},
+        {400, 403, 412, 429},
         r"credit balance is too low|specified[\w ]{0,30} api usage limits|spend(?:ing)? limit"
-        r"|billing hard limit|insufficient (?:balance|credits|funds)",
+        r"|billing hard limit|insufficient (?:balance|credits|funds)"
+        r"|used all (?:of )?(?:your |its )?available credits"
+        r"|credits (?:are|have been) (?:depleted|exhausted|used up)"
+        r"|(?:daily|monthly) (?:[\w-]+ ){0,3}(?:allocation|allowance|limit|quota)"
+        r"|(?:budget|key) limit exceeded",
     ),
     _sentence(
         "suspended",
         {400, 401, 403},
-        r"(?:organi[sz]ation|account)(?: has been| is| was)(?: currently)?"
+        r"(?:organi[sz]ation|account)[\w .-]{0,60}(?: has been| is| was)(?: currently)?"
         r" (?:deactivated|disabled|on hold|suspended)",
+    ),
+    _sentence(
+        "authentication",
+        {400, 403},
+        r"api key (?:is )?(?:not valid|invalid|expired)|(?:incorrect|invalid|expired) api key",
     ),
     _sentence(
         "context_too_long",
         {400},
         r"prompt is too long|exceeds? (?:the )?(?:model'?s )?(?:maximum )?"
-        r"context (?:length|limit|window)|maximum context length"
+        r"context (?:length|limit|window)|maximum context length|exceeds the max_model_len"
+        r"|longer than the model'?s context length"
         r"|input is too long for (?:the )?requested model"
-        r"|input token count .{0,60}exceeds the maximum",
+        r"|input token count .{0,60}exceeds the maximum"
+        r"|too large for model with \d+ maximum context",
     ),
     _sentence(
         "content_policy",
@@ -163,6 +117,8 @@ _SENTENCES: Final = (
         r"output blocked by content filtering policy|content management policy"
         r"|result of our safety system|violating our (?:usage|content) polic",
     ),
+    _sentence("content_policy", {400, 403}, r"input was flagged"),
+    _sentence("permission", {400}, r"location is not supported"),
     _sentence(
         "too_large",
         {400},
@@ -174,6 +130,14 @@ _SENTENCES: Final = (
         {404},
         r"^model:|\bmodel\b.{0,200}(?:not (?:found|exist|available|supported)|end of its life"
         r"|retired|deprecated)|no endpoints found",
+    ),
+    _sentence(
+        "model_unavailable",
+        {400, 422},
+        r"\b(?:invalid|unknown) model\b(?! (?:config|input|output|param))|not a valid model\b"
+        r"|\bmodel (?:id|identifier|name) is (?:invalid|not valid)|^model not exist"
+        r"|\bmodel [`'\"]?[\w./:@-]+[`'\"]? (?:(?:does )?not exist|(?:is|was) not found|not found"
+        r"|has been (?:decommissioned|deprecated|retired))|on-demand throughput isn.t supported",
     ),
     _sentence(
         "bad_request",
@@ -198,10 +162,12 @@ _STATUSES: Final = {
     415: "bad_request",
     421: "connection_setup",
     422: "bad_request",
+    424: "server_error",
     426: "connection_setup",
     429: "rate_limited",
     431: "bad_request",
     451: "permission",
+    498: "overloaded",  # Groq: no room for flexible processing
     499: "cancelled",
     500: "server_error",
     501: "not_implemented",
@@ -214,14 +180,15 @@ _STATUSES: Final = {
 }
 
 _STOPS: Final = {
-    "content_filter": "refusal",
     "model_context_window_exceeded": "window_exceeded",
     "refusal": "refusal",
+    **OPENAI_STOPS,
+    **CLOUD_STOPS,
 }
 
 RAW_HTTP: Final = Table(
-    codes=_CODES,
-    code_patterns=_CODE_PATTERNS,
+    codes={**OPENAI_CODES, **CLOUD_CODES},
+    code_patterns=(*_CODE_PATTERNS, *OPENAI_PATTERNS),
     types=_TYPES,
     sentences=_SENTENCES,
     statuses=_STATUSES,
@@ -244,5 +211,19 @@ _ANTHROPIC_CODES: Final = {
     "workspace_policy_violation": "permission",
 }
 
-ANTHROPIC: Final[Table] = replace(RAW_HTTP, codes={**RAW_HTTP.codes, **_ANTHROPIC_CODES})
-"""The table of Anthropic's API."""
+_ANTHROPIC: Final = replace(RAW_HTTP, codes={**RAW_HTTP.codes, **_ANTHROPIC_CODES})
+_GEMINI: Final = replace(  # "… is not available in your country. Please enable billing"
+    RAW_HTTP, codes={**RAW_HTTP.codes, "FAILED_PRECONDITION": "permission"}
+)
+_OPENROUTER: Final = replace(  # a role that is not supported, an empty message
+    RAW_HTTP, codes={**RAW_HTTP.codes, "invalid_prompt": "bad_request"}
+)
+_FIREWORKS: Final = replace(RAW_HTTP, statuses={**RAW_HTTP.statuses, 412: "billing"})
+
+PROVIDERS: Final = {
+    **dict.fromkeys(("anthropic", "bedrock", "vertex"), _ANTHROPIC),
+    "fireworks": _FIREWORKS,
+    "gemini": _GEMINI,
+    "openrouter": _OPENROUTER,
+}
+"""The tables of providers that have one of their own; that of any other is raw HTTP's."""

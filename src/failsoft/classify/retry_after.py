@@ -3,11 +3,11 @@
 ``retry-after-ms`` > ``retry-after`` > the latest reset of a limit that its own header says is
 exhausted > a delay in the body > a sentence of the message. The longest of repeated headers counts.
 
-Each may be decimal seconds, a duration (``6m0s``, ``15ms``), an HTTP date, an RFC 3339 time or
-seconds since the epoch (10 digits). A ``retry-after`` in the past is 0, a reset in the past says
-nothing; negative and unreadable values are ignored. Times are measured against the reply's own
-``Date``, so that a wrong clock here does not matter; ``now`` (seconds since the epoch) is used only
-where the reply has none.
+Each may be decimal seconds, a duration (``6m0s``, ``15ms``), an HTTP date, an RFC 3339 time, or
+seconds or milliseconds since the epoch (10 or 13 digits). A ``retry-after`` in the past is 0, a
+reset in the past says nothing; negative and unreadable values are ignored, and so are the resets of
+a limit of 0 or less. Times are measured against the reply's own ``Date``, so that a wrong clock
+here does not matter; ``now`` (seconds since the epoch) is used only where the reply has none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ __all__ = [
     "sentence_wait",
 ]
 
-LIMIT_PREFIXES: Final = ("anthropic-ratelimit-", "x-ratelimit-", "ratelimit-")
+LIMIT_PREFIXES: Final = (
+    "anthropic-ratelimit-",
+    "x-ratelimit-",
+    "ratelimit-",
+    "ratelimitbysize-",
+)
 """What the headers of a limit begin with, in lower case."""
 
 _LONGEST: Final = 366 * 86_400.0
@@ -37,6 +42,7 @@ _LONGEST: Final = 366 * 86_400.0
 
 _DECIMAL = re.compile(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
 _EPOCH = re.compile(r"[1-9]\d{9}(?:\.\d{0,9})?", re.ASCII)
+_EPOCH_MS = re.compile(r"[1-9]\d{12}", re.ASCII)
 _UNITS: Final = {
     "d": 86_400.0,
     "h": 3600.0,
@@ -58,8 +64,8 @@ _ACCESS_DATE = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:(?:\s+at\s+|[t ])(\d\d:\d\d(?::\d\d)?))?"
 )
 _SENTENCE = re.compile(
-    r"\b(?:retry|try again) (?:after|in) (\d[\d.]{0,15})"
-    r"(?: ?(second|minute|hour)s?\b|((?:[dhms]|ms)(?![a-z])[\d.dhms]{0,30}))",
+    r"\b(?:retry|try again|wait)(?: (?:about|after|at least|for|in)){0,2} (\d[\d.]{0,15})"
+    r"(?: ?(millisecond|second|sec|minute|min|hour)s?\b|((?:[dhms]|ms)(?![a-z])[\d.dhms]{0,30}))",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -88,9 +94,15 @@ def exhausted_resets(headers: Mapping[str, str]) -> Iterator[str]:
         state = _LIMIT_STATE.search(name)
         if state is None:
             continue
+        before, after = name[: state.start()], name[state.end() :]
         spent = value.strip() == "rejected" if state[1] == "status" else _decimal(value) == 0
-        if spent:
-            yield f"{name[: state.start()]}-reset{name[state.end() :]}"
+        if spent and _is_limit(headers.get(f"{before}-limit{after}", "")):
+            yield f"{before}-reset{after}"
+
+
+def _is_limit(value: str) -> bool:
+    """Whether something is limited: Azure says 0 and -1 of what it does not measure."""
+    return not value.startswith("-") and _decimal(value) != 0
 
 
 def body_wait(delay: str) -> float | None:
@@ -104,7 +116,10 @@ def sentence_wait(message: str) -> float | None:
     if match is None:
         return None
     number, unit, more = match.groups()
-    return body_wait(f"{number}{unit[0].lower()}" if unit else f"{number}{more.rstrip('.')}")
+    if unit is None:
+        return body_wait(f"{number}{more.rstrip('.')}")
+    unit = unit.lower()
+    return body_wait(f"{number}{'ms' if unit == 'millisecond' else unit[0]}")
 
 
 def message_wait(message: str, headers: Mapping[str, str], *, now: float) -> float | None:
@@ -120,6 +135,8 @@ def _read(text: str, headers: Mapping[str, str], now: float) -> float | None:
     text = text.strip()
     if _EPOCH.fullmatch(text):
         return _until(float(text), headers, now)
+    if _EPOCH_MS.fullmatch(text):
+        return _until(float(text) / 1000, headers, now)
     seconds = _decimal(text)
     if seconds is None:
         seconds = _duration(text)

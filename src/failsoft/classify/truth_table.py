@@ -46,8 +46,8 @@ __all__ = [
 # same, model, provider: may the same target, the next model, another provider be tried
 _TABLE: Final = """
 name              | category · reason                 | same       | model         | provider      | breaker  | fault    | scope   | sent  | wait    | signal
-overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 529, `overloaded_error`
-server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 520 to 524, `api_error`, empty or HTML 5xx
+overloaded        | transient · overloaded            | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 529, 498, `overloaded_error`
+server_error      | transient · server_error          | yes        | yes           | yes           | counts   | provider | target  | maybe | header  | 500, 502, 424, 520 to 524, `api_error`, empty or HTML 5xx
 unavailable       | transient · unavailable           | yes        | yes           | yes           | counts   | provider | target  | no    | header  | 503
 connection        | transient · connection            | yes        | no            | yes           | counts   | network  | host    | maybe | none    | connect timeout, refused, DNS
 hung_up           | transient · connection            | yes        | yes           | yes           | counts   | network  | host    | maybe | none    | reset or closed before the reply's head, on a connection that stood
@@ -55,7 +55,7 @@ stream_cut        | transient · stream_cut            | yes        | yes       
 conflict          | transient · conflict              | once       | no            | no            | no       | operator | target  | maybe | header  | 409
 saturated         | transient · saturated             | own_queue  | no            | no            | no       | operator | target  | no    | none    | pool timeout, bulkhead or its queue full
 all_open          | transient · all_open              | never      | no            | no            | no       | provider | target  | no    | none    | all targets open or benched past the deadline (category of what opened them)
-requests          | rate_limited · requests           | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, acceleration limit
+requests          | rate_limited · requests           | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, acceleration limit, 402 of requests in flight
 tokens            | rate_limited · tokens             | after_wait | other_family  | yes           | bench    | operator | family  | no    | limit   | 429 with a stated wait, of a limit on tokens
 rate_limited      | rate_limited · rate_limited       | after_wait | yes           | yes           | bench    | operator | family  | no    | none    | 429 without a stated wait (benched when met again)
 upstream          | timeout · upstream                | once       | yes           | yes           | counts   | provider | target  | maybe | header  | 504, `timeout_error`, 408
@@ -64,7 +64,7 @@ no_answer_short   | timeout · no_answer               | never      | yes       
 no_answer_opened  | timeout · no_answer               | never      | yes           | yes           | no       | provider | target  | maybe | none    | no content yet when its target's breaker opened by timeouts, and another may be called
 deadline          | timeout · deadline                | never      | no            | no            | no       | user     | target  | maybe | none    | a shorter limit of the caller's
 deadline_passed   | timeout · deadline                | never      | no            | no            | no       | provider | target  | maybe | none    | deadline passed (or the last verdict's category)
-billing           | auth_error · billing              | never      | no            | yes           | park     | operator | account | no    | message | 429 spend limit, 402, 400 usage limit or credit balance, `insufficient_quota` and kin
+billing           | auth_error · billing              | never      | no            | yes           | park     | operator | account | no    | message | 429 spend limit or quota by the day, 402, 400 usage limit or credit balance, `insufficient_quota` and kin
 authentication    | auth_error · authentication       | never      | no            | yes           | park_key | operator | account | no    | none    | 401, no key
 permission        | auth_error · permission           | never      | no            | yes           | no       | operator | target  | no    | none    | 403, 451
 suspended         | auth_error · suspended            | never      | no            | no            | park     | operator | account | no    | none    | organization disabled or on hold

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from failsoft.cli.chain_table import chain_table
 from failsoft.cli.options import ConfigFile, load, tell_what_is_wanting, tell_what_will_fail
 from failsoft.cli.terminal import FAILED, CommandError, output, printable, tell
 from failsoft.config.show import SettingRow, rows
@@ -158,6 +159,7 @@ def check_settings(config: ConfigFile = None) -> int:
     source = f", {count} of them from {', '.join(sorted(given))}" if given else ", all defaults"
     failing = tell_what_will_fail(loaded.settings)
     doubtful = tell_what_is_wanting(loaded.settings) or bool(loaded.warnings)
+    output().print(chain_table(loaded.settings, loaded.origins))
     found = "hold, but see above" if failing or doubtful else "are fine"
     output().print(f"The settings {found}{source}.")
     return FAILED if failing else 0

@@ -7,12 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
+from failsoft.cli.chain_table import keyless_targets
 from failsoft.cli.terminal import tell
 from failsoft.config.loading import ConfigurationError, Loaded, load_settings
+from failsoft.config.services import service_of
 from failsoft.config.settings import Settings
 from failsoft.storage.sqlite import folder_problem
 
-__all__ = ["ConfigFile", "has_key", "load", "tell_what_is_wanting", "tell_what_will_fail"]
+__all__ = [
+    "ConfigFile",
+    "has_key",
+    "key_variables",
+    "load",
+    "tell_what_is_wanting",
+    "tell_what_will_fail",
+]
 
 ConfigFile = Annotated[
     Path | None,
@@ -42,9 +51,10 @@ def tell_what_will_fail(settings: Settings) -> bool:
     problem = folder_problem(Path(settings.data_dir))
     if problem:
         tell(f"data_dir: {problem}")
-    if keyless := not has_key(settings):
-        tell("no API key: every question will fail until ANTHROPIC_API_KEY is set")
-    return bool(problem) or keyless
+    if without := not has_key(settings):
+        names = " or ".join(key_variables(settings))
+        tell(f"no API key: every question will fail until {names} is set")
+    return bool(problem) or without
 
 
 def tell_what_is_wanting(settings: Settings) -> bool:
@@ -55,5 +65,11 @@ def tell_what_is_wanting(settings: Settings) -> bool:
 
 
 def has_key(settings: Settings) -> bool:
-    """Whether there is anything to show to the provider."""
-    return bool(settings.anthropic.api_key or settings.anthropic.auth_token)
+    """Whether a target of the chain has a key, or needs none."""
+    return len(keyless_targets(settings)) < len(settings.chain)
+
+
+def key_variables(settings: Settings) -> tuple[str, ...]:
+    """The variable that the key of each provider of the chain is in, by its usual name."""
+    services = (service_of(spec.partition("/")[0], settings) for spec in settings.chain)
+    return tuple(dict.fromkeys(one.variables[0] for one in services if one.variables))

@@ -16,7 +16,7 @@ from rich.status import Status
 from rich.text import Text
 
 from failsoft.cli.narration import timeline, tries_in_words
-from failsoft.cli.options import ConfigFile, has_key, load
+from failsoft.cli.options import ConfigFile, has_key, key_variables, load
 from failsoft.cli.terminal import FAILED, CommandError, duration, errors, model_of, printable
 from failsoft.config.settings import Settings
 from failsoft.engine.answer import Answer, StreamRestart, StreamStart, StreamStatus, StreamText
@@ -111,7 +111,8 @@ def ask(
         raise CommandError("the question is empty: write it after 'ask', or pipe it in with -")
     settings = load(config, locale=locale).settings
     if not has_key(settings):
-        raise CommandError("no API key: set ANTHROPIC_API_KEY, or run 'failsoft demo' without one")
+        names = " or ".join(key_variables(settings))
+        raise CommandError(f"no API key: set {names}, or run 'failsoft demo' without one")
     arguments = {"model": model, "system": system, "timeout": timeout}
     answer = asyncio.run(_ask(settings, text, stream=stream, arguments=arguments))
     show_outcome(answer)

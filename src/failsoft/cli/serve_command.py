@@ -60,13 +60,13 @@ def simulator(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=FAULT", help="Such as 'claude-opus-5-5=529@0.2'; repeatable."),
+        typer.Option(metavar="MODEL=FAULT", help="Such as 'gpt-*=529@0.2'; repeatable."),
     ] = None,
     upstream: Annotated[
         str | None, typer.Option(metavar="URL", help="Where calls go that nothing strikes.")
     ] = None,
 ) -> None:
-    """Stand in for the Anthropic Messages API, failures included."""
+    """Stand in for the Messages and Chat Completions APIs, failures included."""
     from failsoft.chaos.simulator import serve_simulator  # noqa: PLC0415 - slow to load
 
     with listening_on(host, port):
@@ -85,9 +85,11 @@ def simulator(
 
 def _simulator_ready(url: str) -> None:
     lines = (
-        (f"Simulator of the Anthropic Messages API on {url}\n", "bold"),
+        (f"Simulator of the Messages and Chat Completions APIs on {url}\n", "bold"),
         "Use it:       ",
         f"ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=any failsoft ask 'Hello'\n",
+        "In OpenAI's:  ",
+        f"OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=any\n",
         "Break it:     ",
         f"""curl -X PUT '{url}/_sim/models/*' -d '{{"faults": ["529@0.5"]}}'\n""",
         "What it saw:  ",

@@ -25,11 +25,13 @@ __all__ = [
     "model_list",
     "number",
     "origin_list",
+    "provider_list",
     "setting",
     "switch",
     "target_list",
     "text",
     "told",
+    "valid_provider",
     "valid_target",
     "whole",
 ]
@@ -154,6 +156,11 @@ def model_list() -> FieldKind:
     return _list_of("models, as name or provider/model", _valid_model)
 
 
+def provider_list() -> FieldKind:
+    """Make a list of providers by their names."""
+    return _list_of("names of providers", valid_provider)
+
+
 def host_list() -> FieldKind:
     """Make a list of host names, as a browser's address has them, without a port."""
     return _list_of("host names without a port", _valid_host)
@@ -189,6 +196,15 @@ def told(value: object) -> str:
         return reprlib.repr(value)
     except ValueError:  # an integer too long for Python to print
         return "a number too long to show"
+
+
+def valid_provider(name: str) -> bool:
+    """Whether a provider may be called so.
+
+    >>> valid_provider("anthropic-eu"), valid_provider("an/other")
+    (True, False)
+    """
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) is not None
 
 
 def valid_target(name: str) -> bool:

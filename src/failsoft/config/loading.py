@@ -12,15 +12,16 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from failsoft.config import names
 from failsoft.config.fields import told
+from failsoft.config.named_sections import NAMED, provider_problem
 from failsoft.config.names import SECTIONS, KnownNames, Place, full_name, known_settings, lookup
-from failsoft.config.routes_and_targets import NAMED
+from failsoft.config.presets import PRESETS
 from failsoft.config.settings import CLASSIC, Settings
 from failsoft.errors import SettingError
 
@@ -80,6 +81,10 @@ class Gathered:
                 if not named.valid(name):
                     problem = f"must be named {named.form}, as in [{example}]"
                     self.wrong(full_name((section, name)), problem, origin)
+        for name, origin in self._names("providers").items():
+            if wrong := provider_problem(name, self._below("providers", name)):
+                place = ("providers", name, *filter(None, wrong[:1]))
+                self.wrong(full_name(place), wrong[1], self.origins.get(place, origin))
 
     def settings(self) -> Settings:
         """Put the tree together; for when there are no problems."""
@@ -154,7 +159,7 @@ def _alike(place: Place, options: tuple[Place, ...]) -> Place | None:
 FILE = "failsoft.toml"
 CONFIG = "FAILSOFT_CONFIG"
 
-OWN_PROVIDERS: Final = ("anthropic",)
+OWN_PROVIDERS: Final = tuple(PRESETS)
 """The providers that failsoft brings."""
 
 # The variables of a provider's own SDK; FAILSOFT_ANTHROPIC_… goes before them.
@@ -214,6 +219,7 @@ def load_settings(
     for name, value in (overrides or {}).items():
         if value is not None:
             gathered.put(tuple(name.split(".")), value, "argument")
+    _read_providers(environ, gathered)
     gathered.take_policy()
     _check_providers(gathered, providers)
     gathered.check_together()
@@ -253,7 +259,10 @@ def _unreadable(error: OSError | ValueError | RecursionError) -> str:
 
 
 def _put_from_file(place: names.Place, value: object, origin: str, gathered: Gathered) -> None:
-    if variable := _KEYS.get(place):
+    variable = _KEYS.get(place)
+    if variable is None and place[0] == "providers" and place[-1] == "api_key":
+        variable = "its variable, or one that api_key_env names,"
+    if variable:
         problem = f"must not be in a file: set {variable} in the environment"
         gathered.wrong(names.full_name(place), problem, origin)
     else:
@@ -286,6 +295,65 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
                 gathered.warnings.append(f"{_printable(variable)}: {problem}")
 
 
+def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
+    """Take keys and addresses of providers from where their own SDKs take them."""
+    named = {place[1] for place in gathered.values if place[0] == "providers"}
+    for name in sorted({*PRESETS, *named} - {"anthropic"}):
+        below = ("providers", name)
+        preset = PRESETS.get(gathered.values.get((*below, "preset"), name))
+        own_variable = gathered.values.get((*below, "api_key_env"))
+        variables = (own_variable,) if own_variable else preset.keys if preset else ()
+        used = name in named or any(
+            target.startswith(f"{name}/") for target in gathered.values.get(("chain",), ())
+        )
+        _put_key(environ, (*below, "api_key"), variables, gathered, used=used)
+        if preset is not None and preset.name == name:
+            for variable in preset.addresses:
+                _put_address(environ, (*below, "base_url"), variable, gathered)
+        if preset is not None:
+            for field, names in (("region", preset.regions), ("project", preset.projects)):
+                _put_first(environ, (*below, field), names, gathered)
+
+
+def _put_first(
+    environ: Mapping[str, str], place: names.Place, variables: Sequence[str], gathered: Gathered
+) -> None:
+    """Take the first of these variables that is set, where nothing else says it."""
+    variable = next((name for name in variables if environ.get(name, "").strip()), None)
+    if variable is not None and place not in gathered.values:
+        gathered.put(place, environ[variable].strip(), variable)
+
+
+def _put_key(
+    environ: Mapping[str, str],
+    place: names.Place,
+    variables: Collection[str],
+    gathered: Gathered,
+    *,
+    used: bool,
+) -> None:
+    found = {name: key for name in variables if (key := environ.get(name, "").strip())}
+    if len(set(found.values())) > 1 and used:
+        problem = f"has several keys: set one of {', '.join(found)}, or name one in api_key_env"
+        gathered.wrong(names.full_name(place), problem, ", ".join(found))
+    for variable, key in found.items():
+        # What a program that never calls this provider has in its environment is no mistake.
+        if used or (key.isascii() and key.isprintable() and " " not in key):
+            gathered.put(place, key, variable)
+        return
+
+
+def _put_address(
+    environ: Mapping[str, str], place: names.Place, variable: str, gathered: Gathered
+) -> None:
+    address = environ.get(variable, "").strip().rstrip("/")
+    if not address:
+        return
+    path = PRESETS[place[1]].address_path
+    full = address if "://" in address else f"http://{address}"
+    gathered.put(place, full if full.endswith(path) else full + path, variable)
+
+
 def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> None:
     if text:
         gathered.put(known.place, known.spec.kind.parse(text), known.variable)
@@ -297,6 +365,7 @@ def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> Non
 
 def _check_providers(gathered: Gathered, providers: Collection[str]) -> None:
     place = ("chain",)
+    providers = {*providers, *(one[1] for one in gathered.values if one[0] == "providers")}
     for position, target in enumerate(gathered.values.get(place, ()), start=1):
         if target.partition("/")[0] not in providers:
             have = ", ".join(sorted(providers))

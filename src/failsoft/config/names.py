@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, fields
 from typing import Any, TypeAlias
 
 from failsoft.config.fields import Spec
-from failsoft.config.routes_and_targets import NAMED
+from failsoft.config.named_sections import NAMED
 from failsoft.config.settings import Settings
 
 __all__ = ["SECTIONS", "KnownNames", "Place", "full_name", "known_settings", "lookup"]

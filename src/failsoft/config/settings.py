@@ -30,7 +30,13 @@ from failsoft.config.fields import (
     told,
     whole,
 )
-from failsoft.config.routes_and_targets import NAMED, RouteSettings, TargetSettings
+from failsoft.config.named_sections import (
+    NAMED,
+    NamedProviderSettings,
+    RouteSettings,
+    TargetSettings,
+    provider_problem,
+)
 from failsoft.errors import SettingError
 
 __all__ = [
@@ -42,6 +48,7 @@ __all__ = [
     "BulkheadSettings",
     "CacheSettings",
     "LinkSettings",
+    "NamedProviderSettings",
     "ProviderSettings",
     "RetrySettings",
     "RouteSettings",
@@ -442,6 +449,7 @@ class Settings(SettingSection):
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     routes: Mapping[str, RouteSettings] = field(default_factory=dict)
+    providers: Mapping[str, NamedProviderSettings] = field(default_factory=dict)
     targets: Mapping[str, TargetSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -460,6 +468,9 @@ class Settings(SettingSection):
                 if not named.valid(name):
                     problem = f"must be named {named.form}; {told(name)} is not"
                     raise SettingError(section, problem)
+        for name, own in self.providers.items():
+            if wrong := provider_problem(name, vars(own)):
+                raise SettingError(f"providers.{name}.{wrong[0]}".rstrip("."), wrong[1])
 
     @property
     def serves_playground(self) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from failsoft.config.loading import Loaded
+from failsoft.config.named_sections import NAMED
 from failsoft.config.names import SECTIONS, KnownNames, full_name, known_settings, lookup
-from failsoft.config.routes_and_targets import NAMED
 from failsoft.config.settings import Settings
 
 __all__ = ["SettingRow", "reference", "rows"]

@@ -51,6 +51,7 @@ class SimulatedRuntime(Runtime):
         *,
         subscribers: Sequence[Callable[[Event], None]],
     ) -> None:
+        self._lender, self._meant = lender, simulation
         super().__init__(
             replace(lender.settings, simulate_error=None, redis_url=None),
             chain=[target.id for target in lender.chain],
@@ -59,6 +60,9 @@ class SimulatedRuntime(Runtime):
             rng=lender.rng,
             ladder=lender.ladder.read_only(),
         )
+
+    def _make_wire(self, name: str) -> Provider:
+        return self._lender.failing_wire(name, self._meant)
 
     async def aclose(self, drain_seconds: float) -> None:
         """Admit nothing more. The lender closes what is open."""

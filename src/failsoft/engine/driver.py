@@ -23,7 +23,8 @@ from failsoft.classify.verdict import BreakerEffect, Sent, Verdict
 from failsoft.classify.wire_errors import EmptyAnswer, TimedOut, Timer
 from failsoft.engine import report
 from failsoft.engine.deadline import LoopAlarms
-from failsoft.engine.request import Request, Turn, fit
+from failsoft.engine.fitting import fit
+from failsoft.engine.request import Request, Turn
 from failsoft.engine.route import Route
 from failsoft.engine.runtime import Runtime
 from failsoft.policy.bench import Refusal
@@ -67,6 +68,11 @@ def _is_visible(text: str) -> bool:
     return text[:1].isalnum() or any(category(char) not in _INVISIBLE for char in text)
 
 
+# An alarm that rings so late rang in a loop that was held up: what has come meanwhile is not read
+# yet, and is read before the target is taken for silent.
+_LATE_SECONDS = 0.1
+
+
 class Watchdog:
     """Cancels the current task when its attempt goes on too long, and says which timer it was.
 
@@ -88,6 +94,7 @@ class Watchdog:
         "_limits",
         "_over",
         "_paused",
+        "_spared",
         "_task",
         "_thinks",
         "last_content_at",
@@ -100,6 +107,7 @@ class Watchdog:
         self._fired: Timer | None = None
         self._over = False
         self._paused = False
+        self._spared = float("-inf")
         self._began_at = self.last_content_at = now
         self._begun = False
         self._thinks = False
@@ -184,11 +192,16 @@ class Watchdog:
         return min(silent_since + longest, limits.answer_at)
 
     def _check(self) -> None:
-        due = self._due()
-        if self._clock() < due:
+        due, now = self._due(), self._clock()
+        if now < due:
             self._set(due)
             return
-        self._fired = self._which(due)
+        timer = self._which(due)
+        if timer is not Timer.DEADLINE and now - due > _LATE_SECONDS and due > self._spared:
+            self._spared = due
+            self._set(now + _LATE_SECONDS)
+            return
+        self._fired = timer
         self._task.cancel()
 
     def _which(self, due: float) -> Timer:
@@ -223,15 +236,18 @@ class LiveAttempt:
         *,
         began: float,
         may_hop: Callable[[float], bool],
+        first_provider: str,
     ) -> None:
         self.call = call
+        self._first_provider = first_provider
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.began = began
         self._runtime = runtime
         self._request = request
         self._alarms = alarms
-        self._body, self._changes = fit(request.body, call.target)
+        form = runtime.form_of(call.target)
+        self._body, self._changes = fit(request.body, request.chat, call.target, form)
         self._may_hop = may_hop
         self._limits = permit.start(call.limits)
 
@@ -263,10 +279,18 @@ class LiveAttempt:
             self._check_for_text()
 
     def _headers(self) -> Mapping[str, str]:
-        headers, traced = self._request.headers, self._runtime.trace_headers
+        headers, traced = self._callers_headers(), self._runtime.trace_headers
         if traced is None:
             return headers
         return {**headers, **traced(self._request.id, self.call.number)}
+
+    def _callers_headers(self) -> Mapping[str, str]:
+        """What the caller adds is for the provider of the first target: it may be a key of his."""
+        headers, target = self._request.headers, self.call.target
+        if not headers or target.provider == self._first_provider:
+            return headers
+        self._changes = (*self._changes, f"headers {', '.join(headers)} left out")
+        return {}
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
         held: list[str] = []
@@ -342,6 +366,7 @@ class Driver:
         self._runtime = runtime
         self._reader = turn.reader
         self._plan, self._caller = request.plan(runtime, route)
+        self._first_provider = request.chain(runtime)[0].provider
         self._alarms = runtime.alarms.running()
         self._clock = self._alarms.loop.time
 
@@ -399,6 +424,7 @@ class Driver:
             self._alarms,
             began=now,
             may_hop=self._plan.may_hop,
+            first_provider=self._first_provider,
         )
         self._announce(attempt)
         try:
@@ -416,6 +442,7 @@ class Driver:
         permit.finish(Outcome.SUCCESS, now)
         self._record(attempt, "success", None, now)
         self._turn.call, self._turn.message = call, attempt.message
+        self._runtime.tool_turns.remember(attempt.message, call.target)
         return Finished()
 
     def _announce(self, attempt: LiveAttempt) -> None:
@@ -428,7 +455,7 @@ class Driver:
         report.attempt_started(self._turn, call, attempt.permit)
 
     def _failed(self, attempt: LiveAttempt, error: Exception) -> Verdict:
-        verdict = classify(error, provider=attempt.call.target.provider, now=time.time())
+        verdict = classify(error, provider=attempt.call.target.service, now=time.time())
         if verdict.reason == "bad_reply" and attempt.first_content_at is not None:
             # It answers, and too much of it: the request's affair, and not the target's.
             verdict = replace(verdict, breaker=BreakerEffect.NO)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from failsoft.config.routes_and_targets import RouteSettings
+from failsoft.config.named_sections import RouteSettings
 from failsoft.engine import report
 from failsoft.engine.answer import Answer
 from failsoft.engine.answers import answer_for, reported

@@ -13,6 +13,7 @@ from failsoft.attempt import Attempt
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings, TimerSettings
 from failsoft.engine.deadline import monotonic, request_times
+from failsoft.engine.fitting import PREFILL, continues_assistant, unfit
 from failsoft.engine.route import Route
 from failsoft.engine.runtime import Runtime
 from failsoft.errors import SettingError
@@ -22,7 +23,7 @@ from failsoft.policy.plan import Plan
 from failsoft.policy.plan_events import Call, GiveUp
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, deadline_for, first_content_period
-from failsoft.providers.anthropic import key_in
+from failsoft.providers.http_wire import key_in
 from failsoft.providers.protocol import Provider
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
     "Reader",
     "Request",
     "Turn",
-    "continues_assistant",
-    "fit",
     "message_body",
     "new_request_id",
     "share_of_wait",
@@ -40,9 +39,6 @@ __all__ = [
 
 # English prose is about four characters a token; only the first-content timer is fed by it.
 _CHARS_PER_TOKEN = 4
-
-# The provider's own minimum.
-_LEAST_THINKING_TOKENS = 1024
 
 _THINKS = frozenset({"enabled", "adaptive"})
 
@@ -77,29 +73,6 @@ def message_body(
 
 def _are_blocks(message: object) -> bool:
     return isinstance(message, Sequence) and all(isinstance(one, Mapping) for one in message)
-
-
-def fit(body: Mapping[str, Any], target: Target) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """``body`` as ``target`` takes it, and what was changed; the original never is."""
-    wanted, limit = body.get("max_tokens"), target.max_output_tokens
-    if limit is None or not isinstance(wanted, int) or wanted <= limit:
-        return body, ()
-    fitted, changes = {**body, "max_tokens": limit}, [f"max_tokens {wanted} → {limit}"]
-    thinking = body.get("thinking")
-    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
-    if isinstance(thinking, Mapping) and isinstance(budget, int) and budget >= limit:
-        # The provider wants it below max_tokens. Each keeps its share, so that there is an answer.
-        share = max(_LEAST_THINKING_TOKENS, budget * limit // wanted)
-        fitted["thinking"] = {**thinking, "budget_tokens": min(share, limit - 1)}
-        changes.append(f"thinking.budget_tokens {budget} → {min(share, limit - 1)}")
-    return fitted, tuple(changes)
-
-
-def continues_assistant(body: Mapping[str, Any]) -> bool:
-    """Whether the model is asked to go on from its own words (a prefill), which some refuse."""
-    messages = body.get("messages")
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    return isinstance(last, (dict, Mapping)) and last.get("role") == "assistant"
 
 
 def may_have_effects(body: Mapping[str, Any]) -> bool:
@@ -208,9 +181,10 @@ class Request:
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
-    they are not those of its route and of the settings. ``retries`` bound the calls of one target
-    after its first. Of one that ``shows_first_content`` not, nothing is seen before its whole
-    answer.
+    they are not those of its route and of the settings. ``chat`` is the body in the words of Chat
+    Completions, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls
+    of one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
+    its whole answer.
     """
 
     body: Mapping[str, Any]
@@ -226,6 +200,7 @@ class Request:
     targets: tuple[Target, ...] = ()
     timers: TimerSettings | None = None
     provider: Provider | None = None
+    chat: Mapping[str, Any] | None = None
     retries: int | None = None
     shows_first_content: bool = True
     left_out: tuple[str, ...] = ()
@@ -289,11 +264,7 @@ class Request:
 
     def plan(self, runtime: Runtime, route: Route) -> tuple[Plan, Caller]:
         """The plan of this request, and who calls; targets that cannot take it are left out."""
-        chain, caller = self.chain(runtime), route.caller(self._caller())
-        if continues_assistant(self.body):
-            able = tuple(target for target in chain if target.accepts_prefill) or chain[:1]
-            self.left_out = tuple(target.id for target in chain if target not in able)
-            chain = able
+        chain, caller = self._able(runtime, self.chain(runtime)), route.caller(self._caller())
         plan = Plan(
             chain,
             self.times,
@@ -310,6 +281,25 @@ class Request:
             learns=self.shows_first_content,
         )
         return plan, caller
+
+    def _able(self, runtime: Runtime, chain: tuple[Target, ...]) -> tuple[Target, ...]:
+        """The targets of ``chain`` that can take this request, those of its tool loop first.
+
+        Raises :class:`~failsoft.errors.SettingError` where there is none, by the field.
+        """
+        chain = runtime.tool_turns.first(chain, self.body)
+        if self.chat is None and not runtime.translates and not continues_assistant(self.body):
+            return chain
+        fields = [unfit(self.body, self.chat, one, runtime.form_of(one)) for one in chain]
+        able = tuple(one for one, field in zip(chain, fields, strict=True) if field is None)
+        if not able and PREFILL in fields:  # what is known of a model may be outdated
+            able = chain[:1]
+        if not able:
+            names = ", ".join(target.id for target in chain)
+            raise SettingError(str(fields[0]), f"can be sent to no target of this chain: {names}")
+        if len(able) < len(chain):
+            self.left_out = tuple(target.id for target in chain if target not in able)
+        return able
 
     def share(self, runtime: Runtime) -> float:
         """This request's own share of seconds on top of a common time to come back."""

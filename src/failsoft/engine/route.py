@@ -42,7 +42,17 @@ class BreakerWaiters:
     def wake(self, event: Woken) -> None:
         """A breaker opened or closed."""
         for future in list(self._waiting):
-            future.get_loop().call_soon_threadsafe(_wake, future, event)
+            if not _woken(future, event):
+                self._waiting.discard(future)
+
+
+def _woken(future: asyncio.Future[T], result: T) -> bool:
+    """Give ``future`` its result in its own loop; false where that was closed under its task."""
+    try:
+        future.get_loop().call_soon_threadsafe(_wake, future, result)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _wake(future: asyncio.Future[T], result: T) -> None:
@@ -98,9 +108,12 @@ class Route:
     def leave(self, place: Place) -> None:
         """Give a place back and wake the next waiter."""
         heir = self.bulkhead.leave(place)
-        future = self._waiting.get(heir) if heir is not None else None
-        if future is not None:
-            future.get_loop().call_soon_threadsafe(_wake, future, None)
+        while heir is not None:
+            future = self._waiting.get(heir)
+            if future is None or _woken(future, None):
+                return
+            del self._waiting[heir]
+            heir = self.bulkhead.leave(heir)
 
     async def _wait(self, place: Place, until: float) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -113,4 +126,4 @@ class Route:
         except TimeoutError:
             raise RouteFullError(self.name) from None
         finally:
-            del self._waiting[place]
+            self._waiting.pop(place, None)

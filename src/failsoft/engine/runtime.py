@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -18,8 +18,12 @@ from random import Random
 
 from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
-from failsoft.config.settings import CacheSettings, Settings
+from failsoft.config.presets import PRESETS
+from failsoft.config.services import service_of
+from failsoft.config.settings import CacheSettings, RouteSettings, Settings
+from failsoft.dialects.chat_format import ChatFormat
 from failsoft.engine.deadline import Alarms, monotonic, running_loop
+from failsoft.engine.fitting import ToolTurns
 from failsoft.engine.route import BreakerWaiters, Route
 from failsoft.engine.shared_state import Shared
 from failsoft.errors import FailsoftError, SettingError
@@ -36,9 +40,9 @@ from failsoft.policy.callers import Caller
 from failsoft.policy.first_content import GaveWay
 from failsoft.policy.plan_events import BreakerClosed, BreakerOpened
 from failsoft.policy.target import Target
-from failsoft.providers.anthropic import AnthropicWire
 from failsoft.providers.models import chain_specs, target_for
 from failsoft.providers.protocol import Provider, ProviderCall
+from failsoft.providers.wires import wire_for
 from failsoft.storage.status import StoreStatus
 from failsoft.telemetry.events import (
     Benched,
@@ -108,20 +112,21 @@ def _extra_installed() -> bool:
 class RouteChain:
     """The targets of one route, best first, and the models its requests may name.
 
-    ``allowed`` are models, by name or as ``provider/model``; ``None`` allows all. Raises
-    :class:`~failsoft.errors.SettingError` where it leaves none of the ``targets``.
+    Raises :class:`~failsoft.errors.SettingError` where the route's ``own`` settings leave none of
+    the ``targets``.
     """
 
     def __init__(
-        self, route: str, targets: Sequence[Target], allowed: Sequence[str] | None, guards: Guards
+        self, route: str, targets: Sequence[Target], own: RouteSettings, guards: Guards
     ) -> None:
         self.route = route
-        self._allowed = None if allowed is None else tuple(allowed)
+        self._models, self._providers = own.allowed_models, own.allowed_providers
         self.targets = tuple(target for target in targets if self._allows(target))
         if not self.targets:
             chain = ", ".join(target.id for target in targets)
-            problem = f"must name at least one model of the chain, which is {chain}"
-            raise SettingError(f"routes.{route}.allowed_models", problem)
+            what = "provider" if self._models is None else "model"
+            problem = f"must name at least one {what} of the chain, which is {chain}"
+            raise SettingError(f"routes.{route}.allowed_{what}s", problem)
         self._breakers: list[Breaker] = [guards.of(target).breaker for target in self.targets]
 
     def led_by(self, first: Target) -> tuple[Target, ...]:
@@ -135,7 +140,7 @@ class RouteChain:
     def check(self, target: Target) -> None:
         """Raise :class:`~failsoft.errors.SettingError` where the route does not allow it."""
         if not self._allows(target):
-            allowed = ", ".join(self._allowed or ())
+            allowed = ", ".join((*(self._models or ()), *(self._providers or ())))
             problem = f"{target.id} is not allowed on route {self.route}, which allows {allowed}"
             raise SettingError("model", problem)
 
@@ -151,8 +156,10 @@ class RouteChain:
         return worst
 
     def _allows(self, target: Target) -> bool:
-        allowed = self._allowed
-        return allowed is None or target.id in allowed or target.model in allowed
+        models, providers = self._models, self._providers
+        if providers is not None and target.provider not in providers:
+            return False
+        return models is None or target.id in models or target.model in models
 
 
 TraceHeaders = Callable[[str, int], Mapping[str, str]]
@@ -163,12 +170,6 @@ _FIRST_LOOK_SECONDS = 1.0
 
 # Several event loops may have requests under way; polling is simpler than a signal from each.
 _DRAIN_LOOK_SECONDS = 0.01
-
-
-def _providers(given: Mapping[str, Provider], settings: Settings) -> dict[str, Provider]:
-    """Those that were given, and failsoft's own for what was not."""
-    own = {} if "anthropic" in given else {"anthropic": AnthropicWire(settings.anthropic)}
-    return {**given, **own}
 
 
 class Runtime:
@@ -197,17 +198,20 @@ class Runtime:
         self.saved_first = {name for name, own in settings.routes.items() if own.cache == "always"}
         self.closed = False
         self._routes: dict[str, Route] = {}
-        self.providers = _providers(providers or {}, settings)
+        self.tool_turns = ToolTurns()
+        self._simulation: Simulation | None = None
+        self._wires = dict(providers or {})
+        self.providers: dict[str, Provider] = dict(self._wires)
+        self.translates = any(getattr(one, "form", None) for one in self._wires.values())
         specs = settings.chain if chain is None else chain_specs(chain)
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
-        self.chain = tuple(self.target(spec) for spec in specs)
-        self._unrestricted = RouteChain("chat", self.chain, None, self.guards)
+        self.chain = self._with_keys([self.target(spec) for spec in specs], providers or ())
+        self._unrestricted = RouteChain("chat", self.chain, RouteSettings(), self.guards)
         self.chains = {"chat": self._unrestricted} | {
-            name: RouteChain(name, self.chain, own.allowed_models, self.guards)
+            name: RouteChain(name, self.chain, own, self.guards)
             for name, own in settings.routes.items()
         }
-        self._wires = self.providers
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self.providers = self.failing(self._simulation)
@@ -219,13 +223,49 @@ class Runtime:
             spec = f"{self.chain[0].provider}/{spec}"
         target = target_for(spec, self.settings)
         if target.provider not in self.providers:
-            name, known = target.provider, ", ".join(sorted(self.providers))
-            raise SettingError("chain", f"no provider is called {name!r}; there is {known}")
+            self._add(target.provider)
         return target
+
+    def _add(self, name: str) -> None:
+        """Make the wire to a provider of the settings."""
+        known = (*self._wires, *self.settings.providers, *PRESETS)
+        if name not in known:
+            there_is = ", ".join(dict.fromkeys(known))
+            raise SettingError("chain", f"no provider is called {name!r}; there is {there_is}")
+        wire = self._wires[name] = self._make_wire(name)
+        self.providers[name] = self.breaking(wire)
+        self.translates = self.translates or getattr(wire, "form", None) is not None
+
+    def _make_wire(self, name: str) -> Provider:
+        return wire_for(name, self.settings)
+
+    def form_of(self, target: Target) -> ChatFormat | None:
+        """How ``target`` writes Chat Completions; ``None`` for one that takes Messages."""
+        return getattr(self._wires.get(target.provider), "form", None)
+
+    def _with_keys(self, targets: Sequence[Target], given: Collection[str]) -> tuple[Target, ...]:
+        """The targets that have a key; all where none has: callers may bring their own."""
+        keyless = {
+            target.id: service.no_key
+            for target in targets
+            if target.provider not in given
+            and (service := service_of(target.provider, self.settings)).is_keyless
+        }
+        if len(keyless) == len(targets):
+            return tuple(targets)
+        for target_id, problem in keyless.items():
+            _log.warning("%s is left out of the chain: %s", target_id, problem)
+        return tuple(target for target in targets if target.id not in keyless)
 
     def failing(self, simulation: Simulation) -> dict[str, Provider]:
         """The providers, their calls failing as ``simulation`` says and no other way on purpose."""
-        return {name: self._injector(wire, simulation) for name, wire in self._wires.items()}
+        return {name: self.failing_wire(name, simulation) for name in self._wires}
+
+    def failing_wire(self, name: str, simulation: Simulation) -> Provider:
+        """The provider of that name, whose calls fail as ``simulation`` says."""
+        if name not in self._wires:
+            self._add(name)
+        return self._injector(self._wires[name], simulation)
 
     def breaking(self, provider: Provider) -> Provider:
         """``provider``, failing on purpose where the whole deployment does."""

@@ -89,9 +89,14 @@ class Shared:
         except RuntimeError:  # the loop has ended
             asking.close()
             return False
-        # A caller that leaves meanwhile leaves the lease to the next one. A thread that is ending
-        # may not answer any more.
-        await asyncio.wait((asyncio.wrap_future(asked),), timeout=_GRANT_SECONDS)
+        # A thread that is ending may not answer any more.
+        try:
+            await asyncio.wait((asyncio.wrap_future(asked),), timeout=_GRANT_SECONDS)
+        except asyncio.CancelledError:
+            _given_back(asked, guard)
+            raise
+        if not asked.done():
+            _given_back(asked, guard)
         return True
 
     async def aclose(self) -> None:
@@ -119,6 +124,11 @@ class Shared:
     def _wake(self) -> None:
         if self._thread is not None:
             self._thread.wake()
+
+
+def _given_back(asked: Future[None], guard: TargetGuard) -> None:
+    """What was asked for is not waited for any more: no other process is to wait for its end."""
+    asked.add_done_callback(lambda _: guard.give_back_grants())
 
 
 class _Thread(threading.Thread):

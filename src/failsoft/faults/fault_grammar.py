@@ -1,9 +1,10 @@
 """The faults of a simulated model: their names, their options, and how they are written.
 
     WHAT[@RATE][;OPTION=VALUE]...          529@0.2;retry_after=5;from=10s;for=20s
-    MODEL=WHAT[@RATE][;OPTION=VALUE]...    claude-opus-5-5=529@0.2    *=latency;first_content_ms=800
+    MODEL=WHAT[@RATE][;OPTION=VALUE]...    claude-opus-5-5=529@0.2    gpt-*=503    *=hang@0.01
 
-WHAT is a status or a fault's name, RATE the share of requests from 0 to 1, MODEL a model or ``*``.
+WHAT is a status or a fault's name, RATE the share of requests from 0 to 1, MODEL a model's name, or
+its beginning and ``*``.
 The grammar is the same on the command line, in TOML and over HTTP. Every error is a
 :class:`~failsoft.errors.SettingError` that quotes the fault and says what is allowed.
 
@@ -31,6 +32,7 @@ __all__ = [
     "Latency",
     "Option",
     "SimulatedFault",
+    "check_model",
     "format_fault",
     "kind_of",
     "parse_assignment",
@@ -124,6 +126,7 @@ class SimulatedFault:
     burst: int = 1
     bytes: int = 16
     every_ms: float = 50.0
+    done: str = "no"
     first_content_ms: Latency = _NO_LATENCY
     between_events_ms: Latency = _NO_LATENCY
 
@@ -164,13 +167,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "cut_json": Kind(doc="200 whose JSON breaks off in the middle"),
     "empty": Kind(doc="200 without a body, or a stream without events"),
     "eof": Kind(
-        doc="the body ends properly, but too early: no `message_stop`, or half the JSON",
-        options=_AFTER_3,
+        doc="the body ends properly, but too early: no `message_stop` or `finish_reason`, or half "
+        "the JSON",
+        options={**_AFTER_3, "done": "no"},
     ),
     "error_body": Kind(doc="200 whose body is an error", options=_ERROR),
     "error_event": Kind(
         doc="an `error` event in a stream; the error's status for a plain request",
-        options={**_AFTER_3, **_ERROR},
+        options={**_AFTER_3, **_ERROR, "done": "no"},
     ),
     "hang": Kind(doc="nothing is ever answered, the connection stays open"),
     "healthy": Kind(doc="nothing goes wrong: of the faults after it only `latency` counts"),
@@ -264,6 +268,12 @@ def _line(text: str) -> str:
     return text
 
 
+def _yes_or_no(text: str) -> str:
+    if text not in {"yes", "no"}:
+        raise ValueError("must be yes or no")
+    return text
+
+
 def _header(text: str) -> tuple[str, str]:
     found = _HEADER.fullmatch(text)
     if found is None:
@@ -289,7 +299,12 @@ OPTIONS: Final[dict[str, Option]] = {
     ),
     "burst": Option("burst", _whole(1), "requests that may come at once"),
     "bytes": Option("bytes", _whole(1), "bytes in a piece"),
-    "code": Option("code", _word, "`error.details.error_code` of the body"),
+    "code": Option(
+        "code", _word, "`error.details.error_code` of the body, `error.code` in Chat Completions"
+    ),
+    "done": Option(
+        "done", _yes_or_no, "whether Chat Completions end with `[DONE]` all the same, as vLLM's do"
+    ),
     "every_ms": Option("every_ms", _positive, "milliseconds between two pieces or pings"),
     "first_content_ms": Option(
         "first_content_ms", parse_latency, "wait before anything is sent, in milliseconds"
@@ -311,12 +326,19 @@ def parse_fault(text: str, *, where: str = "fault") -> SimulatedFault:
 
 
 def parse_assignment(text: str) -> tuple[str, SimulatedFault]:
-    """Read ``MODEL=FAULT`` into the model (or ``*``) and the fault."""
+    """Read ``MODEL=FAULT`` into the model (or a beginning and ``*``) and the fault."""
     where = f"--fault {text!r}"
     model, equals, fault = (part.strip() for part in text.partition("="))
     if not (model and equals and fault) or ";" in model:
         raise SettingError(where, "must be MODEL=FAULT, for example 'claude-opus-5-5=529@0.2'")
+    check_model(model, where=where)
     return model, _parse(fault, where)
+
+
+def check_model(model: str, *, where: str) -> None:
+    """Raise SettingError if there is a ``*`` in a model's name that is not its end."""
+    if "*" in model[:-1]:
+        raise SettingError(where, f"* may only end a model's name, as in 'gpt-*'; it is {model!r}")
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, tuple[SimulatedFault, ...]]:

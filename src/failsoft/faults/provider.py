@@ -31,6 +31,7 @@ class Injector:
         self._simulation = simulation
         self._on_injected = on_injected
         self._rng = rng
+        self.form = getattr(provider, "form", None)
 
     def exchange(self, call: ProviderCall) -> AbstractAsyncContextManager[Exchange]:
         """Send one request, or fail in its place; see :mod:`failsoft.providers.protocol`."""

@@ -134,7 +134,8 @@ class Guards:
         permit.end_silence(timed_out=timeout and verdict.breaker is BreakerEffect.COUNTS, now=now)
         weight = self._settings.breaker.timeout_weight if timeout else 1
         counts = verdict.breaker is BreakerEffect.COUNTS and _counts(permit, now, weight)
-        if counts:
+        # A call from before an opening may end long after it, and says nothing of the probes.
+        if counts and permit.guard.breaker.awaits(permit.ticket):
             permit.guard.breaker.last_failure = verdict
             permit.guard.breaker.failed_seconds = now - permit.began
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
@@ -219,16 +220,18 @@ class Guards:
             self._on_gave_way(target, gave_way)
 
     def _make_breaker(self, target: Target, share: FairShare, contents: FirstContents) -> Breaker:
+        rules, coordinators = self._settings.breaker, self._coordinators
+
         def changed(change: Transition) -> None:
             share.moved(change.after)
             if change.after is CircuitState.OPEN:
                 last = breaker.last_failure
                 timeout = last is not None and last.category is ErrorCategory.TIMEOUT
-                contents.opened(by_timeouts=timeout and change.reason != "isolated")
+                ends = timeout and change.reason != "isolated" and not rules.metrics_only
+                contents.opened(by_timeouts=ends)
             if self._on_change is not None:
                 self._on_change(target, change)
 
-        rules, coordinators = self._settings.breaker, self._coordinators
         breaker: Breaker
         if coordinators is None:
             breaker = Breaker(rules, on_change=changed)

@@ -164,8 +164,9 @@ class Bench:
             self._parks = 0
 
     def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
+        """See :meth:`.TargetGuard.forked`: a probe under way is the parent's."""
         self._lock = Lock()
+        self._lease = None
 
     def _begin(
         self, kind: Literal["bench", "park"], until: float, verdict: Verdict | None, *, probe: bool

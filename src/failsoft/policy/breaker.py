@@ -158,7 +158,7 @@ class Breaker:
         self._state = CircuitState.CLOSED
         self._isolated = False
         self._generation = 0
-        self._in_row = 0
+        self._in_row = self._row_calls = 0  # weight and number of the failures in a row
         self._row_began = 0.0
         self._row_first = 0  # the number of the first call of the row
         self._admitted = 0
@@ -177,7 +177,7 @@ class Breaker:
 
     @property
     def on_trial(self) -> bool:
-        """Whether one failure would open it; where processes share it, only the store knows."""
+        """Whether one failure would open it."""
         return self._trial > 0
 
     @property
@@ -208,14 +208,17 @@ class Breaker:
         """What ``allow`` would reject right now, without taking anything."""
         return None if self._settings.metrics_only else self._peek(now, early=early)
 
+    def awaits(self, ticket: Ticket) -> bool:
+        """Whether the end of that call would count: it is of the generation of now."""
+        return not ticket.spent and ticket.generation == self._generation
+
     def first_content(self, ticket: Ticket, now: float) -> None:
         """The call has begun to answer; a probe has then succeeded, any other so far."""
         if ticket.expires_at is not None:
             self.done(ticket, Outcome.SUCCESS, now)
             return
         with self._lock:
-            live = not ticket.spent and ticket.generation == self._generation
-            if live and ticket.begun_at is None:
+            if self.awaits(ticket) and ticket.begun_at is None:
                 self._begun(ticket, now)
 
     def done(
@@ -260,7 +263,6 @@ class Breaker:
         """Close by hand."""
         with self._lock:
             self._isolated = False
-            self._asked_until = 0.0
             change = self._move(CircuitState.CLOSED, "restored")
         self._tell(change)
 
@@ -288,8 +290,9 @@ class Breaker:
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`."""
         self._lock = Lock()
-        # The parent's calls under way will never be decided here.
+        # The parent's calls under way will never be decided here, and its probe is its own.
         self._admitted = self._decided
+        self._leases.clear()
 
     def _peek(self, now: float, *, early: bool = False) -> Rejection | None:
         if self._state is CircuitState.CLOSED:
@@ -343,7 +346,7 @@ class Breaker:
         return Rejection("half_open", max(now, min(free_at, now + _PROBE_SECONDS)))
 
     def _done(self, ticket: Ticket, outcome: Outcome, now: float, weight: int) -> Transition | None:
-        if ticket.spent or ticket.generation != self._generation:
+        if not self.awaits(ticket):
             return None
         ticket.spent = True
         if ticket.expires_at is not None:
@@ -368,13 +371,13 @@ class Breaker:
         """A call that had begun has failed after all: it was no success, and is in no row."""
         self._window.take_back(ticket.begun_at or now)
         self._window.add(now, marked=True)
-        return self._judge(now, in_row=0, older=0)
+        return self._judge(now)
 
     def _begun(self, ticket: Ticket, now: float) -> None:
         ticket.begun_at = now
         self._decided += 1
         if self._ends_row(ticket):
-            self._in_row = 0
+            self._in_row = self._row_calls = 0
         self._trial = max(0, self._trial - 1)
         self._window.add(now)
 
@@ -383,6 +386,7 @@ class Breaker:
         if self._row_first and ticket.number < self._row_first:
             return False
         self._row_first = 0
+        self._asked_until = 0.0  # it answers, whatever it asked for before
         return True
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
@@ -402,11 +406,15 @@ class Breaker:
         if not self._in_row:
             self._row_began = now
         self._in_row += weight
-        return self._judge(now, in_row=self._in_row, older=older)
+        self._row_calls += 1
+        return self._judge(now, self._in_row, self._row_calls, older)
 
-    def _judge(self, now: float, *, in_row: int, older: int) -> Transition | None:
+    def _judge(
+        self, now: float, in_row: int = 0, row_calls: int = 0, older: int = 0
+    ) -> Transition | None:
+        seconds, on_trial = now - self._row_began, self._trial > 0
         calls, failures = self._window.totals(now)
-        counts = Counts(calls, failures, in_row, now - self._row_began, older, self._trial > 0)
+        counts = Counts(calls, failures, in_row, row_calls, seconds, older, on_trial)
         reason = trips(self._settings, counts)
         return None if reason is None else self._open(now, reason)
 
@@ -432,12 +440,13 @@ class Breaker:
         self._generation += 1
         self._leases.clear()
         self._trial = 0
-        self._in_row = self._row_first = 0
+        self._in_row = self._row_calls = self._row_first = 0
         self._admitted = self._decided = 0
         self._burst = _Burst(float("-inf"))
         self._window.clear()
         if after is CircuitState.CLOSED:
             self._opened_by = (0, 0)
+            self._asked_until = 0.0
         return change
 
     def _tell(self, change: Transition | None) -> None:

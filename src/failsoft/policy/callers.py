@@ -19,7 +19,7 @@ from typing import Final
 
 from failsoft.config.settings import BreakerSettings
 from failsoft.policy.breaker import Breaker, CircuitState
-from failsoft.policy.recovery import Recovery, SlowStart
+from failsoft.policy.recovery import Probe, Recovery, SlowStart
 from failsoft.policy.window import Window
 
 __all__ = ["WELL_SECONDS", "Caller", "FairShare", "RecentCallers"]
@@ -72,7 +72,7 @@ class Caller:
         self.answered = answered
         self.recovery = recovery
         self._probed = False
-        self._awaited: float | None = None  # when the probe began for which it waited
+        self._awaited: Probe | None = None
         self._slow_start: SlowStart | None = None
         self._turn = 0.0
 
@@ -91,8 +91,13 @@ class Caller:
         probe = self.recovery.await_probe(circuit, self._awaited, now)
         if probe is None:
             return None
-        self._awaited = probe.began
+        self._awaited = probe
         return probe.until
+
+    def stop_waiting(self) -> None:
+        """The wait for a probe is over."""
+        if self._awaited is not None:
+            self.recovery.stop_waiting(self._awaited)
 
     def turn_at(self, circuit: str, now: float) -> float | None:
         """When a call of a closed target may begin, if not now. Takes nothing."""
@@ -140,7 +145,8 @@ class FairShare:
     """What each caller has filled of the thresholds of one breaker. Safe under threads.
 
     At most 64 callers a window are kept apart, those that failed last; callers without a name
-    count as one. ``row`` maps those that failed since the target last answered to their weight.
+    count as one. ``row`` maps those that failed since the target last answered, as many at most, to
+    their weight.
     """
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -185,6 +191,8 @@ class FairShare:
             full = trial or self._is_full(row, row + weight, failed + 1, processes)
             if well and not probe and full:
                 return False
+            if len(self.row) >= _MOST_CALLERS and who not in self.row:
+                self.row.pop(next(iter(self.row)))
             self.row[who] = row + weight
             window.add(now)
             self._now = now

@@ -125,7 +125,8 @@ class BreakerSeen(NamedTuple):
     A ``generation`` ends with every change of state but that to half open; a coordinator that lost
     all it knew has another ``born``. A probe may be leased
     from ``free_at`` on. ``alone``: it changed while it was cut off from its coordinator.
-    ``one_caller``: in every process the failures that opened it were of one caller.
+    ``one_caller``: in every process the failures that opened it were of one caller. ``on_trial``:
+    it has closed, and any failure opens it.
     """
 
     generation: int
@@ -137,6 +138,7 @@ class BreakerSeen(NamedTuple):
     reason: str
     alone: bool = False
     one_caller: bool = False
+    on_trial: bool = False
 
 
 class BenchSeen(NamedTuple):

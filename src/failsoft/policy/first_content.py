@@ -54,7 +54,8 @@ class Learned(NamedTuple):
     """A target's first contents as far as known, in seconds without any allowance for a prompt.
 
     ``why`` is ``learned``, ``few samples``, or ``gave way``, for ``fixed_seconds`` more; only where
-    it is ``learned`` there are a ``period`` and a ``median``. ``samples`` are what is left of them.
+    it is ``learned`` there is a ``period`` (infinite, where one call of twenty took too long to be
+    counted), and a ``median`` if that is finite. ``samples`` are what is left of them.
     """
 
     why: str
@@ -221,7 +222,8 @@ class LearnedPeriod:
             half, most = (bisect_left(upto, share * upto[-1]) for share in (0.5, 0.95))
             # By the outer edges: a target that always takes as long is given more than that.
             period = _EDGES[most + 1] ** 2 / _EDGES[half]
-            self._set(period, (_EDGES[half] * _EDGES[half + 1]) ** 0.5)
+            # Of what took longer than is counted, no middle is known.
+            self._set(period, (_EDGES[half] * _EDGES[half + 1]) ** 0.5 if half < _STEPS else None)
 
     def _decay(self, now: float) -> None:
         since = now if self._decayed_at is None else self._decayed_at
@@ -241,17 +243,17 @@ class Silence:
     any thread, when the target's breaker opens by timeouts meanwhile.
     """
 
-    __slots__ = ("_epoch", "_learned", "_of", "_since", "limits", "on_opened")
+    __slots__ = ("_allowance", "_began", "_epoch", "_learned", "_of", "limits", "on_opened")
 
     def __init__(
         self, of: FirstContents, limits: Limits, began: float, learned: LearnedPeriod | None
     ) -> None:
         self._of = of
-        self._since = began
+        self._began = began
         self._learned = learned
         if learned is not None and limits.allowance_seconds is not None:
             self._epoch = learned.epoch
-            self._since += limits.allowance_seconds
+            self._allowance = limits.allowance_seconds
         self.limits = limits
         self.on_opened: Callable[[], None] | None = None
         of.silent.add(self)
@@ -267,7 +269,11 @@ class Silence:
         self._of.silent.discard(self)
         self.on_opened = None
         if (learned := self._learned) is not None:
-            gave_way = learned.answered(now - self._since, now, epoch=self._epoch)
+            seconds, allowance = now - self._began, self._allowance
+            # A prompt that the provider had cached takes less time than is allowed for it: how much
+            # of the time was the prompt's is not known, and all of it is the most it may have been.
+            own = seconds - allowance if seconds > allowance else seconds
+            gave_way = learned.answered(own, now, epoch=self._epoch)
             if gave_way is not None:
                 self._of.gave_way(gave_way)
 

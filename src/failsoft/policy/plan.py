@@ -82,8 +82,7 @@ class Plan:
     _turn: float | None = None
     _turn_seconds = 0.0
     _no_turn = ""
-    # The circuit whose probe it waits for.
-    _awaited: str | None = None
+    _awaits_probe = False
 
     def __init__(
         self,
@@ -120,9 +119,9 @@ class Plan:
 
     def next(self, event: PlanEvent, now: float) -> Command:
         """What to do after ``event`` at ``now`` (monotonic seconds)."""
-        if self._awaited is not None:
-            self._caller.recovery.stop_waiting(self._awaited)
-            self._awaited = None
+        if self._awaits_probe:
+            self._caller.stop_waiting()
+            self._awaits_probe = False
         command = self._decide(event, now)
         if isinstance(command, (Give, GiveUp)):
             self._caller.give_back()
@@ -222,11 +221,18 @@ class Plan:
     def _choose(self, now: float) -> Command:
         """The ready target that was called least, the best of them; else wait, else give up."""
         best: Candidate | None = None
+        refused = False
         for candidate in self._candidates:
             if (best is None or candidate.calls < best.calls) and candidate.ready(now):
+                # Most requests are refused nothing. Of an outage's, each call that is asked for in
+                # vain would look at all other targets.
+                if refused and (refusal := self._peek(candidate, now)) is not None:
+                    candidate.refusal = refusal
+                    continue
                 best = candidate
                 if not candidate.calls:
                     break
+            refused = refused or candidate.refusal is not None
         if best is None or (best.calls and not self._has_turn(now)):
             return self._pause(now)
         return self._start(best, now)
@@ -342,10 +348,9 @@ class Plan:
             refusal = candidate.refusal
             if candidate.unfit or refusal is None or refusal.why not in ("open", "half_open"):
                 continue
-            circuit = candidate.target.circuit
-            until = self._caller.await_probe(circuit, now)
+            until = self._caller.await_probe(candidate.target.circuit, now)
             if until is not None:
-                self._awaited = circuit
+                self._awaits_probe = True
                 return self._wait(min(until, self._times.useful_until), "probe", candidate, now)
         return None
 
@@ -387,9 +392,8 @@ class Plan:
     def _why_nothing(self) -> str:
         if self._no_turn:
             return self._no_turn
-        refusals = [
-            candidate.refusal for candidate in self._candidates if candidate.refusal is not None
-        ]
+        fit = (candidate for candidate in self._candidates if not candidate.unfit)
+        refusals = [candidate.refusal for candidate in fit if candidate.refusal is not None]
         if not refusals:
             return "not_retryable"
         return "saturated" if all(r.why == "full" for r in refusals) else "unavailable"

@@ -106,24 +106,29 @@ def first_rate(rate: float) -> float:
 
 
 class Probe:
-    """A probe in flight: when it began, until when its result is waited for, and by how many."""
+    """A probe: when it began, until when its result is waited for, and by how many.
 
-    __slots__ = ("began", "until", "waiting")
+    ``is_void``: it has ended and taught nothing. Its caller left, or what it sent was at fault.
+    """
+
+    __slots__ = ("began", "is_void", "until", "waiting")
 
     def __init__(self, began: float, patience: float) -> None:
         self.began = began
         self.until = began + patience
         self.waiting = 0
+        self.is_void = False
 
 
 class _Open:
-    """A target of the route that is not closed."""
+    """A target of the route that is not closed; ``untaught``: its last probe taught nothing."""
 
-    __slots__ = ("breaker", "probed_at")
+    __slots__ = ("breaker", "probed_at", "untaught")
 
     def __init__(self, breaker: Breaker) -> None:
         self.breaker = breaker
         self.probed_at = float("-inf")
+        self.untaught = False
 
 
 class Recovery:
@@ -168,7 +173,8 @@ class Recovery:
         """
         with self._lock:
             one = self._met(circuit, breaker)
-            until = self._probe_at(circuit, one, now) if self.in_turn else now
+            at = self._probe_at if self.in_turn else self._fixed_at
+            until = at(circuit, one, now)
         return None if until <= now else until
 
     def probe_began(self, circuit: str, breaker: Breaker, now: float, median: float | None) -> None:
@@ -179,14 +185,24 @@ class Recovery:
         with self._lock:
             if median is not None:
                 self._patience = min(_PATIENCE_SECONDS, 2.0 * median)
-            self._met(circuit, breaker).probed_at = self._probed_at = now
+            one = self._met(circuit, breaker)
+            one.probed_at = self._probed_at = now
+            one.untaught = False
             self._probes[circuit] = Probe(now, self._patience)
             self._stretch = 1.0 + self._rng.uniform(0.0, _JITTER)
 
-    def probe_ended(self, circuit: str) -> None:
-        """The probe of a target has ended, somehow."""
+    def probe_ended(self, circuit: str, now: float, *, taught: bool) -> None:
+        """The probe of a target has ended; where it ``taught`` nothing, another one is due soon.
+
+        One that was silent for longer than it is waited for has taught that it may well hang.
+        """
         with self._lock:
-            self._probes.pop(circuit, None)
+            probe, one = self._probes.pop(circuit, None), self._open.get(circuit)
+            if taught or probe is None or now - probe.began >= _PATIENCE_SECONDS:
+                return
+            probe.is_void = True
+            if one is not None:
+                one.untaught = True
 
     def changed(self, circuit: str, change: Transition, now: float) -> None:
         """A breaker is in another state, here or in the whole deployment."""
@@ -196,20 +212,24 @@ class Recovery:
                 return
             self._probes.pop(circuit, None)
             if change.after is CircuitState.OPEN:
+                if one := self._open.get(circuit):
+                    one.untaught = False
                 self._opened(circuit, now)
             elif self._open.pop(circuit, None) and change.before is CircuitState.HALF_OPEN:
                 self._closed(circuit, now)
 
-    def await_probe(self, circuit: str, known: float | None, now: float) -> Probe | None:
+    def await_probe(self, circuit: str, known: Probe | None, now: float) -> Probe | None:
         """Wait for the probe of a target that is in flight, if one is that may be waited for.
 
         One of at most 20 requests, or as many as the slow start would let through in 2 s.
-        ``known`` is when the probe began for which this request waited before: it waits for no
-        other. A wait that is begun is to be ended by :meth:`stop_waiting`.
+        ``known`` is the probe for which this request waited before: it waits for no other, unless
+        that taught nothing. A wait that is begun is to be ended by :meth:`stop_waiting`.
         """
         with self._lock:
             probe = self._probes.get(circuit)
-            if probe is None or now >= probe.until or known not in (None, probe.began):
+            if probe is None or now >= probe.until:
+                return None
+            if known is not None and known is not probe and not known.is_void:
                 return None
             most = max(_LEAST_WAITERS, _PATIENCE_SECONDS * first_rate(self._demand.rate(now)))
             if probe.waiting >= most:
@@ -217,11 +237,10 @@ class Recovery:
             probe.waiting += 1
             return probe
 
-    def stop_waiting(self, circuit: str) -> None:
+    def stop_waiting(self, probe: Probe) -> None:
         """A wait for a probe is over."""
         with self._lock:
-            if (probe := self._probes.get(circuit)) and probe.waiting:
-                probe.waiting -= 1
+            probe.waiting -= 1
 
     def turn_at(self, circuit: str, now: float) -> float | None:
         """When a call of a closed target has its turn; ``None`` where it may begin now."""
@@ -251,20 +270,31 @@ class Recovery:
             slow.give_back(turn)
 
     def _probe_at(self, circuit: str, one: _Open, now: float) -> float:
+        others = (
+            probe.began
+            for name, probe in self._probes.items()
+            if name != circuit and name in self._open
+        )
+        alone = max(others, default=now - _ALONE_SECONDS) + _ALONE_SECONDS
+        if one.untaught:
+            return max(alone, self._probed_at + self._stretch * _LEAST_INTERVAL_SECONDS)
         rate, number = self._demand.rate(now), len(self._open)
-        interval = self._interval(one, rate)
+        interval = self._interval(one.breaker.failed_seconds, rate)
         # Half a turn early: the others' turns come in between, and it is not to miss its own.
         own = one.probed_at + interval * (number - 0.5) / number
         own = max(own, one.breaker.opened_at + interval / number)
-        shortest = min(self._interval(other, rate) for other in self._open.values())
-        route = self._probed_at + shortest / number
-        others = self._open.keys() - {circuit}
-        flying = (probe.began for name, probe in self._probes.items() if name in others)
-        alone = max(flying, default=now - _ALONE_SECONDS) + _ALONE_SECONDS
+        quickest = min(other.breaker.failed_seconds for other in self._open.values())
+        route = self._probed_at + self._interval(quickest, rate) / number
         return max(own, route, alone)
 
-    def _interval(self, one: _Open, rate: float) -> float:
-        return self._stretch * probe_interval(self._rules, one.breaker.failed_seconds, rate)
+    def _fixed_at(self, _circuit: str, one: _Open, now: float) -> float:
+        """Never sooner after its own probe, also where others' settings open it for less."""
+        if self._rules.metrics_only or one.breaker.state is not CircuitState.OPEN:
+            return now
+        return one.probed_at + self._rules.recovery_timeout_seconds
+
+    def _interval(self, failed_seconds: float, rate: float) -> float:
+        return self._stretch * probe_interval(self._rules, failed_seconds, rate)
 
     def _opened(self, circuit: str, now: float) -> None:
         if circuit not in self._members:

@@ -53,6 +53,15 @@ class SharedBench(Bench):
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
 
+    def forked(self) -> None:
+        """See :meth:`.Bench.forked`: what was granted, the parent was granted."""
+        super().forked()
+        self._waiting.take()
+
+    def lost(self, lease: str) -> None:
+        """See :meth:`.SharedBreaker.lost`."""
+        self._coordinator.probed(lease, well=None)
+
     def give_back(self) -> None:
         """Give an unused lease back."""
         with self._lock:
@@ -155,7 +164,7 @@ class SharedBench(Bench):
         return self._lease
 
     def _probed(self, lease: Lease, now: float, *, well: bool | None) -> None:
-        if not self._coordinator.leads or lease.id is None:
-            super()._probed(lease, now, well=well)
-        else:
+        if lease.id is not None:
             self._coordinator.probed(lease.id, well=well)
+        if lease.id is None or not self._coordinator.leads:
+            super()._probed(lease, now, well=well)

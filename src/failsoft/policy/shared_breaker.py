@@ -40,7 +40,7 @@ class SharedBreaker(Breaker):
         self._waiting = WaitingLease()
         self._alone = False
         self._by_hand = False
-        self._one_caller = False
+        self._one_caller = self._on_trial = False
         self._processes = 1
         self._told: tuple[Counts, float] | None = None  # what the coordinator has counted, and when
 
@@ -48,6 +48,11 @@ class SharedBreaker(Breaker):
     def one_caller(self) -> bool | None:
         """See :attr:`.Breaker.one_caller`."""
         return self._one_caller if self._coordinator.leads else None
+
+    @property
+    def on_trial(self) -> bool:
+        """See :attr:`.Breaker.on_trial`."""
+        return self._on_trial if self._coordinator.leads else super().on_trial
 
     @property
     def processes(self) -> int:
@@ -64,6 +69,15 @@ class SharedBreaker(Breaker):
         """Keep a lease for the next caller; one of an older generation is void."""
         with self._lock:
             self._waiting.put(granted, self.seen_generation)
+
+    def forked(self) -> None:
+        """See :meth:`.Breaker.forked`: what was granted, the parent was granted."""
+        super().forked()
+        self._waiting.take()
+
+    def lost(self, lease: str) -> None:
+        """Whether ``lease`` was granted is not known: no process is to wait for its end."""
+        self._coordinator.probed(lease, Outcome.NEUTRAL, 0.0)
 
     def give_back(self) -> None:
         """Give an unused lease back."""
@@ -136,7 +150,7 @@ class SharedBreaker(Breaker):
         if anew and self._untold_opening(seen, now):
             return None
         if same and not anew:
-            self._free_at = seen.free_at
+            self._free_at, self._on_trial = seen.free_at, seen.on_trial
             # Half open begins with a lease; a word of open that comes late does not end it.
             if (self._state, seen.state) == (CircuitState.OPEN, CircuitState.HALF_OPEN):
                 return self._move(CircuitState.HALF_OPEN, seen.reason)
@@ -163,7 +177,7 @@ class SharedBreaker(Breaker):
         self.seen_generation, self._free_at = seen.generation, seen.free_at
         self._open_until = seen.open_until
         self._isolated = seen.isolated
-        self._one_caller = seen.one_caller
+        self._one_caller, self._on_trial = seen.one_caller, seen.on_trial
         self._waiting.take()
         waits = None
         if seen.state is CircuitState.OPEN:
@@ -213,11 +227,13 @@ class SharedBreaker(Breaker):
         return None
 
     def _probe_done(self, ticket: Ticket, outcome: Outcome, now: float) -> Transition | None:
+        # A lease is the coordinator's also where that cannot be reached now.
+        if ticket in self._leases and ticket.lease is not None:
+            self._coordinator.probed(ticket.lease, outcome, self._open_for(now))
         if not self._coordinator.leads:
             return super()._probe_done(ticket, outcome, now)
-        if ticket in self._leases and ticket.lease is not None:
+        if ticket in self._leases:
             self._leases.remove(ticket)
-            self._coordinator.probed(ticket.lease, outcome, self._open_for(now))
         return None
 
     def _trip(self, now: float, reason: str) -> Transition | None:

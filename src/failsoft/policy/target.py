@@ -17,7 +17,8 @@ class Target:
     one ``circuit`` share a breaker and a bulkhead. Where it is not ``shared`` (the key is a
     caller's) its benches and parks are this process's own. Windows and output limits are in tokens;
     ``None`` means not known, and nothing is then clamped or ruled out. ``first_content_seconds``
-    are those that the settings grant this target, ``None`` where they name none.
+    are those that the settings grant this target, ``None`` where they name none. ``service`` is the
+    known service behind the provider, in whose words its failures are read.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class Target:
     max_output_tokens: int | None = None
     accepts_prefill: bool = True
     first_content_seconds: float | None = None
+    service: str = ""
     circuit: str = ""
     shared: bool = True
     id: str = field(init=False, compare=False)
@@ -38,6 +40,7 @@ class Target:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.provider}/{self.model}")
+        object.__setattr__(self, "service", self.service or self.provider)
         object.__setattr__(self, "circuit", self.circuit or self.id)
         object.__setattr__(self, "key", f"{self.circuit} {self.account}")
 

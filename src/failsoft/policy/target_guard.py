@@ -146,8 +146,10 @@ class Permit:
         guard = self.guard
         if self.silence is not None:
             self.end_silence(timed_out=False, now=now)
-        if self.ticket.expires_at is not None and self.caller is not None:
-            self.caller.recovery.probe_ended(guard.target.circuit)
+        probes = self.ticket.expires_at is not None and guard.breaker.awaits(self.ticket)
+        if probes and self.caller is not None:
+            taught = outcome is not Outcome.NEUTRAL
+            self.caller.recovery.probe_ended(guard.target.circuit, now, taught=taught)
         guard.breaker.done(self.ticket, outcome, now, weight=weight, wait_seconds=wait_seconds)
         if self.leases:
             self._settle(now, well=True if outcome is Outcome.SUCCESS else None)

@@ -13,14 +13,16 @@ __all__ = ["Counts", "trips"]
 class Counts(NamedTuple):
     """What was counted of one target.
 
-    ``calls`` and ``failures`` are of the window. ``in_row`` failures came with no success between
-    them, the first of them ``row_seconds`` ago. ``older`` calls began before the last failure did,
-    or up to 0.25 s after it, and are still undecided. ``on_trial``: it has closed lately.
+    ``calls`` and ``failures`` are of the window. ``row_calls`` failed with no success between them,
+    the first of them ``row_seconds`` ago, and weigh ``in_row``: a timeout more than one. ``older``
+    calls began before the last failure did, or up to 0.25 s after it, and are still undecided.
+    ``on_trial``: it has closed lately.
     """
 
     calls: int
     failures: int
     in_row: int
+    row_calls: int
     row_seconds: float
     older: int
     on_trial: bool = False
@@ -32,12 +34,12 @@ def trips(rules: BreakerSettings, counts: Counts) -> str | None:
     Failures come at once and answers take their time: a failure is weighed against the calls
     of its time that are undecided, as if all of them were to succeed.
     """
-    calls, failures, in_row, row_seconds, older, on_trial = counts
+    calls, failures, in_row, row_calls, row_seconds, older, on_trial = counts
     if on_trial:
         return "failed on trial"
     if (
         in_row >= rules.failure_threshold
-        and in_row >= _row_by_chance(rules, calls - in_row, failures - in_row)
+        and row_calls >= _row_by_chance(rules, calls - row_calls, failures - row_calls)
         and row_seconds >= rules.failure_span_seconds
         and in_row >= rules.failure_ratio * (in_row + older)
     ):

@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from failsoft.config.fields import valid_target
+from failsoft.config.presets import PRESETS
+from failsoft.config.services import Service, service_of
 from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
 from failsoft.policy.target import Target
@@ -34,8 +36,13 @@ _GENERATIONS: tuple[tuple[tuple[int, int], int, int, bool], ...] = (
     ((4, 6), 1_000_000, 128_000, False),
     ((4, 5), 200_000, 64_000, True),
 )
-# claude-<family>-<major>[-<minor>][-<date>], as the provider names models since generation 4
-_NAME = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d)(-(?P<minor>\d))?(-\d{8})?")
+# claude-<family>-<major>[-<minor>][-<date>], as the provider names models since generation 4; on
+# Bedrock with a region and the maker before it and a version behind, on Vertex with @ and the date.
+_NAME = re.compile(
+    r"(?:(?:[a-z]{2,6}\.)?anthropic\.)?"
+    r"(?P<model>claude-(?P<family>[a-z]+)-(?P<major>\d)(-(?P<minor>\d))?)"
+    r"(?:[-@]\d{8})?(?:-v\d(?::\d)?)?"
+)
 _PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "anthropic/claude-opus-5-5"
 
@@ -81,21 +88,23 @@ def chain_specs(chain: Sequence[str], provider: str = "anthropic") -> tuple[str,
 def target_for(spec: str, settings: Settings) -> Target:
     """The target that ``spec`` names, ``provider/model``, with what ``settings.targets`` overrides.
 
-    The account is the provider's name, and so is the host of every provider but Anthropic, unless
-    the settings say otherwise. Raises :class:`~failsoft.errors.SettingError` for a ``spec`` of
-    another form.
+    The account is the provider's name unless the settings say otherwise. A provider that is neither
+    a preset nor in the settings is one of the program's own, and its own host. Raises
+    :class:`~failsoft.errors.SettingError` for a ``spec`` of another form.
     """
     if not valid_target(spec):
         raise SettingError("chain", f"a target is provider/model, as {_EXAMPLE}; it is {spec!r}")
     provider, _, model = spec.partition("/")
     own = settings.targets.get(spec) or TargetSettings()
     known = facts(model)
+    service = _service(provider, settings)
     return Target(
         provider=provider,
         model=model,
         family=own.limit_group or known.family,
         account=own.account or provider,
-        host=_host(provider, settings),
+        host=host_of(service.base_url) if service and service.base_url else provider,
+        service=service.preset.name if service else "",
         context_window=own.context_window or known.context_window,
         max_output_tokens=own.max_output_tokens or known.max_output_tokens,
         accepts_prefill=known.accepts_prefill,
@@ -103,10 +112,9 @@ def target_for(spec: str, settings: Settings) -> Target:
     )
 
 
-def _host(provider: str, settings: Settings) -> str:
-    if provider != "anthropic":
-        return provider
-    return host_of(settings.anthropic.base_url)
+def _service(provider: str, settings: Settings) -> Service | None:
+    known = provider in PRESETS or provider in settings.providers
+    return service_of(provider, settings) if known else None
 
 
 def host_of(base_url: str) -> str:
@@ -131,7 +139,7 @@ _LONG_PROMPT_TOKENS = 100_000
 _LISTED_LONG: Mapping[str, tuple[float, ...]] = {
     "claude-haiku-5-5": (0.50, 2.50, 0.05, 0.625, 1.0),
 }
-_PRICED_NAME = re.compile(r"anthropic/(?P<model>.+?)(-\d{8})?")
+_PRICED = frozenset({"anthropic", "bedrock", "vertex"})
 
 
 def cost_usd(target: str, usage: Mapping[str, Any], settings: Settings) -> float | None:
@@ -175,7 +183,10 @@ def _count(usage: Mapping[str, Any], name: str) -> int:
 
 def _prices(target: str, prompt_tokens: int, settings: Settings) -> tuple[float | None, ...]:
     """The price of each of the kinds."""
-    listed = _listed(target, long=prompt_tokens > _LONG_PROMPT_TOKENS)
+    provider, _, model = target.partition("/")
+    service = _service(provider, settings)
+    priced = service is not None and service.preset.name in _PRICED
+    listed = _listed(model if priced else "", long=prompt_tokens > _LONG_PROMPT_TOKENS)
     own = settings.targets.get(target)
     if own is None:
         return listed
@@ -186,9 +197,9 @@ def _prices(target: str, prompt_tokens: int, settings: Settings) -> tuple[float 
 
 
 @lru_cache(1000)
-def _listed(target: str, *, long: bool) -> tuple[float | None, ...]:
+def _listed(model: str, *, long: bool) -> tuple[float | None, ...]:
     """The prices of the list, ``None`` where they are not known."""
-    name = _PRICED_NAME.fullmatch(target)
+    name = _NAME.fullmatch(model)
     model = name["model"] if name else ""
     among = _LISTED_LONG if long and model in _LISTED_LONG else _LISTED
     return among.get(model) or (None,) * len(_KINDS)

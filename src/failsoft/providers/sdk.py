@@ -7,9 +7,11 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from failsoft.classify.wire_errors import BadReply, StreamFailed, WireFailure
-from failsoft.providers.anthropic_stream import AnthropicExchange, encode
+from failsoft.providers.anthropic_stream import AnthropicExchange
+from failsoft.providers.event_exchange import FrameReader
+from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
-from failsoft.providers.sse import ServerSentEvent, SSEReader, encoded
+from failsoft.providers.sse import ServerSentEvent, encoded
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
@@ -99,7 +101,7 @@ class _SdkExchange(AnthropicExchange):
             return event._replace(text=_shown(event.data))
         return event
 
-    def _feed(self, reader: SSEReader, chunk: bytes) -> Exception | None:
+    def _feed(self, reader: FrameReader, chunk: bytes) -> Exception | None:
         if self._passes:
             return super()._feed(reader, chunk)
         return self._failure(BadReply, "a stream of events came in place of a message", chunk)

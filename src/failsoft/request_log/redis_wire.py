@@ -88,8 +88,8 @@ def _reason(error: Exception) -> str:
         return _REASONS.get(code, f"cannot be used ({said}): check the server")
     if type(error).__name__ == "TimeoutError":
         return "does not answer in time: check the server, and the network between"
-    if "WRONGTYPE" in said:  # of any other key it is one record that suffers
-        return f"holds what is not failsoft's in the key {OWNERS}: delete the key"
+    if "WRONGTYPE" in said:
+        return "holds what is not failsoft's in a key of failsoft's: delete the key"
     return f"cannot be reached ({said}): check that it runs, and redis_url"
 
 

@@ -83,7 +83,8 @@ class OwnerTasks:
     async def close(self) -> None:
         """Interrupt what this owner has left running, and remove the owner."""
         await self._mark_interrupted(self._owner)
-        await self._wire.require(self._commands.leave())
+        for reply in await self._wire.send(self._commands.leave()):
+            _note_refusal(reply)
 
     async def _pass_on_cancels(self) -> None:
         """Cancel here what other processes ask to be cancelled, and then remove the request."""

@@ -137,6 +137,7 @@ class Mirror:
             free_at=here(told["free_at"]) if told["free_at"] else 0.0,
             reason=told["reason"],
             one_caller=told.get("one_caller", False),
+            on_trial=told.get("on_trial", False),
         )
 
     def _hold_seen(self, told: Told) -> BenchSeen:
@@ -161,6 +162,7 @@ def _counts(told: Told) -> Counts:
         told["calls"],
         told["failures"],
         told["in_row"],
+        told["row_calls"],
         row_seconds,
         told["older"],
         told["on_trial"],

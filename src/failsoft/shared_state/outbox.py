@@ -18,6 +18,7 @@ from failsoft.shared_state.store import Operation
 
 __all__ = [
     "BY_HAND",
+    "KEPT",
     "BenchOutbox",
     "BreakerOutbox",
     "SharedCoordinator",
@@ -29,6 +30,9 @@ __all__ = [
 
 BY_HAND: Final = frozenset({"isolate", "restore", "release"})
 """Operations by hand: they are sent even after a time without the store."""
+
+KEPT: Final = BY_HAND | {"probe"}
+"""So are the ends of leases that the store granted: it would wait for them."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -71,8 +75,9 @@ class _Notes:
         self._act: tuple[str, tuple[str, ...]] | None = None
 
     def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`."""
+        """See :meth:`.TargetGuard.forked`: what there is to tell is the parent's."""
         self._lock = Lock()
+        self._steps = []
 
     @property
     def leads(self) -> bool:
@@ -90,9 +95,9 @@ class _Notes:
             return steps
 
     def drop(self) -> None:
-        """Forget what there is to tell, but for what was done by hand."""
+        """Forget what there is to tell, but for what is :data:`KEPT`."""
         with self._lock:
-            self._steps = []
+            self._steps = [step for step in self._steps if step.name in KEPT]
 
     def _step(self, name: str, *arguments: str | int) -> None:
         with self._lock:
@@ -134,8 +139,7 @@ class BreakerOutbox(_Notes):
         self.guard: TargetGuard | None = None
         self._rules = rules
         self._generation = 0
-        self._calls = self._failures = self._weight = self._older = self._before = 0
-        self._broke = False
+        self._clear()
 
     def began(self, *, ends_row: bool) -> None:
         """See :class:`.BreakerCoordinator`."""
@@ -145,7 +149,7 @@ class BreakerOutbox(_Notes):
             self._before += not self._failures
             if ends_row:
                 self._broke = True
-                self._weight = 0
+                self._weight = self._row_calls = 0
 
     def failed(self, *, weight: int, older: int) -> None:
         """See :class:`.BreakerCoordinator`."""
@@ -154,6 +158,7 @@ class BreakerOutbox(_Notes):
             self._calls += 1
             self._failures += 1
             self._weight += weight
+            self._row_calls += 1
             self._older = older
         self._urgent()
 
@@ -203,11 +208,12 @@ class BreakerOutbox(_Notes):
         counted = (self._calls, self._failures, int(self._broke), self._weight, self._older)
         whose = (*self._numbered(), self._generation)
         window = (width, self._rules.window_buckets)
-        told = (*whose, *counted, self._one_caller(), *window, self._before)
+        told = (*whose, *counted, self._one_caller(), *window, self._before, self._row_calls)
         return self._operation("record", *told)
 
     def _clear(self) -> None:
-        self._calls = self._failures = self._weight = self._older = self._before = 0
+        self._calls = self._failures = self._older = self._before = 0
+        self._weight = self._row_calls = 0
         self._broke = False
 
     def _same_generation(self) -> None:

@@ -19,7 +19,7 @@ from failsoft.policy.admission import Guards
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
 from failsoft.shared_state.mirror import Mirror
-from failsoft.shared_state.outbox import BY_HAND, SharedCoordinator, hold_key, milliseconds
+from failsoft.shared_state.outbox import BY_HAND, KEPT, SharedCoordinator, hold_key, milliseconds
 from failsoft.shared_state.store import Operation, Store, StoreError, Told
 from failsoft.storage.redis import REDIS_TIMEOUT_SECONDS
 
@@ -117,6 +117,10 @@ class Sharing:
         self._asking |= keys
         try:
             replies = await self._store.run([step for _, step in asked]) if asked else []
+        except StoreError:
+            for part, step in asked:
+                part.lost(_lease_of(step))
+            raise
         finally:
             self._asking -= keys
         self._take(replies)
@@ -181,7 +185,8 @@ class Sharing:
             # What was done by hand goes over all that was known: nothing is left to be merged.
             read = step.name == "sync"
             merged = read or step.name in BY_HAND
-            self._mirror.take(told, now, merged=merged, anew=anew and read)
+            ends = step.name == "probe"
+            self._mirror.take(told, now, merged=merged, anew=anew and (read or ends))
             self._hear_of_failures(told, now)
         counted = replies[len(syncs) :]
         if openings := list(self._openings(counted)):
@@ -235,9 +240,14 @@ class Sharing:
 
     def _down(self, error: Exception) -> None:
         self._leading.cut_off()
-        self._untold = [step for step in self._untold if step.name in BY_HAND]
+        self._untold = [step for step in self._untold if step.name in KEPT]
         self._on_status(str(error) if isinstance(error, StoreError) else type(error).__name__)
         self._looked.set()
+
+
+def _lease_of(step: Operation) -> str:
+    lease = step.arguments[0] if step.kind == "hold" else step.arguments[1]
+    return str(lease)
 
 
 def _raise_if_cancelled() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from aiohttp import ClientTimeout
 
 from failsoft.policy.window import Window
-from failsoft.providers.anthropic import SessionPerLoop
+from failsoft.providers.sessions import SessionPerLoop
 from failsoft.telemetry.alert_rules import (
     ALERTS,
     ATTEMPTS,

@@ -68,12 +68,14 @@ class RunningSimulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which failsoft and the provider's SDK call it and no one else."""
+        """The variables by which failsoft and the providers' SDKs call it and no one else."""
         return {
             "ANTHROPIC_BASE_URL": self.url,
             "ANTHROPIC_API_KEY": "any",
             "FAILSOFT_ANTHROPIC_BASE_URL": self.url,
             "FAILSOFT_ANTHROPIC_API_KEY": "any",
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+            "OPENAI_API_KEY": "any",
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
         }

@@ -24,7 +24,7 @@ from failsoft.errors import SettingError
 from failsoft.notices import Catalogue
 from failsoft.policy.target import Target
 from failsoft.policy.timers import RequestTimes, deadline_for
-from failsoft.providers.anthropic import key_in
+from failsoft.providers.http_wire import key_in
 from failsoft.providers.models import chain_specs, host_of, target_for
 from failsoft.providers.sdk import SdkProvider, Send
 from failsoft.wrap.answer_of import ANSWER

@@ -18,7 +18,7 @@ from failsoft.chaos.drills.scenario import Load, Scenario, Step, Threshold
 from failsoft.chaos.tcp_proxy import parse_act
 from failsoft.config.fields import FieldKind, choice, number, text, told, whole
 from failsoft.errors import FailsoftError, SettingError
-from failsoft.faults.fault_grammar import parse_fault
+from failsoft.faults.fault_grammar import check_model, parse_fault
 
 __all__ = [
     "KEYS",
@@ -95,7 +95,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
     "step": {
         "at": Key("second of the load; 0 is before it", number(0, _HOUR), NEEDED),
         "label": Key("what the report calls it", _LINE, ""),
-        "model": Key("a model's name or `*`: whose faults are set", _LINE),
+        "model": Key("a model's name, `gpt-*` or `*`: whose faults are set", _LINE),
         "faults": Key(
             "its faults from now on, as in the simulator", FieldKind("a list of faults", _strings)
         ),
@@ -161,6 +161,7 @@ def _step(data: Any, where: str) -> Step:
         raise SettingError(where, "must have exactly one of model (with faults), proxy, service")
     if (values["model"] is None) != (values["faults"] is None):
         raise SettingError(where, "model and faults go together")
+    check_model(values["model"] or "*", where=f"{where}: model")
     faults = values["faults"] or ()
     for fault in faults:
         parse_fault(fault, where=f"{where}: faults")

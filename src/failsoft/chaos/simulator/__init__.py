@@ -1,4 +1,4 @@
-"""A stand-in for the Anthropic Messages API that goes wrong on purpose, as the real one does."""
+"""Stands in for the Messages and Chat Completions APIs, and goes wrong on purpose as they do."""
 
 from failsoft.chaos.simulator.journal import JournalRecord
 from failsoft.chaos.simulator.script import ScriptStep, load_script

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Never
 
 from aiohttp import web
@@ -13,8 +13,14 @@ from aiohttp import web
 from failsoft.chaos.simulator.journal import JournalRecord
 from failsoft.chaos.simulator.script import Fate
 from failsoft.chaos.simulator.simulated_answer import SimulatedAnswer
-from failsoft.chaos.simulator.time import Clock
-from failsoft.chaos.simulator.wire import Frame, SimulatedReply, encode, frames, message_body
+from failsoft.chaos.simulator.time import Clock, LimitState
+from failsoft.chaos.simulator.wire import (
+    Frame,
+    SimulatedFailure,
+    SimulatedReply,
+    WireDialect,
+)
+from failsoft.faults.fault_grammar import SimulatedFault
 
 __all__ = ["RECORD", "ConnectionStage", "Line", "as_response"]
 
@@ -22,7 +28,6 @@ __all__ = ["RECORD", "ConnectionStage", "Line", "as_response"]
 RECORD: Final = web.RequestKey("record", JournalRecord)
 """Where the record of a request is kept while it is handled."""
 
-_NO_HEADERS: Final[Mapping[str, str]] = {}
 _READING_SECONDS: Final = 0.01
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -31,13 +36,21 @@ class Line:
     """One request's way back. It notes in the request's record what was sent, and when."""
 
     def __init__(
-        self, request: web.Request, *, clock: Clock, headers: Mapping[str, str] = _NO_HEADERS
+        self,
+        request: web.Request,
+        *,
+        clock: Clock,
+        dialect: WireDialect,
+        limit: LimitState | None = None,
     ) -> None:
         self._request = request
         self._response: web.StreamResponse | None = None
         self.clock = clock
         self.record = request[RECORD]
-        self.headers = {"request-id": self.record.request_id, **headers}
+        self.dialect = dialect
+        self.headers = {dialect.request_id_header: self.record.request_id}
+        if limit is not None:
+            self.headers |= dialect.limit_headers(limit)
 
     def whole(self, reply: SimulatedReply) -> web.StreamResponse:
         """A reply that is sent in one piece."""
@@ -101,15 +114,21 @@ class ConnectionStage(Line):
         request: web.Request,
         *,
         clock: Clock,
+        dialect: WireDialect,
         fate: Fate,
         answer: SimulatedAnswer,
-        stream: bool,
     ) -> None:
-        super().__init__(request, clock=clock, headers=fate.headers)
+        super().__init__(request, clock=clock, dialect=dialect, limit=fate.limit)
         self._fate = fate
         self._due: float | None = None  # of the next content
         self.answer = answer
-        self.stream = stream
+        self.stream = answer.call.stream
+
+    def failure_of(self, fault: SimulatedFault) -> SimulatedFailure:
+        """The error that a fault's name means in this dialect."""
+        epoch = self.clock.epoch(self.clock.now())
+        call, limit = self.answer.call, self._fate.limit
+        return self.dialect.of_fault(fault, call, epoch=epoch, limit=limit)
 
     async def ready(self) -> None:
         """Wait as long as the fate's latency wants before anything is sent."""
@@ -129,22 +148,21 @@ class ConnectionStage(Line):
         answer = answer or self.answer
         if not self.stream:
             await self._pace(answer.contents - 1)
-            return self.whole(SimulatedReply(status=200, body=encode(message_body(answer))))
+            return self.whole(SimulatedReply(status=200, body=self.dialect.message_body(answer)))
         response = await self.open()
-        await self.write(response, frames(answer))
+        await self.write(response, self.dialect.frames(answer))
         return response
 
     async def play_part(self, contents: int) -> web.StreamResponse:
         """Send the answer as far as its first ``contents``; of a plain reply, half the JSON."""
-        contents = min(contents, self.answer.contents)
         if not self.stream:
-            await self._pace(contents - 1)
+            await self._pace(min(contents, self.answer.contents) - 1)
             response = await self.open()
-            body = encode(message_body(self.answer))
+            body = self.dialect.message_body(self.answer)
             await response.write(body[: len(body) // 2])
             return response
         response = await self.open()
-        await self.write(response, _until(frames(self.answer), contents))
+        await self.write(response, _until(list(self.dialect.frames(self.answer)), contents))
         return response
 
     async def write(self, response: web.StreamResponse, events: Iterable[Frame]) -> None:
@@ -179,10 +197,7 @@ class ConnectionStage(Line):
             await self.clock.sleep(self._due - now)
 
 
-def _until(events: Iterable[Frame], contents: int) -> Iterator[Frame]:
-    seen = 0
-    for event in events:
-        if seen == contents and (seen or event.content):
-            return
-        seen += event.content
-        yield event
+def _until(events: Sequence[Frame], contents: int) -> Sequence[Frame]:
+    """The events to the last of so many contents; without any, those before the first."""
+    places = [n for n, event in enumerate(events) if event.content]
+    return events[: places[:contents][-1] + 1] if contents else events[: places[0]]

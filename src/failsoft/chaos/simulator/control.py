@@ -48,9 +48,9 @@ class _Control:
             body = await _json_object(request)
             only_keys(body, PUT_FIELDS, "body")
             faults = parse_faults(body.get("faults"), where="faults")
+            self._board.set(request.match_info["model"], faults)
         except SettingError as error:
             return web.json_response({"error": str(error)}, status=400)
-        self._board.set(request.match_info["model"], faults)
         return web.json_response(_behaviour(faults))
 
     async def remove_model(self, request: web.Request) -> web.Response:

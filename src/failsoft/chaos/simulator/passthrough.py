@@ -19,7 +19,6 @@ from aiohttp import (
 from yarl import URL
 
 from failsoft.chaos.simulator.connection import Line
-from failsoft.chaos.simulator.time import Clock
 from failsoft.chaos.simulator.wire import error_reply
 from failsoft.errors import SettingError
 
@@ -46,9 +45,8 @@ _NOT_OURS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class Upstream:
     """The real endpoint. Requests and replies pass byte for byte, chunk by chunk as they come."""
 
-    def __init__(self, address: str, *, clock: Clock) -> None:
+    def __init__(self, address: str) -> None:
         self._url = _parse_address(address)
-        self._clock = clock
 
     async def connected(self, app: web.Application) -> AsyncIterator[None]:
         """Hold the connections to it for as long as the application runs."""
@@ -63,10 +61,6 @@ class Upstream:
         async with session:
             yield
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Pass on a request that has no fate of its own."""
-        return await self.pass_on(request, Line(request, clock=self._clock))
-
     async def pass_on(self, request: web.Request, line: Line) -> web.StreamResponse:
         """Send the request on and its reply back; what breaks there breaks here."""
         url = URL(f"{self._url}{request.raw_path}", encoded=True)
@@ -77,7 +71,8 @@ class Upstream:
             )
         except (ClientConnectorError, ServerTimeoutError) as error:
             message = f"upstream cannot be reached: {error}"
-            return line.whole(error_reply(502, line.record.request_id, message=message))
+            failure = line.dialect.of_status(502, message=message)
+            return line.whole(error_reply(line.dialect, failure, line.record.request_id))
         except ClientError:
             return await line.abort()
         async with reply:

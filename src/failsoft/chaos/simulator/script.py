@@ -4,7 +4,7 @@ A script is a time line of behaviours, written in TOML:
 
     [[step]]
     at = 60                          # seconds from the simulator's start
-    model = "claude-opus-5-5"        # or "*"
+    model = "claude-opus-5-5"        # or "gpt-*", or "*"
     faults = ["529@0.2;retry_after=5"]
 
 From ``at`` on the step's faults are the model's faults, in place of those it had; ``faults = []``
@@ -27,13 +27,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from failsoft.chaos.simulator.time import Clock, TokenBucket
-from failsoft.chaos.simulator.wire import limit_headers
+from failsoft.chaos.simulator.time import Clock, LimitState, TokenBucket
 from failsoft.errors import SettingError
-from failsoft.faults.fault_grammar import SimulatedFault, parse_fault
+from failsoft.faults.fault_grammar import SimulatedFault, check_model, parse_fault
 
 __all__ = [
-    "EVERY_MODEL",
     "STEP_KEYS",
     "Board",
     "Fate",
@@ -93,7 +91,8 @@ def _parse_step(step: Mapping[str, Any], where: str) -> ScriptStep:
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < math.inf:
         raise SettingError(f"{where}: at", f"must be seconds, 0 or more; it is {at!r}")
     if not isinstance(model, str) or not model:
-        raise SettingError(f"{where}: model", f'must be a model\'s name or "*"; it is {model!r}')
+        raise SettingError(f"{where}: model", f"must be a model's name; it is {model!r}")
+    check_model(model, where=f"{where}: model")
     return ScriptStep(
         at=at, model=model, faults=parse_faults(step["faults"], where=f"{where}: faults")
     )
@@ -106,22 +105,19 @@ def only_keys(table: Mapping[str, Any], allowed: Sequence[str], where: str) -> N
             raise SettingError(where, f"unknown key {key!r}; allowed are {', '.join(allowed)}")
 
 
-EVERY_MODEL = "*"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
     """What becomes of one request, the ``number``-th to its model.
 
     ``fault`` is what strikes it, if anything does; ``latency`` how it is slowed down, drawn from
-    ``rng``; ``headers`` belong on its reply, whatever that is.
+    ``rng``; ``limit`` is the enforced limit it came under, whose headers belong on its reply.
     """
 
     number: int
     rng: Random
     fault: SimulatedFault | None
     latency: SimulatedFault | None
-    headers: Mapping[str, str]
+    limit: LimitState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,11 @@ class _Live:
 
 
 class Board:
-    """The faults of every model, those of ``*`` behind each model's own, and the script's steps."""
+    """The faults of every model, and the script's steps.
+
+    Faults of a name that ends in ``*`` are those of all models that begin so. A model's own come
+    first, then those of longer beginnings, at last those of ``*``.
+    """
 
     def __init__(self, *, seed: int, clock: Clock, steps: Iterable[ScriptStep] = ()) -> None:
         self._seed = seed
@@ -144,12 +144,13 @@ class Board:
         self._steps = deque(sorted(steps, key=lambda step: step.at))
 
     def set(self, model: str, faults: Iterable[SimulatedFault]) -> None:
-        """Replace a model's faults; their windows and limits begin now."""
+        """Replace the faults of a model or a beginning; windows and limits begin now."""
+        check_model(model, where="model")
         self._advance()
         self._live[model] = _enforced(faults, since=self._clock.now())
 
     def remove(self, model: str) -> None:
-        """Leave a model to ``*``; nothing happens if it has no faults of its own."""
+        """Forget the faults of a model or a beginning; nothing happens if there are none."""
         self._advance()
         self._live.pop(model, None)
 
@@ -166,32 +167,36 @@ class Board:
         rng = Random(f"{self._seed}/{model}/{number}")  # noqa: S311 - repeatable, not secret
         drawn = self._draw(model, rng)
         slow = (live.fault for live in drawn if live.fault.name == "latency")
-        headers: dict[str, str] = {}
-        struck = (live.fault for live in drawn if self._strikes(live, tokens, headers))
+        limits: list[LimitState] = []
+        struck = (live.fault for live in drawn if self._strikes(live, tokens, limits))
         fault = next(struck, None)
         return Fate(
             number=number,
             rng=rng,
             fault=None if fault is None or fault.name == "healthy" else fault,
             latency=next(slow, None),
-            headers=headers,
+            limit=limits[-1] if limits else None,
         )
 
     def _draw(self, model: str, rng: Random) -> list[_Live]:
         now = self._clock.now()
         return [
             live
-            for name in dict.fromkeys((model, EVERY_MODEL))
+            for name in (model, *self._beginnings(model))
             for live in self._live.get(name, ())
             if rng.random() < live.fault.rate and live.fault.active(now - live.since)
         ]
 
-    def _strikes(self, live: _Live, tokens: int, headers: dict[str, str]) -> bool:
+    def _beginnings(self, model: str) -> list[str]:
+        names = (name for name in self._live if name.endswith("*") and name != model)
+        return sorted((name for name in names if model.startswith(name[:-1])), key=len)[::-1]
+
+    def _strikes(self, live: _Live, tokens: int, limits: list[LimitState]) -> bool:
         fault, bucket = live.fault, live.bucket
         if bucket is not None:
             now = self._clock.now()
             allowed = bucket.take(now)
-            headers |= limit_headers(fault, bucket, allowed=allowed, epoch=self._clock.epoch(now))
+            limits.append(bucket.state(allowed=allowed, epoch=self._clock.epoch(now)))
             return not allowed
         if fault.tokens is not None:
             return tokens > fault.tokens

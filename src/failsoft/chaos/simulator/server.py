@@ -16,7 +16,7 @@ from aiohttp import web
 from failsoft.chaos.simulator.connection import RECORD, as_response
 from failsoft.chaos.simulator.control import CONTROL_PREFIX, control_routes
 from failsoft.chaos.simulator.journal import Journal, JournalRecord, Outcome
-from failsoft.chaos.simulator.messages import MessagesApi
+from failsoft.chaos.simulator.model_api import ModelApi, dialect_of
 from failsoft.chaos.simulator.passthrough import Upstream
 from failsoft.chaos.simulator.script import Board, ScriptStep, load_script
 from failsoft.chaos.simulator.simulated_answer import BadCallError
@@ -54,9 +54,9 @@ def create_app(
     board = Board(seed=seed, clock=clock, steps=steps)
     for model, behaviour in parse_assignments(faults).items():
         board.set(model, behaviour)
-    proxied = None if upstream is None else Upstream(upstream, clock=clock)
+    proxied = None if upstream is None else Upstream(upstream)
     journal = Journal(clock=clock, seed=seed, limit=journal_limit)
-    api = MessagesApi(seed=seed, board=board, clock=clock, upstream=proxied)
+    api = ModelApi(seed=seed, board=board, clock=clock, upstream=proxied)
     noting = _Noting(journal, clock)
     app = web.Application(middlewares=[noting.middleware], client_max_size=_BODY_LIMIT)
     app.on_shutdown.append(noting.stop)
@@ -116,13 +116,15 @@ class _Noting:
 async def _answered(
     request: web.Request, handler: _Handler, record: JournalRecord
 ) -> web.StreamResponse:
+    dialect = dialect_of(request)
     try:
         return await handler(request)
     except BadCallError as error:
-        reply = error_reply(error.status, record.request_id, message=error.message)
+        failure = dialect.of_mistake(error)
     except web.HTTPException as error:
-        reply = error_reply(error.status, record.request_id)
-    return as_response(reply, {"request-id": record.request_id})
+        failure = dialect.of_status(error.status)
+    reply = error_reply(dialect, failure, record.request_id)
+    return as_response(reply, {dialect.request_id_header: record.request_id})
 
 
 _SHUTDOWN_SECONDS = 0.05
@@ -130,10 +132,11 @@ _TURNS: Final = 5  # of the event loop
 
 
 class Simulator:
-    """A simulated Messages API on an address of this machine.
+    """A simulated Messages API and Chat Completions API on an address of this machine.
 
         async with Simulator(faults=["claude-opus-5-5=529@0.2"]) as sim:
             client = AsyncAnthropic(base_url=sim.url, api_key="any", max_retries=0)
+            other = AsyncOpenAI(base_url=f"{sim.url}/v1", api_key="any", max_retries=0)
             ...
             sim.set("claude-opus-5-5", faults=["hang"])
             assert len(sim.requests) == 3
@@ -168,7 +171,7 @@ class Simulator:
         return self._app[JOURNAL].records
 
     def set(self, model: str, *, faults: Sequence[str] = ()) -> None:
-        """Replace the faults of a model, or of ``*``; their windows begin now."""
+        """Replace the faults of a model, or of ``gpt-*`` or ``*``; their windows begin now."""
         self._app[BOARD].set(model, [parse_fault(fault) for fault in faults])
 
     async def __aenter__(self) -> Self:

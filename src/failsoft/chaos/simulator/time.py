@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-__all__ = ["Clock", "TokenBucket"]
+__all__ = ["Clock", "LimitState", "TokenBucket"]
 
 
 class Clock:
@@ -42,6 +43,21 @@ class Clock:
             await self._sleep(seconds)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitState:
+    """A rate limit as a request met it at ``epoch``; ``next_s`` and ``full_s`` are seconds.
+
+    ``next_s`` is until one more request is allowed, ``full_s`` until all of ``limit`` are.
+    """
+
+    allowed: bool
+    limit: int
+    remaining: int
+    next_s: float
+    full_s: float
+    epoch: float
+
+
 class TokenBucket:
     """``burst`` requests at once, refilled by ``per_second``; times are seconds on one scale."""
 
@@ -60,17 +76,16 @@ class TokenBucket:
         self._level = max(0.0, self._level - 1)
         return True
 
-    def remaining(self) -> int:
-        """Whole requests left after the last :meth:`take`."""
-        return int(self._level)
-
-    def seconds_to_next(self) -> float:
-        """Seconds from the last :meth:`take` until one more request is allowed."""
-        return max(0.0, 1 - self._level) / self._per_second
-
-    def seconds_to_full(self) -> float:
-        """Seconds from the last :meth:`take` until the whole burst is allowed again."""
-        return (self._burst - self._level) / self._per_second
+    def state(self, *, allowed: bool, epoch: float) -> LimitState:
+        """As the last :meth:`take`, which returned ``allowed``, has left it."""
+        return LimitState(
+            allowed=allowed,
+            limit=self._burst,
+            remaining=int(self._level),
+            next_s=max(0.0, 1 - self._level) / self._per_second,
+            full_s=(self._burst - self._level) / self._per_second,
+            epoch=epoch,
+        )
 
     def _refill(self, now: float) -> None:
         self._level = min(self._burst, self._level + (now - self._at) * self._per_second)

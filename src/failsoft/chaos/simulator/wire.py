@@ -1,62 +1,29 @@
-"""The exact bytes of the Messages API: error bodies, events, headers.
+"""What the simulator's dialects have in common: how one reads a call and writes an answer.
 
-Shapes and messages follow the API's documentation, its SDK and replies that were reported in
-public; ``ERRORS`` has the type and the message that go with a status.
+A fate and an answer are decided once, without regard to the dialect; a :class:`WireDialect` has
+the bytes. ``messages_wire`` is Anthropic's Messages API, ``chat_wire`` OpenAI's Chat Completions.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Protocol
 
-from failsoft.chaos.simulator.simulated_answer import SimulatedAnswer
-from failsoft.chaos.simulator.time import TokenBucket
+from failsoft.chaos.simulator.simulated_answer import BadCallError, SimulatedAnswer, SimulatedCall
+from failsoft.chaos.simulator.time import LimitState
 from failsoft.faults.fault_grammar import SimulatedFault
 
 __all__ = [
     "Frame",
+    "SimulatedFailure",
     "SimulatedReply",
+    "WireDialect",
     "encode",
-    "error_frame",
-    "error_of_type",
     "error_reply",
-    "frames",
-    "limit_headers",
-    "message_body",
-    "models_body",
-    "ping",
-    "sse",
+    "parse_body",
 ]
-
-ERRORS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("invalid_request_error", "Bad request"),
-    401: ("authentication_error", "invalid x-api-key"),
-    402: ("billing_error", "There is a problem with your billing or payment information."),
-    403: (
-        "permission_error",
-        "Your API key does not have permission to use the specified resource.",
-    ),
-    404: ("not_found_error", "Not found"),
-    408: ("timeout_error", "Request timed out"),
-    409: ("conflict_error", "Conflict"),
-    413: ("request_too_large", "Request exceeds the maximum size"),
-    429: (
-        "rate_limit_error",
-        "This request would exceed your account's rate limit. Please try again later.",
-    ),
-    500: ("api_error", "Internal server error"),
-    503: ("api_error", "Service unavailable"),
-    504: ("timeout_error", "Request timed out"),
-    529: ("overloaded_error", "Overloaded"),
-}
-_TIER: Final = {"service_tier": "standard"}
-_STATUS_OF_TYPE: Final[Mapping[str, int]] = {
-    type_: status for status, (type_, _) in ERRORS.items() if status not in {408, 503}
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,141 +38,115 @@ class SimulatedReply:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One server-sent event; ``content`` marks the deltas."""
+    """One server-sent event; ``content`` marks the pieces of the answer."""
 
     data: bytes
     content: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedFailure:
+    """An error in the terms of a dialect; a ``code`` or ``param`` of None is not there."""
+
+    status: int
+    type: str | None
+    message: str
+    code: str | int | None = None
+    param: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+class WireDialect(Protocol):
+    """One API on the wire. Checks raise :class:`.BadCallError`."""
+
+    @property
+    def request_id_header(self) -> str:
+        """The reply header that has the request's id."""
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The models that it lists without being given faults."""
+
+    @property
+    def filter_ends_answers(self) -> bool:
+        """Whether the content filter ends a begun answer; it fails it otherwise."""
+
+    @property
+    def body_complaints(self) -> tuple[str, str]:
+        """What it says of a body that is not JSON, and of JSON that is not an object."""
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Any key will do, but a key there must be."""
+
+    def parse_call(self, body: Mapping[str, Any]) -> SimulatedCall:
+        """Check the fields that the API checks; others are welcome, known or not."""
+
+    def of_status(
+        self, status: int, *, message: str | None = None, code: str | None = None
+    ) -> SimulatedFailure:
+        """The failure with this status, in the API's usual form of it unless given."""
+
+    def of_type(self, type_: str) -> SimulatedFailure:
+        """The failure with an ``error.type`` of the Messages API or of this one."""
+
+    def of_fault(
+        self, fault: SimulatedFault, call: SimulatedCall, *, epoch: float, limit: LimitState | None
+    ) -> SimulatedFailure:
+        """The failure that a fault names; ``limit`` is that of ``rate_limit``."""
+
+    def of_mistake(self, error: BadCallError) -> SimulatedFailure:
+        """The failure of a request that did not pass a check."""
+
+    def error_body(self, failure: SimulatedFailure, request_id: str) -> bytes:
+        """The body of an error."""
+
+    def error_event(self, failure: SimulatedFailure, request_id: str) -> Frame:
+        """The same error as an event in a stream that had begun well."""
+
+    def limit_headers(self, limit: LimitState) -> Mapping[str, str]:
+        """The headers of a rate limit; with a wait once it is spent."""
+
+    def message_body(self, answer: SimulatedAnswer) -> bytes:
+        """The body of a plain reply."""
+
+    def frames(self, answer: SimulatedAnswer) -> Iterable[Frame]:
+        """The events of a streamed reply, to the last."""
+
+    def ping(self) -> Frame:
+        """A sign that the connection lives, and nothing else."""
+
+    def terminator(self) -> Sequence[Frame]:
+        """The last event, where it says nothing about the answer before it."""
+
+    def models_body(self, models: Sequence[str]) -> bytes:
+        """The body of ``GET /v1/models``."""
+
+
 def encode(value: Any) -> bytes:
-    """JSON as the API writes it: compact, not escaped."""
+    """JSON as the APIs write it: compact, not escaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def error_body(
-    type_: str, message: str, request_id: str, details: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The body of an error."""
-    error = {"type": type_, "message": message}
-    return {
-        "type": "error",
-        "error": error if details is None else {**error, "details": details},
-        "request_id": request_id,
-    }
-
-
 def error_reply(
-    status: int,
+    dialect: WireDialect,
+    failure: SimulatedFailure,
     request_id: str,
     *,
-    message: str | None = None,
-    code: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> SimulatedReply:
-    """The reply to a request that failed with ``status``; ``code`` is ``details.error_code``."""
-    fallback = ERRORS[400 if status < 500 else 500]  # noqa: PLR2004 - client or server error
-    type_, usual = ERRORS.get(status, (fallback[0], f"Error {status}"))
-    details = None if code is None else {"error_code": code}
-    body = error_body(type_, message or usual, request_id, details)
-    return SimulatedReply(status=status, body=encode(body), headers=headers or {})
+    """The reply to a request that failed."""
+    body = dialect.error_body(failure, request_id)
+    return SimulatedReply(status=failure.status, body=body, headers=headers or {})
 
 
-def error_of_type(type_: str, request_id: str, *, message: str | None = None) -> SimulatedReply:
-    """The reply with the status that goes with an ``error.type``; 500 for an unknown type."""
-    status = _STATUS_OF_TYPE.get(type_, 500)
-    body = error_body(type_, message or ERRORS[status][1], request_id)
-    return SimulatedReply(status=status, body=encode(body))
-
-
-def error_frame(type_: str, request_id: str, *, message: str | None = None) -> Frame:
-    """The same error as an event in a stream that had begun well; there it has empty details."""
-    usual = ERRORS[_STATUS_OF_TYPE.get(type_, 500)][1]
-    error = {"details": None, "type": type_, "message": message or usual}
-    return sse("error", error=error, request_id=request_id)
-
-
-def sse(type_: str, **fields: Any) -> Frame:
-    """One event."""
-    data = encode({"type": type_, **fields})
-    content = type_ == "content_block_delta"
-    return Frame(b"event: " + type_.encode() + b"\ndata: " + data + b"\n\n", content)
-
-
-def ping() -> Frame:
-    """The event that says only that the connection lives."""
-    return sse("ping")
-
-
-def message_body(answer: SimulatedAnswer) -> dict[str, Any]:
-    """The message of a plain reply."""
-    return {
-        **_head(answer),
-        "content": [dict(block.stop) for block in answer.blocks],
-        "stop_reason": answer.stop_reason,
-        "stop_sequence": None,
-        "stop_details": answer.stop_details,
-        "usage": {**_usage(answer, answer.output_tokens), **_TIER},
-    }
-
-
-def models_body(models: Sequence[str]) -> dict[str, Any]:
-    """The body of ``GET /v1/models``."""
-    data = [
-        {
-            "type": "model",
-            "id": model,
-            "display_name": model.replace("-", " ").title(),
-            "created_at": "2026-01-01T00:00:00Z",
-            "lifecycle": "active",
-        }
-        for model in models
-    ]
-    return {"data": data, "has_more": False, "first_id": models[0], "last_id": models[-1]}
-
-
-def frames(answer: SimulatedAnswer) -> Iterator[Frame]:
-    """The events of a streamed reply, from ``message_start`` to ``message_stop``."""
-    opening: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None}
-    usage = {**_usage(answer, 1), **_TIER}
-    yield sse("message_start", message={**_head(answer), **opening, "usage": usage})
-    for index, block in enumerate(answer.blocks):
-        yield sse("content_block_start", index=index, content_block=block.start)
-        if index == 0:
-            yield ping()
-        for delta in block.deltas:
-            yield sse("content_block_delta", index=index, delta=delta)
-        yield sse("content_block_stop", index=index)
-    end: dict[str, Any] = {"stop_reason": answer.stop_reason, "stop_sequence": None}
-    if answer.stop_details is not None:
-        end["stop_details"] = answer.stop_details
-    yield sse("message_delta", delta=end, usage=_usage(answer, answer.output_tokens))
-    yield sse("message_stop")
-
-
-def limit_headers(
-    fault: SimulatedFault, bucket: TokenBucket, *, allowed: bool, epoch: float
-) -> dict[str, str]:
-    """The headers of a rate limit; ``retry-after``, in whole seconds, once it is spent."""
-    full_at = datetime.fromtimestamp(math.ceil(epoch + bucket.seconds_to_full()), UTC)
-    prefix = "anthropic-ratelimit-requests"
-    headers = {
-        f"{prefix}-limit": str(fault.burst),
-        f"{prefix}-remaining": str(bucket.remaining()),
-        f"{prefix}-reset": full_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    if not allowed:
-        headers["retry-after"] = str(max(1, math.ceil(bucket.seconds_to_next())))
-    return headers
-
-
-def _head(answer: SimulatedAnswer) -> dict[str, Any]:
-    return {"id": answer.id, "type": "message", "role": "assistant", "model": answer.model}
-
-
-def _usage(answer: SimulatedAnswer, output_tokens: int) -> dict[str, Any]:
-    return {
-        "input_tokens": answer.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "output_tokens": output_tokens,
-    }
+def parse_body(raw: bytes, dialect: WireDialect) -> Mapping[str, Any]:
+    """The JSON object of a request's body; BadCallError if it is none."""
+    no_json, no_object = dialect.body_complaints
+    try:
+        body = json.loads(raw)
+        json.dumps(body, ensure_ascii=False).encode()  # refuses half a surrogate pair
+    except (ValueError, RecursionError):
+        raise BadCallError(400, no_json) from None
+    if not isinstance(body, dict):
+        raise BadCallError(400, no_object)
+    return body

@@ -17,6 +17,14 @@ local function old(ended_at, now, retention)
   return ended_at ~= '' and tonumber(ended_at) <= tonumber(now) - tonumber(retention)
 end
 
+-- A member of the owners that is none: when their set was begun. While this one does not count as
+-- dead, an owner that the set lacks may have been lost with an earlier one, and come back.
+local begun = 'begun'
+
+-- Whether a key holds the owners: nothing else has its name, and what another program put there or
+-- deleted is lost.
+local function holds_owners(key) return redis.call('TYPE', key).ok == 'zset' end
+
 local function expire(keys, milliseconds)
   for _, key in ipairs(keys) do redis.call('PEXPIRE', key, milliseconds) end
 end

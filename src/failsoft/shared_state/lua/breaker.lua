@@ -68,7 +68,8 @@ function operations.sync()
 end
 
 -- process, sequence, generation, calls, failures, broke, weight, older, one_caller, width, buckets,
--- before: so many of the calls had begun to answer before the first failed
+-- before: so many of the calls had begun to answer before the first failed; row_calls: so many
+-- failures are of the weight
 function operations.record()
   local current = known(argument(3))
   if repeated(ARGV[3], argument(2)) or not current or state ~= 'closed' then return end
@@ -88,11 +89,15 @@ function operations.record()
   local e, calls, failures = string.match(has[window] or '', '^(%d+):(%d+):(%d+)$')
   if tonumber(e or -1) ~= epoch then calls, failures = 0, 0 end
   set(window, epoch .. ':' .. (calls + argument(4)) .. ':' .. (failures + argument(5)))
-  if ARGV[8] == '1' then set('row', 0) end
+  if ARGV[8] == '1' then
+    set('row', 0)
+    set('row_calls', 0)
+  end
   local older = 'older:' .. ARGV[3]
   if argument(7) > 0 then
     if number('row') == 0 then set('row_began', now) end
     set('row', number('row') + argument(7))
+    set('row_calls', number('row_calls') + argument(13))
     set(older, ARGV[10] .. ':' .. now)
   elseif has[older] then
     local left, since = string.match(has[older], '^(%d+):(%d+)$')
@@ -163,7 +168,7 @@ local told = {
   key = KEYS[1], now = now, born = number('born'), generation = number('generation'), state = state,
   ['until'] = number('until'),
   isolated = has.isolated == '1', reason = has.reason or '', cause = has.cause or '',
-  one_caller = state ~= 'closed' and has.one_caller == '1',
+  one_caller = state ~= 'closed' and has.one_caller == '1', on_trial = number('trial') > 0,
   stirred = number('stirred'), free_at = live >= math.max(1, number('probes')) and soonest or 0,
 }
 if changed then redis.call('PUBLISH', channel, cjson.encode(told)) end
@@ -175,8 +180,8 @@ if operation == 'record' then
     if tonumber(e) > oldest then calls, failures = calls + c, failures + f end
   end
   told.counts = {
-    calls = calls, failures = failures, in_row = number('row'), older = undecided(),
-    processes = processes(),
+    calls = calls, failures = failures, in_row = number('row'),
+    row_calls = number('row_calls'), older = undecided(), processes = processes(),
     row_for = has.row_began and now - number('row_began') or 0,
     counting_for = has.counting and now - number('counting') or 0,
     on_trial = failed_on_trial,

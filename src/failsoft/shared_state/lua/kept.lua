@@ -7,7 +7,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local has = {}
 do
-  local kept = redis.call('HGETALL', KEYS[1])
+  local kept = redis.pcall('HGETALL', KEYS[1])
+  if kept.err then
+    -- Another program's, under a name of ours: it would be refused for ever, with all that is sent
+    -- along. What was kept here is lost, as with a server that was started again empty.
+    if redis.call('TYPE', KEYS[1]).ok == 'hash' then return kept end
+    redis.call('DEL', KEYS[1])
+    kept = {}
+  end
   for i = 1, #kept, 2 do has[kept[i]] = kept[i + 1] end
 end
 
@@ -33,6 +40,23 @@ local function fields(prefix)
   end
   return found
 end
+
+-- A clock that was set back, or a copy's that is behind, would keep everything in force for as long.
+local function set_back(by)
+  for _, name in ipairs({'until', 'ramp_from', 'stirred', 'counting', 'row_began', 'several_at'}) do
+    if number(name) > 0 then set(name, number(name) - by) end
+  end
+  for _, name in ipairs(fields('lease:')) do set(name, number(name) - by) end
+  for _, prefix in ipairs({'older:', 'process:'}) do
+    for _, name in ipairs(fields(prefix)) do
+      local counted, at = string.match(has[name], '^(%d+):(-?%d+)$')
+      set(name, counted .. ':' .. at - by)
+    end
+  end
+  for _, name in ipairs(fields('window:')) do forget(name) end
+  set('at', now)
+end
+if number('at') > now then set_back(number('at') - now) end
 
 -- How many leases live, and when the first of them ends; those that have ended are taken away.
 local function leases()
@@ -99,6 +123,7 @@ end
 local function expire()
   if next(has) ~= nil then
     if not has.born then set('born', now) end
+    if now - number('at') >= 1000 then set('at', now) end
     local keep = has.isolated == '1' and 2592000000 or 3600000
     redis.call('PEXPIRE', KEYS[1], keep + math.max(0, number('until') - now))
   end

@@ -1,4 +1,7 @@
-"""The sections there may be many of, each with a name: ``[targets."…"]`` and ``[routes.…]``."""
+"""The sections there may be many of, each with a name.
+
+They are ``[targets."…"]``, ``[providers.…]`` and ``[routes.…]``.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,44 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from failsoft.config.fields import (
     DAY,
     SettingSection,
+    address,
     choice,
     model_list,
     number,
+    origin_list,
+    provider_list,
     setting,
     switch,
     text,
+    valid_provider,
     valid_target,
     whole,
 )
+from failsoft.config.presets import PRESETS
 from failsoft.errors import SettingError
 
-__all__ = ["NAMED", "NamedSection", "RouteSettings", "TargetSettings"]
+__all__ = [
+    "NAMED",
+    "NamedProviderSettings",
+    "NamedSection",
+    "RouteSettings",
+    "TargetSettings",
+    "provider_problem",
+]
 
 LABEL = text("text on one line", r"[^\x00-\x1f]*")
 TOKENS = whole(1, 1_000_000_000)
 PRICE = number(0, 1_000_000)
+KEY = text("printable ASCII without spaces", r"[!-~]+")
+PRESET = choice(*PRESETS)
+PROTOCOL = choice("anthropic", "openai")
+VARIABLE = text("the name of an environment variable", r"[A-Za-z_][A-Za-z0-9_]*")
+PLACE_NAME = text("letters, digits, . : and -", r"[A-Za-z0-9.:-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +81,64 @@ class TargetSettings(SettingSection):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedProviderSettings(SettingSection):
+    """One provider besides Anthropic: a preset under its own name, or a name of your own.
+
+    A name of your own needs a ``preset`` (a second account or region of a known service) or a
+    ``protocol`` with its ``base_url``.
+    """
+
+    _section = "providers."
+
+    preset: str | None = setting(None, "the known service that this is", PRESET)
+    protocol: Literal["anthropic", "openai"] | None = setting(
+        None, "what a service of your own speaks", PROTOCOL
+    )
+    base_url: str | None = setting(
+        None, "its address, with /v1 where it speaks as OpenAI does", address()
+    )
+    api_key: str | None = setting(None, "its key", KEY, secret=True)
+    api_key_env: str | None = setting(None, "the environment variable that its key is in", VARIABLE)
+    follow_redirects_to: tuple[str, ...] | None = setting(
+        None, "other origins to which key and prompt may be redirected", origin_list()
+    )
+    region: str | None = setting(None, "the region, on Bedrock and Vertex", PLACE_NAME)
+    project: str | None = setting(None, "the project, on Vertex", PLACE_NAME)
+
+
+def provider_problem(name: str, values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The setting of ``[providers.NAME]`` that is wrong among right ones, and what is wrong."""
+    preset, protocol, base_url = map(values.get, ("preset", "protocol", "base_url"))
+    if name == "anthropic":
+        return "", "is written as [anthropic]"
+    if preset and protocol:
+        return "protocol", f"is that of preset {preset} already: set one of the two"
+    if name in PRESETS and (protocol or preset not in (None, name)):
+        return "", f"is what the preset {name} is called: give a service of your own another name"
+    if name not in PRESETS and not preset and not (protocol and base_url):
+        presets = ", ".join(PRESETS)
+        return "", (
+            "must have a preset, or a protocol (anthropic or openai) and a base_url; "
+            f"there is no preset of that name: {presets}"
+        )
+    known = PRESETS.get(preset or name)
+    direct = protocol == "anthropic" or (known is not None and known.name == "anthropic")
+    if direct and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
+        return "base_url", "has /v1/messages added to it: leave that out"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RouteSettings(SettingSection):
     """What holds for the requests of one route alone."""
 
     _section = "routes."
 
+    allowed_providers: tuple[str, ...] | None = setting(
+        None,
+        "the only providers of the chain that may serve it; not set allows all",
+        provider_list(),
+    )
     allowed_models: tuple[str, ...] | None = setting(
         None, "the only models of the chain that may serve it; not set allows all", model_list()
     )
@@ -121,6 +194,12 @@ NAMED: Mapping[str, NamedSection] = MappingProxyType(
             valid=_valid_route,
             form="with 1 to 64 letters, digits, - and _",
             example="support",
+        ),
+        "providers": NamedSection(
+            kind=NamedProviderSettings,
+            valid=valid_provider,
+            form="with 1 to 64 letters, digits, . - and _",
+            example="local",
         ),
         "targets": NamedSection(
             kind=TargetSettings,

@@ -1,0 +1,64 @@
+"""Chat Completions, as OpenAI and the services compatible with it speak them: always streamed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from failsoft.config.presets import Preset
+from failsoft.config.services import Service
+from failsoft.dialects.chat_format import ChatFormat
+from failsoft.providers.http_wire import HttpWire, WireReply
+from failsoft.providers.openai_stream import OpenAIExchange
+from failsoft.providers.payload import encode
+from failsoft.providers.protocol import ProviderCall
+
+__all__ = ["OpenAIWire"]
+
+
+class OpenAIWire:
+    """One service that speaks Chat Completions; :mod:`failsoft.providers.protocol` is its contract.
+
+    The body of a call is one of Chat Completions, its events and message are of the Messages API.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._url = service.base_url.rstrip("/") + "/chat/completions"
+        self._http = HttpWire(service)
+        self.form = _chat_format(service.preset)
+        self._usage = service.preset.takes_stream_options
+
+    def exchange(self, call: ProviderCall) -> OpenAIExchange:
+        """Send one request when entered; see :class:`OpenAIExchange` for what it raises.
+
+        Nothing is sent, and :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401 is
+        raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
+        has no JSON form.
+        """
+        return OpenAIExchange(partial(self._send, call), max_bytes=call.max_bytes)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Idempotent."""
+        await self._http.aclose()
+
+    async def _send(self, call: ProviderCall) -> WireReply:
+        body = {**call.body, "model": call.target.model, "stream": True}
+        if self._usage:
+            body.setdefault("stream_options", {"include_usage": True})
+        else:
+            body.pop("stream_options", None)
+        return await self._http.post(
+            self._url, encode(body), self._http.headers({}, call.headers), fresh=call.fresh
+        )
+
+
+def _chat_format(preset: Preset) -> ChatFormat:
+    """What a service takes of a request in Chat Completions."""
+    return ChatFormat(
+        max_tokens_field=preset.max_tokens_field,
+        takes_images=preset.takes_images,
+        takes_files=preset.takes_files,
+        takes_json_schema=preset.takes_json_schema,
+        takes_parallel_tool_calls=preset.takes_parallel_tool_calls,
+        takes_reasoning_effort=preset.takes_reasoning_effort,
+        takes_user=preset.takes_user,
+    )
