@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from dialect_bodies import broken, messages_bodies
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from failsoft.dialects.answer_schema import closed, is_strict
 from failsoft.dialects.chat_format import ChatFormat, Efforts, Unfit
@@ -563,6 +563,13 @@ def test_a_history_to_messages() -> None:
     )
 
 
+def test_arguments_that_are_no_object_are_put_into_one() -> None:
+    odd = {**CHAT_CALL, "function": {"name": "f", "arguments": "a is 1"}}
+    body, changes = to_messages(messages=[{"role": "assistant", "tool_calls": [odd]}, HI])
+    assert body["messages"][0] == turn({**CALL, "input": {"arguments": "a is 1"}})
+    assert changes == ("arguments of a tool call that are no JSON object put into one",)
+
+
 def test_blank_texts_are_not_taken_there() -> None:
     body, changes = to_messages(
         messages=[
@@ -699,7 +706,7 @@ def test_three_turns_of_tools_by_two_providers() -> None:
     assert (body["thinking"], changes) == (OFF, (DROPPED, NO_THOUGHT))
 
 
-slow = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+slow = settings(max_examples=60)
 
 
 @slow

@@ -193,7 +193,10 @@ class _MessagesRequest:
             raise Unfit(f"{where}.id")
         if not isinstance(name, str) or not name:
             raise Unfit(f"{where}.function.name")
-        given = arguments_object(function.get("arguments"))
+        arguments = function.get("arguments")
+        given = arguments_object(arguments)
+        if given.get("arguments") is arguments and arguments is not None:
+            self._change("arguments of a tool call that are no JSON object put into one")
         return {"type": "tool_use", "id": self._id(ident), "name": name, "input": given}
 
     def _id(self, given: str) -> str:

@@ -26,7 +26,7 @@ _KEPT = ("max_tokens", "temperature", "top_p")
 
 
 def normal_form(body: Mapping[str, Any], efforts: Efforts = DEFAULT_EFFORTS) -> dict[str, Any]:
-    """A Messages body as it comes back from Chat Completions, of one that fits there.
+    """A Messages body as it comes back from Chat Completions, of one that fits there and back.
 
     - A content of one text block is that text. Cache marks and every field that is dropped are
       gone.
