@@ -48,7 +48,7 @@ class Preset:
 
 
 COMPATIBLE: Final = Preset(name="compatible", protocol="openai", needs_key=False)
-"""What is assumed of a service of one's own that speaks Chat Completions."""
+"""Assumed of a service of one's own that speaks Chat Completions."""
 
 _SERVICES: Final = (
     Preset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -203,10 +203,7 @@ class Runtime:
         self._wires = dict(providers or {})
         self.providers: dict[str, Provider] = dict(self._wires)
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
-        specs = settings.chain if chain is None else chain_specs(chain)
-        if not specs:
-            raise SettingError("chain", "must name at least one target, such as anthropic/…")
-        self.chain = self._with_keys([self.target(spec) for spec in specs], providers or ())
+        self.chain = self._with_keys(settings.chain if chain is None else chain_specs(chain))
         self._unrestricted = RouteChain("chat", self.chain, RouteSettings(), self.guards)
         self.chains = {"chat": self._unrestricted} | {
             name: RouteChain(name, self.chain, own, self.guards)
@@ -243,8 +240,12 @@ class Runtime:
         """How ``target`` writes Chat Completions; ``None`` for one that takes Messages."""
         return getattr(self._wires.get(target.provider), "form", None)
 
-    def _with_keys(self, targets: Sequence[Target], given: Collection[str]) -> tuple[Target, ...]:
+    def _with_keys(self, specs: Sequence[str]) -> tuple[Target, ...]:
         """The targets that have a key; all where none has: callers may bring their own."""
+        if not specs:
+            raise SettingError("chain", "must name at least one target, such as anthropic/…")
+        given = frozenset(self._wires)
+        targets = [self.target(spec) for spec in specs]
         keyless = {
             target.id: service.no_key
             for target in targets

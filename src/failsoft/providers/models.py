@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from failsoft.config.fields import valid_target
 from failsoft.config.presets import PRESETS
-from failsoft.config.services import Service, service_of
+from failsoft.config.services import Endpoint, service_of
 from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
 from failsoft.policy.target import Target
@@ -112,7 +112,7 @@ def target_for(spec: str, settings: Settings) -> Target:
     )
 
 
-def _service(provider: str, settings: Settings) -> Service | None:
+def _service(provider: str, settings: Settings) -> Endpoint | None:
     known = provider in PRESETS or provider in settings.providers
     return service_of(provider, settings) if known else None
 
