@@ -217,7 +217,7 @@ def scenarios(
     rows["primary hangs 90 s, 20/s"] = (hanging, ())
     rows["20 % of streams cut, 20/s"] = (cut_streams, (requests // 10,))
     own = {**failure_recovery.scenarios(), **failure_callers.scenarios()}
-    return {**rows, **own, **failure_timers.scenarios(requests)}
+    return {**rows, **own, **failure_timers.scenarios(requests), **failure_providers.scenarios()}
 
 
 def main() -> int:

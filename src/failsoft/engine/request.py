@@ -179,9 +179,9 @@ class Request:
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
-    they are not those of its route and of the settings. ``chat`` is the body as Chat
-    Completions has it, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls
-    of one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
+    they are not those of its route and of the settings. ``chat`` is the body as Chat Completions
+    has it, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls of
+    one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
     its whole answer.
     """
 

@@ -253,13 +253,15 @@ class FirstContents:
     """The first contents of one target: what was learned, and the calls that have none yet.
 
     ``named`` is the period that the settings have for it. ``gave_way`` is called, in any thread,
-    when a period gives way. ``silent`` are the calls without content. Safe under threads.
+    when a period gives way. ``silent`` are the calls without content, ``answered_at`` is when the
+    latest first content came, in monotonic seconds. Safe under threads.
     """
 
-    __slots__ = ("gave_way", "plain", "silent", "thinking")
+    __slots__ = ("answered_at", "gave_way", "plain", "silent", "thinking")
 
     def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
+        self.answered_at = float("-inf")
         self.silent: dict[Silent, None] = {}  # in the order in which they began
         self.plain = LearnedPeriod(thinks=False, named=named)
         self.thinking = LearnedPeriod(thinks=True, named=named)

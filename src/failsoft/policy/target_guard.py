@@ -29,15 +29,18 @@ class HostRow:
 
     Kept apart from the targets' own breakers: a reply from any target proves the host alive, while
     a row carried into the breaker of a target without calls would never be broken by a success.
+    ``silent_seconds`` are how long a target of a host that seems to hang was waited for, ``None``
+    where it does not.
     """
 
-    __slots__ = ("_began", "_count", "_lock", "_settings")
+    __slots__ = ("_began", "_count", "_lock", "_settings", "silent_seconds")
 
     def __init__(self, settings: BreakerSettings) -> None:
         self._settings = settings
         self._count = 0
         self._began = 0.0
         self._lock = Lock()
+        self.silent_seconds: float | None = None
 
     @property
     def failures(self) -> int:
@@ -67,6 +70,7 @@ class HostRow:
 
     def alive(self) -> None:
         """The host has replied, well or not."""
+        self.silent_seconds = None
         if self._count:
             with self._lock:
                 self._count = 0
@@ -130,6 +134,7 @@ class Permit:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
         guard.contents.silent.pop(self, None)
+        guard.contents.answered_at = now
         if (learned := self._learned) is not None:
             self._learned = None
             own = now - self._since

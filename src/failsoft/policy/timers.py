@@ -30,8 +30,10 @@ _NEXT_TARGET_SECONDS = 15.0
 _LEAST_USEFUL_SECONDS = 1.0
 _LEAST_USEFUL_SHARE = 0.1
 
-# A float's worth of slack: limits are differences of large monotonic readings.
-_EPSILON = 1e-6
+# A call begins a little after its request: a period that is shorter by so much, or by this share
+# of it, is a whole one.
+_LATE_SECONDS = 0.1
+_LATE_SHARE = 0.05
 
 
 class RequestTimes(NamedTuple):
@@ -193,11 +195,12 @@ def limits_for(
     if not last:
         half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
         granted = min(period, half)
-    full = granted >= period
+    late = min(_LATE_SECONDS, _LATE_SHARE * period)
+    full = granted >= period - late
     idle = settings.idle_seconds
     return Limits(
         now + granted,
-        full or granted >= _own_share(times, hop) - _EPSILON,
+        full or granted >= _own_share(times, hop) - late,
         idle,
         max(idle, thought_seconds(settings, thought_tokens or 0)),
         times.answer_at,
