@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from random import Random
 from typing import Any
 
-from benchmarks import failure_callers, failure_recovery, failure_timers
+from benchmarks import failure_callers, failure_providers, failure_recovery, failure_timers
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from benchmarks.world import (
     CHAIN,

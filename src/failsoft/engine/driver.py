@@ -239,10 +239,8 @@ class LiveAttempt:
         *,
         began: float,
         may_hop: Callable[[float], bool],
-        first_provider: str,
     ) -> None:
         self.call = call
-        self._first_provider = first_provider
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.began = began
@@ -250,7 +248,9 @@ class LiveAttempt:
         self._request = request
         self._alarms = alarms
         form = runtime.form_of(call.target)
-        self._body, self.changes = fit(request.body, request.chat, call.target, form)
+        self._body, self.changes = fit(
+            request.body, request.chat, call.target, form, runtime.efforts
+        )
         self._may_hop = may_hop
         self._limits = permit.start(call.limits)
 
@@ -290,7 +290,7 @@ class LiveAttempt:
     def _callers_headers(self) -> Mapping[str, str]:
         """What the caller adds is for the provider of the first target: it may be a key of his."""
         headers, target = self._request.headers, self.call.target
-        if not headers or target.provider == self._first_provider:
+        if not headers or target.provider == self._request.chain(self._runtime)[0].provider:
             return headers
         self.changes = (*self.changes, f"headers {', '.join(headers)} left out")
         return {}
@@ -339,7 +339,6 @@ class Driver:
         self._runtime = runtime
         self._reader = turn.reader
         self._plan, self._caller = request.plan(runtime, route)
-        self._first_provider = request.chain(runtime)[0].provider
         self._alarms = runtime.alarms.running()
         self._clock = self._alarms.loop.time
 
@@ -394,7 +393,6 @@ class Driver:
             self._alarms,
             began=now,
             may_hop=self._plan.may_hop,
-            first_provider=self._first_provider,
         )
         self._announce(attempt)
         try:

@@ -20,8 +20,8 @@ from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
 from failsoft.config.presets import PRESETS
 from failsoft.config.services import service_of
-from failsoft.config.settings import CacheSettings, RouteSettings, Settings
-from failsoft.dialects.chat_format import ChatFormat
+from failsoft.config.settings import CacheSettings, EffortSettings, RouteSettings, Settings
+from failsoft.dialects.chat_format import ChatFormat, Efforts
 from failsoft.engine.deadline import Alarms, monotonic, running_loop
 from failsoft.engine.fitting import ToolTurns
 from failsoft.engine.route import BreakerWaiters, Route
@@ -103,6 +103,11 @@ def _log_texts(shadow: ShadowHit) -> None:
     hit = shadow.hit
     fields = {"asked": shadow.asked, "saved": hit.question, "similarity": round(hit.similarity, 3)}
     _log.info("cache_shadow_hit", extra={"fields": fields})
+
+
+def _efforts(own: EffortSettings) -> Efforts:
+    named = {"low": own.low_tokens, "medium": own.medium_tokens, "high": own.high_tokens}
+    return Efforts(tuple(named.items()))
 
 
 def _extra_installed() -> bool:
@@ -199,6 +204,7 @@ class Runtime:
         self.closed = False
         self._routes: dict[str, Route] = {}
         self.tool_turns = ToolTurns()
+        self.efforts = _efforts(settings.efforts)
         self._simulation: Simulation | None = None
         self._wires = dict(providers or {})
         self.providers: dict[str, Provider] = dict(self._wires)

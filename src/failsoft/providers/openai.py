@@ -61,4 +61,7 @@ def _chat_format(preset: Preset) -> ChatFormat:
         takes_parallel_tool_calls=preset.takes_parallel_tool_calls,
         takes_reasoning_effort=preset.takes_reasoning_effort,
         takes_user=preset.takes_user,
+        takes_text_parts=preset.takes_text_parts,
+        nine_letter_tool_ids=preset.nine_letter_tool_ids,
+        signed_tool_calls=preset.signed_tool_calls,
     )
