@@ -49,7 +49,10 @@ class Preset:
     takes_parallel_tool_calls: bool = True
     takes_reasoning_effort: bool = False
     takes_user: bool = True
+    takes_text_parts: bool = True
     takes_stream_options: bool = True
+    nine_letter_tool_ids: bool = False
+    signed_tool_calls: bool = False
 
     @property
     def refuses(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class Preset:
 
 
 COMPATIBLE: Final = Preset(name="compatible", protocol="openai", needs_key=False)
-"""What is assumed of a service of one's own that speaks Chat Completions."""
+"""Assumed of a service of one's own that speaks Chat Completions."""
 
 _SERVICES: Final = (
     Preset(
@@ -122,6 +125,7 @@ _SERVICES: Final = (
         address_path="/v1beta/openai",
         takes_reasoning_effort=True,
         takes_user=False,
+        signed_tool_calls=True,
     ),
     Preset(
         name="groq",
@@ -138,6 +142,7 @@ _SERVICES: Final = (
         protocol="openai",
         base_url="https://api.mistral.ai/v1",
         keys=("MISTRAL_API_KEY",),
+        nine_letter_tool_ids=True,
         takes_user=False,
         takes_stream_options=False,
     ),
@@ -146,6 +151,7 @@ _SERVICES: Final = (
         protocol="openai",
         base_url="https://api.deepseek.com/v1",
         keys=("DEEPSEEK_API_KEY",),
+        takes_text_parts=False,
         takes_images=False,
         takes_json_schema=False,
         takes_parallel_tool_calls=False,
