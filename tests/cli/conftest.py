@@ -24,7 +24,12 @@ async def simulator() -> AsyncIterator[Simulator]:
 @pytest.fixture
 def environ(simulator: Simulator) -> dict[str, str]:
     """What points a command at the simulator."""
-    return {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any"}
+    return {
+        "ANTHROPIC_BASE_URL": simulator.url,
+        "ANTHROPIC_API_KEY": "any",
+        "OPENAI_BASE_URL": f"{simulator.url}/v1",
+        "OPENAI_API_KEY": "any",
+    }
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from failsoft.config.loading import ConfigurationError, load_settings
 from failsoft.config.presets import PRESETS
-from failsoft.config.services import Service, service_of
+from failsoft.config.services import Endpoint, service_of
 from failsoft.config.settings import NamedProviderSettings, Settings
 from failsoft.errors import SettingError
 from failsoft.providers.models import target_for
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("workdir")
 OWN = '[providers.mine]\nprotocol = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
 
 
-def service(name: str, **environ: str) -> Service:
+def service(name: str, **environ: str) -> Endpoint:
     return service_of(
         name, load_settings(environ={"FAILSOFT_CHAIN": f"{name}/m", **environ}).settings
     )
