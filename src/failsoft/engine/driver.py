@@ -246,7 +246,7 @@ class LiveAttempt:
         self._runtime = runtime
         self._request = request
         self._alarms = alarms
-        form = runtime.form_of(call.target)
+        form = request.form_of(runtime, call.target)
         self._body, self._changes = fit(request.body, request.chat, call.target, form)
         self._may_hop = may_hop
         self._limits = permit.start(call.limits)
