@@ -17,7 +17,7 @@ from failsoft.dialects.completion import completion_of, message_of
 from failsoft.dialects.json_values import tool_input
 from failsoft.dialects.messages_stream import MessagesStreamReader
 from failsoft.providers.anthropic_message import MessageAssembler
-from failsoft.providers.anthropic_stream import parse
+from failsoft.providers.payload import parse
 from failsoft.providers.sse import SSEReader
 
 MESSAGES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 from openai import DEFAULT_MAX_RETRIES, AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
@@ -18,28 +18,57 @@ from failsoft.engine.answer import Answer
 from failsoft.errors import SettingError
 from failsoft.providers.http_wire import key_in
 from failsoft.providers.models import chain_specs, host_of
-from failsoft.providers.openai_sdk import OpenAISdkProvider, SendHttp
+from failsoft.providers.openai_sdk import CompletionProvider, ResponseProvider, SendHttp
 from failsoft.providers.payload import parsed
+from failsoft.providers.sdk import ClientProvider
 from failsoft.wrap.attempts import CallerLimits
 from failsoft.wrap.calls import Account, Asking
 from failsoft.wrap.openai_errors import ERRORS
 from failsoft.wrap.replies import Reply
 
-__all__ = ["ChatRequests", "Client", "chat_in", "limits_of", "provider_of", "specs_of"]
+__all__ = [
+    "ChatRequests",
+    "Client",
+    "Question",
+    "limits_of",
+    "provider_of",
+    "question_in",
+    "specs_of",
+]
 
 Client = OpenAI | AsyncOpenAI
 
-_CHAT = "/chat/completions"
-_LIMITS = ("max_completion_tokens", "max_tokens")
+# Tools of the Responses API that the caller runs himself.
+_CLIENT_TOOLS = ("function", "custom", "local_shell", "apply_patch", "computer_use_preview")
+_CHAT, _RESPONSES = "/chat/completions", "/responses"
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
-def chat_in(request: httpx2.Request) -> dict[str, Any] | None:
-    """The body of a request for a chat completion, ``None`` where this is none."""
-    if request.method != "POST" or not request.url.path.endswith(_CHAT):
+class Question(NamedTuple):
+    """The body of a request for an answer, and the model that it asks."""
+
+    body: Mapping[str, Any]
+    model: str
+    is_chat: bool
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is to come as a stream of events."""
+        return self.body.get("stream") is True
+
+
+def question_in(request: httpx2.Request) -> Question | None:
+    """What ``request`` asks of a model, ``None`` where it asks for no answer."""
+    path = request.url.path
+    if request.method != "POST" or not path.endswith((_CHAT, _RESPONSES)):
         return None
-    body = parsed(request.content.decode(errors="replace"))
-    model = body.get("model") if isinstance(body, dict) else None
-    return body if isinstance(model, str) and model else None
+    body, is_chat = parsed(request.content.decode(errors="replace")), path.endswith(_CHAT)
+    if not isinstance(body, dict):
+        return None
+    model = body.get("model")
+    if isinstance(model, str) and model:
+        return Question(body, model, is_chat)
+    return None if is_chat else Question(body, "prompt", is_chat=False)  # a prompt names a model
 
 
 def provider_of(client: Client, settings: Settings) -> str:
@@ -87,25 +116,27 @@ class ChatRequests:
     def asking(
         self,
         request: httpx2.Request,
-        chat: Mapping[str, Any],
+        question: Question,
         client: Client,
         send: SendHttp[Reply],
     ) -> Asking:
         """What is asked by ``request``, which ``client`` makes."""
-        provider = OpenAISdkProvider(request, chat, send)
-        limits = limits_of(request)
+        body, is_chat, limits = question.body, question.is_chat, limits_of(request)
+        kind = CompletionProvider[Reply] if is_chat else ResponseProvider[Reply]
+        provider = kind(request, question.model, body, send)
         return Asking(
-            model=f"{self._provider}/{chat['model']}",
-            streams=chat.get("stream") is True,
-            body=_as_messages(chat),
-            chat=chat,
+            model=f"{self._provider}/{question.model}",
+            streams=question.streams,
+            body=_as_messages(body) if is_chat else _in_short(body),
+            chat=body if is_chat else None,
             account=Account(_key(client, request.headers), _origin(request.url)),
             provider=provider,
             failed=partial(_failure, provider, request),
-            max_tokens=next(filter(None, map(chat.get, _LIMITS)), None),
+            max_tokens=next(filter(None, map(body.get, _LIMITS)), None),
             # A number of the SDK's is one limit for all phases.
             cap_seconds=limits.read if len(set(limits)) == 1 else None,
             retries=client.max_retries if client.max_retries < DEFAULT_MAX_RETRIES else None,
+            stays=not is_chat,
         )
 
 
@@ -117,8 +148,24 @@ def _as_messages(chat: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"messages": chat.get("messages")}
 
 
+def _in_short(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the timers and the plan have to know of a request of the Responses API."""
+    asked, reasoning = body.get("input"), body.get("reasoning")
+    tools = body.get("tools")
+    return {
+        "system": body.get("instructions"),
+        "messages": asked if isinstance(asked, list) else [{"role": "user", "content": asked}],
+        "tools": [
+            tool
+            for tool in (tools if isinstance(tools, list) else ())
+            if isinstance(tool, Mapping) and tool.get("type") not in _CLIENT_TOOLS
+        ],
+        "reasoning_effort": reasoning.get("effort") if isinstance(reasoning, Mapping) else None,
+    }
+
+
 def _failure(
-    provider: OpenAISdkProvider[Reply],
+    provider: ClientProvider[Reply],
     request: httpx2.Request,
     answer: Answer,
     cause: BaseException | None,

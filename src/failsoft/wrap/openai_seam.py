@@ -28,9 +28,10 @@ from failsoft.wrap.client_copy import refuse_replaced
 from failsoft.wrap.openai_calls import (
     ChatRequests,
     Client,
-    chat_in,
+    Question,
     limits_of,
     provider_of,
+    question_in,
     specs_of,
 )
 from failsoft.wrap.pipe import Streamed
@@ -81,17 +82,17 @@ class AsyncSeam(httpx2.AsyncClient):
         self, request: httpx2.Request, *, stream: bool = False, **how: Any
     ) -> httpx2.Response:
         """The reply to a request; raises what the SDK would raise."""
-        client, chat = self.client(), chat_in(request)
-        if client is None or chat is None:
+        client, question = self.client(), question_in(request)
+        if client is None or question is None:
             return await self.inner.send(request, stream=stream, **how)
         calls = self.way.calls
 
         async def send(one: httpx2.Request, seconds: float | None) -> Reply:
-            attempt = _attempt(one, chat, seconds, calls.max_bytes)
+            attempt = _attempt(one, question, seconds, calls.max_bytes)
             return AsyncReply(await self._asked(one, attempt, how), attempt)
 
         try:
-            asking = self.way.requests.asking(request, chat, client, send)
+            asking = self.way.requests.asking(request, question, client, send)
             if not asking.streams:
                 return _given(await calls.plain(asking), stream=stream)
             begun = await calls.streamed(asking)
@@ -141,17 +142,17 @@ class BlockingSeam(httpx2.Client):
 
     def send(self, request: httpx2.Request, *, stream: bool = False, **how: Any) -> httpx2.Response:
         """The reply to a request; raises what the SDK would raise."""
-        client, chat = self.client(), chat_in(request)
-        if client is None or chat is None:
+        client, question = self.client(), question_in(request)
+        if client is None or question is None:
             return self.inner.send(request, stream=stream, **how)
         calls, portal = self.way.calls, self.way.portal
 
         async def send(one: httpx2.Request, seconds: float | None) -> Reply:
-            attempt = _attempt(one, chat, seconds, calls.max_bytes)
+            attempt = _attempt(one, question, seconds, calls.max_bytes)
             return await BlockingReply.of(partial(self._asked, one, attempt, how), attempt)
 
         try:
-            asking = self.way.requests.asking(request, chat, client, send)
+            asking = self.way.requests.asking(request, question, client, send)
             if not asking.streams:
                 return _given(portal.wait(calls.plain(asking)), stream=stream)
             begun = portal.wait(calls.streamed(asking))
@@ -181,10 +182,9 @@ class BlockingSeam(httpx2.Client):
 
 
 def _attempt(
-    request: httpx2.Request, chat: Mapping[str, Any], seconds: float | None, max_bytes: int
+    request: httpx2.Request, question: Question, seconds: float | None, max_bytes: int
 ) -> ClientAttempt:
-    streams = chat.get("stream") is True
-    return ClientAttempt(limits_of(request), seconds, max_bytes, streams=streams)
+    return ClientAttempt(limits_of(request), seconds, max_bytes, streams=question.streams)
 
 
 def _given(reply: Reply, *, stream: bool) -> httpx2.Response:
