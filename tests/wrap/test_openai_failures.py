@@ -190,15 +190,19 @@ async def test_an_error_in_a_stream_is_raised_although_done_follows(kind, error)
 
 @KINDS
 async def test_a_stream_that_falls_silent_is_ended(kind):
+    over = asyncio.Event()
+
     async def stall(peer):
         await peer.send(SSE_HEAD + b"transfer-encoding: chunked\r\n\r\n")
         await peer.send(chunk(b"".join(EVENTS[:3])))
-        await peer.gone()
+        await over.wait()
+        peer.reset()  # the thread of a blocking client reads until then
 
     settings = Settings(timers=timers_for("stall"), retry=ONCE)
     async with answering(kind, stall, settings=settings) as use:
         with pytest.raises(openai.APITimeoutError) as caught:
             await read(use)
+        over.set()
         assert str(answer_of(caught.value).verdict) == "timeout · no_answer"
 
 
