@@ -111,7 +111,7 @@ class _ResponseExchange(ClientExchange, EventExchange):
 
     @property
     def message(self) -> dict[str, Any]:
-        """What is known of the answer: its usage."""
+        """The usage of the answer, once it is known."""
         return self._answer
 
     @property

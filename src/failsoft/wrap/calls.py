@@ -47,11 +47,11 @@ class Account(NamedTuple):
 class Asking:
     """One request of a wrapped client, whichever SDK makes it.
 
-    ``model`` is the target that is asked, by its name: ``provider/model``. ``body`` is in the words
-    of the Messages API, ``chat`` in those of Chat Completions where it was sent so. ``cap_seconds``
-    are what the caller gives all of it, ``retries`` how often he lets one model be called again;
-    ``None`` where he did not say. ``failed`` makes the exception of an answer that failed, by its
-    cause. Of one that ``stays`` no other model is called.
+    ``model`` is the target that is asked, by its name: ``provider/model``. ``body`` is a body of
+    the Messages API, ``chat`` one of Chat Completions where it was sent so. ``cap_seconds`` are the
+    caller's for all of it, ``retries`` how often he lets one model be called again; ``None`` where
+    he did not say. ``failed`` makes the exception of an answer that failed, by its cause. Of one
+    that ``stays`` no other model is called.
     """
 
     model: str

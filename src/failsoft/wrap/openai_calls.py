@@ -16,7 +16,7 @@ from failsoft.dialects.chat_format import Unfit
 from failsoft.dialects.messages_request import messages_request
 from failsoft.engine.answer import Answer
 from failsoft.errors import SettingError
-from failsoft.providers.http_wire import key_in
+from failsoft.providers.http_wire import KEY_HEADERS, key_in
 from failsoft.providers.models import chain_specs, host_of
 from failsoft.providers.openai_sdk import CompletionProvider, ResponseProvider, SendHttp
 from failsoft.providers.payload import parsed
@@ -29,7 +29,7 @@ from failsoft.wrap.replies import Reply
 __all__ = [
     "ChatRequests",
     "Client",
-    "Question",
+    "ModelCall",
     "limits_of",
     "provider_of",
     "question_in",
@@ -44,7 +44,7 @@ _CHAT, _RESPONSES = "/chat/completions", "/responses"
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
-class Question(NamedTuple):
+class ModelCall(NamedTuple):
     """The body of a request for an answer, and the model that it asks."""
 
     body: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Question(NamedTuple):
         return self.body.get("stream") is True
 
 
-def question_in(request: httpx2.Request) -> Question | None:
+def question_in(request: httpx2.Request) -> ModelCall | None:
     """What ``request`` asks of a model, ``None`` where it asks for no answer."""
     path = request.url.path
     if request.method != "POST" or not path.endswith((_CHAT, _RESPONSES)):
@@ -67,8 +67,8 @@ def question_in(request: httpx2.Request) -> Question | None:
         return None
     model = body.get("model")
     if isinstance(model, str) and model:
-        return Question(body, model, is_chat)
-    return None if is_chat else Question(body, "prompt", is_chat=False)  # a prompt names a model
+        return ModelCall(body, model, is_chat)
+    return None if is_chat else ModelCall(body, "prompt", is_chat=False)  # a prompt names a model
 
 
 def provider_of(client: Client, settings: Settings) -> str:
@@ -110,17 +110,17 @@ class ChatRequests:
 
     def __init__(self, client: Client, provider: str) -> None:
         self._provider = provider
-        self.account = Account(_key(client, {}) or _own_key(client), _origin(client.base_url))
+        self.account = Account(_own_key(client), _origin(client.base_url))
         """That of the client itself."""
 
     def asking(
         self,
         request: httpx2.Request,
-        question: Question,
+        question: ModelCall,
         client: Client,
         send: SendHttp[Reply],
     ) -> Asking:
-        """What is asked by ``request``, which ``client`` makes."""
+        """The question of ``request``, which ``client`` makes."""
         body, is_chat, limits = question.body, question.is_chat, limits_of(request)
         kind = CompletionProvider[Reply] if is_chat else ResponseProvider[Reply]
         provider = kind(request, question.model, body, send)
@@ -178,15 +178,23 @@ def _origin(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
-def _key(client: Client, headers: Mapping[str, Any]) -> str:
-    """The key that a request shows; one that gets its tokens by a way of its own has none."""
+def _renews_keys(client: Client) -> bool:
+    """Whether it gets its keys or tokens by a way of its own: they are one account's, then."""
     renewed = ("_api_key_provider", "_workload_identity_auth", "_azure_ad_token_provider")
-    if any(getattr(client, name, None) is not None for name in renewed):
+    return any(getattr(client, name, None) is not None for name in renewed)
+
+
+def _key(client: Client, headers: Mapping[str, str]) -> str:
+    """The key that a request shows."""
+    if _renews_keys(client):
         return ""
-    return key_in(headers)
+    return next(filter(None, map(headers.get, KEY_HEADERS)), "")
 
 
 def _own_key(client: Client) -> str:
+    """What the client shows by itself."""
+    if _renews_keys(client):
+        return ""
     if own := key_in(client._custom_headers):  # noqa: SLF001 - none else has them
         return own
     azure = isinstance(client, AzureOpenAI | AsyncAzureOpenAI)

@@ -22,13 +22,13 @@ from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 from failsoft.errors import SettingError
 from failsoft.wrap.attempts import ClientAttempt, Passed
-from failsoft.wrap.bodies import AsyncBody, BlockingBody, replaced
+from failsoft.wrap.body_streams import AsyncBody, BlockingBody, replaced
 from failsoft.wrap.calls import Calls
 from failsoft.wrap.client_copy import refuse_replaced
 from failsoft.wrap.openai_calls import (
     ChatRequests,
     Client,
-    Question,
+    ModelCall,
     limits_of,
     provider_of,
     question_in,
@@ -182,7 +182,7 @@ class BlockingSeam(httpx2.Client):
 
 
 def _attempt(
-    request: httpx2.Request, question: Question, seconds: float | None, max_bytes: int
+    request: httpx2.Request, question: ModelCall, seconds: float | None, max_bytes: int
 ) -> ClientAttempt:
     return ClientAttempt(limits_of(request), seconds, max_bytes, streams=question.streams)
 
@@ -221,6 +221,8 @@ def wired(client: C, ai: Failsoft, *, chain: Sequence[str], route: str) -> C:
     if not isinstance(http, httpx2.Client | httpx2.AsyncClient):
         raise SettingError("client", f"has an http_client of {type(http).__module__}, not httpx2")
     refuse_replaced(client, SyncAPIResource, AsyncAPIResource)
+    if chain and client._provider is not None:  # noqa: SLF001 - it signs the body
+        raise SettingError("chain", "is not for a client that signs its requests")
     runtime = ai._runtime  # noqa: SLF001 - the engine behind it
     provider = provider_of(client, runtime.settings)
     requests = ChatRequests(client, provider)

@@ -80,7 +80,7 @@ class SdkRequests:
         self._latest: tuple[tuple[object, ...], Account] | None = None
 
     def asking(self, request: APIRequest, model: str, client: Client, send: Send[Reply]) -> Asking:
-        """What is asked by ``request``, which ``client`` makes."""
+        """The question of ``request``, which ``client`` makes."""
         given = _body_of(request).items()
         body = {name: value for name, value in given if name not in _OF_THE_CALL}
         provider = SdkProvider(request, model, send)

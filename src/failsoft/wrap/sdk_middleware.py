@@ -22,7 +22,7 @@ from failsoft.errors import SettingError
 from failsoft.providers.models import chain_specs
 from failsoft.wrap.answer_of import ANSWER
 from failsoft.wrap.attempts import Passed
-from failsoft.wrap.bodies import AsyncBody, BlockingBody, replaced
+from failsoft.wrap.body_streams import AsyncBody, BlockingBody, replaced
 from failsoft.wrap.calls import Calls
 from failsoft.wrap.client_copy import refuse_replaced
 from failsoft.wrap.pipe import Streamed

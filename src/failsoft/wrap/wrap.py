@@ -31,15 +31,16 @@ def wrap(
     on_event: Callable[[Event], None] | None = None,
     route: str = "chat",
 ) -> Client:
-    """The same client, whose ``messages`` fail soft: breaker, deadline, retries that help.
+    """The same client, whose answers fail soft: breaker, deadline, retries that help.
 
         client = failsoft.wrap(AsyncAnthropic(), chain=["claude-sonnet-5-5", "claude-haiku-5-5"])
+        client = failsoft.wrap(AsyncOpenAI(), chain=["gpt-5.5-mini"])
 
-    It is a copy of ``client`` with its connections, and every form of a call goes through it:
-    ``create``, ``stream``, ``parse``, tools, ``beta``, ``with_raw_response``,
-    ``with_streaming_response``, ``with_options``. The types stay, and so do the exceptions:
-    where nothing helped, the SDK's own is raised; :func:`~failsoft.answer_of` says what failsoft
-    knows of it, words for the person among them.
+    It is a copy of ``client`` with its connections, and every form of a call of ``messages``,
+    ``chat.completions`` or ``responses`` goes through it: ``create``, ``stream``, ``parse``, tools,
+    ``beta``, ``with_raw_response``, ``with_streaming_response``, ``with_options``. The types
+    stay, and so do the exceptions: where nothing helped, the SDK's own is raised;
+    :func:`~failsoft.answer_of` says what failsoft knows of it, words for the person among them.
 
     ``chain`` are models to go on to, best first, after the one a call names; without it no call
     ever goes to another model. A client that is wrapped has breakers of its own, unless ``ai`` is
@@ -48,8 +49,8 @@ def wrap(
     and the environment, and ``on_event`` gets every event.
 
     Raises :class:`~failsoft.errors.SettingError` for arguments that cannot hold, a ``client`` that
-    is none of Anthropic's among them, and :class:`~failsoft.errors.FailsoftError` where the SDK is
-    too old or missing.
+    is none of Anthropic's or OpenAI's among them, and :class:`~failsoft.errors.FailsoftError` where
+    the SDK is too old or missing.
     """
     if ai is not None and (settings is not None or on_event is not None):
         raise SettingError("ai", "has settings and events of its own: leave those arguments out")
