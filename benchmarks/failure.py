@@ -15,12 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from random import Random
 from typing import Any
 
-from benchmarks import failure_callers, failure_recovery, failure_timers
+from benchmarks import failure_callers, failure_providers, failure_recovery, failure_timers
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from benchmarks.world import (
     CHAIN,
     Figure,
     Healthy,
+    Outage,
     line,
     percentile,
     poisson,
@@ -51,18 +52,6 @@ class SlowBrownout(Brownout):
         return Reply((self.rng.uniform(0.5, 1.5),), self.rng.uniform(8.0, 12.0))
 
 
-class Down(Healthy):
-    """Some models answer 529 for a time."""
-
-    def __init__(self, seed: int, models: tuple[Target, ...], since: float, until: float) -> None:
-        super().__init__(seed)
-        self.models, self.since, self.until = models, since, until
-
-    def trouble(self, target: Target, now: float) -> Reply | None:
-        down = target in self.models and self.since <= now < self.until
-        return self.overloaded() if down else None
-
-
 class Limited(Healthy):
     """The primary enforces a token bucket: 10 a second, 20 at once."""
 
@@ -81,14 +70,6 @@ class Limited(Healthy):
             return None
         # The header has whole seconds: a token is due in a tenth of one.
         return Reply((), self.rng.uniform(0.01, 0.02), verdict_for("requests", wait_seconds=1.0))
-
-
-class Hanging(Healthy):
-    """The primary takes requests and never answers, for a time."""
-
-    def trouble(self, target: Target, now: float) -> Reply | None:
-        hangs = target == CHAIN[0] and 30.0 <= now < 120.0
-        return Reply((), float("inf")) if hangs else None
 
 
 class Cutting(Healthy):
@@ -164,7 +145,7 @@ def slow_brownout(seed: int, requests: int, rate: float) -> list[Figure]:
 
 def primary_down(seed: int) -> list[Figure]:
     """The primary answers 529 throughout, 20/s for ten minutes."""
-    upstream = Down(seed, CHAIN[:1], 0.0, float("inf"))
+    upstream = Outage(seed, 0.0, models=CHAIN[:1])
     driver = VirtualDriver(CHAIN, upstream, seed=seed)
     results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=600.0))
     return usual(results, len(upstream.calls), answered=1.0, p99=0.5, most_calls=1.05)
@@ -181,7 +162,8 @@ def limited(seed: int) -> list[Figure]:
 
 def hanging(seed: int) -> list[Figure]:
     """The primary hangs for 90 s, 20/s."""
-    driver = VirtualDriver(CHAIN, Hanging(seed), seed=seed)
+    upstream = Outage(seed, 30.0, 120.0, models=CHAIN[:1], hangs=True)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
     results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=180.0))
     during = [r for r in results if 30.0 <= r.started_at < 120.0]
     return [
@@ -235,7 +217,7 @@ def scenarios(
     rows["primary hangs 90 s, 20/s"] = (hanging, ())
     rows["20 % of streams cut, 20/s"] = (cut_streams, (requests // 10,))
     own = {**failure_recovery.scenarios(), **failure_callers.scenarios()}
-    return {**rows, **own, **failure_timers.scenarios(requests)}
+    return {**rows, **own, **failure_timers.scenarios(requests), **failure_providers.scenarios()}
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from benchmarks.virtual_driver import Asked, Reply, VirtualDriver
-from benchmarks.world import CHAIN, Figure, Healthy, poisson
+from benchmarks.world import CHAIN, Figure, Healthy, Outage, poisson
 from failsoft.classify import verdict_for
 from failsoft.policy.target import Target
 
@@ -40,17 +40,6 @@ def poisoned(seed: int) -> list[Figure]:
     ]
 
 
-class Dead(Healthy):
-    """Some models answer 529 from ``SINCE`` on."""
-
-    def __init__(self, seed: int, models: tuple[Target, ...]) -> None:
-        super().__init__(seed)
-        self.models = models
-
-    def trouble(self, target: Target, now: float) -> Reply | None:
-        return self.overloaded() if target in self.models and now >= SINCE else None
-
-
 def one_of_many(seed: int) -> list[Figure]:
     """A dead target of which one principal has 95 % of 20 requests a second."""
     dice = Random(f"callers {seed}")
@@ -58,7 +47,8 @@ def one_of_many(seed: int) -> list[Figure]:
     def asked() -> Asked:
         return Asked(who="one" if dice.random() < 0.95 else dice.random())
 
-    driver = VirtualDriver(CHAIN, Dead(seed, CHAIN[:1]), seed=seed, asks=asked)
+    upstream = Outage(seed, SINCE, models=CHAIN[:1])
+    driver = VirtualDriver(CHAIN, upstream, seed=seed, asks=asked)
     driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=SINCE + 30.0))
     return [Figure("s until it opens", min(at for at, _ in driver.opened) - SINCE, 1.0)]
 
@@ -71,9 +61,8 @@ def small_and_large(seed: int) -> list[Figure]:
         [(at, "large") for at in often] + [(at, "small") for at in (rare, rare + 60.0)]
     )
     callers = iter([who for at, who in arrivals if at >= 0.0])
-    driver = VirtualDriver(
-        CHAIN, Dead(seed, CHAIN), seed=seed, asks=lambda: Asked(who=next(callers))
-    )
+    upstream = Outage(seed, SINCE)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed, asks=lambda: Asked(who=next(callers)))
     driver.run(at for at, _ in arrivals if at >= 0.0)
     opened = max(min(at for at, target in driver.opened if target is one) for one in CHAIN)
     return [Figure("s until all are open", opened - SINCE, 2.0)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
-from benchmarks.world import CHAIN, Figure, Healthy, peak_per_second, percentile, poisson
+from benchmarks.world import CHAIN, Figure, Outage, peak_per_second, percentile, poisson
 from failsoft.policy.target import Target
 
 Row = tuple[Callable[..., list[Figure]], tuple[float | str, ...]]
@@ -15,11 +15,10 @@ SINCE = 30.0
 AFTER = 60.0
 
 
-class Outage(Healthy):
-    """Some models are out for a time: they answer 529, or hang.
+class Ended(Outage):
+    """An outage from ``SINCE`` on for some seconds; real answers end 4 s after they began.
 
-    ``real``: a healthy call begins to answer after a lognormal time (median 0.8 s, sigma 0.5), and
-    ends 4 s later; else after 20-40 ms, and ends 20 ms later.
+    ``first`` are when a healthy real call begins, and its first content.
     """
 
     def __init__(
@@ -31,37 +30,31 @@ class Outage(Healthy):
         models: tuple[Target, ...] = CHAIN,
         hangs: bool = False,
     ) -> None:
-        super().__init__(seed)
-        self.until = SINCE + seconds
-        self.real, self.models, self.hangs = real, models, hangs
-        self.first: list[tuple[float, float]] = []  # when a healthy call begins, its first content
+        until = SINCE + seconds
+        super().__init__(
+            seed, SINCE, until, models=models, hangs=hangs, real=real, rest_seconds=4.0
+        )
+        self.first: list[tuple[float, float]] = []
 
-    def trouble(self, target: Target, now: float) -> Reply | None:
-        if target not in self.models or not SINCE <= now < self.until:
-            return None
-        return Reply((), float("inf")) if self.hangs else self.overloaded()
-
-    def well(self) -> Reply:
-        if not self.real:
-            return super().well()
-        first = 0.8 * self.rng.lognormvariate(0.0, 0.5)
+    def drawn(self, slower: float = 1.0) -> float:
+        first = super().drawn(slower)
         self.first.append((self.calls[-1], first))
-        return Reply((first,), first + 4.0)
+        return first
 
 
-def recovered(seed: int, upstream: Outage, rate: float) -> tuple[VirtualDriver, list[Result]]:
+def recovered(seed: int, upstream: Ended, rate: float) -> tuple[VirtualDriver, list[Result]]:
     """Run it: arrivals at ``rate`` a second until a minute after, or ten requests after."""
     driver = VirtualDriver(CHAIN, upstream, seed=seed)
     ends = upstream.until + max(AFTER, 10.0 / rate)
     return driver, driver.run(poisson(rate, Random(f"arrivals {seed}"), until=ends))
 
 
-def begun(result: Result, upstream: Outage) -> bool:
+def begun(result: Result, upstream: Ended) -> bool:
     """Whether it is answered by a model that works again."""
     return result.answered and result.ended_at > upstream.until
 
 
-def first_success(results: list[Result], upstream: Outage) -> tuple[float, float]:
+def first_success(results: list[Result], upstream: Ended) -> tuple[float, float]:
     """Seconds from the recovery to the first content of all, and that content's own time."""
     if not upstream.real:
         ended = min(r.ended_at for r in results if begun(r, upstream))
@@ -78,7 +71,7 @@ def all_open(driver: VirtualDriver) -> float:
     return max(min(at for at, target in driver.opened if target is one) for one in CHAIN)
 
 
-def turned_away(results: list[Result], upstream: Outage) -> float:
+def turned_away(results: list[Result], upstream: Ended) -> float:
     """The share that ended with a notice of those who came in the 10 s after the first success."""
     first, _ = first_success(results, upstream)
     back = upstream.until + first
@@ -88,7 +81,7 @@ def turned_away(results: list[Result], upstream: Outage) -> float:
 
 def all_down(seed: int, seconds: float, rate: float, kind: str) -> list[Figure]:
     """Every model answers 529 for a time, 20/s or 200/s."""
-    upstream = Outage(seed, seconds, real=kind == "real")
+    upstream = Ended(seed, seconds, real=kind == "real")
     driver, results = recovered(seed, upstream, rate)
     during = [r for r in results if SINCE <= r.started_at < upstream.until]
     opened = all_open(driver)
@@ -123,7 +116,7 @@ def all_down(seed: int, seconds: float, rate: float, kind: str) -> list[Figure]:
 
 def all_down_slow(seed: int, seconds: float, rate: float, kind: str) -> list[Figure]:
     """The same at 1/min and 1/s."""
-    upstream = Outage(seed, seconds, real=kind == "real")
+    upstream = Ended(seed, seconds, real=kind == "real")
     _, results = recovered(seed, upstream, rate)
     during = [r for r in results if SINCE <= r.started_at < upstream.until]
     later = [r for r in results if r.started_at >= upstream.until + 6.0]
@@ -141,7 +134,7 @@ def all_down_slow(seed: int, seconds: float, rate: float, kind: str) -> list[Fig
 
 def all_hang(seed: int, rate: float) -> list[Figure]:
     """Every model hangs for 90 s."""
-    upstream = Outage(seed, 90.0, real=False, hangs=True)
+    upstream = Ended(seed, 90.0, real=False, hangs=True)
     driver, results = recovered(seed, upstream, rate)
     opened = all_open(driver)
     once_open = [r.seconds for r in results if opened <= r.started_at < upstream.until]
@@ -155,7 +148,7 @@ def all_hang(seed: int, rate: float) -> list[Figure]:
 
 def primary_back(seed: int) -> list[Figure]:
     """The primary alone comes back, 200/s: the ten seconds after beside the ten before."""
-    upstream = Outage(seed, 60.0, real=True, models=CHAIN[:1])
+    upstream = Ended(seed, 60.0, real=True, models=CHAIN[:1])
     _, results = recovered(seed, upstream, 200.0)
 
     def seconds(since: float, until: float) -> list[float]:
@@ -169,7 +162,7 @@ def primary_back(seed: int) -> list[Figure]:
     ]
 
 
-class Tenth(Outage):
+class Tenth(Ended):
     """The only model comes back with a tenth of its capacity: 10 calls a second, 10 at once."""
 
     def __init__(self, seed: int) -> None:

@@ -9,47 +9,15 @@ from collections.abc import Callable
 from random import Random
 
 from benchmarks.virtual_driver import Asked, Reply, Result, VirtualDriver
-from benchmarks.world import CHAIN, Figure, Healthy, percentile, poisson
+from benchmarks.world import CHAIN, Figure, Healthy, Outage, Real, percentile, poisson
 from failsoft.policy.target import Target
 
 __all__ = ["scenarios"]
 
 Figures = Callable[..., list[Figure]]
 
-_MEDIAN_SECONDS = 0.8
 _REST_SECONDS = 2.0
 _TOKENS_PER_SECOND = 8000
-
-
-class Real(Healthy):
-    """Answers as models do: first contents are lognormal, ``slower`` times the median of 0.8 s."""
-
-    def __init__(self, seed: int, sigma: float = 0.5) -> None:
-        super().__init__(seed)
-        self.sigma = sigma
-
-    def after(self, seconds: float) -> Reply:
-        """A whole answer that begins after ``seconds``."""
-        return Reply((seconds,), seconds + _REST_SECONDS)
-
-    def drawn(self, slower: float = 1.0) -> float:
-        """Seconds to a first content."""
-        return slower * _MEDIAN_SECONDS * self.rng.lognormvariate(0.0, self.sigma)
-
-    def well(self) -> Reply:
-        return self.after(self.drawn())
-
-
-class Hanging(Real):
-    """The primary takes requests and never answers, from ``since`` on for 90 s."""
-
-    def __init__(self, seed: int, since: float) -> None:
-        super().__init__(seed)
-        self.since = since
-
-    def trouble(self, target: Target, now: float) -> Reply | None:
-        hangs = target == CHAIN[0] and self.since <= now < self.since + 90.0
-        return Reply((), float("inf")) if hangs else None
 
 
 class Slower(Real):
@@ -85,7 +53,8 @@ class Late(Healthy):
 
 def hanging(seed: int, since: float) -> list[Figure]:
     """The primary hangs for 90 s from ``since`` on, 20/s."""
-    driver = VirtualDriver(CHAIN, Hanging(seed, since), seed=seed)
+    upstream = Outage(seed, since, since + 90.0, models=CHAIN[:1], hangs=True, real=True)
+    driver = VirtualDriver(CHAIN, upstream, seed=seed)
     results = driver.run(poisson(20.0, Random(f"arrivals {seed}"), until=since + 150.0))
     waits = [_wait(r) for r in results if since <= r.started_at < since + 90.0]
     answered = sum(r.answered for r in results) / len(results)

@@ -257,11 +257,11 @@ class _Run:
             driver.later(at, partial(self._content, permit, number))
         driver.later(end, partial(self._over, permit, verdict))
         # As an event of its own: a breaker opens in the middle of another request's step.
-        permit.on_opened(lambda: driver.later(driver.now, partial(self._opened, permit)))
+        permit.on_opened = lambda: driver.later(driver.now, partial(self._opened, permit))
 
     def _opened(self, permit: Permit) -> None:
         now = self._driver.now
-        if self._permit is permit and permit.silence is not None and self._plan.may_hop(now):
+        if self._permit is permit and permit.silent and self._plan.may_hop(now):
             failure = TimedOut(Timer.OPENED, now - permit.began, full_period=True)
             self._over(permit, classify(failure, provider="anthropic", now=now))
 
@@ -282,7 +282,7 @@ class _Run:
             return  # it was ended before
         self._permit = None
         timed_out = verdict is not None and verdict.category is ErrorCategory.TIMEOUT
-        self.result.cut += timed_out and permit.silence is not None
+        self.result.cut += timed_out and permit.silent
         if verdict is None:
             permit.finish(Outcome.SUCCESS, now)
             self.step(Finished())

@@ -23,6 +23,7 @@ CHAIN = tuple(
     for family in ("opus", "sonnet", "haiku")
 )
 OVERLOADED = verdict_for("overloaded")
+_MEDIAN_SECONDS = 0.8
 
 
 class Healthy:
@@ -47,6 +48,58 @@ class Healthy:
     def overloaded(self) -> Reply:
         """A 529."""
         return Reply((), self.rng.uniform(0.01, 0.02), OVERLOADED)
+
+
+class Real(Healthy):
+    """Answers as models do: first contents are lognormal, around a median of 0.8 s.
+
+    An answer ends ``rest_seconds`` after its first content.
+    """
+
+    def __init__(self, seed: int, sigma: float = 0.5, *, rest_seconds: float = 2.0) -> None:
+        super().__init__(seed)
+        self.sigma, self.rest_seconds = sigma, rest_seconds
+
+    def after(self, seconds: float) -> Reply:
+        """A whole answer that begins after ``seconds``."""
+        return Reply((seconds,), seconds + self.rest_seconds)
+
+    def drawn(self, slower: float = 1.0) -> float:
+        """Seconds to a first content, ``slower`` times as long."""
+        return slower * _MEDIAN_SECONDS * self.rng.lognormvariate(0.0, self.sigma)
+
+    def well(self) -> Reply:
+        return self.after(self.drawn())
+
+
+class Outage(Real):
+    """Some models are out from ``since`` to ``until``: they answer 529, or hang.
+
+    Those that are well answer at once, or as models do where they are ``real``.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        since: float,
+        until: float = float("inf"),
+        *,
+        models: tuple[Target, ...] = CHAIN,
+        hangs: bool = False,
+        real: bool = False,
+        rest_seconds: float = 2.0,
+    ) -> None:
+        super().__init__(seed, rest_seconds=rest_seconds)
+        self.since, self.until = since, until
+        self.models, self.hangs, self.real = models, hangs, real
+
+    def trouble(self, target: Target, now: float) -> Reply | None:
+        if target not in self.models or not self.since <= now < self.until:
+            return None
+        return Reply((), float("inf")) if self.hangs else self.overloaded()
+
+    def well(self) -> Reply:
+        return super().well() if self.real else Healthy.well(self)
 
 
 def poisson(

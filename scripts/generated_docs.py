@@ -69,7 +69,7 @@ def _walk(rng: Random, meet: Callable[[Transition], None]) -> None:
             case "by hand" if rng.random() < 1 / 4:
                 rng.choice((breaker.isolate, breaker.restore))()
             case "host" if rng.random() < 1 / 20:
-                breaker.trip(now, "host down")
+                breaker.trip(now, rng.choice(("host down", "host silent")))
 
 
 def verdicts() -> str:

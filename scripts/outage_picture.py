@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from textwrap import dedent
 
-from benchmarks.failure_recovery import SINCE, Outage
+from benchmarks.failure_recovery import SINCE, Ended
 from benchmarks.virtual_driver import Reply, Result, VirtualDriver
 from benchmarks.world import CHAIN, poisson
 
@@ -34,7 +34,7 @@ _HEAD = dedent(f"""\
     </style>""")
 
 
-class _Seen(Outage):
+class _Seen(Ended):
     """Notes which target is called when."""
 
     def __init__(self) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         BreakerSettings,
         BulkheadSettings,
         CacheSettings,
+        EffortSettings,
         LinkSettings,
         ProviderSettings,
         RetrySettings,
@@ -80,7 +81,8 @@ _MODULES = {
     "failsoft.classify": "ErrorCategory Verdict classify",
     "failsoft.config.named_sections": "NamedProviderSettings RouteSettings TargetSettings",
     "failsoft.config.settings": (
-        "AlertSettings BreakerSettings BulkheadSettings CacheSettings LinkSettings "
+        "AlertSettings BreakerSettings BulkheadSettings CacheSettings EffortSettings "
+        "LinkSettings "
         "ProviderSettings RetrySettings ServerSettings Settings TimerSettings"
     ),
     "failsoft.engine.answer": (
@@ -156,6 +158,7 @@ __all__ = [
     "CircuitState",
     "CircuitStatus",
     "DegradationLevel",
+    "EffortSettings",
     "ErrorCategory",
     "Failsoft",
     "FailsoftError",

@@ -21,7 +21,7 @@ __all__ = ["failing_ai", "frozen_time", "no_waits", "simulator"]
 
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
-    """Simulated models on a free port of this machine; the environment points at them."""
+    """A simulated Messages API and Chat Completions on a free port; the environment has it."""
     from failsoft.testing import RunningSimulator  # noqa: PLC0415 - see the module's docstring
 
     with RunningSimulator() as running:

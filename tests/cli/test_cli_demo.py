@@ -17,6 +17,8 @@ import pytest
 from cli_command import READY, Running, run, running
 from redis_server import needs_redis, redis_server
 
+from failsoft.cli.demo import whole_providers
+
 LAST_WORDS_OF_THE_WELCOME = "as it happens:\n"
 
 
@@ -31,8 +33,12 @@ class Demo:
 
     async def hurry(self) -> None:
         """Take away the model that is slow on purpose."""
+        await self.heal("claude-sonnet-5-5")
+
+    async def heal(self, model: str) -> None:
+        """Take away what goes wrong with it."""
         simulator = re.findall(r"http://[\d.:]+/_sim/", self.welcome)[0]
-        await curl(f"curl -X PUT {simulator}models/claude-sonnet-5-5 -d '{{\"faults\": []}}'")
+        await curl(f"curl -X PUT '{simulator}models/{model}' -d '{{\"faults\": []}}'")
 
 
 @pytest.fixture
@@ -84,7 +90,7 @@ async def test_every_hint_works_and_ctrl_c_ends_it(demo):
     assert events[-1] == "[DONE]"
     assert await curl(twice) == await curl(twice)
     assert json.loads(await curl(health))["status"] == "ok"
-    assert len(breaking) == 3
+    assert len(breaking) == 5
     for command in breaking:
         assert "faults" in json.loads(await curl(command))
     async with aiohttp.ClientSession() as session, session.get(demo.page) as reply:
@@ -106,6 +112,45 @@ async def test_nobody_notices_the_brownout(demo):
     assert "it is overloaded (transient)" in told
     assert "went on to claude-sonnet-5-5" in told
     assert len(re.findall(r"answered in .* by claude-\w+-5-5, \d attempt", told)) == 30
+
+
+async def test_where_one_provider_is_down_the_other_answers(demo):
+    ask, first_down = demo.commands[0], demo.commands[5]
+    assert "/claude-*'" in first_down
+    await demo.hurry()
+    await demo.heal("*")
+    await curl(first_down)
+    answers = [json.loads(await curl(ask.replace("home", f"{n}th"))) for n in range(6)]
+    assert {(answer["status"], answer["level"]) for answer in answers} == {("success", "full")}
+    ended = await demo.process.stop(signal.SIGTERM)
+    told = ended.out.partition(LAST_WORDS_OF_THE_WELCOME)[2]
+    assert len(re.findall(r"answered in .* by gpt-5\.5", told)) == 6
+    assert "the models of anthropic and openai" in demo.welcome
+
+
+async def test_a_chain_of_ones_own_is_played_too(tmp_path):
+    environ = {"FAILSOFT_CHAIN": "groq/llama-4-maverick,anthropic/claude-opus-5-5"}
+    async with running("demo", "--port", "0", cwd=tmp_path, environ=environ) as process:
+        demo = Demo(process, await process.until(rf"(?s)(.*{LAST_WORDS_OF_THE_WELCOME})"))
+        assert json.loads(await curl(demo.commands[0]))["status"] == "success"
+        assert "Take the whole of groq down" in demo.welcome
+        assert "/llama-*'" in demo.welcome
+
+
+@pytest.mark.parametrize(
+    ("chain", "names"),
+    [
+        (
+            ("anthropic/claude-opus-5-5", "openai/gpt-5.5", "anthropic/claude-haiku-5-5"),
+            {"anthropic": "claude-*", "openai": "gpt-*"},
+        ),
+        (("openai/gpt-5.5", "azure/gpt-5.5", "xai/grok-5"), {"xai": "grok-*"}),
+        (("openai/gpt-5.5", "openai/o5"), {}),
+        (("together/meta/llama-4", "mine/model"), {"together": "meta/llama-*", "mine": "model*"}),
+    ],
+)
+def test_a_provider_has_one_name_for_all_its_models_and_no_others(chain, names):
+    assert whole_providers(chain) == names
 
 
 async def test_an_outage_ends_in_a_notice_and_sigterm_ends_an_open_stream(demo):

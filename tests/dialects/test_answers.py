@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from chat_streams import ANSWERS, CORPUS, SERVICES, Said
 from dialect_bodies import json_values
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failsoft.dialects.chat_stream import ChatStreamReader
@@ -437,7 +437,7 @@ def message_from(stream: bytes) -> dict[str, Any]:
     return put_together(read(*map(json.loads, data)))
 
 
-quick = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+quick = settings(max_examples=60)
 
 
 @quick

@@ -6,6 +6,7 @@ import importlib
 import pytest
 
 MODULES = (
+    "answer_schema",
     "chat_format",
     "chat_request",
     "chat_stream",

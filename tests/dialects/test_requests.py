@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from dialect_bodies import broken, messages_bodies
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
+from failsoft.dialects.answer_schema import closed, is_strict
 from failsoft.dialects.chat_format import ChatFormat, Efforts, Unfit
 from failsoft.dialects.chat_request import chat_request, unfit_for_chat
 from failsoft.dialects.messages_request import (
@@ -457,11 +458,27 @@ FIELDS_TO_MESSAGES: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]]
     (
         named(OPEN, strict=True),
         {
-            "output_config": {"format": {"type": "json_schema", "schema": OPEN}},
+            "output_config": {
+                "format": {"type": "json_schema", "schema": {**OPEN, "additionalProperties": False}}
+            },
+            "max_tokens": 4096,
+        },
+        ("objects of the response_format allow no other properties there",),
+    ),
+    (
+        named(CLOSED, strict=True),
+        {
+            "output_config": {"format": {"type": "json_schema", "schema": CLOSED}},
             "max_tokens": 4096,
         },
         (),
     ),
+    (
+        {"temperature": 0.3, "top_p": 0.9},
+        {"temperature": 0.3, "max_tokens": 4096},
+        ("top_p dropped: not taken with temperature",),
+    ),
+    ({"top_p": 0.9}, {"top_p": 0.9, "max_tokens": 4096}, ()),
     ({"response_format": {"type": "text"}}, {"max_tokens": 4096}, ()),
     (
         {"reasoning_effort": "medium", "temperature": 0.2},
@@ -546,6 +563,48 @@ def test_a_history_to_messages() -> None:
     )
 
 
+def test_arguments_that_are_no_object_are_put_into_one() -> None:
+    odd = {**CHAT_CALL, "function": {"name": "f", "arguments": "a is 1"}}
+    body, changes = to_messages(messages=[{"role": "assistant", "tool_calls": [odd]}, HI])
+    assert body["messages"][0] == turn({**CALL, "input": {"arguments": "a is 1"}})
+    assert changes == ("arguments of a tool call that are no JSON object put into one",)
+
+
+def test_blank_texts_are_not_taken_there() -> None:
+    body, changes = to_messages(
+        messages=[
+            {"role": "system", "content": " "},
+            {"role": "user", "content": [text(""), text("Hi"), PNG_PART]},
+            {"role": "assistant", "content": "\n\n", "tool_calls": [CHAT_CALL]},
+            {"role": "tool", "tool_call_id": "t1", "content": ""},
+            {"role": "assistant", "content": None},
+            HI,
+        ]
+    )
+    assert body["messages"] == [
+        {"role": "user", "content": [text("Hi"), {"type": "image", "source": PNG}]},
+        turn(CALL),
+        {"role": "user", "content": [{**RESULT, "content": ""}, text("Hi")]},
+    ]
+    assert changes == ("blank texts dropped", "a message without content dropped")
+
+
+def test_objects_in_a_schema_are_closed_unless_they_say_more() -> None:
+    inner = {"type": "object", "properties": {"properties": {"type": "string"}}}
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+    schema = {"$defs": {"a": inner}, "type": "array", "items": {"anyOf": [inner, free]}}
+    shut = {**inner, "additionalProperties": False}
+    assert closed(schema) == {
+        "$defs": {"a": shut},
+        "type": "array",
+        "items": {"anyOf": [shut, free]},
+    }
+    assert closed(closed(schema)) == closed(schema)
+    assert closed(CLOSED) is CLOSED
+    assert is_strict(CLOSED)
+    assert not is_strict({"items": OPEN})
+
+
 def calls(**call: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "tool_calls": [{**CHAT_CALL, **call}]}, HI]}
 
@@ -559,6 +618,7 @@ UNFIT_FOR_MESSAGES: list[tuple[str, dict[str, Any]]] = [
     ("web_search_options", {"web_search_options": {"search_context_size": "low"}}),
     ("from_the_future", {"from_the_future": 1}),
     ("response_format", {"response_format": {"type": "json_object"}}),
+    ("stop", {"stop": ["\n"]}),
     ("tools[0].type", {"tools": [{"type": "custom", "custom": {"name": "f"}}]}),
     ("tools[0].function.name", {"tools": [function("a.b")]}),
     ("tool_choice", {"tool_choice": {"type": "allowed_tools"}}),
@@ -601,7 +661,7 @@ OFF = {"type": "disabled"}
 UNSIGNED = {"type": "thinking", "thinking": "Well", "signature": ""}
 RESULTS = {"role": "user", "content": [RESULT]}
 NO_THOUGHT = "thinking off: the last turn calls tools without signed thinking"
-DROPPED = "thinking of other providers in the history dropped"
+DROPPED = "thinking, signatures and blank texts of other providers dropped"
 
 
 @pytest.mark.parametrize(
@@ -617,6 +677,12 @@ DROPPED = "thinking of other providers in the history dropped"
         ),
         ([HI, turn(CALL), RESULTS, turn(text("a")), HI], None, ON, ()),
         ([turn(UNSIGNED), HI], [HI], ON, (DROPPED,)),
+        (
+            [HI, turn(text("\n\n"), CALL), RESULTS],
+            [HI, turn(CALL), RESULTS],
+            OFF,
+            (DROPPED, NO_THOUGHT),
+        ),
     ],
 )
 def test_coming_back_from_another_provider(messages, kept, thinking, changes) -> None:
@@ -640,7 +706,7 @@ def test_three_turns_of_tools_by_two_providers() -> None:
     assert (body["thinking"], changes) == (OFF, (DROPPED, NO_THOUGHT))
 
 
-slow = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+slow = settings(max_examples=60)
 
 
 @slow

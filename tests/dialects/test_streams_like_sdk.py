@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 from chat_streams import CORPUS
-from loopback import SSE_HEAD, chunked, serving
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
@@ -37,32 +37,34 @@ def assembled(stream: bytes) -> dict[str, Any]:
     return assembler.message
 
 
-async def by_openai(stream: bytes) -> dict[str, Any]:
-    async with (
-        serving(chunked(SSE_HEAD, stream)) as server,
-        openai.AsyncOpenAI(api_key="key", base_url=server.url, max_retries=0) as client,
-        client.chat.completions.stream(model="m", messages=[]) as theirs,
-    ):
-        async for _ in theirs:
+def replying(stream: bytes) -> httpx2.Client:
+    """The SDKs' own transport, whose every reply is that stream."""
+    head = {"content-type": "text/event-stream"}
+    return httpx2.Client(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, headers=head, content=stream))
+    )
+
+
+def by_openai(stream: bytes) -> dict[str, Any]:
+    client = openai.OpenAI(api_key="key", http_client=replying(stream), max_retries=0)
+    with client, client.chat.completions.stream(model="m", messages=[]) as theirs:
+        for _ in theirs:
             pass
         # Its final completion is the same, but where that was cut or filtered it raises.
         return theirs.current_completion_snapshot.to_dict(mode="json")
 
 
-async def by_anthropic(stream: bytes, name: str) -> dict[str, Any]:
-    async with (
-        serving(chunked(SSE_HEAD, stream)) as server,
-        anthropic.AsyncAnthropic(api_key="key", base_url=server.url, max_retries=0) as client,
-    ):
-        messages = client.beta.messages if name.startswith("beta_") else client.messages
-        async with messages.stream(model="m", max_tokens=9, messages=[]) as theirs:
-            return (await theirs.get_final_message()).to_dict(mode="json")
+def by_anthropic(stream: bytes, name: str) -> dict[str, Any]:
+    client = anthropic.Anthropic(api_key="key", http_client=replying(stream), max_retries=0)
+    messages = client.beta.messages if name.startswith("beta_") else client.messages
+    with client, messages.stream(model="m", max_tokens=9, messages=[]) as theirs:
+        return theirs.get_final_message().to_dict(mode="json")
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))
 @pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")  # the SDK's, on the unknown
-async def test_a_chat_stream(name: str) -> None:
-    theirs = await by_openai(CORPUS[name])
+def test_a_chat_stream(name: str) -> None:
+    theirs = by_openai(CORPUS[name])
 
     message = assembled(CORPUS[name])
 
@@ -77,8 +79,8 @@ async def test_a_chat_stream(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 @pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")
-async def test_a_messages_stream(name: str) -> None:
-    theirs = await by_anthropic(MESSAGES[name], name)
+def test_a_messages_stream(name: str) -> None:
+    theirs = by_anthropic(MESSAGES[name], name)
     reader = MessagesStreamReader(model=theirs["model"], include_usage=True)
     state = ChatCompletionStreamState()
 

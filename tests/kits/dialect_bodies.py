@@ -7,9 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from failsoft.dialects.normal_form import normal_form
+
 __all__ = ["broken", "json_objects", "json_values", "messages_bodies"]
 
-_texts = st.text(max_size=8)
+_texts = st.text(max_size=8) | st.sampled_from(["", " ", "\n\n"])
 _names = st.from_regex(r"[a-zA-Z0-9_-]{1,12}", fullmatch=True)
 _ids = st.one_of(_names, st.from_regex(r"functions\.[a-z]{1,5}:[0-9]", fullmatch=True))
 _marks = st.sampled_from([{}, {"cache_control": {"type": "ephemeral"}}])
@@ -126,13 +128,13 @@ messages_bodies = st.builds(
             "temperature": st.floats(min_value=0, max_value=1),
             "top_p": st.floats(min_value=0, max_value=1),
             "top_k": st.integers(min_value=1, max_value=100),
-            "stop_sequences": st.lists(_texts, max_size=4),
+            "stop_sequences": st.lists(_names, max_size=4),
             "metadata": st.fixed_dictionaries({}, optional={"user_id": _names}),
             "service_tier": st.just("auto"),
         },
     ),
     st.lists(_user | _assistant, max_size=6),
-    _user.filter(lambda message: message["content"] != []),
+    _user.filter(lambda message: normal_form({"messages": [message]})["messages"]),
 )
 """Messages bodies that fit Chat Completions, whose counterpart fits back."""
 

@@ -430,7 +430,7 @@ class TestOpening:
         """Calls that note here that they are to end."""
         calls = [yard.begin(target) for _ in range(count)]
         for permit in calls:
-            permit.on_opened(partial(self.ended.append, permit))
+            permit.on_opened = partial(self.ended.append, permit)
         return calls
 
     @pytest.fixture(autouse=True)

@@ -265,3 +265,17 @@ def test_the_first_target_has_at_most_half_of_a_short_deadline(seconds):
     """The least of five seconds is for later targets; without a half left no fallback is."""
     assert granted(times(timeout=seconds)) == pytest.approx(seconds / 2)
     assert granted(times(own=seconds)) == pytest.approx(seconds / 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tokens", [0, 5, 100_000])
+def test_a_call_that_begins_a_little_late_has_its_whole_period(
+    *, stream: bool, tokens: int
+) -> None:
+    settings = Settings()
+    period = first_content_period(settings.timers, input_tokens=tokens, thought_tokens=None)
+    own = deadline_for(settings, period, stream=stream)
+    late = limits(times(own), after=0.02, tokens=tokens)
+
+    assert late.full_period
+    assert late.allowance_seconds is not None  # it is learned from

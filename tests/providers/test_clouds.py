@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 from zlib import crc32
 
@@ -177,10 +178,8 @@ def test_frames_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_fail_otherwise(data: bytes) -> None:
     for head in (b"", FRAMES[0][:-4], FRAMES[0][:30]):
-        try:
+        with suppress(BadReply):
             AwsFrameReader().feed(head + data)
-        except BadReply:
-            pass
 
 
 async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

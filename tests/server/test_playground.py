@@ -54,7 +54,13 @@ async def demo(
         async with ai:
             yield (
                 create_app(
-                    ai, demo=Demo(simulator=simulator.url, cut_redis=redis, no_redis=no_redis)
+                    ai,
+                    demo=Demo(
+                        simulator=simulator.url,
+                        providers={"anthropic": "claude-*"},
+                        cut_redis=redis,
+                        no_redis=no_redis,
+                    ),
                 ),
                 simulator,
             )
@@ -316,10 +322,21 @@ async def test_what_was_set_happens_and_setting_back_closes_breakers():
         assert len(simulator.requests) >= 2
 
 
+async def test_a_whole_provider_is_set_by_one_name_and_set_back():
+    async with demo() as (app, _):
+        told = (await get(app, "/playground/simulator")).json
+        assert told["providers"] == {"anthropic": "claude-*"}
+        assert (await put(app, "claude-*", {"faults": ["reset"]})).status == 200
+        assert (await call(app, body={"message": "Hello?"})).json["status"] == "error"
+        await call(app, "/playground/simulator", method="DELETE")
+        assert (await call(app, body={"message": "Hello?"})).json["status"] == "success"
+
+
 @pytest.mark.parametrize(
     "model",
     [
         "gpt-4",
+        "gpt-*",
         "<script>",
         "../requests",
         "claude-opus-5-5/../../requests",

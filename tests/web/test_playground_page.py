@@ -15,7 +15,7 @@ from small_png import small_png
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
-MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
+MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "gpt-5.5")
 OTHERS = """fetch("playground/others", {
   method: "POST", headers: { "content-type": "application/json" }, body: '{"count": 20}',
 })"""
@@ -51,7 +51,7 @@ async def test_a_tour_runs_to_its_end_and_sets_everything_back(playground, numbe
     after = await playground.faults()
     assert {model: after.get(model, []) for model in before} == before
     values = await playground.page.eval_on_selector_all(
-        "#models select", "all => all.map(e => e.value)"
+        ".model select", "all => all.map(e => e.value)"
     )
     assert values == ["began"] * 3
     chips = await playground.page.locator("#lanes .chip").all_text_contents()
@@ -85,7 +85,7 @@ async def test_a_tour_whose_answer_is_stopped_says_so_and_ends(playground):
     await playground.page.locator("#guide-said", has_text="could not go on").wait_for()
     await playground.page.wait_for_selector("#guide[data-state=ended]", state="attached")
     values = "all => all.map(e => e.value)"
-    assert await playground.page.eval_on_selector_all("#models select", values) == ["began"] * 3
+    assert await playground.page.eval_on_selector_all(".model select", values) == ["began"] * 3
 
 
 async def test_the_last_click_is_the_last_to_arrive(playground):
@@ -153,6 +153,57 @@ async def test_a_control_does_what_it_says(playground, condition, faults):
     assert (await playground.faults())[MODELS[0]] == faults
     await playground.open()  # somebody else, or a reload, sees the same
     assert await playground.page.locator(f"#pick-{MODELS[0]}").input_value() == condition
+
+
+@pytest.mark.parametrize(("how", "fault"), [("down", "529"), ("hang", "hang"), ("reset", "reset")])
+async def test_a_whole_provider_fails_at_a_press_of_its_switch(playground, how, fault):
+    provider = playground.page.get_by_role("group", name="anthropic")
+    switch = provider.get_by_role("button", name="Whole provider down")
+    await provider.get_by_role("combobox", name="all of anthropic").select_option(how)
+    await playground.page.locator(f"#pick-{MODELS[1]}").select_option("healthy")
+    await playground.said("healthy")
+    before = await playground.faults()
+    await switch.click()
+    await playground.said("All of anthropic is down.")
+    faults = await playground.faults()
+    # What a model has of its own would come before what its provider has.
+    assert faults["claude-*"] == [fault]
+    assert (faults[MODELS[0]], faults[MODELS[1]]) == ([], [])
+    assert faults[MODELS[2]] == before.get(MODELS[2], [])
+    await provider.get_by_text("Down, whatever is set below.").wait_for()
+    await playground.open()  # somebody else, or a reload, sees the same
+    assert await switch.get_attribute("aria-pressed") == "true"
+    assert await provider.get_by_role("combobox", name="all of anthropic").input_value() == how
+    await switch.click()
+    await playground.said("The models of anthropic are as set.")
+    assert (await playground.faults())["claude-*"] == []
+
+
+async def test_the_other_provider_answers_and_its_lane_says_whose_it_is(playground):
+    provider = playground.page.get_by_role("group", name="anthropic")
+    await provider.get_by_role("button", name="Whole provider down").click()
+    await playground.said("All of anthropic is down.")
+    await playground.page.locator("#pick-gpt-5\\.5").select_option("healthy")
+    await playground.said("healthy")
+    assert await provider.get_attribute("class") == "provider down"  # the other's are not its own
+    end = await playground.ask("Does somebody answer?")
+    assert (end["type"], end["level"]) == ("done", "full")
+    lane = playground.page.locator(".lane", has_text="openai / gpt-5.5")
+    await lane.locator(".bar.success").wait_for()
+    await playground.page.locator("#ledger", has_text="Answered in").wait_for()
+    whys = playground.page.locator("#ledger details p")
+    assert any("Another provider takes over" in why for why in await whys.all_text_contents())
+
+
+async def test_setting_a_model_of_it_lifts_a_provider_s_outage(playground):
+    provider = playground.page.get_by_role("group", name="openai")
+    await provider.get_by_role("button", name="Whole provider down").click()
+    await playground.said("All of openai is down.")
+    await playground.page.locator("#pick-gpt-5\\.5").select_option("cut")
+    await playground.said("cut off")
+    faults = await playground.faults()
+    assert (faults["gpt-*"], faults["gpt-5.5"]) == ([], ["cut;after=12", "healthy"])
+    await provider.get_by_text("Up: each model as set below.").wait_for()
 
 
 async def test_the_share_is_moved_by_the_keyboard(playground):

@@ -1,6 +1,7 @@
 /** What goes wrong, model by model, in the simulator of the demo. */
 
 import { $, call, el } from "./page.js"
+import { modelOf, providerOf } from "./sentences.js"
 
 /** Each condition and the faults it is made of; `healthy` keeps out those of all models. */
 export const CONDITIONS = {
@@ -15,23 +16,31 @@ export const CONDITIONS = {
   key: ["bad key", () => ["bad_key"]],
 }
 const DOWN = ["503"]
+/** How a whole provider fails: every model of it, by one fault of all its names. */
+export const OUTAGES = {
+  down: ["turned away (529)", ["529"]],
+  hang: ["never a word", ["hang"]],
+  reset: ["connection dropped", ["reset"]],
+}
 const API = "playground/simulator"
 
 export class Controls {
   /** What is sent is sent one after the other, so that the last click is the last to arrive. */
   #sending = Promise.resolve()
 
-  /** @param {string[]} models @param {{ off: boolean, problem: string }} redis */
-  static async of(models, redis) {
-    const { models: now, began } = await call("GET", API)
-    return new Controls(models, now, began, redis)
+  /** @param {string[]} targets @param {{ off: boolean, problem: string }} redis */
+  static async of(targets, redis) {
+    const { models: now, began, providers } = await call("GET", API)
+    return new Controls(targets, now, began, providers, redis)
   }
 
-  constructor(models, now, began, redis) {
+  constructor(targets, now, began, providers, redis) {
     this.began = began
     this.redis = redis
-    this.rows = new Map(models.map((model) => [model, this.#row(model)]))
-    $("models").replaceChildren(...[...this.rows.values()].map((row) => row.field))
+    this.rows = new Map(targets.map((target) => [modelOf(target), this.#row(target)]))
+    this.providers = new Map([...new Set(targets.map(providerOf))].map((name) => [name, this.#provider(name, providers[name])]))
+    for (const [name, { field }] of this.providers) field.append(...this.#of(name).map((row) => row.field))
+    $("models").replaceChildren(...[...this.providers.values()].map((each) => each.field))
     this.#adopt(now)
     $("all-down").onclick = () => this.told(this.allDown(!this.isDown))
     $("redis-off").onclick = () => this.told(this.redisOff(!this.isRedisOff))
@@ -53,13 +62,15 @@ export class Controls {
   /** What is set, to be given back to {@link put}. */
   get state() {
     const models = [...this.rows].map(([model, { pick, share }]) => [model, [pick.value, Number(share.value)]])
-    return { down: this.isDown, redisOff: this.isRedisOff, models: Object.fromEntries(models) }
+    const outages = [...this.providers].map(([name, { outage }]) => [name, outage])
+    return { down: this.isDown, redisOff: this.isRedisOff, models: Object.fromEntries(models), outages: Object.fromEntries(outages) }
   }
 
-  /** @param {{ down: boolean, redisOff: boolean, models: Record<string, [string, number]> }} state */
-  async put({ down, redisOff, models }) {
+  /** @param {{ down: boolean, redisOff: boolean, models: Record<string, [string, number]>, outages: Record<string, string> }} state */
+  async put({ down, redisOff, models, outages }) {
     if (redisOff !== this.isRedisOff) await this.redisOff(redisOff)
     $("all-down").ariaPressed = String(down)
+    for (const [name, outage] of Object.entries(outages)) this.#turn(name, outage)
     for (const [model, [condition, share]] of Object.entries(models)) this.#show(model, condition, share)
     await this.#sendAll()
   }
@@ -67,7 +78,13 @@ export class Controls {
   /** One condition for all models, others for some. @param {string} every @param {Record<string, [string, number]>} [some] */
   async set(every, some = {}) {
     const models = Object.fromEntries([...this.rows.keys()].map((model) => [model, some[model] ?? [every, 20]]))
-    await this.put({ ...this.state, down: false, models })
+    await this.put({ ...this.state, down: false, models, outages: Object.fromEntries([...this.providers.keys()].map((name) => [name, ""])) })
+  }
+
+  /** A whole provider fails so, or is as its models are. @param {string} name @param {string} outage one of OUTAGES, or "" */
+  async providerDown(name, outage) {
+    await this.put({ ...this.state, down: false, outages: { ...this.state.outages, [name]: outage } })
+    return outage ? `All of ${name} is down. Each call: ${OUTAGES[outage][0]}.` : `The models of ${name} are as set.`
   }
 
   /** @param {boolean} down */
@@ -91,7 +108,35 @@ export class Controls {
     return "Everything is as it began."
   }
 
-  #row(model) {
+  #of(provider) {
+    return [...this.rows.values()].filter((row) => row.provider === provider)
+  }
+
+  /** One provider: a switch for all its models at once, where they have a name in common. */
+  #provider(name, models) {
+    const how = el("select", { ariaLabel: `What becomes of a call while all of ${name} is down` })
+    how.append(...Object.entries(OUTAGES).map(([value, [said]]) => el("option", { value }, said)))
+    const down = el("button", { type: "button", ariaPressed: "false" }, "Whole provider down")
+    const said = el("p", { className: "soft" })
+    const legend = el("legend", { id: `provider-${name}` }, name)
+    down.setAttribute("aria-describedby", legend.id)
+    const each = { models, how, down, said, outage: "" }
+    down.onclick = () => this.told(this.providerDown(name, each.outage ? "" : how.value))
+    how.onchange = () => each.outage && this.told(this.providerDown(name, how.value))
+    const switches = models ? [el("div", { className: "whole" }, down, how), said] : []
+    return Object.assign(each, { field: el("fieldset", { className: "provider" }, legend, ...switches) })
+  }
+
+  #turn(name, outage) {
+    const { down, how, said, field } = Object.assign(this.providers.get(name), { outage })
+    down.ariaPressed = String(Boolean(outage))
+    if (outage) how.value = outage
+    said.textContent = outage ? "Down, whatever is set below." : "Up: each model as set below."
+    field.classList.toggle("down", Boolean(outage))
+  }
+
+  #row(target) {
+    const model = modelOf(target)
     const pick = el("select", { id: `pick-${model}` })
     pick.append(...Object.entries(CONDITIONS).map(([value, [name]]) => el("option", { value }, name)))
     const share = el("input", { type: "range", min: "0", max: "100", step: "5", value: "20", ariaLabel: `Share of calls to ${model} that are turned away` })
@@ -111,17 +156,22 @@ export class Controls {
     share.oninput = tell
     tell()
     const label = el("label", { htmlFor: pick.id }, model)
-    return { pick, share, tell, field: el("div", { className: "model" }, label, pick, sharing) }
+    return { provider: providerOf(target), pick, share, tell, field: el("div", { className: "model" }, label, pick, sharing) }
   }
 
   async #changed(model) {
     if (this.isDown) $("all-down").ariaPressed = "false"
+    this.#turn(this.rows.get(model).provider, "")
     await this.#sendAll()
     return `${model}: ${this.rows.get(model).pick.selectedOptions[0].text}.`
   }
 
   #sendAll() {
-    return this.#inTurn(() => Promise.all([...this.rows.keys()].map((model) => this.#send(model))))
+    return this.#inTurn(() => Promise.all([...[...this.providers.values()].map((each) => this.#sendWhole(each)), ...[...this.rows.keys()].map((model) => this.#send(model))]))
+  }
+
+  async #sendWhole({ models, outage }) {
+    if (models) await put(models, outage ? OUTAGES[outage][1] : (this.began[models] ?? []))
   }
 
   #inTurn(send) {
@@ -131,9 +181,11 @@ export class Controls {
   }
 
   async #send(model) {
-    const { pick, share } = this.rows.get(model)
-    const faults = this.isDown ? DOWN : CONDITIONS[pick.value][1](Number(share.value))
-    await call("PUT", `${API}/${encodeURIComponent(model)}`, { faults: faults ?? this.began[model] ?? [] })
+    const { provider, pick, share } = this.rows.get(model)
+    // A model's own faults would come before those of its provider.
+    const alone = this.providers.get(provider).outage ? [] : CONDITIONS[pick.value][1](Number(share.value))
+    const faults = this.isDown ? DOWN : alone
+    await put(model, faults ?? this.began[model] ?? [])
   }
 
   #show(model, condition, share) {
@@ -146,6 +198,7 @@ export class Controls {
   /** Show what the simulator does; what was not set from here is shown as it began. */
   #adopt(now) {
     $("all-down").ariaPressed = "false"
+    for (const [name, { models }] of this.providers) this.#turn(name, outageOf(now[models]))
     for (const model of this.rows.keys()) this.#show(model, ...conditionOf(now[model], this.began[model]))
     const down = [...this.rows.keys()].every((model) => String(now[model]) === String(DOWN))
     if (down) $("all-down").ariaPressed = "true"
@@ -160,6 +213,11 @@ export class Controls {
     }
   }
 }
+
+const put = (model, faults) => call("PUT", `${API}/${encodeURIComponent(model)}`, { faults })
+
+/** @param {string[]} [faults] */
+const outageOf = (faults) => Object.keys(OUTAGES).find((name) => String(OUTAGES[name][1]) === String(faults)) ?? ""
 
 /** What of the faults at the beginning a person would notice. @param {string[]} faults */
 function inWords(faults) {

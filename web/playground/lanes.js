@@ -1,6 +1,6 @@
 /** The drawing of one request: a lane a model, its breaker, its calls and waits, and the deadline. */
 
-import { CATEGORIES, reason, seconds, short } from "./sentences.js"
+import { CATEGORIES, modelOf, providerOf, reason, seconds } from "./sentences.js"
 import { $, el } from "./page.js"
 
 const SCALES = [2, 4, 8, 15, 30, 60, 120, 600]
@@ -21,7 +21,7 @@ export class Lanes {
     const chip = el("span", { className: "chip" })
     const track = el("div", { className: "track" })
     const said = el("span", { className: "unseen" })
-    const name = el("span", { className: "lane-name" }, short(target))
+    const name = el("span", { className: "lane-name" }, el("span", {}, `${providerOf(target)} / `), modelOf(target))
     return { chip, track, said, bars: new Map(), lane: el("div", { className: "lane" }, el("div", { className: "lane-head" }, name, chip), track, said) }
   }
 

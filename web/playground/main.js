@@ -9,7 +9,7 @@ import { itineraries } from "./itineraries.js"
 import { Lanes } from "./lanes.js"
 import { Ledger, drawEveryone, drawLevels, drawStore } from "./levels.js"
 import { $, call, calm, el } from "./page.js"
-import { short } from "./sentences.js"
+import { modelOf } from "./sentences.js"
 import { Stage } from "./stage.js"
 import { Story } from "./story.js"
 import { Tours } from "./tours.js"
@@ -127,15 +127,15 @@ function perform(setup, inside) {
 }
 
 async function openControls(setup, stage) {
-  const models = setup.health.targets.map((each) => short(each.target))
-  stage.controls = await Controls.of(models, setup.redis)
+  const targets = setup.health.targets.map((each) => each.target)
+  stage.controls = await Controls.of(targets, setup.redis)
   $("controls").hidden = false
   $("burst").onclick = async () => {
     $("burst").disabled = true
     await stage.controls.told(stage.others(20).then(() => "20 others have asked."))
     $("burst").disabled = false
   }
-  new Tours(itineraries(models), stage)
+  new Tours(itineraries(targets.map(modelOf)), stage)
 }
 
 function compare(setup) {

@@ -55,6 +55,9 @@ const LEVELS = {
 }
 
 export const short = (target) => String(target).split("/").pop()
+export const providerOf = (target) => String(target).split("/", 1)[0]
+/** The rest, as the provider calls the model: it may have a slash in it. */
+export const modelOf = (target) => String(target).slice(providerOf(target).length + 1)
 export const seconds = (n) => (n < 1 ? `${Math.round(n * 1000)} ms` : `${n.toFixed(1)} s`)
 export const reason = (name) => REASONS[name] ?? String(name).replaceAll("_", " ")
 
@@ -74,7 +77,9 @@ const SENTENCES = {
     ? "The chain has the best model first. Models whose breaker is open are passed over."
     : "The same question, word for word, goes to the model that is best placed to answer it now."],
   AttemptFinished: finished,
-  FellBack: (e) => [`Went on from ${short(e.from_target)} to ${short(e.to_target)}.`, "", "The person noticed nothing but a short wait: as no words had been shown yet, another model could take over."],
+  FellBack: (e) => [`Went on from ${short(e.from_target)} to ${short(e.to_target)}.`, "", providerOf(e.from_target) === providerOf(e.to_target)
+    ? "The person noticed nothing but a short wait: as no words had been shown yet, another model could take over."
+    : `Another provider takes over: ${providerOf(e.to_target)}. What takes one model of a provider down mostly takes all of them, so a chain has models of more than one.`],
   RetryScheduled: (e) => [`Waits ${seconds(e.wait_seconds)} before the next call.`, "wait", "Every model has been tried, so now waiting helps. The wait is random within bounds, so that thousands of waiting people do not come back at the same moment."],
   Benched: (e) => [`${short(e.scope)} is left alone for ${seconds(e.seconds)}: ${reason(e.reason)}.`, "wait", "The model, or its account, named a time or needs an operator. Nobody is made to wait for it: calls go elsewhere."],
   BreakerChanged: breaker,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
-from failsoft.config.services import Service, service_of
+from failsoft.config.services import Endpoint, service_of
 from failsoft.config.settings import Settings
 from failsoft.policy.target import Target
 from failsoft.providers.models import cost_usd, target_for
@@ -37,7 +37,7 @@ def chain_table(settings: Settings, origins: Mapping[str, str]) -> Table:
 
 
 def _cells(
-    target: Target, service: Service, settings: Settings, origins: Mapping[str, str]
+    target: Target, service: Endpoint, settings: Settings, origins: Mapping[str, str]
 ) -> Iterator[str]:
     yield service.base_url or target.host
     yield _key_from(service, origins)
@@ -47,7 +47,7 @@ def _cells(
     yield ", ".join(_refused(target, service)) or "-"
 
 
-def _key_from(service: Service, origins: Mapping[str, str]) -> str:
+def _key_from(service: Endpoint, origins: Mapping[str, str]) -> str:
     if not service.key:
         cloud = _CLOUD.get(service.preset.cloud or "")
         return cloud or (_LEFT_OUT if service.is_keyless else "none needed")
@@ -56,7 +56,7 @@ def _key_from(service: Service, origins: Mapping[str, str]) -> str:
     return next((origin for origin in known if origin != "default"), "settings")
 
 
-def _refused(target: Target, service: Service) -> Iterator[str]:
+def _refused(target: Target, service: Endpoint) -> Iterator[str]:
     preset = service.preset
     if preset.protocol == "anthropic":
         yield from () if target.accepts_prefill else ("prefill",)

@@ -14,7 +14,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,9 +30,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from failsoft.cli.narration import Narrator
-from failsoft.cli.options import ConfigFile, has_key, load
+from failsoft.cli.options import ConfigFile, has_key, key_variables, load
 from failsoft.cli.terminal import CommandError, ends_when_told, listening_on, output, printable
-from failsoft.config.settings import Settings
+from failsoft.config.services import service_of
+from failsoft.config.settings import NamedProviderSettings, Settings
 from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from failsoft.server.playground import Demo
 
 __all__ = [
+    "CHAIN",
     "SEED",
     "TROUBLE",
     "DemoRedis",
@@ -48,7 +50,9 @@ __all__ = [
     "cluster",
     "demo",
     "show_welcome",
+    "simulated",
     "trying",
+    "whole_providers",
     "with_redis",
 ]
 
@@ -176,19 +180,30 @@ def trying(url: str) -> tuple[Hint, ...]:
     )
 
 
-def breaking(simulator: str) -> tuple[Hint, ...]:
-    """Ways to make it worse for a minute, in the simulator at that address."""
+def breaking(simulator: str, providers: Mapping[str, str] | None = None) -> tuple[Hint, ...]:
+    """Ways to make it worse for a minute, in the simulator at that address.
+
+    ``providers`` has a name for all models of each provider, as ``gpt-*``.
+    """
 
     def put(model: str, fault: str) -> str:
         body = shlex.quote(f'{{"faults": ["{fault};for=60s"]}}')
         return f"curl -s -X PUT '{simulator}/_sim/models/{model}' -d {body}"
 
+    whole = tuple(
+        (f"Take the whole of {provider} down for a minute:", put(models, "529"))
+        for provider, models in (providers or {}).items()
+    )
     return (
         ("Take the best model down for a minute:", put("claude-opus-5-5", "529")),
+        *whole,
         ("Take all of them down for a minute:", put("*", "529")),
         ("Cut every answer short for a minute:", put("*", "cut;after=8")),
     )
 
+
+CHAIN = ("anthropic/claude-opus-5-5", "anthropic/claude-sonnet-5-5", "openai/gpt-5.5")
+"""That of the demo, where the settings have none: models of two providers."""
 
 # Chosen for what comes first: an answer at once, then one that takes a second, slower model.
 SEED = 104
@@ -199,13 +214,13 @@ TROUBLE = (
 )
 _SIMULATED = """\
 Answers from AI models that fail soft. No API key is set, so a simulator plays \
-the models, and things go wrong on purpose: one call in five is turned away \
-(529, overloaded), and claude-sonnet-5-5 takes 4 seconds to its first word. \
-Who asks notices a short wait at most."""
+the models of {providers}, and things go wrong on purpose: one call in \
+five is turned away (529, overloaded), and claude-sonnet-5-5 takes 4 seconds to \
+its first word. Who asks notices a short wait at most."""
 _REAL = """\
 Answers from AI models that fail soft. An API key is set, so this talks to the \
-real service, and every question costs what it costs there. Unset the key \
-(ANTHROPIC_API_KEY) to watch failures that are made on purpose."""
+real service, and every question costs what it costs there. Unset {keys} \
+to watch failures that are made on purpose."""
 # Questions still open get this long after Ctrl-C: no work depends on a demo.
 _DRAIN_SECONDS = 1.0
 
@@ -222,6 +237,8 @@ def demo(
     settings = loaded.settings
     if loaded.origins["env"] == "default":
         settings = replace(settings, env="dev")
+    if loaded.origins["chain"] == "default" and not has_key(settings):
+        settings = replace(settings, chain=CHAIN)
     drain = min(_DRAIN_SECONDS, settings.server.drain_seconds)
     settings = replace(settings, server=replace(settings.server, drain_seconds=drain))
     with ends_when_told():
@@ -231,7 +248,7 @@ def demo(
 async def _demo(settings: Settings) -> None:
     _end_with_the_window()
     if has_key(settings):
-        await _serve(settings, about=_REAL)
+        await _serve(settings, about=_REAL.format(keys=" and ".join(key_variables(settings))))
     else:
         await _simulated(settings)
 
@@ -240,24 +257,63 @@ async def _simulated(settings: Settings) -> None:
     from failsoft.chaos.simulator import Simulator  # noqa: PLC0415 - slow to load
     from failsoft.server.playground import Demo  # noqa: PLC0415 - slow to load
 
-    _reach_directly("127.0.0.1")
+    _reach_directly("127.0.0.1", "localhost")
     async with Simulator(seed=SEED, faults=TROUBLE) as simulator, with_redis(settings) as redis:
-        provider = replace(settings.anthropic, base_url=simulator.url, api_key="simulated")
         rules = settings.rules_dir or str(files("failsoft.ladder.rules") / "starter")
-        settings = replace(redis.settings, anthropic=provider, rules_dir=rules)
+        settings = replace(simulated(redis.settings, simulator.url), rules_dir=rules)
+        providers = whole_providers(settings.chain)
         demo = Demo(
             simulator=simulator.url,
+            providers=providers,
             cut_redis=redis.cut,
             no_redis=redis.problem,
             log_on_disk=redis.own,
         )
-        await _serve(settings, about=_SIMULATED, more=breaking(simulator.url), demo=demo)
+        about = _SIMULATED.format(providers=" and ".join(_providers(settings.chain)))
+        await _serve(settings, about=about, more=breaking(simulator.url, providers), demo=demo)
 
 
-def _reach_directly(host: str) -> None:
-    """Take a host of this machine from those that a proxy is asked for: none could reach it."""
+def simulated(settings: Settings, simulator: str) -> Settings:
+    """Lead every provider of the chain to the simulator at that address."""
+    # By another name of this machine: what refuses connections on one host takes all that are
+    # there with it, as it should.
+    other = simulator.replace("127.0.0.1", "localhost")
+    named = dict(settings.providers)
+    for name in _providers(settings.chain):
+        chat = service_of(name, settings).preset.protocol == "openai"
+        named[name] = replace(
+            named.get(name) or NamedProviderSettings(),
+            base_url=f"{other}/v1" if chat else simulator,
+            api_key="simulated",
+        )
+    named.pop("anthropic", None)
+    anthropic = replace(settings.anthropic, base_url=simulator, api_key="simulated")
+    return replace(settings, anthropic=anthropic, providers=named)
+
+
+def whole_providers(chain: Sequence[str]) -> dict[str, str]:
+    """For each provider of the chain a name for all its models and no others, as ``claude-*``.
+
+    A provider whose models have no such name is left out.
+    """
+    parts = [target.partition("/") for target in chain]
+    names: dict[str, str] = {}
+    for provider in _providers(chain):
+        own = [model for name, _, model in parts if name == provider]
+        beginning = "".join(own[0].partition("-")[:2])
+        if own == [model for *_, model in parts if model.startswith(beginning)]:
+            names[provider] = f"{beginning}*"
+    return names
+
+
+def _providers(chain: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(target.partition("/")[0] for target in chain))
+
+
+def _reach_directly(*hosts: str) -> None:
+    """Take hosts of this machine from those that a proxy is asked for: none could reach them."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    os.environ["no_proxy"] = f"{known},{host}" if known else host
+    os.environ["no_proxy"] = ",".join(filter(None, (known, *hosts)))
 
 
 async def _serve(

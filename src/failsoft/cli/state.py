@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from failsoft.cli.options import ConfigFile, load
+from failsoft.cli.chain_table import keyless_targets
+from failsoft.cli.options import ConfigFile, key_variables, load
 from failsoft.cli.terminal import CommandError, duration, output, printable
 from failsoft.config.settings import Settings
 from failsoft.policy.admission import Guards
@@ -49,6 +50,9 @@ def show_state(config: ConfigFile = None) -> None:
         one = told[hold_key(scope)]
         if one["until"] > one["now"] or one["probe_due"]:
             _say(_held(scope, one))
+    if keyless_targets(settings):
+        names = " and ".join(key_variables(settings))
+        _say(f"A park of an account is known by its key: set {names} to see it here.")
 
 
 def isolate(target: _Target, config: ConfigFile = None) -> None:

@@ -44,11 +44,14 @@ class Preset:
     takes_parallel_tool_calls: bool = True
     takes_reasoning_effort: bool = False
     takes_user: bool = True
+    takes_text_parts: bool = True
     takes_stream_options: bool = True
+    nine_letter_tool_ids: bool = False
+    signed_tool_calls: bool = False
 
 
 COMPATIBLE: Final = Preset(name="compatible", protocol="openai", needs_key=False)
-"""What is assumed of a service of one's own that speaks Chat Completions."""
+"""Assumed of a service of one's own that speaks Chat Completions."""
 
 _SERVICES: Final = (
     Preset(
@@ -105,6 +108,7 @@ _SERVICES: Final = (
         address_path="/v1beta/openai",
         takes_reasoning_effort=True,
         takes_user=False,
+        signed_tool_calls=True,
     ),
     Preset(
         name="groq",
@@ -121,6 +125,7 @@ _SERVICES: Final = (
         protocol="openai",
         base_url="https://api.mistral.ai/v1",
         keys=("MISTRAL_API_KEY",),
+        nine_letter_tool_ids=True,
         takes_user=False,
         takes_stream_options=False,
     ),
@@ -129,6 +134,7 @@ _SERVICES: Final = (
         protocol="openai",
         base_url="https://api.deepseek.com/v1",
         keys=("DEEPSEEK_API_KEY",),
+        takes_text_parts=False,
         takes_images=False,
         takes_json_schema=False,
         takes_parallel_tool_calls=False,

@@ -8,11 +8,11 @@ from failsoft.config.presets import COMPATIBLE, PRESETS, Preset
 from failsoft.config.settings import NamedProviderSettings, Settings
 from failsoft.errors import SettingError
 
-__all__ = ["Service", "service_of"]
+__all__ = ["Endpoint", "service_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Endpoint:
     """One provider as it is called.
 
     ``variables`` are where its key is looked for. ``base_url`` is empty where it is not known yet:
@@ -35,7 +35,7 @@ class Service:
 
     @property
     def no_key(self) -> str:
-        """What is to be done where it has no key."""
+        """How to give it a key."""
         if self.name == "anthropic":
             return "no API key is set: set ANTHROPIC_API_KEY, or give api_key to ProviderSettings"
         variables = " or ".join(self.variables) or f"{self.section}.api_key_env"
@@ -52,7 +52,7 @@ class Service:
         return "anthropic" if self.name == "anthropic" else f"providers.{self.name}"
 
 
-def service_of(name: str, settings: Settings) -> Service:
+def service_of(name: str, settings: Settings) -> Endpoint:
     """The service that is called ``name``.
 
     Raises :class:`~failsoft.errors.SettingError` for a name that is neither a preset nor in the
@@ -60,7 +60,7 @@ def service_of(name: str, settings: Settings) -> Service:
     """
     if name == "anthropic":
         own = settings.anthropic
-        return Service(
+        return Endpoint(
             name=name,
             preset=PRESETS[name],
             base_url=own.base_url,
@@ -87,11 +87,11 @@ def _cloud_address(preset: Preset, region: str | None) -> str:
     return f"https://{host}.googleapis.com/v1"
 
 
-def _named(name: str, own: NamedProviderSettings) -> Service:
+def _named(name: str, own: NamedProviderSettings) -> Endpoint:
     preset = PRESETS.get(own.preset or name)
     if preset is None:
         preset = replace(COMPATIBLE, name="", protocol=own.protocol or "openai")
-    return Service(
+    return Endpoint(
         name=name,
         preset=preset,
         base_url=own.base_url or preset.base_url or _cloud_address(preset, own.region),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from failsoft.dialects.answer_schema import is_strict
 from failsoft.dialects.chat_format import (
     DEFAULT_EFFORTS,
     ChatFormat,
@@ -19,7 +20,6 @@ from failsoft.dialects.chat_format import (
 )
 from failsoft.dialects.json_values import (
     DataUrl,
-    is_strict,
     json_text,
     mapping_in,
     nine_letter_id,

@@ -79,7 +79,10 @@ class ChatStreamReader:
         return events
 
     def finish(self) -> list[Event]:
-        """The events that end the message, once; none where the answer is not complete."""
+        """The events that end the message, once; none where the answer is not complete.
+
+        Call it when no more comes: the usage follows the reason to finish.
+        """
         if self._ended or not self.complete:
             return []
         self._ended = True

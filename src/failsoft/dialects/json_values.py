@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ __all__ = [
     "DataUrl",
     "arguments_object",
     "count_in",
-    "is_strict",
     "json_text",
     "list_in",
     "mapping_in",
@@ -147,34 +146,3 @@ class DataUrl(NamedTuple):
 
     def __str__(self) -> str:
         return f"data:{self.media_type};base64,{self.data}"
-
-
-def is_strict(schema: object) -> bool:
-    """Whether a JSON schema is one that OpenAI takes as ``strict``.
-
-    Each object in it names every property as required and allows no others.
-    """
-    try:
-        return isinstance(schema, dict) and _strict(schema)
-    except RecursionError:
-        return False
-
-
-def _strict(schema: object) -> bool:
-    if isinstance(schema, list):
-        return _all_strict(schema)
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if isinstance(properties, dict) or schema.get("type") == "object":
-        required = schema.get("required")
-        named = set(properties) if isinstance(properties, dict) else set()
-        several = required if isinstance(required, list) else ()
-        known = {name for name in several if isinstance(name, str)}
-        if schema.get("additionalProperties") is not False or named - known:
-            return False
-    return _all_strict(schema.values())
-
-
-def _all_strict(schemas: Iterable[object]) -> bool:
-    return all(map(_strict, schemas))

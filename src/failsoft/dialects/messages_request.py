@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from failsoft.dialects.answer_schema import closed
 from failsoft.dialects.chat_format import DEFAULT_EFFORTS, Efforts, Translated, Unfit
 from failsoft.dialects.json_values import (
     DataUrl,
@@ -142,7 +143,8 @@ class _MessagesRequest:
         elif role == "tool":
             self._tool_result(message, where)
         elif role in ("system", "developer") and not self._messages:
-            self._system.append(self._texts(content, f"{where}.content"))
+            if said := self._said(self._texts(content, f"{where}.content")):
+                self._system.append(said)
         else:
             raise Unfit(f"{where}.role")
 
@@ -152,7 +154,7 @@ class _MessagesRequest:
         return [block for content in self._system for block in _as_blocks(content)]
 
     def _user(self, content: Any) -> None:
-        if content == []:
+        if not (content := self._said(content)):
             self._change("a message without content dropped")
         elif self._results is None:
             self._messages.append({"role": "user", "content": content})
@@ -164,21 +166,20 @@ class _MessagesRequest:
         content = message.get("content")
         content = "" if content is None else self._texts(content, f"{where}.content")
         if refusal := text_in(message, "refusal"):
-            content = (
-                [*_as_blocks(content), {"type": "text", "text": refusal}] if content else refusal
-            )
+            content = [*_as_blocks(content), {"type": "text", "text": refusal}]
+        content = self._said(content)
         calls = message.get("tool_calls")
         if calls:
             if not isinstance(calls, list):
                 raise Unfit(f"{where}.tool_calls")
-            texts = [block for block in _as_blocks(content) if block["text"]]
+            texts = _as_blocks(content) if content else []
             uses = [self._call(c, f"{where}.tool_calls[{n}]") for n, c in enumerate(calls)]
             content = texts + uses
-        self._results = None
-        if content == []:
-            self._change("a message without content dropped")
-        else:
+        if content:
+            self._results = None
             self._messages.append({"role": "assistant", "content": content})
+        else:
+            self._change("a message without content dropped")
 
     def _call(self, call: Any, where: str) -> dict[str, Any]:
         if not isinstance(call, (dict, Mapping)):
@@ -192,7 +193,10 @@ class _MessagesRequest:
             raise Unfit(f"{where}.id")
         if not isinstance(name, str) or not name:
             raise Unfit(f"{where}.function.name")
-        given = arguments_object(function.get("arguments"))
+        arguments = function.get("arguments")
+        given = arguments_object(arguments)
+        if given.get("arguments") is arguments and arguments is not None:
+            self._change("arguments of a tool call that are no JSON object put into one")
         return {"type": "tool_use", "id": self._id(ident), "name": name, "input": given}
 
     def _id(self, given: str) -> str:
@@ -209,6 +213,7 @@ class _MessagesRequest:
             self._results = []
             self._messages.append({"role": "user", "content": self._results})
         content = "" if content is None else self._texts(content, f"{where}.content")
+        content = self._said(content) or ""
         result = {"type": "tool_result", "tool_use_id": self._id(ident), "content": content}
         self._results.append(result)
 
@@ -234,6 +239,13 @@ class _MessagesRequest:
         if kind == "image_url":
             return self._image(part, where)
         return self._file(part, where) if kind == "file" else self._text(part, where)
+
+    def _said(self, content: Any) -> Any:
+        """Content without blank texts, which the Messages API refuses."""
+        kept = _flat([block for block in _as_blocks(content) if not _is_blank_text(block)])
+        if kept != content and any(b.get("text") for b in _as_blocks(content) if _is_blank_text(b)):
+            self._change("blank texts dropped")
+        return kept
 
     def _text(self, part: Any, where: str) -> dict[str, Any]:
         kind = part.get("type") if isinstance(part, (dict, Mapping)) else None
@@ -317,6 +329,9 @@ class _MessagesRequest:
         for field in ("top_p", "top_k"):
             if (value := body.get(field)) is not None:
                 messages[field] = value
+        if "top_p" in messages and body.get("temperature") is not None:
+            del messages["top_p"]
+            self._change("top_p dropped: not taken with temperature")
         temperature = body.get("temperature")
         if isinstance(temperature, int | float) and temperature > 1:
             self._change(f"temperature {temperature} → 1")
@@ -324,9 +339,10 @@ class _MessagesRequest:
         if temperature is not None:
             messages["temperature"] = temperature
         if stop := body.get("stop"):
-            if not isinstance(stop, str | list | tuple):
+            stops = [stop] if isinstance(stop, str) else stop
+            if not isinstance(stops, list | tuple) or any(map(_is_blank, stops)):
                 raise Unfit("stop")
-            messages["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+            messages["stop_sequences"] = list(stops)
         user, identifier = body.get("user"), body.get("safety_identifier")
         if user is not None and identifier is not None:
             self._change("safety_identifier dropped")
@@ -343,7 +359,10 @@ class _MessagesRequest:
             raise Unfit("response_format")
         known = ("name", "schema", "strict")
         self._drop_extras(named, known, "response_format.json_schema.")
-        messages["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        fitted = closed(schema)
+        if fitted is not schema:
+            self._change("objects of the response_format allow no other properties there")
+        messages["output_config"] = {"format": {"type": "json_schema", "schema": fitted}}
 
     def _thought(
         self, body: Mapping[str, Any], messages: dict[str, Any], efforts: Efforts, limit: int
@@ -363,6 +382,14 @@ class _MessagesRequest:
 
 def _as_blocks(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _is_blank_text(block: Mapping[str, Any]) -> bool:
+    return block["type"] == "text" and _is_blank(block["text"])
+
+
+def _is_blank(text: object) -> bool:
+    return isinstance(text, str) and not text.strip()
 
 
 def _flat(blocks: list[dict[str, Any]]) -> Any:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from failsoft.dialects.answer_schema import closed, is_strict
 from failsoft.dialects.chat_format import DEFAULT_EFFORTS, Efforts
 from failsoft.dialects.chat_request import error_text, thought_effort
 from failsoft.dialects.json_values import (
     DataUrl,
     arguments_object,
-    is_strict,
     mapping_in,
     messages_tool_id,
     text_in,
@@ -26,26 +26,29 @@ _KEPT = ("max_tokens", "temperature", "top_p")
 
 
 def normal_form(body: Mapping[str, Any], efforts: Efforts = DEFAULT_EFFORTS) -> dict[str, Any]:
-    """A Messages body as it comes back from Chat Completions, of one that fits there.
+    """A Messages body as it comes back from Chat Completions, of one that fits there and back.
 
     - A content of one text block is that text. Cache marks and every field that is dropped are
-      gone, messages without content too.
+      gone.
     - Results of tools come first in their turn; the user message after them is part of it. Their
       images and files follow as blocks of the user, an error is written into the text.
     - An assistant's texts come before its tool calls; its thinking is gone.
     - A document of text is text; the context of a document is a text before it.
     - A budget of thought is that of its effort in ``efforts``, and bound to ``max_tokens``.
-    - A schema is in ``output_config.format``.
+    - A schema is in ``output_config.format``, and closed. ``top_p`` gives way to a temperature.
+    - Blank texts are gone, and messages with nothing else.
 
     >>> content = [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]
     >>> normal_form({"max_tokens": 9, "messages": [{"role": "user", "content": content}]})
     {'messages': [{'role': 'user', 'content': 'Hi'}], 'max_tokens': 9}
     """
     form: dict[str, Any] = {}
-    if body.get("system") and (system := _flat(_blocks(body["system"]))):
+    if body.get("system") and (system := _flat(_said(_blocks(body["system"])))):
         form["system"] = system
     form["messages"] = _history(body["messages"])
     form |= {field: body[field] for field in _KEPT if body.get(field) is not None}
+    if "temperature" in form:
+        form.pop("top_p", None)
     if body.get("stop_sequences"):
         form["stop_sequences"] = list(body["stop_sequences"])
     if (user := mapping_in(body, "metadata").get("user_id")) is not None:
@@ -53,7 +56,9 @@ def normal_form(body: Mapping[str, Any], efforts: Efforts = DEFAULT_EFFORTS) -> 
     form |= _tools(body)
     config = mapping_in(body, "output_config")
     if asked := config.get("format") or body.get("output_format"):
-        form["output_config"] = {"format": {"type": "json_schema", "schema": asked["schema"]}}
+        form["output_config"] = {
+            "format": {"type": "json_schema", "schema": closed(asked["schema"])}
+        }
     effort = thought_effort(body, efforts)
     if effort not in (None, "none", "minimal"):
         think_within(form, effort, efforts)
@@ -66,8 +71,7 @@ def _history(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for message in messages:
         content = message["content"]
         if message["role"] == "assistant":
-            spoken = _spoken(content)
-            if spoken != []:
+            if spoken := _spoken(content):
                 history.append({"role": "assistant", "content": spoken})
                 results = None
             continue
@@ -92,12 +96,10 @@ def _flat(blocks: list[dict[str, Any]]) -> Any:
 def _spoken(content: Any) -> Any:
     """An assistant's content: a text, or texts and then calls."""
     if isinstance(content, str):
-        return content
-    texts = _blocks([block for block in content if block["type"] == "text"])
+        return _flat(_said(_blocks(content)))
+    texts = _said(_blocks([block for block in content if block["type"] == "text"]))
     calls = [_call(block) for block in content if block["type"] == "tool_use"]
-    if not calls:
-        return _flat(texts)
-    return [text for text in texts if text["text"]] + calls
+    return texts + calls if calls else _flat(texts)
 
 
 def _call(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _call(block: Mapping[str, Any]) -> dict[str, Any]:
 def _user(content: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The results of tools in a user's content, and everything else."""
     if isinstance(content, str):
-        return [], _blocks(content)
+        return [], _said(_blocks(content))
     results, shown, rest = [], [], []
     for block in content:
         if block["type"] == "tool_result":
@@ -118,7 +120,11 @@ def _user(content: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             shown += media
         else:
             rest += _blocks([block])
-    return results, shown + rest
+    return results, _said(shown + rest)
+
+
+def _said(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [block for block in blocks if block["type"] != "text" or block["text"].strip()]
 
 
 def _result(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -134,7 +140,11 @@ def _result(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, An
         said = f"From the result of {block['tool_use_id']}:"
         media.insert(0, {"type": "text", "text": said})
     ident = messages_tool_id(block["tool_use_id"])
-    return {"type": "tool_result", "tool_use_id": ident, "content": _flat(texts)}, media
+    return {
+        "type": "tool_result",
+        "tool_use_id": ident,
+        "content": _flat(_said(texts)) or "",
+    }, media
 
 
 def _blocks(content: Any) -> list[dict[str, Any]]:

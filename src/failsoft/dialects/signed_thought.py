@@ -18,14 +18,14 @@ def without_unsigned_thinking(body: Mapping[str, Any]) -> Translated:
     """A Messages body that a target of Anthropic's takes after another provider's turns.
 
     Thought without a signature is dropped, and so is the signature of another provider's call
-    (``extra_content``). Where the last assistant turn calls tools without
+    (``extra_content``), and a blank text. Where the last assistant turn calls tools without
     signed thought, ``thinking`` is turned off: it would be refused. A body that needs neither is
     returned as it is. Never raises.
 
     >>> thought = {"type": "thinking", "thinking": "Well", "signature": ""}
     >>> turn = {"role": "assistant", "content": [thought, {"type": "text", "text": "Hi"}]}
     >>> without_unsigned_thinking({"messages": [turn]}).changes
-    ('thinking of other providers in the history dropped',)
+    ('thinking, signatures and blank texts of other providers dropped',)
     """
     messages = body.get("messages")
     if not isinstance(messages, list | tuple):
@@ -34,7 +34,7 @@ def without_unsigned_thinking(body: Mapping[str, Any]) -> Translated:
     kept = [one for one in map(_own_thought, messages) if one is not None]
     if len(kept) < len(messages) or any(a is not b for a, b in zip(kept, messages, strict=False)):
         fitted["messages"] = kept
-        changes.append("thinking of other providers in the history dropped")
+        changes.append("thinking, signatures and blank texts of other providers dropped")
     thinking = body.get("thinking")
     on = isinstance(thinking, Mapping) and thinking.get("type") in _ON
     if on and _calls_without_thought(kept):
@@ -93,17 +93,24 @@ def _own_thought(message: Any) -> Any:
     """The message without what other providers thought, ``None`` where nothing else is in it."""
     if not isinstance(message, Mapping) or message.get("role") != "assistant":
         return message
-    if not any(_is_unsigned(block) or "extra_content" in block for block in _blocks(message)):
+    if not any(_is_foreign(block) or "extra_content" in block for block in _blocks(message)):
         return message
     content = [
         {field: value for field, value in block.items() if field != "extra_content"}
         if isinstance(block, Mapping)
         else block
         for block in message["content"]
-        if not (isinstance(block, Mapping) and _is_unsigned(block))
+        if not (isinstance(block, Mapping) and _is_foreign(block))
     ]
     return {**message, "content": content} if content else None
 
 
 def _is_unsigned(block: Mapping[str, Any]) -> bool:
     return block.get("type") == "thinking" and not block.get("signature")
+
+
+def _is_foreign(block: Mapping[str, Any]) -> bool:
+    """Whether the API would refuse it: unsigned thought, or the blank text before some calls."""
+    text = block.get("text")
+    blank = block.get("type") == "text" and isinstance(text, str) and not text.strip()
+    return blank or _is_unsigned(block)

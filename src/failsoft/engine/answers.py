@@ -210,6 +210,8 @@ def _ledger_of(turn: Turn) -> _Ledger:
 
 def _waste_of(turn: Turn) -> tuple[Mapping[str, int], float | None, int]:
     """Tokens, cost and lost cache of the attempts whose text was neither the answer nor shown."""
+    if turn.call is not None and len(turn.attempts) == 1:
+        return _NOTHING, 0.0, 0
     served = turn.attempts[-1] if turn.call is not None else None
     unused = [each for each in turn.attempts if each is not served and not each.shown_chars]
     if not unused:

@@ -118,7 +118,7 @@ class Watchdog:
             raise RuntimeError("a watchdog needs a running task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._set(self._due())
+        self._set(min(self._limits.first_content_at, self._limits.answer_at))
         return self
 
     def __exit__(
@@ -217,14 +217,17 @@ class Watchdog:
 
 GiveOut = Callable[[str, Watchdog], Awaitable[None]]
 
+# They say nothing of their own: one for all requests.
+_STARTED, _FINISHED = Started(), Finished()
+
 
 class LiveAttempt:
     """Sends the request to one target and reads the answer under the attempt's timers."""
 
     first_content_at: float | None = None
-    _soft_end = False
+    soft_end = False
     _shows_text = False
-    _request_id: str | None = None
+    request_id: str | None = None
 
     def __init__(
         self,
@@ -236,10 +239,8 @@ class LiveAttempt:
         *,
         began: float,
         may_hop: Callable[[float], bool],
-        first_provider: str,
     ) -> None:
         self.call = call
-        self._first_provider = first_provider
         self.permit = permit
         self.message: dict[str, Any] = {}
         self.began = began
@@ -247,7 +248,9 @@ class LiveAttempt:
         self._request = request
         self._alarms = alarms
         form = request.form_of(runtime, call.target)
-        self._body, self._changes = fit(request.body, request.chat, call.target, form)
+        self._body, self.changes = fit(
+            request.body, request.chat, call.target, form, runtime.efforts
+        )
         self._may_hop = may_hop
         self._limits = permit.start(call.limits)
 
@@ -266,9 +269,9 @@ class LiveAttempt:
             fresh=self._request.facts.may_have_effects,
         )
         with Watchdog(limits, self._alarms, self.began) as watch:
-            self.permit.on_opened(partial(watch.opened, self._may_hop))
+            self.permit.on_opened = partial(watch.opened, self._may_hop)
             async with provider.exchange(call) as exchange:
-                self._request_id = exchange.request_id
+                self.request_id = exchange.request_id
                 try:
                     await self._read(exchange, watch, give_out)
                 finally:
@@ -287,9 +290,9 @@ class LiveAttempt:
     def _callers_headers(self) -> Mapping[str, str]:
         """What the caller adds is for the provider of the first target: it may be a key of his."""
         headers, target = self._request.headers, self.call.target
-        if not headers or target.provider == self._first_provider:
+        if not headers or target.provider == self._request.chain(self._runtime)[0].provider:
             return headers
-        self._changes = (*self._changes, f"headers {', '.join(headers)} left out")
+        self.changes = (*self.changes, f"headers {', '.join(headers)} left out")
         return {}
 
     async def _read(self, exchange: Exchange, watch: Watchdog, give_out: GiveOut | None) -> None:
@@ -298,7 +301,7 @@ class LiveAttempt:
             if event.type in _BLOCK_EDGES:
                 watch.thinking(thinks=_opens_thought(event))
             if not event.content:
-                self._soft_end = event.type == "soft_end"
+                self.soft_end = event.type == "soft_end"
                 continue
             if watch.content():
                 self.first_content_at = watch.last_content_at
@@ -321,36 +324,6 @@ class LiveAttempt:
         thought = reason == "max_tokens" and not _THOUGHT.isdisjoint(kinds)
         raise EmptyAnswer(f"an answer without text; stop_reason is {reason}", thought=thought)
 
-    def entry(
-        self,
-        outcome: AttemptOutcome,
-        verdict: Verdict | None,
-        *,
-        started_seconds: float,
-        ended_at: float,
-        wait_seconds: float,
-        shown_chars: int,
-    ) -> Attempt:
-        """The attempt as the ledger keeps it."""
-        first = self.first_content_at
-        usage = self.message.get("usage")
-        return Attempt(
-            number=self.call.number,
-            target=self.call.target.id,
-            outcome=outcome,
-            verdict=verdict,
-            started_seconds=started_seconds,
-            duration_seconds=ended_at - self.began,
-            wait_seconds=wait_seconds,
-            first_content_seconds=None if first is None else first - self.began,
-            shown_chars=shown_chars,
-            sent=verdict.sent if verdict is not None else Sent.MAYBE,
-            usage=usage if isinstance(usage, dict) else {},
-            provider_request_id=self._request_id,
-            changes=self._changes,
-            soft_end=self._soft_end,
-        )
-
 
 class Driver:
     """One request under way. :meth:`run` may be called once."""
@@ -366,14 +339,25 @@ class Driver:
         self._runtime = runtime
         self._reader = turn.reader
         self._plan, self._caller = request.plan(runtime, route)
-        self._first_provider = request.chain(runtime)[0].provider
         self._alarms = runtime.alarms.running()
         self._clock = self._alarms.loop.time
 
     async def run(self) -> None:
         """Carry the plan out; the turn has how it ended. Cancellation passes straight through."""
+        event: PlanEvent = _STARTED
         try:
-            await self._run(self._turn)
+            while True:
+                now = self._clock()
+                command = self._plan.next(event, now)
+                if isinstance(command, Call):
+                    event = await self._call(command, now)
+                elif isinstance(command, Wait):
+                    event = await self._wait(command)
+                else:
+                    break
+            self._turn.ended_at = now
+            if isinstance(command, GiveUp):
+                self._turn.gave_up = command
         except BaseException:
             # The caller left, or the process is ending: what the plan holds is given back.
             self._plan.next(Cancelled(), self._clock())
@@ -381,21 +365,6 @@ class Driver:
         finally:
             # A failure that the turn keeps has this driver in its traceback.
             del self._turn
-
-    async def _run(self, turn: Turn) -> None:
-        event: PlanEvent = Started()
-        while True:
-            now = self._clock()
-            command = self._plan.next(event, now)
-            if isinstance(command, Call):
-                event = await self._call(command, now)
-            elif isinstance(command, Wait):
-                event = await self._wait(command)
-            else:
-                turn.ended_at = now
-                if isinstance(command, GiveUp):
-                    turn.gave_up = command
-                return
 
     async def _wait(self, wait: Wait) -> PlanEvent:
         seconds = max(0.0, wait.until - self._clock())
@@ -424,7 +393,6 @@ class Driver:
             self._alarms,
             began=now,
             may_hop=self._plan.may_hop,
-            first_provider=self._first_provider,
         )
         self._announce(attempt)
         try:
@@ -443,7 +411,7 @@ class Driver:
         self._record(attempt, "success", None, now)
         self._turn.call, self._turn.message = call, attempt.message
         self._runtime.tool_turns.remember(attempt.message, call.target)
-        return Finished()
+        return _FINISHED
 
     def _announce(self, attempt: LiveAttempt) -> None:
         call = attempt.call
@@ -487,14 +455,25 @@ class Driver:
     def _record(
         self, attempt: LiveAttempt, outcome: AttemptOutcome, verdict: Verdict | None, now: float
     ) -> None:
-        entry = attempt.entry(
-            outcome,
-            verdict,
-            started_seconds=attempt.began - self._turn.request.times.started_at,
-            ended_at=now,
+        """Note in the ledger how an attempt ended."""
+        turn, call, began = self._turn, attempt.call, attempt.began
+        first, usage = attempt.first_content_at, attempt.message.get("usage")
+        entry = Attempt(
+            number=call.number,
+            target=call.target.id,
+            outcome=outcome,
+            verdict=verdict,
+            started_seconds=began - turn.request.times.started_at,
+            duration_seconds=now - began,
             wait_seconds=self._waited,
+            first_content_seconds=None if first is None else first - began,
             shown_chars=self._shown_chars,
+            sent=verdict.sent if verdict is not None else Sent.MAYBE,
+            usage=usage if isinstance(usage, dict) else {},
+            provider_request_id=attempt.request_id,
+            changes=attempt.changes,
+            soft_end=attempt.soft_end,
         )
         self._waited = 0.0
-        self._turn.attempts.append(entry)
-        report.attempt_finished(self._turn, entry)
+        turn.attempts.append(entry)
+        report.attempt_finished(turn, entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from failsoft.dialects.chat_format import ChatFormat
+from failsoft.dialects.chat_format import DEFAULT_EFFORTS, ChatFormat, Efforts
 from failsoft.dialects.chat_request import chat_request, unfit_for_chat
 from failsoft.dialects.messages_request import unfit_for_messages, without_unsigned_thinking
 from failsoft.policy.target import Target
@@ -45,7 +45,11 @@ def unfit(body: Body, chat: Body | None, target: Target, form: ChatFormat | None
 
 
 def fit(
-    body: Body, chat: Body | None, target: Target, form: ChatFormat | None
+    body: Body,
+    chat: Body | None,
+    target: Target,
+    form: ChatFormat | None,
+    efforts: Efforts = DEFAULT_EFFORTS,
 ) -> tuple[Body, tuple[str, ...]]:
     """The body as ``target`` takes it, and what was changed; the originals never are."""
     if form is None:
@@ -55,7 +59,7 @@ def fit(
     if chat is not None:
         return _chat_within_limit(chat, target.max_output_tokens)
     clamped, changes = _within_limit(body, target.max_output_tokens)
-    translated = chat_request(clamped, form)
+    translated = chat_request(clamped, form, efforts)
     return translated.body, (*changes, *translated.changes)
 
 

@@ -72,16 +72,14 @@ def started(turn: Turn) -> None:
 def attempt_started(turn: Turn, call: Call, permit: Permit) -> None:
     """A target is being called."""
     if (publisher := turn.runtime.publisher).active:
-        silence = permit.silence
-        due = 0.0 if silence is None else silence.limits.first_content_at - permit.began
         publisher.publish(
             AttemptStarted(
                 at=time.time(),
                 request_id=turn.request.id,
                 target=call.target.id,
                 number=call.number,
-                period_seconds=due,
-                samples=0 if silence is None else silence.samples,
+                period_seconds=permit.limits.first_content_at - permit.began,
+                samples=permit.samples,
             )
         )
 

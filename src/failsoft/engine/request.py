@@ -159,8 +159,6 @@ def share_of_wait(rng: Random, ramp_seconds: float = 0.0) -> float:
 
 def _named_seconds(settings: Settings, model: str | None) -> float | None:
     """The first-content period that the settings name for the target that is called first."""
-    if not settings.targets:
-        return None
     first = settings.chain[0]
     if model is not None:
         first = model if "/" in model else f"{first.partition('/')[0]}/{model}"
@@ -182,9 +180,9 @@ class Request:
 
     One that ``degrades`` is for a person to read: an answer without text is none, and it may be
     served from a step of the ladder. ``targets``, ``timers`` and ``provider`` are its own where
-    they are not those of its route and of the settings. ``chat`` is the body in the words of Chat
-    Completions, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls
-    of one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
+    they are not those of its route and of the settings. ``chat`` is the body as Chat Completions
+    has it, where it was sent so: ``body`` is then its translation. ``retries`` bound the calls of
+    one target after its first. Of one that ``shows_first_content`` not, nothing is seen before
     its whole answer.
     """
 
@@ -226,7 +224,8 @@ class Request:
     ) -> Self:
         """The request of one call that begins now; see :meth:`.Failsoft.ask` for what it raises."""
         facts = BodyFacts.of(body)
-        silence = facts.silence_seconds(settings.timers, _named_seconds(settings, model))
+        named = _named_seconds(settings, model) if settings.targets else None
+        silence = facts.silence_seconds(settings.timers, named)
         own = deadline_for(settings, silence, stream=stream)
         return cls(
             body=body,
@@ -347,20 +346,9 @@ class Turn:
     text sent to the reader so far.
     """
 
-    __slots__ = (
-        "attempts",
-        "call",
-        "catalogue",
-        "ended_at",
-        "failures",
-        "gave_up",
-        "hops",
-        "message",
-        "reader",
-        "request",
-        "runtime",
-        "shown",
-    )
+    call: Call | None = None
+    gave_up: GiveUp | None = None
+    hops = 0
 
     def __init__(
         self, runtime: Runtime, request: Request, catalogue: Catalogue, reader: Reader | None = None
@@ -373,11 +361,11 @@ class Turn:
         self.failures: list[tuple[Verdict, Exception]] = []
         self.shown: list[str] = []
         self.message: dict[str, Any] = {}
-        self.hops = 0
-        self.call: Call | None = None
-        self.gave_up: GiveUp | None = None
         self.ended_at = request.times.started_at
 
     def cause(self, verdict: Verdict | None) -> Exception | None:
         """What the provider raised that led to ``verdict``."""
-        return next((error for known, error in self.failures if known is verdict), None)
+        for known, error in self.failures:
+            if known is verdict:
+                return error
+        return None

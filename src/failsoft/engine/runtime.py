@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -20,8 +20,8 @@ from failsoft.classify import verdict_for
 from failsoft.classify.retry_after import exhausted_wait
 from failsoft.config.presets import PRESETS
 from failsoft.config.services import service_of
-from failsoft.config.settings import CacheSettings, RouteSettings, Settings
-from failsoft.dialects.chat_format import ChatFormat
+from failsoft.config.settings import CacheSettings, EffortSettings, RouteSettings, Settings
+from failsoft.dialects.chat_format import ChatFormat, Efforts
 from failsoft.engine.deadline import Alarms, monotonic, running_loop
 from failsoft.engine.fitting import ToolTurns
 from failsoft.engine.route import BreakerWaiters, Route
@@ -103,6 +103,11 @@ def _log_texts(shadow: ShadowHit) -> None:
     hit = shadow.hit
     fields = {"asked": shadow.asked, "saved": hit.question, "similarity": round(hit.similarity, 3)}
     _log.info("cache_shadow_hit", extra={"fields": fields})
+
+
+def _efforts(own: EffortSettings) -> Efforts:
+    named = {"low": own.low_tokens, "medium": own.medium_tokens, "high": own.high_tokens}
+    return Efforts(tuple(named.items()))
 
 
 def _extra_installed() -> bool:
@@ -199,14 +204,12 @@ class Runtime:
         self.closed = False
         self._routes: dict[str, Route] = {}
         self.tool_turns = ToolTurns()
+        self.efforts = _efforts(settings.efforts)
         self._simulation: Simulation | None = None
         self._wires = dict(providers or {})
         self.providers: dict[str, Provider] = dict(self._wires)
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
-        specs = settings.chain if chain is None else chain_specs(chain)
-        if not specs:
-            raise SettingError("chain", "must name at least one target, such as anthropic/…")
-        self.chain = self._with_keys([self.target(spec) for spec in specs], providers or ())
+        self.chain = self._with_keys(settings.chain if chain is None else chain_specs(chain))
         self._unrestricted = RouteChain("chat", self.chain, RouteSettings(), self.guards)
         self.chains = {"chat": self._unrestricted} | {
             name: RouteChain(name, self.chain, own, self.guards)
@@ -243,8 +246,12 @@ class Runtime:
         """How ``target`` writes Chat Completions; ``None`` for one that takes Messages."""
         return getattr(self._wires.get(target.provider), "form", None)
 
-    def _with_keys(self, targets: Sequence[Target], given: Collection[str]) -> tuple[Target, ...]:
+    def _with_keys(self, specs: Sequence[str]) -> tuple[Target, ...]:
         """The targets that have a key; all where none has: callers may bring their own."""
+        if not specs:
+            raise SettingError("chain", "must name at least one target, such as anthropic/…")
+        given = frozenset(self._wires)
+        targets = [self.target(spec) for spec in specs]
         keyless = {
             target.id: service.no_key
             for target in targets

@@ -127,7 +127,7 @@ class Shared:
 
 
 def _given_back(asked: Future[None], guard: TargetGuard) -> None:
-    """Nobody waits any more for what was asked: no other process is to wait for its end."""
+    """What was asked for is not waited for any more: no other process is to wait for its end."""
     asked.add_done_callback(lambda _: guard.give_back_grants())
 
 

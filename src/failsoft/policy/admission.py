@@ -124,8 +124,18 @@ class Guards:
         return self.of(target).peek(now, caller)
 
     def known(self, target: Target, now: float, *, thinks: bool) -> KnownPeriods:
-        """The periods known of ``target``, with thought or without."""
-        return self.of(target).contents.of(thinks=thinks).periods(now)
+        """The periods known of ``target``, with thought or without.
+
+        Of a target that taught nothing yet, on a host that seems to hang, that by which another one
+        there was found silent.
+        """
+        guard = self.of(target)
+        contents = guard.contents
+        known = (contents.thinking if thinks else contents.plain).periods(now)
+        silent = guard.host.silent_seconds
+        if silent is not None and known.learned is None:
+            return known._replace(learned=silent)
+        return known
 
     def finish(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back after a failure and carry the verdict to all it concerns."""
@@ -139,7 +149,10 @@ class Guards:
             permit.guard.breaker.last_failure = verdict
             permit.guard.breaker.failed_seconds = now - permit.began
         outcome = Outcome.FAILURE if counts else Outcome.NEUTRAL
+        was_closed = permit.guard.breaker.state is CircuitState.CLOSED
         permit.finish(outcome, now, weight=weight, wait_seconds=verdict.wait_seconds)
+        if timeout and was_closed and permit.guard.breaker.state is CircuitState.OPEN:
+            self._doubt_host(permit, verdict, now)
         if counts and verdict.bench_scope is BenchScope.HOST:
             self._count_on_host(permit.guard, verdict, now)
         elif verdict.http_status is not None:
@@ -190,6 +203,24 @@ class Guards:
             breaker.last_failure = verdict
             breaker.failed_seconds = guard.breaker.failed_seconds
             breaker.trip(now, "host down", guard.host.failures)
+
+    def _doubt_host(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """A target opened by timeouts: its host may hang, and others there are not waited for.
+
+        Those are opened that have not answered since the call began which opened the first, where
+        another host can serve meanwhile. They are probed as soon as demand pays for it.
+        """
+        guard = permit.guard
+        others = [other for other in self if other.host is not guard.host]
+        if all(other.breaker.state is not CircuitState.CLOSED for other in others):
+            return
+        guard.host.silent_seconds = now - permit.began
+        for other in self:
+            if other.host is guard.host and other.contents.answered_at < permit.began:
+                breaker = other.breaker
+                if breaker is not guard.breaker and breaker.state is CircuitState.CLOSED:
+                    breaker.last_failure, breaker.failed_seconds = verdict, 0.0
+                    breaker.trip(now, "host silent")
 
     def _make(self, target: Target) -> TargetGuard:
         found = self._circuits.get(target.circuit)

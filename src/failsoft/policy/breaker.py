@@ -236,6 +236,9 @@ class Breaker:
         provider asked for with it: should the breaker open, it stays open at least as long. One
         failure of a brownout benches nothing else: a fifth of the calls would close the service.
         """
+        if outcome is Outcome.SUCCESS and ticket.begun_at is not None:
+            ticket.spent = True  # its success was counted when it began to answer
+            return
         with self._lock:
             if wait_seconds is not None and outcome is Outcome.FAILURE:
                 asked = min(wait_seconds, _LONGEST_ASKED_SECONDS)
@@ -354,8 +357,7 @@ class Breaker:
         if self._state is not CircuitState.CLOSED:
             return None
         if outcome is Outcome.SUCCESS:
-            if ticket.begun_at is None:
-                self._begun(ticket, now)
+            self._begun(ticket, now)
             return None
         if ticket.begun_at is not None:
             return self._cut(ticket, now) if outcome is Outcome.FAILURE else None
@@ -376,9 +378,10 @@ class Breaker:
     def _begun(self, ticket: Ticket, now: float) -> None:
         ticket.begun_at = now
         self._decided += 1
-        if self._ends_row(ticket):
+        if self._row_first and self._ends_row(ticket):
             self._in_row = self._row_calls = 0
-        self._trial = max(0, self._trial - 1)
+        if self._trial:
+            self._trial -= 1
         self._window.add(now)
 
     def _ends_row(self, ticket: Ticket) -> bool:

@@ -65,16 +65,16 @@ class Caller:
     most one probe, waits for the result of one other, and has one turn in a slow start.
     """
 
-    __slots__ = ("_awaited", "_probed", "_slow_start", "_turn", "answered", "recovery", "who")
+    # Most requests meet targets that are closed: what they begin with is the class's.
+    _probed = False
+    _awaited: Probe | None = None
+    _slow_start: SlowStart | None = None
+    _turn = 0.0
 
     def __init__(self, who: Hashable, answered: RecentCallers, recovery: Recovery) -> None:
         self.who = who
         self.answered = answered
         self.recovery = recovery
-        self._probed = False
-        self._awaited: Probe | None = None
-        self._slow_start: SlowStart | None = None
-        self._turn = 0.0
 
     def held_back(self, circuit: str, breaker: Breaker, now: float) -> float | None:
         """When a target that is not closed may be probed, if not now."""

@@ -13,22 +13,21 @@ the beginning.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import accumulate
-from math import exp, log2
+from math import exp
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from failsoft.policy.timers import KnownPeriods, Limits
+from failsoft.policy.timers import KnownPeriods
 from failsoft.policy.window import Window
 
-__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod", "Silence"]
+__all__ = ["FirstContents", "GaveWay", "Learned", "LearnedPeriod", "Silent"]
 
 # Sixteen steps to a doubling are 4 % each; from 8 ms to 34 minutes, and one for all above.
 _STEPS_PER_DOUBLING: Final = 16
 _LEAST_SECONDS: Final = 2.0**-7
-_LEAST_LOG: Final = -7.0
 _STEPS: Final = 18 * _STEPS_PER_DOUBLING
 _EDGES: Final = [
     *(_LEAST_SECONDS * 2.0 ** (step / _STEPS_PER_DOUBLING) for step in range(_STEPS + 1)),
@@ -88,6 +87,7 @@ class LearnedPeriod:
         "_decayed_at",
         "_fixed_for",
         "_fixed_until",
+        "_fresh",
         "_known",
         "_lock",
         "_median",
@@ -105,6 +105,8 @@ class LearnedPeriod:
         self._thinks = thinks
         self._lock = Lock()
         self._bins = [0.0] * (_STEPS + 1)
+        # Times that are in no bin yet: each is sorted in with the others of its second.
+        self._fresh: list[float] = []
         self._minute = Window(_MINUTE, _BUCKETS)
         self._decayed_at: float | None = None
         self._refresh_at = self._fixed_until = float("-inf")
@@ -145,14 +147,13 @@ class LearnedPeriod:
 
     def answered(self, seconds: float, now: float, *, epoch: int) -> GaveWay | None:
         """A call began to answer after ``seconds``, less its allowance. The period may give way."""
-        place = 0
-        if seconds > _LEAST_SECONDS:
-            place = min(int((log2(seconds) - _LEAST_LOG) * _STEPS_PER_DOUBLING), _STEPS)
+        if epoch != self.epoch:
+            return None
+        self._fresh.append(seconds)
+        if not self._unproven:
+            return None
         with self._lock:
-            if epoch != self.epoch:
-                return None
-            self._bins[place] += 1.0
-            return self._prove(now) if self._unproven else None
+            return self._prove(now)
 
     def cut(self, *, epoch: int, learned: bool) -> None:
         """A timer ended a call before its first content; ``learned``: by the learned period."""
@@ -194,7 +195,7 @@ class LearnedPeriod:
         )
         self._fixed_until = now + self._fixed_for
         self.epoch += 1
-        self._bins = [0.0] * (_STEPS + 1)
+        self._bins, self._fresh = [0.0] * (_STEPS + 1), []
         self._minute.clear()
         self._samples = 0.0
         self._set(None, None)
@@ -205,7 +206,10 @@ class LearnedPeriod:
             self._known = self._known._replace(learned=period)
 
     def _count(self, now: float) -> None:
-        """Count the calls since the last time for the minute: the bins have them already."""
+        """Count the calls since the last time, in the bins and for the minute."""
+        fresh, self._fresh = self._fresh, []
+        for seconds in fresh:
+            self._bins[bisect_right(_EDGES, seconds, 1) - 1] += 1.0
         total = sum(self._bins)
         self._minute.add(now, count=round(total - self._samples))
         self._samples = total
@@ -236,68 +240,29 @@ class LearnedPeriod:
         self._samples = min(total, _MOST_SAMPLES)
 
 
-class Silence:
-    """A call of which nothing has come yet. It ends by its first content, or with the call.
+class Silent(Protocol):
+    """A call that has no content yet.
 
-    ``learned`` is what it may teach, ``None`` where that is nothing. ``on_opened`` is called, in
-    any thread, when the target's breaker opens by timeouts meanwhile.
+    ``on_opened`` is called, in any thread, when the target's breaker opens by timeouts.
     """
 
-    __slots__ = ("_allowance", "_began", "_epoch", "_learned", "_of", "limits", "on_opened")
-
-    def __init__(
-        self, of: FirstContents, limits: Limits, began: float, learned: LearnedPeriod | None
-    ) -> None:
-        self._of = of
-        self._began = began
-        self._learned = learned
-        if learned is not None and limits.allowance_seconds is not None:
-            self._epoch = learned.epoch
-            self._allowance = limits.allowance_seconds
-        self.limits = limits
-        self.on_opened: Callable[[], None] | None = None
-        of.silent.add(self)
-
-    @property
-    def samples(self) -> int:
-        """About how many calls its period was learned from, 0 where it is not a learned one."""
-        learned = self._learned
-        return learned.samples if learned is not None and self.limits.learned else 0
-
-    def broken(self, now: float) -> None:
-        """The first content has come."""
-        self._of.silent.discard(self)
-        self.on_opened = None
-        if (learned := self._learned) is not None:
-            seconds, allowance = now - self._began, self._allowance
-            # A prompt that the provider had cached takes less time than is allowed for it: how much
-            # of the time was the prompt's is not known, and all of it is the most it may have been.
-            own = seconds - allowance if seconds > allowance else seconds
-            gave_way = learned.answered(own, now, epoch=self._epoch)
-            if gave_way is not None:
-                self._of.gave_way(gave_way)
-
-    def ended(self, now: float, *, timed_out: bool = False) -> None:
-        """The call has ended; ``timed_out``: by a full period, which speaks against the target."""
-        self._of.silent.discard(self)
-        self.on_opened = None
-        learned, limits = self._learned, self.limits
-        if learned is not None and timed_out and now >= limits.first_content_at:
-            learned.cut(epoch=self._epoch, learned=limits.learned)
+    on_opened: Callable[[], None] | None
 
 
 class FirstContents:
     """The first contents of one target: what was learned, and the calls that have none yet.
 
     ``named`` is the period that the settings have for it. ``gave_way`` is called, in any thread,
-    when a period gives way. Safe under threads.
+    when a period gives way. ``silent`` are the calls without content, ``answered_at`` is when the
+    latest first content came, in monotonic seconds. Safe under threads.
     """
 
-    __slots__ = ("gave_way", "plain", "silent", "thinking")
+    __slots__ = ("answered_at", "gave_way", "plain", "silent", "thinking")
 
     def __init__(self, named: float | None, gave_way: Callable[[GaveWay], None]) -> None:
         self.gave_way = gave_way
-        self.silent: set[Silence] = set()
+        self.answered_at = float("-inf")
+        self.silent: dict[Silent, None] = {}  # in the order in which they began
         self.plain = LearnedPeriod(thinks=False, named=named)
         self.thinking = LearnedPeriod(thinks=True, named=named)
 
@@ -310,12 +275,12 @@ class FirstContents:
         self.plain.opened()
         self.thinking.opened()
         if by_timeouts:
-            for silence in list(self.silent):
-                if (end := silence.on_opened) is not None:
+            for call in list(self.silent):
+                if (end := call.on_opened) is not None:
                     end()
 
     def forked(self) -> None:
         """See :meth:`.TargetGuard.forked`: calls without content are the parent's."""
         self.plain.forked()
         self.thinking.forked()
-        self.silent = set()
+        self.silent = {}

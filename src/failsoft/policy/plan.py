@@ -114,7 +114,6 @@ class Plan:
         self._may_have_effects = may_have_effects
         self._retries = retries
         self._learns = learns
-        self._thinks = thought_tokens is not None
         self._failures: list[tuple[Candidate, Verdict]] = []
 
     def next(self, event: PlanEvent, now: float) -> Command:
@@ -122,13 +121,7 @@ class Plan:
         if self._awaits_probe:
             self._caller.stop_waiting()
             self._awaits_probe = False
-        command = self._decide(event, now)
-        if isinstance(command, (Give, GiveUp)):
-            self._caller.give_back()
-            if self._turn is not None:
-                self._budget.give_back(self._turn)
-                self._turn = None
-        return command
+        return self._decide(event, now)
 
     def may_hop(self, now: float) -> bool:
         """Whether the request would go on to another target, should its call end without content.
@@ -148,14 +141,23 @@ class Plan:
             return self._choose(now)
         if isinstance(event, (Finished, FirstContent)):
             self._given_out = self._given_out or isinstance(event, FirstContent)
+            self._end()
             return _GIVE
         if isinstance(event, Failed):
             return self._failed(event.verdict, now)
         if isinstance(event, Refused):
             return self._refused(event.refusal, now)
         if isinstance(event, Cancelled):
+            self._end()
             return GiveUp("cancelled", None, None)
         return self._go_on(event, now)
+
+    def _end(self) -> None:
+        """Give back the turns that it holds: nothing is called any more."""
+        self._caller.give_back()
+        if self._turn is not None:
+            self._budget.give_back(self._turn)
+            self._turn = None
 
     def _failed(self, verdict: Verdict, now: float) -> Command:
         candidate = self._under_way()
@@ -248,6 +250,9 @@ class Plan:
         hop = 0
         if self._calls:
             hop = sum(1 for other in self._candidates if other.calls and other is not candidate)
+        thought, known = self._thought_tokens, None
+        if self._learns:
+            known = self._guards.known(candidate.target, now, thinks=thought is not None)
         limits = limits_for(
             self._timers,
             self._times,
@@ -255,10 +260,8 @@ class Plan:
             hop=hop,
             last=not self._others_usable(candidate, now),
             input_tokens=self._input_tokens,
-            thought_tokens=self._thought_tokens,
-            known=self._guards.known(candidate.target, now, thinks=self._thinks)
-            if self._learns
-            else None,
+            thought_tokens=thought,
+            known=known,
         )
         candidate.calls += 1
         self._calls += 1
@@ -274,7 +277,9 @@ class Plan:
             return False
         for other in self._candidates:
             fresh = other is not candidate and other.calls <= candidate.calls and not other.unfit
-            if fresh and other.refusal is None and self._peek(other, now) is None:
+            if not fresh or other.refusal is not None:
+                continue
+            if self._guards.peek(other.target, now, self._caller) is None:
                 return True
         return False
 
@@ -399,6 +404,7 @@ class Plan:
         return "saturated" if all(r.why == "full" for r in refusals) else "unavailable"
 
     def _give_up(self, reason: str, now: float) -> GiveUp:
+        self._end()
         refusals = [
             candidate.refusal or self._peek(candidate, now) for candidate in self._candidates
         ]

@@ -76,7 +76,7 @@ class SharedBreaker(Breaker):
         self._waiting.take()
 
     def lost(self, lease: str) -> None:
-        """Nobody knows whether ``lease`` was granted: nobody is to wait for its end."""
+        """Whether ``lease`` was granted is not known: no process is to wait for its end."""
         self._coordinator.probed(lease, Outcome.NEUTRAL, 0.0)
 
     def give_back(self) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-__all__ = ["Target"]
+__all__ = ["Target", "account_of"]
+
+
+def account_of(name: str, key: str, host: str) -> str:
+    """The account of ``key`` at ``host``, of those that are called ``name``.
+
+    The key itself is not in it, but 64 bits of a hash: among a million keys two are taken for one
+    at a chance of 3e-8.
+    """
+    digest = blake2b(f"{host} {key}".encode(errors="replace"), digest_size=8).hexdigest()
+    return f"{name.partition('#')[0]}#{digest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +55,11 @@ class Target:
         object.__setattr__(self, "key", f"{self.circuit} {self.account}")
 
     def under(self, key: str, *, host: str = "", shared: bool = False) -> Target:
-        """The same target for callers with ``key``, at ``host`` where that is another.
-
-        The key itself is not in it, but 64 bits of a hash: among a million keys two are taken for
-        one at a chance of 3e-8.
-        """
+        """The same target for callers with ``key``, at ``host`` where that is another."""
         host = host or self.host
-        digest = blake2b(f"{host} {key}".encode(errors="replace"), digest_size=8).hexdigest()
         return replace(
             self,
-            account=f"{self.account}#{digest}",
+            account=account_of(self.account, key, host),
             host=host,
             circuit=self.id if host == self.host else f"{self.id}@{host}",
             shared=shared,

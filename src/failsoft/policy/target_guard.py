@@ -9,7 +9,7 @@ from failsoft.config.settings import BreakerSettings
 from failsoft.policy.bench import Bench, Lease, Refusal
 from failsoft.policy.breaker import Breaker, CircuitState, Outcome, Rejection, Ticket
 from failsoft.policy.callers import Caller, FairShare
-from failsoft.policy.first_content import FirstContents, Silence
+from failsoft.policy.first_content import FirstContents, LearnedPeriod
 from failsoft.policy.pacing import Bulkhead, Place
 from failsoft.policy.shared_bench import SharedBench
 from failsoft.policy.shared_breaker import SharedBreaker
@@ -29,15 +29,18 @@ class HostRow:
 
     Kept apart from the targets' own breakers: a reply from any target proves the host alive, while
     a row carried into the breaker of a target without calls would never be broken by a success.
+    ``silent_seconds`` are how long a target of a host that seems to hang was waited for, ``None``
+    where it does not.
     """
 
-    __slots__ = ("_began", "_count", "_lock", "_settings")
+    __slots__ = ("_began", "_count", "_lock", "_settings", "silent_seconds")
 
     def __init__(self, settings: BreakerSettings) -> None:
         self._settings = settings
         self._count = 0
         self._began = 0.0
         self._lock = Lock()
+        self.silent_seconds: float | None = None
 
     @property
     def failures(self) -> int:
@@ -67,15 +70,26 @@ class HostRow:
 
     def alive(self) -> None:
         """The host has replied, well or not."""
+        self.silent_seconds = None
         if self._count:
             with self._lock:
                 self._count = 0
 
 
 class Permit:
-    """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts."""
+    """Leave to make one call. Give it back by :meth:`Guards.finish`: the first time counts.
 
-    __slots__ = ("began", "caller", "guard", "leases", "place", "silence", "ticket")
+    ``limits`` are those that it began under. ``on_opened`` is called, in any thread, where the
+    breaker opens by timeouts before there is content: the request had better go on to another
+    target then.
+    """
+
+    limits: Limits
+    on_opened: Callable[[], None] | None = None
+    # What its first content teaches, counted from when, and in which epoch; ``None`` for nothing.
+    _learned: LearnedPeriod | None = None
+    _since = 0.0
+    _epoch = 0
 
     def __init__(
         self,
@@ -93,32 +107,43 @@ class Permit:
         self.ticket = ticket
         self.place = place
         self.leases = leases
-        self.silence: Silence | None = None
 
     def start(self, limits: Limits) -> Limits:
         """The call begins, under these limits: a probe has its target's own period at most."""
-        contents, learned = self.guard.contents, None
+        contents, allowance = self.guard.contents, limits.allowance_seconds
         if self.ticket.expires_at is not None or self.leases:
             limits = limits.of_probe(self.began)  # nothing is learned from it
-        elif limits.allowance_seconds is not None:
-            learned = contents.thinking if limits.thinks else contents.plain
-        self.silence = Silence(contents, limits, self.began, learned)
+        elif allowance is not None:
+            learned = self._learned = contents.thinking if limits.thinks else contents.plain
+            self._since, self._epoch = self.began + allowance, learned.epoch
+        self.limits = limits
+        contents.silent[self] = None
         return limits
 
-    def on_opened(self, end: Callable[[], None]) -> None:
-        """Have ``end`` called, in any thread, where the breaker opens by timeouts before content.
+    @property
+    def silent(self) -> bool:
+        """Whether the call is under way and has no content yet."""
+        return self in self.guard.contents.silent
 
-        The request had better go on to another target then.
-        """
-        if self.silence is not None:
-            self.silence.on_opened = end
+    @property
+    def samples(self) -> int:
+        """About how many calls its period was learned from, 0 where it is not a learned one."""
+        return self._learned.samples if self._learned is not None and self.limits.learned else 0
 
     def first_content(self, now: float) -> None:
         """The target has begun to answer: a probe has done its work."""
         guard = self.guard
-        if (silence := self.silence) is not None:
-            self.silence = None
-            silence.broken(now)
+        guard.contents.silent.pop(self, None)
+        guard.contents.answered_at = now
+        if (learned := self._learned) is not None:
+            self._learned = None
+            own = now - self._since
+            # A prompt that the provider had cached takes less time than is allowed for it: how much
+            # of the time was the prompt's is not known, and all of it is the most it may have been.
+            own = own if own > 0 else now - self.began
+            gave_way = learned.answered(own, now, epoch=self._epoch)
+            if gave_way is not None:
+                guard.contents.gave_way(gave_way)
         guard.host.alive()
         if guard.share.row:
             guard.share.answered()
@@ -130,9 +155,9 @@ class Permit:
 
     def end_silence(self, *, timed_out: bool, now: float) -> None:
         """The call ends without content, maybe because a full period was over."""
-        if self.silence is not None:
-            self.silence.ended(now, timed_out=timed_out)
-            self.silence = None
+        learned, self._learned = self._learned, None
+        if learned is not None and timed_out and now >= self.limits.first_content_at:
+            learned.cut(epoch=self._epoch, learned=self.limits.learned)
 
     def _settle(self, now: float, *, well: bool | None) -> None:
         for bench, lease in self.leases:
@@ -144,8 +169,7 @@ class Permit:
     ) -> None:
         """Give back everything the permit holds; see :meth:`Breaker.done`."""
         guard = self.guard
-        if self.silence is not None:
-            self.end_silence(timed_out=False, now=now)
+        guard.contents.silent.pop(self, None)
         probes = self.ticket.expires_at is not None and guard.breaker.awaits(self.ticket)
         if probes and self.caller is not None:
             taught = outcome is not Outcome.NEUTRAL
@@ -240,15 +264,14 @@ class TargetGuard:
             answer = breaker.allow(now, lease_seconds=lease_seconds)
             return answer if isinstance(answer, Ticket) else self._refusal(answer)
         early = False
-        if breaker.state is CircuitState.CLOSED:
-            if caller.recovery.slow_start is not None:
-                until = caller.pass_now(self.target.circuit, now)
-                if until is not None:
-                    return Refusal("slow_start", until, breaker.last_failure)
-        elif refusal := self._peek(now, caller):
-            return refusal
-        else:
+        if breaker.state is not CircuitState.CLOSED:
             early = self._early(caller)
+            if refusal := self._not_yet(now, caller, early=early):
+                return refusal
+        elif caller.recovery.slow_start is not None:
+            until = caller.pass_now(self.target.circuit, now)
+            if until is not None:
+                return Refusal("slow_start", until, breaker.last_failure)
         answer = breaker.allow(now, lease_seconds=lease_seconds, early=early)
         if isinstance(answer, Rejection):
             return self._refusal(answer)
@@ -268,9 +291,12 @@ class TargetGuard:
                 return None
             until = caller.turn_at(self.target.circuit, now)
             return None if until is None else Refusal("slow_start", until, breaker.last_failure)
-        early = self._early(caller)
+        return self._not_yet(now, caller, early=self._early(caller))
+
+    def _not_yet(self, now: float, caller: Caller, *, early: bool) -> Refusal | None:
+        """Why one that is not closed is not to be probed; ``early``: it need not wait its turn."""
         not_in_turn = self._not_in_turn(now, caller)
-        if rejection := breaker.peek(now, early=early):
+        if rejection := self.breaker.peek(now, early=early):
             return self._refusal(rejection)
         return None if early else not_in_turn
 

@@ -30,8 +30,10 @@ _NEXT_TARGET_SECONDS = 15.0
 _LEAST_USEFUL_SECONDS = 1.0
 _LEAST_USEFUL_SHARE = 0.1
 
-# A float's worth of slack: limits are differences of large monotonic readings.
-_EPSILON = 1e-6
+# A call begins a little after its request: a period that is shorter by so much, or by this share
+# of it, is a whole one.
+_LATE_SECONDS = 0.1
+_LATE_SHARE = 0.05
 
 
 class RequestTimes(NamedTuple):
@@ -103,8 +105,13 @@ def first_content_period(
     thinks is given :func:`thought_seconds` where they are more; and one second for every
     ``input_tokens_per_second`` input tokens.
     """
-    period, _ = own_period(settings, KnownPeriods(named, None), thought_tokens=thought_tokens)
-    return period + input_tokens / settings.input_tokens_per_second
+    fixed = _fixed_period(settings, named, thought_tokens)
+    return fixed + input_tokens / settings.input_tokens_per_second
+
+
+def _fixed_period(settings: TimerSettings, named: float | None, thought: int | None) -> float:
+    fixed = settings.first_content_seconds if named is None else named
+    return fixed if thought is None else max(fixed, thought_seconds(settings, thought))
 
 
 def deadline_for(settings: Settings, period_seconds: float, *, stream: bool) -> float:
@@ -150,9 +157,7 @@ def own_period(
     ``first_content_min_seconds``.
     """
     named, learned = known or _UNKNOWN
-    fixed = settings.first_content_seconds if named is None else named
-    if thought_tokens is not None:
-        fixed = max(fixed, thought_seconds(settings, thought_tokens))
+    fixed = _fixed_period(settings, named, thought_tokens)
     if named is not None:
         return fixed, "named"
     if settings.later_targets == "halved":
@@ -186,13 +191,16 @@ def limits_for(
     period, why = own_period(settings, known, thought_tokens=thought_tokens, hop=hop)
     period += allowance
     left, least = times.deadline_at - now, settings.first_content_min_seconds
-    half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
-    granted = left if last else min(period, half)
-    full = granted >= period
+    granted = left
+    if not last:
+        half = max(left / 2, min(least, left) if hop else left - _NEXT_TARGET_SECONDS)
+        granted = min(period, half)
+    late = min(_LATE_SECONDS, _LATE_SHARE * period)
+    full = granted >= period - late
     idle = settings.idle_seconds
     return Limits(
         now + granted,
-        full or granted >= _own_share(times, hop) - _EPSILON,
+        full or granted >= _own_share(times, hop) - late,
         idle,
         max(idle, thought_seconds(settings, thought_tokens or 0)),
         times.answer_at,

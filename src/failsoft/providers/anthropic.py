@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from failsoft.config.services import Service
+from failsoft.config.services import Endpoint
 from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.http_wire import HttpWire, WireReply
 from failsoft.providers.payload import encode
@@ -19,7 +19,7 @@ API_VERSION = "2026-10-21"
 class AnthropicWire:
     """One service that speaks the Messages API; its contract is in :mod:`.protocol`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Endpoint) -> None:
         self._url = service.base_url.rstrip("/") + "/v1/messages"
         self._http = HttpWire(service)
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.config.services import Service
+from failsoft.config.services import Endpoint
 from failsoft.errors import extra
 from failsoft.providers.anthropic import API_VERSION
 from failsoft.providers.anthropic_stream import AnthropicExchange
@@ -42,7 +42,7 @@ class BedrockWire:
     is an API key.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Endpoint) -> None:
         self._service = service
         self._http = HttpWire(service)
         if not service.key:

@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.config.services import Service
+from failsoft.config.services import Endpoint
 from failsoft.providers.sessions import SessionPerLoop, fail_when_lost
 
 __all__ = ["KEY_HEADERS", "HttpWire", "WireReply", "key_in"]
@@ -77,7 +77,7 @@ class HttpWire:
     the environment are obeyed, see :class:`~failsoft.providers.sessions.SessionPerLoop`.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Endpoint) -> None:
         self._service = service
         self._sessions = SessionPerLoop(service.base_url)
         self._fresh = SessionPerLoop(service.base_url, kept_alive=False)

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from failsoft.config.fields import valid_target
 from failsoft.config.presets import PRESETS
-from failsoft.config.services import Service, service_of
+from failsoft.config.services import Endpoint, service_of
 from failsoft.config.settings import Settings, TargetSettings
 from failsoft.errors import SettingError
-from failsoft.policy.target import Target
+from failsoft.policy.target import Target, account_of
 
 __all__ = ["ModelFacts", "chain_specs", "cost_usd", "facts", "host_of", "target_for"]
 
@@ -88,9 +88,9 @@ def chain_specs(chain: Sequence[str], provider: str = "anthropic") -> tuple[str,
 def target_for(spec: str, settings: Settings) -> Target:
     """The target that ``spec`` names, ``provider/model``, with what ``settings.targets`` overrides.
 
-    The account is the provider's name unless the settings say otherwise. A provider that is neither
-    a preset nor in the settings is one of the program's own, and its own host. Raises
-    :class:`~failsoft.errors.SettingError` for a ``spec`` of another form.
+    The account is that of the provider's key at its address, unless the settings name another. A
+    provider that is neither a preset nor in the settings is one of the program's own, and its own
+    host. Raises :class:`~failsoft.errors.SettingError` for a ``spec`` of another form.
     """
     if not valid_target(spec):
         raise SettingError("chain", f"a target is provider/model, as {_EXAMPLE}; it is {spec!r}")
@@ -98,12 +98,14 @@ def target_for(spec: str, settings: Settings) -> Target:
     own = settings.targets.get(spec) or TargetSettings()
     known = facts(model)
     service = _service(provider, settings)
+    host = host_of(service.base_url) if service and service.base_url else provider
+    keyed = account_of(provider, service.key, host) if service and service.key else provider
     return Target(
         provider=provider,
         model=model,
         family=own.limit_group or known.family,
-        account=own.account or provider,
-        host=host_of(service.base_url) if service and service.base_url else provider,
+        account=own.account or keyed,
+        host=host,
         service=service.preset.name if service else "",
         context_window=own.context_window or known.context_window,
         max_output_tokens=own.max_output_tokens or known.max_output_tokens,
@@ -112,7 +114,7 @@ def target_for(spec: str, settings: Settings) -> Target:
     )
 
 
-def _service(provider: str, settings: Settings) -> Service | None:
+def _service(provider: str, settings: Settings) -> Endpoint | None:
     known = provider in PRESETS or provider in settings.providers
     return service_of(provider, settings) if known else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from failsoft.config.presets import Preset
-from failsoft.config.services import Service
+from failsoft.config.services import Endpoint
 from failsoft.dialects.chat_format import ChatFormat
 from failsoft.providers.http_wire import HttpWire, WireReply
 from failsoft.providers.openai_stream import OpenAIExchange
@@ -21,7 +21,7 @@ class OpenAIWire:
     The body of a call is one of Chat Completions, its events and message are of the Messages API.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Endpoint) -> None:
         self._url = service.base_url.rstrip("/") + "/chat/completions"
         self._http = HttpWire(service)
         self.form = _chat_format(service.preset)
@@ -61,4 +61,7 @@ def _chat_format(preset: Preset) -> ChatFormat:
         takes_parallel_tool_calls=preset.takes_parallel_tool_calls,
         takes_reasoning_effort=preset.takes_reasoning_effort,
         takes_user=preset.takes_user,
+        takes_text_parts=preset.takes_text_parts,
+        nine_letter_tool_ids=preset.nine_letter_tool_ids,
+        signed_tool_calls=preset.signed_tool_calls,
     )

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from failsoft.classify.wire_errors import ReplyFailed
-from failsoft.config.services import Service
+from failsoft.config.services import Endpoint
 from failsoft.errors import extra
 from failsoft.providers.anthropic import API_VERSION
 from failsoft.providers.anthropic_stream import AnthropicExchange
@@ -27,7 +27,7 @@ class VertexWire:
     Raises :class:`~failsoft.errors.MissingExtraError` without the extra ``vertex``.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Endpoint) -> None:
         self._service = service
         self._http = HttpWire(service)
         self._credentials: Any = None

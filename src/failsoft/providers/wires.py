@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from failsoft.config.services import Service, service_of
+from failsoft.config.services import Endpoint, service_of
 from failsoft.config.settings import Settings
 from failsoft.errors import SettingError
 from failsoft.providers.anthropic import AnthropicWire
@@ -16,7 +16,7 @@ from failsoft.providers.vertex import VertexWire
 __all__ = ["wire_for"]
 
 
-_KINDS: Mapping[str, Callable[[Service], Provider]] = {
+_KINDS: Mapping[str, Callable[[Endpoint], Provider]] = {
     "anthropic": AnthropicWire,
     "bedrock": BedrockWire,
     "openai": OpenAIWire,

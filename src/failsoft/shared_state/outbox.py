@@ -75,7 +75,7 @@ class _Notes:
         self._act: tuple[str, tuple[str, ...]] | None = None
 
     def forked(self) -> None:
-        """See :meth:`.TargetGuard.forked`: what there is to tell, the parent tells."""
+        """See :meth:`.TargetGuard.forked`: what there is to tell is the parent's."""
         self._lock = Lock()
         self._steps = []
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -41,13 +41,15 @@ class Access:
 class Demo:
     """What the playground may break.
 
-    ``simulator`` is the address of the one that plays the models. ``cut_redis`` cuts the service
+    ``simulator`` is the address of the one that plays the models; ``providers`` has a name there
+    for all models of a provider, as ``gpt-*``. ``cut_redis`` cuts the service
     off from its Redis, given true, and lets it through again; ``None`` where it cannot, and
     ``no_redis`` says why and what to do. ``log_on_disk`` keeps the request log there although there
     is a Redis: one that keeps nothing is no place for it.
     """
 
     simulator: str
+    providers: Mapping[str, str] = field(default_factory=dict)
     cut_redis: Callable[[bool], Awaitable[None]] | None = None
     no_redis: str = ""
     log_on_disk: bool = False

@@ -63,7 +63,7 @@ def _off(body: Any) -> bool:
 
 _EVERY = "*"
 _KNOWN = (
-    *("bad_key", "cut", "hang", "healthy", "latency", "rate_limit", "refusal"),
+    *("bad_key", "cut", "hang", "healthy", "latency", "rate_limit", "refusal", "reset"),
     *("429", "500", "503", "529"),
 )
 _MOST_FAULTS, _MOST_CHARS = 8, 120
@@ -71,25 +71,27 @@ _BODY_BYTES, _SECONDS = 4096, 5.0
 
 
 class Controls:
-    """Reads and sets the faults of the models of the chain, in the simulator at ``url``."""
+    """Reads and sets the faults of models and whole providers, in the simulator of the demo."""
 
-    def __init__(self, service: Service, access: Access, url: str, redis: RedisSwitch) -> None:
+    def __init__(self, service: Service, access: Access, demo: Demo, redis: RedisSwitch) -> None:
         self._ai = service.ai
         self._access = access
-        self._url = f"{url}/_sim/models"
+        self._url = f"{demo.simulator}/_sim/models"
+        self._providers = dict(demo.providers)
         self._redis = redis
         targets = (target for route in self._ai.health()["routes"] for target in route["targets"])
-        self._models = dict.fromkeys((*(each.partition("/")[2] for each in targets), _EVERY))
+        models = (each.partition("/")[2] for each in targets)
+        self._models = dict.fromkeys((*models, *self._providers.values(), _EVERY))
         self._began: dict[str, list[str]] | None = None
 
     async def show(self, request: Request, _request_id: str) -> Response:
-        """The faults in force by model, and those that the demo began with."""
+        """The faults in force by model, those that the demo began with, and whole providers."""
         self._access.check(request)
         faults = await self._faults()
-        return JsonResponse({"models": faults, "began": self._began})
+        return JsonResponse({"models": faults, "began": self._began, "providers": self._providers})
 
     async def change(self, request: Request, _request_id: str) -> Response:
-        """Replace the faults of one model, or of ``*``."""
+        """Replace the faults of one model, of a provider's (``gpt-*``), or of ``*``."""
         self._access.check(request)
         model = request.path_params["model"]
         if model not in self._models:

@@ -53,7 +53,7 @@ class _Breaking:
     def __init__(self, service: Service, access: Access, demo: Demo) -> None:
         self.redis = RedisSwitch(demo, access)
         self.sdk = BareSdk(service, access, demo.simulator)
-        self._controls = Controls(service, access, demo.simulator, self.redis)
+        self._controls = Controls(service, access, demo, self.redis)
         self._others = Others(service, access)
 
     def routes(self) -> Iterator[Route]:
