@@ -422,3 +422,20 @@ async def test_a_failsoft_is_shared(kind):
         with pytest.raises(openai.AuthenticationError):
             await create(use)
         assert len(use.simulator.requests) == 1
+
+
+def test_a_client_that_signs_its_requests_stays_with_its_model():
+    client = openai.OpenAI(api_key="k")
+    client._provider = object()
+    with pytest.raises(SettingError, match="signs its requests"):
+        failsoft.wrap(client, chain=[MINI])
+
+
+async def test_a_key_that_is_refused_is_refused_for_itself_alone():
+    async with answering("async", refusal(401), WHOLE[create]) as use:
+        with pytest.raises(openai.AuthenticationError):
+            await create(use)
+        with pytest.raises(openai.AuthenticationError, match="failsoft made no call"):
+            await create(use)
+        assert text_of(await create(use, extra_headers={"Authorization": "Bearer other"})) == "Hi"
+        assert len(use.simulator.requests) == 2

@@ -221,7 +221,7 @@ def wired(client: C, ai: Failsoft, *, chain: Sequence[str], route: str) -> C:
     if not isinstance(http, httpx2.Client | httpx2.AsyncClient):
         raise SettingError("client", f"has an http_client of {type(http).__module__}, not httpx2")
     refuse_replaced(client, SyncAPIResource, AsyncAPIResource)
-    if chain and client._provider is not None:  # noqa: SLF001 - it signs the body
+    if chain and getattr(client, "_provider", None) is not None:  # it signs the body
         raise SettingError("chain", "is not for a client that signs its requests")
     runtime = ai._runtime  # noqa: SLF001 - the engine behind it
     provider = provider_of(client, runtime.settings)
