@@ -25,7 +25,7 @@ from failsoft import Failsoft, Settings
 from failsoft.config.settings import BulkheadSettings, NamedProviderSettings
 
 MODEL = "gpt-5.5"
-CALLS = 200
+CALLS = 100
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 Call = Callable[[], Awaitable[Any]]
