@@ -10,6 +10,7 @@ for name in (
     "telemetry",
     "streams",
     "dialects",
+    "openai_sdk",
     "failure",
     "cache",
     "shared_state",

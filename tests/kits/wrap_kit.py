@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import openai
 from anthropic import Anthropic, AsyncAnthropic, DefaultAsyncHttpxClient, DefaultHttpxClient
 
 import failsoft
@@ -47,7 +48,7 @@ class Wrapped:
 
     @property
     def is_async(self):
-        return isinstance(self.client, AsyncAnthropic)
+        return isinstance(self.client, AsyncAnthropic | openai.AsyncOpenAI)
 
     async def do(self, call):
         """What ``call(client)`` returns, waited for where it is a coroutine."""
@@ -96,12 +97,27 @@ def sdk_client(kind, url, sent=None, **arguments):
     return AsyncAnthropic(api_key="k", base_url=url, http_client=http, **arguments)
 
 
+def openai_client(kind, url, sent=None, **arguments):
+    """A client of the openai SDK that notes what it sends."""
+    sent = [] if sent is None else sent
+    arguments = {"api_key": "k", **arguments}
+    if kind == "sync":
+        http = openai.DefaultHttpxClient(event_hooks={"request": [sent.append]})
+        return openai.OpenAI(base_url=f"{url}/v1", http_client=http, **arguments)
+
+    async def note(request):
+        sent.append(request)
+
+    http = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note]})
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", http_client=http, **arguments)
+
+
 @asynccontextmanager
-async def wrapped(kind, *faults, **arguments):
+async def wrapped(kind, *faults, make=sdk_client, **arguments):
     """A wrapped client of that kind (``async`` or ``sync``) in front of a failing simulator."""
     with RunningSimulator(faults=faults) as simulator:
         sent = []
-        sdk = sdk_client(kind, simulator.url, sent)
+        sdk = make(kind, simulator.url, sent)
         try:
             yield Wrapped(failsoft.wrap(sdk, **arguments), simulator, sent)
         finally:

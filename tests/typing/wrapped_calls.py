@@ -7,6 +7,9 @@ from anthropic.lib.streaming import AsyncMessageStreamManager, MessageStreamMana
 from anthropic.types import Message, MessageParam, RawMessageStreamEvent
 from anthropic.types.beta import BetaMessage
 from anthropic.types.parsed_message import ParsedMessage
+from openai import AsyncOpenAI, AzureOpenAI, OpenAI
+from openai import AsyncStream as AsyncChunks
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ParsedChatCompletion
 from pydantic import BaseModel
 
 import failsoft
@@ -52,6 +55,28 @@ def blocking() -> None:
     assert_type(stream, Stream[RawMessageStreamEvent])
     manager = client.messages.stream(model=MODEL, max_tokens=8, messages=ASKED)
     assert_type(manager, MessageStreamManager[None])
+
+
+async def of_openai() -> None:
+    client = failsoft.wrap(AsyncOpenAI(), chain=["gpt-5.5-mini"])
+    assert_type(client, AsyncOpenAI)
+    said = await client.chat.completions.create(
+        model="gpt-5.5", messages=[{"role": "user", "content": "What is escrow?"}]
+    )
+    assert_type(said, ChatCompletion)
+    stream = await client.chat.completions.create(
+        model="gpt-5.5", messages=[{"role": "user", "content": "What is escrow?"}], stream=True
+    )
+    assert_type(stream, AsyncChunks[ChatCompletionChunk])
+    parsed = await client.chat.completions.parse(
+        model="gpt-5.5",
+        messages=[{"role": "user", "content": "What is escrow?"}],
+        response_format=Rate,
+    )
+    assert_type(parsed, ParsedChatCompletion[Rate])
+    assert_type(client.with_options(timeout=5), AsyncOpenAI)
+    assert_type(failsoft.wrap(OpenAI()), OpenAI)
+    assert_type(failsoft.wrap(AzureOpenAI(api_version="v1")), AzureOpenAI)
 
 
 def own_clients_stay_what_they_are() -> None:

@@ -247,7 +247,7 @@ class LiveAttempt:
         self._runtime = runtime
         self._request = request
         self._alarms = alarms
-        form = runtime.form_of(call.target)
+        form = request.form_of(runtime, call.target)
         self._body, self.changes = fit(
             request.body, request.chat, call.target, form, runtime.efforts
         )

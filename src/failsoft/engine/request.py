@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from failsoft.attempt import Attempt
 from failsoft.classify.verdict import Verdict
 from failsoft.config.settings import Settings, TimerSettings
+from failsoft.dialects.chat_format import ChatFormat
 from failsoft.engine.deadline import monotonic, request_times
 from failsoft.engine.fitting import PREFILL, continues_assistant, unfit
 from failsoft.engine.route import Route
@@ -265,6 +266,12 @@ class Request:
             return runtime.target(self.model).provider
         return runtime.chain_of(self.route).addressee
 
+    def form_of(self, runtime: Runtime, target: Target) -> ChatFormat | None:
+        """How ``target`` writes Chat Completions; ``None`` for one that takes Messages."""
+        if self.provider is not None and target.provider == self.targets[0].provider:
+            return getattr(self.provider, "form", None)
+        return runtime.form_of(target)
+
     def _caller(self) -> Hashable:
         """The caller, by its names or by the key that it shows; ``None`` where it has neither."""
         targets = self.targets
@@ -301,7 +308,7 @@ class Request:
         chain = runtime.tool_turns.first(chain, self.body)
         if self.chat is None and not runtime.translates and not continues_assistant(self.body):
             return chain
-        fields = [unfit(self.body, self.chat, one, runtime.form_of(one)) for one in chain]
+        fields = [unfit(self.body, self.chat, one, self.form_of(runtime, one)) for one in chain]
         able = tuple(one for one, field in zip(chain, fields, strict=True) if field is None)
         if not able and PREFILL in fields:  # what is known of a model may be outdated
             able = chain[:1]

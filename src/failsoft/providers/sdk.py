@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from copy import copy
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from failsoft.classify.wire_errors import BadReply, StreamFailed, WireFailure
 from failsoft.providers.anthropic_stream import AnthropicExchange
-from failsoft.providers.event_exchange import FrameReader
+from failsoft.providers.event_exchange import EventExchange, FrameReader
 from failsoft.providers.payload import encode
-from failsoft.providers.protocol import ProviderCall, Reply, WireEvent
+from failsoft.providers.protocol import Exchange, ProviderCall, Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, encoded
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
 
-__all__ = ["SdkProvider", "Send", "attempt_of"]
+__all__ = ["ClientExchange", "ClientProvider", "SdkProvider", "Send", "Sender", "attempt_of"]
 
 # What a caller of the SDK is shown of an answer besides its text.
 _SHOWN = ("thinking", "partial_json")
@@ -32,18 +34,20 @@ R = TypeVar("R", bound=Reply)
 Send = Callable[["APIRequest", float | None], Awaitable[R]]
 """Makes one attempt, whose silence is over after so many seconds; raises what the SDK raises."""
 
+Sender = Callable[[], Awaitable[Reply]]
 
-class SdkProvider(Generic[R]):
-    """The provider of one request of a wrapped client; ``model`` is the one it names itself.
+
+class ClientProvider(ABC, Generic[R]):
+    """The provider of one request of a wrapped client, whichever SDK that is of.
 
     Unlike others it is for that request alone: it keeps the replies, so that the SDK is given its
     own objects back.
     """
 
-    def __init__(self, request: APIRequest, model: str, send: Send[R]) -> None:
-        self._request = request
-        self._model = model
-        self._send = send
+    shows_errors: ClassVar[bool]
+    """Whether the SDK raises its own exception of every error that comes in a stream."""
+
+    def __init__(self) -> None:
         self._replies: list[R] = []
         self.events: list[bytes] = []
         """Of the latest reply's stream: what the engine has read and the pipe has not taken yet."""
@@ -59,34 +63,58 @@ class SdkProvider(Generic[R]):
             return None
         return next((one for one in self._replies if one.headers is failure.headers), None)
 
-    def exchange(self, call: ProviderCall) -> AnthropicExchange:
-        """One attempt, by the SDK; see :mod:`failsoft.providers.protocol`."""
-        events: list[bytes] = []
+    def _sender(self, ask: Callable[[], Awaitable[R]], events: list[bytes]) -> Sender:
+        """What sends one attempt, by ``ask``, whose stream comes as ``events``."""
 
         async def send() -> Reply:
-            reply = await self._send(attempt_of(self._request, self._model, call), call.seconds)
+            reply = await ask()
             self._replies.append(reply)
             self.events = events
             return reply
 
-        return _SdkExchange(send, events, max_bytes=call.max_bytes, passes=self._request.stream)
+        return send
+
+    @abstractmethod
+    def exchange(self, call: ProviderCall) -> AbstractAsyncContextManager[Exchange]:
+        """One attempt, by the SDK; see :mod:`failsoft.providers.protocol`."""
 
     async def aclose(self) -> None:
         """The client is its owner's to close."""
 
 
-class _SdkExchange(AnthropicExchange):
-    """Whatever the SDK's caller is shown counts as text: nothing of it may come twice.
+class SdkProvider(ClientProvider[R]):
+    """The provider of one request of an Anthropic client; ``model`` is the one it names itself."""
 
-    It is a :class:`BadReply` where the SDK, which asked for one form of a reply, is given another.
-    Of a stream, the SDK gets what was read here as ``events``, named by their type: it skips an
-    event without a name, and raises for one that is no JSON or has no place in a message. Where it
-    would raise for a field, it gets the event as it was understood here.
+    shows_errors = True
+
+    def __init__(self, request: APIRequest, model: str, send: Send[R]) -> None:
+        super().__init__()
+        self._request = request
+        self._model = model
+        self._send = send
+
+    def exchange(self, call: ProviderCall) -> AnthropicExchange:
+        """One attempt, by the SDK; see :mod:`failsoft.providers.protocol`."""
+        events: list[bytes] = []
+
+        def ask() -> Awaitable[R]:
+            return self._send(attempt_of(self._request, self._model, call), call.seconds)
+
+        send = self._sender(ask, events)
+        return _SdkExchange(send, events, max_bytes=call.max_bytes, passes=self._request.stream)
+
+
+class ClientExchange(EventExchange):
+    """An exchange whose answer goes to an SDK; to be put before the one of a wire protocol.
+
+    Whatever the SDK's caller is shown counts as text: nothing of it may come twice. It is a
+    :class:`BadReply` where the SDK, which asked for one form of a reply, is given another. Of a
+    stream, the SDK gets what was read here as ``events``.
     """
 
     def __init__(
         self,
-        send: Callable[[], Awaitable[Reply]],
+        send: Sender,
         events: list[bytes],
         *,
         max_bytes: int,
@@ -116,6 +144,15 @@ class _SdkExchange(AnthropicExchange):
         except UnicodeDecodeError as error:
             return self._failure(BadReply, "the message is not UTF-8", cause=error)
         return None
+
+
+class _SdkExchange(ClientExchange, AnthropicExchange):
+    """An exchange of the Messages API.
+
+    The events are named by their type for the SDK: it skips an event without a name, and raises for
+    one that is no JSON or has no place in a message. Where it would raise for a field, it gets the
+    event as it was understood here.
+    """
 
     def _take(self, sse: ServerSentEvent) -> WireEvent | None:
         event = super()._take(sse)

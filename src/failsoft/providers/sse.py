@@ -41,7 +41,8 @@ def encoded(name: str, data: str) -> bytes:
     b'event: ping\ndata: {}\n\n'
     """
     lines = data.replace("\n", "\ndata: ")
-    return f"event: {name}\ndata: {lines}\n\n".encode()
+    event = f"event: {name}\n" if name else ""
+    return f"{event}data: {lines}\n\n".encode()
 
 
 class SSEReader:

@@ -1,46 +1,39 @@
-"""The SDK's replies as the engine reads them, from an event loop or from a thread.
-
-A wrapped client's stream passes from the engine to the SDK through the pipe here.
-"""
+"""An SDK's replies as the engine reads them, from an event loop or from a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, closing
 from contextvars import copy_context
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from anthropic import APIRequest
+import httpx2
 
-from failsoft.classify.verdict import Verdict
-from failsoft.classify.wire_errors import Stopped, StreamFailed
-from failsoft.engine.answer import Answer
-from failsoft.engine.pipeline import carry_out
-from failsoft.engine.request import Turn
-from failsoft.providers.sdk import SdkProvider
-from failsoft.wrap.attempts import (
-    SdkAttempt,
-    asked_blocking,
-    http_of,
-    read_bounded,
-    read_bounded_blocking,
-)
+from failsoft.wrap.attempts import ClientAttempt
 
-__all__ = ["AsyncReply", "AttemptThread", "BlockingReply", "Pipe", "Reply", "tells_itself"]
+__all__ = [
+    "AsyncReply",
+    "AttemptThread",
+    "BlockingReply",
+    "Reply",
+    "http_of",
+    "read_bounded",
+    "read_bounded_blocking",
+]
 
 T = TypeVar("T")
 
 
-class _SdkReply:
+class _ClientReply:
     """What both have. ``reading`` is called before more of it is read."""
 
     reading: Callable[[], None] | None = None
 
-    def __init__(self, response: Any, attempt: SdkAttempt) -> None:
+    def __init__(self, response: Any, attempt: ClientAttempt) -> None:
         self.response = response
         self.http = http_of(response)
         self._attempt = attempt
@@ -48,7 +41,7 @@ class _SdkReply:
         self.headers: Mapping[str, str] = dict(self.http.headers.items())
         self.ended = False
         # An error's body has to stay with the SDK, which makes its exception of it.
-        self.in_parts = attempt.request.stream and self.status == HTTPStatus.OK
+        self.in_parts = attempt.streams and self.status == HTTPStatus.OK
 
     def hand_over(self) -> Any:
         """The SDK's object, which is the caller's from now on: dropped there, it is gone."""
@@ -68,8 +61,8 @@ class _SdkReply:
         return chunk
 
 
-class AsyncReply(_SdkReply):
-    """The reply of an ``AsyncAnthropic``."""
+class AsyncReply(_ClientReply):
+    """The reply of an asynchronous client."""
 
     _chunks: AsyncIterator[bytes] | None = None
 
@@ -100,7 +93,7 @@ class AsyncReply(_SdkReply):
 
 
 class AttemptThread:
-    """The thread of one attempt of an ``Anthropic``: its calls block, and one waits for another.
+    """The thread of one attempt of a blocking client: its calls block, and one waits for another.
 
     A call given up is left to end by itself: ``seconds`` bound its silence.
     """
@@ -141,23 +134,23 @@ class AttemptThread:
             self._loop.call_soon_threadsafe(how, *told)
 
 
-class BlockingReply(_SdkReply):
-    """The reply of an ``Anthropic``, read in the thread of its attempt."""
+class BlockingReply(_ClientReply):
+    """The reply of a blocking client, read in the thread of its attempt."""
 
     _chunks: Iterator[bytes] | None = None
 
-    def __init__(self, response: Any, attempt: SdkAttempt, thread: AttemptThread) -> None:
+    def __init__(self, response: Any, attempt: ClientAttempt, thread: AttemptThread) -> None:
         super().__init__(response, attempt)
         self._thread = thread
         self._freed = False
 
     @classmethod
-    async def of(cls, call_next: Callable[[APIRequest], Any], attempt: SdkAttempt) -> BlockingReply:
-        """The reply to ``attempt``; raises what the SDK raises."""
+    async def of(cls, ask: Callable[[], Any], attempt: ClientAttempt) -> BlockingReply:
+        """The reply to ``attempt``, which ``ask`` makes; raises what that raises."""
         thread, came = AttemptThread(), list[Any]()
 
         def call() -> Any:
-            came.append(asked_blocking(call_next, attempt))
+            came.append(ask())
             return came[0]
 
         try:
@@ -210,119 +203,50 @@ def _fail(done: asyncio.Future[T], error: BaseException) -> None:
 
 
 Reply = AsyncReply | BlockingReply
-Conclusion = tuple[Answer, Turn]
-
-# Chunks waiting for the reader before the provider is no longer read from.
-_BUFFERED_CHUNKS = 256
 
 
-class Pipe:
-    """The bytes of one answer. Nothing is let through before the first content.
-
-    It is the driver's :class:`~failsoft.engine.request.Reader`. There is a ``conclusion``
-    at the end.
-    """
-
-    def __init__(self, provider: SdkProvider[Reply]) -> None:
-        self._provider = provider
-        self._chunks: deque[bytes] = deque()
-        self._failure: BaseException | None = None
-        self._changed = asyncio.Event()
-        self._over = False
-        self.opened = False
-        self.conclusion: Conclusion | None = None
-
-    @property
-    def full(self) -> bool:
-        """Whether giving out more would wait for the reader."""
-        return len(self._chunks) >= _BUFFERED_CHUNKS
-
-    async def room(self) -> None:
-        """Return once it is not full."""
-        while self.full:
-            await self._wait()
-
-    def text(self, text: str) -> None:  # noqa: ARG002 - its bytes are at hand
-        """Let through what came of the reply as soon as all of it was looked at.
-
-        That is when more is read: who is shown an error before the engine has seen it would end
-        the request, which then had no failure.
-        """
-        if (reply := self._provider.latest) is not None:
-            reply.reading = self._flush
-        self.opened = True
-        self._changed.set()
-
-    def hopping(self) -> None:
-        """Another target is being tried."""
-
-    def waiting(self, why: str, seconds: float, verdict: Verdict | None) -> None:
-        """The request waits before its next call."""
-
-    async def run(
-        self,
-        turn: Turn,
-        failed: Callable[[Answer, Turn], BaseException],
-    ) -> None:
-        """Carry the request out to its end.
-
-        ``failed`` makes the exception that the reader gets where the answer broke off.
-        """
-        try:
-            answer = await carry_out(turn)
-            self.conclusion = answer, turn
-            if answer.status == "success" or tells_itself(self._provider, answer, turn):
-                self._flush()
-            elif self.opened:
-                self._flush()
-                self._failure = failed(answer, turn)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - raised where it is read
-            self._failure = error
-        finally:
-            self._over = True
-            self._changed.set()
-
-    async def begun(self) -> None:
-        """Return once there is something to read, or nothing will come.
-
-        Raises what the request raised, where that is no failure of a model.
-        """
-        while not (self.opened or self._over):
-            await self._wait()
-        if self._failure is not None and not self.opened:
-            raise self._failure
-
-    async def take(self) -> bytes:
-        """The next bytes, empty at the end; raises where the answer broke off."""
-        while not self._chunks:
-            if self._failure is not None:
-                raise self._failure
-            if self._over:
-                return b""
-            await self._wait()
-        taken = b"".join(self._chunks)
-        self._chunks.clear()
-        self._changed.set()
-        return taken
-
-    async def _wait(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
-    def _flush(self) -> None:
-        """Let through the events that the engine has read."""
-        if events := self._provider.events:
-            self._chunks.append(b"".join(events))
-            events.clear()
-        self._changed.set()
+def http_of(response: Any) -> httpx2.Response:
+    """The reply itself: an SDK may give it in a response of its own."""
+    return response if isinstance(response, httpx2.Response) else response.http_response
 
 
-def tells_itself(provider: SdkProvider[Reply], answer: Answer, turn: Turn) -> bool:
-    """Whether the SDK makes of the bytes what it would have made without failsoft.
+async def read_bounded(http: httpx2.Response, max_bytes: int) -> bytes:
+    """The body, unpacked; of a larger one as much as shows that it is larger."""
+    if _is_read(http):
+        return http.content
+    parts = list[bytes]()
+    try:
+        async with aclosing(http.aiter_bytes()) as chunks:
+            left = max_bytes
+            async for chunk in chunks:
+                parts.append(chunk)
+                left -= len(chunk)
+                if left < 0:
+                    break
+    finally:
+        await http.aclose()
+    return _keep(http, parts)
 
-    So it is with a refusal, which is a whole message, and with an ``error`` event.
-    """
-    cause = turn.cause(answer.verdict)
-    return isinstance(cause, Stopped | StreamFailed) and provider.reply_with(cause) is not None
+
+def read_bounded_blocking(http: httpx2.Response, max_bytes: int) -> bytes:
+    """The same for a blocking client."""
+    if _is_read(http):
+        return http.content
+    parts = list[bytes]()
+    with closing(http):
+        left = max_bytes
+        for chunk in http.iter_bytes():
+            parts.append(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+    return _keep(http, parts)
+
+
+def _is_read(http: httpx2.Response) -> bool:
+    return hasattr(http, "_content")
+
+
+def _keep(http: httpx2.Response, parts: list[bytes]) -> bytes:
+    http._content = b"".join(parts)  # noqa: SLF001 - as its own read() does
+    return http._content  # noqa: SLF001

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
-from datetime import timedelta
-from functools import wraps
+from dataclasses import replace
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -15,40 +14,48 @@ import httpx2
 from anthropic import APIRequest, APIResponse, AsyncAnthropic, AsyncAPIResponse
 from anthropic._resource import AsyncAPIResource, SyncAPIResource
 
+from failsoft.config.loading import load_settings
+from failsoft.config.settings import Settings
 from failsoft.engine.blocking import Portal
 from failsoft.engine.client import Failsoft
 from failsoft.errors import SettingError
+from failsoft.providers.models import chain_specs
 from failsoft.wrap.answer_of import ANSWER
-from failsoft.wrap.attempts import (
+from failsoft.wrap.attempts import Passed
+from failsoft.wrap.body_streams import AsyncBody, BlockingBody, replaced
+from failsoft.wrap.calls import Calls
+from failsoft.wrap.client_copy import refuse_replaced
+from failsoft.wrap.pipe import Streamed
+from failsoft.wrap.replies import AsyncReply, BlockingReply, Reply
+from failsoft.wrap.sdk_attempts import (
     RAW_HEADER,
     Client,
-    Passed,
     SdkAttempt,
     asked,
+    asked_blocking,
     read_by_sdk,
     read_by_sdk_blocking,
     unread,
 )
-from failsoft.wrap.calls import Calls, Streamed, account_of, client_of, model_in
-from failsoft.wrap.replies import AsyncReply, BlockingReply, Reply
+from failsoft.wrap.sdk_calls import SdkRequests, client_of, model_in
 
 __all__ = [
     "AsyncBody",
     "AsyncMiddleware",
     "BlockingBody",
     "BlockingMiddleware",
+    "settings_of",
     "wired",
     "with_body",
 ]
 
 
-# They were true of the bytes on the wire; these are unpacked.
-_OF_THE_WIRE = ("content-encoding", "content-length")
+_PROVIDER = "anthropic"
 
 
 def with_body(begun: Streamed, body: AsyncBody | BlockingBody) -> Any:
     """The SDK's reply with ``body`` in place of the wire's."""
-    response = _replaced(begun.reply.http, body)
+    response = replaced(begun.reply.http, body)
     body.response = weakref.ref(response)
     return _with_http(begun.reply.hand_over(), response)
 
@@ -57,7 +64,7 @@ def _given(reply: Reply, request: APIRequest, client: Client) -> Any:
     """The SDK's reply to a request that was answered at once."""
     http = reply.http
     if request.headers.get(RAW_HEADER) == "stream" and reply.status < HTTPStatus.BAD_REQUEST:
-        later = _replaced(http, httpx2.ByteStream(http.content))
+        later = replaced(http, httpx2.ByteStream(http.content))
         later.elapsed = http.elapsed
         return _with_http(reply.hand_over(), later)
     return _for_sdk(reply.hand_over(), request, client)
@@ -86,82 +93,6 @@ def _with_http(given: Any, response: httpx2.Response) -> Any:
     return given
 
 
-def _replaced(http: httpx2.Response, stream: Any) -> httpx2.Response:
-    """``http`` with another body, that is not packed."""
-    headers = [(name, value) for name, value in http.headers.multi_items()]
-    response = httpx2.Response(
-        http.status_code,
-        headers=[(name, value) for name, value in headers if name.lower() not in _OF_THE_WIRE],
-        stream=stream,
-        request=http._request,  # noqa: SLF001 - what middleware made from bytes may have none
-        extensions=http.extensions,
-    )
-    response.history = http.history
-    return response
-
-
-def _no_response() -> None:
-    """A reference to no response, until there is one."""
-
-
-class _Body:
-    """What both have. Dropping it unread ends the request, as closing it does.
-
-    The response holds the body. The body's own reference to it is weak: a cycle would leave it to
-    the garbage collector when a dropped stream ends.
-    """
-
-    def __init__(self, begun: Streamed) -> None:
-        self.response: Callable[[], httpx2.Response | None] = _no_response
-        self._begun = begun
-        self._since = time.perf_counter()
-
-    def _took(self, chunk: bytes) -> bytes:
-        conclusion = self._begun.pipe.conclusion
-        if conclusion is not None and (response := self.response()) is not None:
-            response.extensions[ANSWER] = conclusion[0]
-        return chunk
-
-    def _closing(self) -> None:
-        if (response := self.response()) is not None:
-            response.elapsed = timedelta(seconds=time.perf_counter() - self._since)
-
-    def __del__(self) -> None:
-        self._begun.cancel()
-
-
-class AsyncBody(_Body, httpx2.AsyncByteStream):
-    """The body of an ``AsyncAnthropic``'s stream."""
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := self._took(await self._begun.pipe.take()):
-            yield chunk
-
-    async def aclose(self) -> None:
-        """End the request, wherever it is."""
-        self._closing()
-        await self._begun.aclose()
-
-
-class BlockingBody(_Body, httpx2.SyncByteStream):
-    """The body of an ``Anthropic``'s stream."""
-
-    def __init__(self, begun: Streamed, portal: Portal) -> None:
-        super().__init__(begun)
-        self._portal = portal
-        self._loop = portal.loop()
-
-    def __iter__(self) -> Iterator[bytes]:
-        while chunk := self._took(self._portal.wait(self._begun.pipe.take())):
-            yield chunk
-
-    def close(self) -> None:
-        """End the request, wherever it is."""
-        self._closing()
-        if self._portal.runs(self._loop):
-            self._portal.wait(self._begun.aclose())
-
-
 # What the request in this context ended with. The SDK takes a lost connection for a reason to run
 # all of it again where a copy of the client says max_retries.
 _ended: ContextVar[tuple[str, BaseException] | None] = ContextVar("failsoft_ended", default=None)
@@ -176,8 +107,9 @@ class _Middleware:
 
     bounded: Any
 
-    def __init__(self, calls: Calls, client: Client) -> None:
+    def __init__(self, calls: Calls, requests: SdkRequests, client: Client) -> None:
         self._calls = calls
+        self._requests = requests
         self._client = client
         self._max_bytes = calls.max_bytes
 
@@ -206,10 +138,10 @@ class AsyncMiddleware(_Middleware):
 
         try:
             with _Ending(request):
+                asking = self._requests.asking(request, model, client, send)
                 if not request.stream:
-                    reply = await self._calls.plain(request, model, client, send)
-                    return _given(reply, request, client)
-                begun = await self._calls.streamed(request, model, client, send)
+                    return _given(await self._calls.plain(asking), request, client)
+                begun = await self._calls.streamed(asking)
         except Passed as passed:
             return passed.given()
         if isinstance(begun, Streamed):
@@ -228,8 +160,8 @@ class AsyncMiddleware(_Middleware):
 class BlockingMiddleware(_Middleware):
     """For ``Anthropic``: the engine runs in a thread of its own, each attempt in another."""
 
-    def __init__(self, calls: Calls, client: Client) -> None:
-        super().__init__(calls, client)
+    def __init__(self, calls: Calls, requests: SdkRequests, client: Client) -> None:
+        super().__init__(calls, requests, client)
         self.portal = Portal("wrapped client")
 
     def __call__(self, request: APIRequest, call_next: Callable[[APIRequest], Any]) -> Any:
@@ -242,14 +174,15 @@ class BlockingMiddleware(_Middleware):
 
         async def send(one: APIRequest, seconds: float | None) -> Reply:
             attempt = SdkAttempt(one, client, seconds, self._max_bytes)
-            return await BlockingReply.of(call_next, attempt)
+            return await BlockingReply.of(partial(asked_blocking, call_next, attempt), attempt)
 
         try:
             with _Ending(request):
+                asking = self._requests.asking(request, model, client, send)
                 if not request.stream:
-                    reply = self.portal.wait(self._calls.plain(request, model, client, send))
+                    reply = self.portal.wait(self._calls.plain(asking))
                     return _given(reply, request, client)
-                begun = self.portal.wait(self._calls.streamed(request, model, client, send))
+                begun = self.portal.wait(self._calls.streamed(asking))
         except Passed as passed:
             return passed.given()
         if isinstance(begun, Streamed):
@@ -289,23 +222,35 @@ def _raise_if_ended(request: APIRequest) -> None:
         raise ended[1]
 
 
+def settings_of(client: Client, given: Settings | None) -> tuple[str, Settings]:
+    """The provider that ``client`` calls, and the settings by which its calls fail soft."""
+    settings = given or load_settings(providers={_PROVIDER}).settings
+    if not client.base_url.host:  # it is found at the first request, as Google Cloud's is
+        return _PROVIDER, settings
+    own = replace(settings.anthropic, base_url=str(client.base_url))
+    return _PROVIDER, replace(settings, anthropic=own)
+
+
 def wired(client: Client, ai: Failsoft, *, chain: Sequence[str], route: str) -> Client:
     """A copy of ``client`` whose requests go through ``ai``. Raises SettingError."""
     if any(isinstance(one, _Middleware) for one in client.middleware):
         raise SettingError("client", "is wrapped already: wrap the one it was made of")
-    if replaced := next(_replaced_methods(client), None):
-        raise SettingError(
-            "client",
-            f"has a method that was replaced ({replaced}), by a tracer perhaps, which its copy "
-            "would not have: wrap the client first, and trace what wrap returns",
-        )
+    refuse_replaced(client, SyncAPIResource, AsyncAPIResource)
     runtime = ai._runtime  # noqa: SLF001 - the engine behind it
-    calls = Calls(runtime, ai.notices, chain=chain, route=route, account=account_of(client))
+    requests = SdkRequests(client)
+    calls = Calls(
+        runtime,
+        ai.notices,
+        chain=chain_specs(chain),
+        route=route,
+        account=requests.account,
+        provider=_PROVIDER,
+    )
     middleware: _Middleware
     if isinstance(client, AsyncAnthropic):
-        middleware = AsyncMiddleware(calls, client)
+        middleware = AsyncMiddleware(calls, requests, client)
     else:
-        middleware = blocking = BlockingMiddleware(calls, client)
+        middleware = blocking = BlockingMiddleware(calls, requests, client)
         weakref.finalize(blocking, blocking.portal.close)
     made = client.copy(middleware=middleware.around(client.middleware))
     made._strict_response_validation = client._strict_response_validation  # noqa: SLF001 - a copy forgets it
@@ -339,12 +284,3 @@ def _is_ours(error: BaseException | None) -> bool:
         seen.add(id(error))
         error = error.__cause__
     return False
-
-
-def _replaced_methods(thing: object, name: str = "") -> Iterator[str]:
-    """Methods of a client, or of its resources, in whose place something else was set."""
-    for key, value in list(vars(thing).items()):
-        if callable(getattr(type(thing), key, None)):
-            yield name + key
-        elif isinstance(value, SyncAPIResource | AsyncAPIResource):
-            yield from _replaced_methods(value, f"{name}{key}.")
