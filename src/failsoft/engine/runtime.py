@@ -219,18 +219,17 @@ class Runtime:
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
         named = self._named(settings.chain if chain is None else chain_specs(chain))
         self.chain = self._with_keys(named, given=providers or ())
-        routes = {"chat": RouteSettings(), **settings.routes}
-        self.chains = {
-            name: RouteChain(name, self.chain, own, self.guards, named=named)
-            for name, own in routes.items()
+        self._unrestricted = self._route_chain("chat", RouteSettings(), named)
+        self.chains = {"chat": self._unrestricted} | {
+            name: self._route_chain(name, own, named) for name, own in settings.routes.items()
         }
-        self._unrestricted = RouteChain(
-            "chat", self.chain, RouteSettings(), self.guards, named=named
-        )
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self.providers = self.failing(self._simulation)
         in_every_child(self._forked)
+
+    def _route_chain(self, name: str, own: RouteSettings, named: tuple[Target, ...]) -> RouteChain:
+        return RouteChain(name, self.chain, own, self.guards, named=named)
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
