@@ -9,6 +9,7 @@ from dialect_bodies import json_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from failsoft.dialects import chat_stream
 from failsoft.dialects.chat_stream import ChatStreamReader
 from failsoft.dialects.completion import completion_of, message_of
 from failsoft.dialects.messages_stream import MessagesStreamReader
@@ -511,3 +512,19 @@ def test_no_event_makes_it_fail(changed) -> None:
         if isinstance(data, dict):
             json.dumps(reader.feed(kind, data))
             completion_of(data, model="m")
+
+
+def test_arguments_in_many_pieces_are_not_parsed_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(chat_stream, "parsed_object", parsed.append)
+    reader = ChatStreamReader()
+
+    def argue(arguments: str) -> None:
+        call = {"index": 0, "function": {"name": "f", "arguments": arguments}}
+        reader.feed({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+
+    argue('{"code": "')
+    for _ in range(100):
+        argue("{}")
+
+    assert len(parsed) < 10

@@ -168,3 +168,20 @@ async def test_three_turns_of_tools_by_one_provider_the_other_and_the_first_agai
         "toolu_1",
         "call_2",
     ]
+
+
+async def test_the_key_a_caller_brings_for_a_provider_without_one_reaches_no_other():
+    async with serving(chat({"content": "Sunny."})) as other:
+        settings = Settings(
+            chain=CHAIN,
+            cache=CacheSettings(enabled=False),
+            providers={"openai": NamedProviderSettings(api_key="sk-oai", base_url=other.url)},
+        )
+        async with Failsoft(settings) as ai:
+            answer = await ai.complete(
+                messages=[ASKED], extra_headers={"Authorization": "Bearer sk-ant-callers"}
+            )
+
+    assert answer.target == CHAIN[1]
+    assert other.requests[0].headers["authorization"] == "Bearer sk-oai"
+    assert answer.attempts[0].changes == ("headers Authorization left out",)

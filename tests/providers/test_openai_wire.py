@@ -13,6 +13,7 @@ from failsoft.config.services import service_of
 from failsoft.config.settings import NamedProviderSettings, Settings
 from failsoft.policy.target import Target
 from failsoft.providers.openai import OpenAIWire
+from failsoft.providers.openai_stream import OpenAIExchange
 from failsoft.providers.protocol import ProviderCall
 
 BODY = {"messages": [{"role": "user", "content": "hi"}]}
@@ -217,3 +218,55 @@ async def test_without_a_key_nothing_is_sent() -> None:
     assert outcome.error.status == 401
     assert "OPENAI_API_KEY" in str(outcome.error)
     assert server.requests == []
+
+
+def plain(*choices: Any) -> bytes:
+    return fixed(JSON_HEAD, json.dumps({"id": "c1", "choices": list(choices)}).encode())
+
+
+SAID = {"index": 0, "message": {"content": "hi"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (plain(SAID), BadReply),
+        (plain(3), BadReply),
+        (plain(SAID | {"finish_reason": "error", "error": {"code": 502}}), ReplyFailed),
+        (plain(SAID | {"finish_reason": "insufficient_system_resource"}), BadReply),
+        (fixed(JSON_HEAD, json.dumps([ERROR]).encode()), ReplyFailed),
+        (stream(*HELLO, json.dumps([ERROR]), "[DONE]"), StreamFailed),
+    ],
+)
+async def test_an_answer_that_broke_off_is_none(reply: bytes, kind: type[Exception]) -> None:
+    outcome, _ = await asked(reply)
+
+    assert type(outcome.error) is kind
+
+
+class Bytes:
+    """A reply that comes byte by byte."""
+
+    status, ended = 200, True
+
+    def __init__(self, body: bytes, **headers: str) -> None:
+        self.headers = headers
+        self._left = [body[at : at + 1] for at in range(len(body))]
+
+    async def read(self) -> bytes:
+        return self._left.pop(0) if self._left else b""
+
+    async def free(self) -> None:
+        pass
+
+
+async def test_a_mark_of_byte_order_may_be_cut_before_it_is_known_what_comes() -> None:
+    body = b"\xef\xbb\xbf" + sse(*HELLO, delta(finish="stop"), "[DONE]")
+
+    async def send() -> Bytes:
+        return Bytes(body)
+
+    async with OpenAIExchange(send, max_bytes=1000) as exchange:
+        text = "".join([event.text async for event in exchange])
+
+    assert text == "Hello"

@@ -23,6 +23,10 @@ _NO_TOKENS: Mapping[str, int] = {"input_tokens": 0, "output_tokens": 0}
 _TEXT = {"type": "text", "text": ""}
 _THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
 
+# Times that the arguments of a call are parsed to see whether they are whole. Services that number
+# all calls 0 send them in one piece; each look at many pieces costs as much as all of them.
+_MOST_LOOKS = 8
+
 
 class ChatStreamReader:
     """One answer as it comes: parsed chunks in, pairs of an event's type and its data out.
@@ -224,7 +228,7 @@ class ChatStreamReader:
         index = index if isinstance(index, int) else None
         known = self._latest if index is None else self._by_index.get(index)
         if known is None or known.is_before(ident, name, arguments):
-            known = _Call(known.name if known and not name else "")
+            known = _Call(len(self._calls), known.name if known and not name else "")
             self._calls.append(known)
         if index is not None:
             self._by_index[index] = known
@@ -232,7 +236,7 @@ class ChatStreamReader:
         return known
 
     def _start_call(self, call: _Call, events: list[Event]) -> None:
-        ident = messages_tool_id(call.id or made_up_id(self._id, self._calls.index(call)))
+        ident = messages_tool_id(call.id or made_up_id(self._id, call.number))
         block = {"type": "tool_use", "id": ident, "name": call.name, "input": {}}
         if call.signed:
             block["extra_content"] = call.signed
@@ -248,14 +252,16 @@ class ChatStreamReader:
 class _Call:
     """One call of a tool: what is known of it, and the block that it is in, -1 before that."""
 
-    __slots__ = ("_pieces", "block", "id", "name", "signed")
+    __slots__ = ("_looks", "_pieces", "block", "id", "name", "number", "signed")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, number: int, name: str) -> None:
+        self.number = number
         self.id = ""
         self.name = name
         self.block = -1
         self.signed: Mapping[str, Any] = {}  # what Gemini wants back with the call
         self._pieces: list[str] = []
+        self._looks = _MOST_LOOKS
 
     @property
     def arguments(self) -> str:
@@ -273,7 +279,10 @@ class _Call:
             return ident != self.id
         if not self._pieces or not ((name and self.name) or arguments.lstrip().startswith("{")):
             return False
-        return self._pieces[-1].rstrip().endswith("}") and parsed_object(self.arguments) is not None
+        if not self._looks or not self._pieces[-1].rstrip().endswith("}"):
+            return False
+        self._looks -= 1
+        return parsed_object(self.arguments) is not None
 
 
 def _arguments(function: Mapping[str, Any]) -> str:

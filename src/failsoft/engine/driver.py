@@ -288,9 +288,9 @@ class LiveAttempt:
         return {**headers, **traced(self._request.id, self.call.number)}
 
     def _callers_headers(self) -> Mapping[str, str]:
-        """What the caller adds is for the provider of the first target: it may be a key of his."""
-        headers, target = self._request.headers, self.call.target
-        if not headers or target.provider == self._request.chain(self._runtime)[0].provider:
+        """What the caller adds is for one provider: it may be a key of his."""
+        headers, request = self._request.headers, self._request
+        if not headers or self.call.target.provider == request.addressee(self._runtime):
             return headers
         self.changes = (*self.changes, f"headers {', '.join(headers)} left out")
         return {}

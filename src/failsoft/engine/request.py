@@ -250,8 +250,20 @@ class Request:
         first = None if self.model is None else runtime.target(self.model)
         targets = chain.targets if first is None else chain.led_by(first)
         if self.headers and (key := key_in(self.headers)):
-            return tuple(target.under(key) for target in targets)
+            own = self.addressee(runtime)
+            return tuple(one.under(key) if one.provider == own else one for one in targets)
         return targets
+
+    def addressee(self, runtime: Runtime) -> str:
+        """The provider that the caller's own headers are for: that of the first target.
+
+        One that is left out of the chain for want of a key counts: the caller may bring that key.
+        """
+        if self.targets:
+            return self.targets[0].provider
+        if self.model is not None:
+            return runtime.target(self.model).provider
+        return runtime.chain_of(self.route).addressee
 
     def _caller(self) -> Hashable:
         """The caller, by its names or by the key that it shows; ``None`` where it has neither."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -118,11 +118,18 @@ class RouteChain:
     """The targets of one route, best first, and the models its requests may name.
 
     Raises :class:`~failsoft.errors.SettingError` where the route's ``own`` settings leave none of
-    the ``targets``.
+    the ``targets``, which are those ``named`` that have a key. The ``addressee`` is the provider of
+    the first one named.
     """
 
     def __init__(
-        self, route: str, targets: Sequence[Target], own: RouteSettings, guards: Guards
+        self,
+        route: str,
+        targets: Sequence[Target],
+        own: RouteSettings,
+        guards: Guards,
+        *,
+        named: Sequence[Target],
     ) -> None:
         self.route = route
         self._models, self._providers = own.allowed_models, own.allowed_providers
@@ -132,6 +139,7 @@ class RouteChain:
             what = "provider" if self._models is None else "model"
             problem = f"must name at least one {what} of the chain, which is {chain}"
             raise SettingError(f"routes.{route}.allowed_{what}s", problem)
+        self.addressee = next(one.provider for one in named if self._allows(one))
         self._breakers: list[Breaker] = [guards.of(target).breaker for target in self.targets]
 
     def led_by(self, first: Target) -> tuple[Target, ...]:
@@ -209,12 +217,16 @@ class Runtime:
         self._wires = dict(providers or {})
         self.providers: dict[str, Provider] = dict(self._wires)
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
-        self.chain = self._with_keys(settings.chain if chain is None else chain_specs(chain))
-        self._unrestricted = RouteChain("chat", self.chain, RouteSettings(), self.guards)
-        self.chains = {"chat": self._unrestricted} | {
-            name: RouteChain(name, self.chain, own, self.guards)
-            for name, own in settings.routes.items()
+        named = self._named(settings.chain if chain is None else chain_specs(chain))
+        self.chain = self._with_keys(named, given=providers or ())
+        routes = {"chat": RouteSettings(), **settings.routes}
+        self.chains = {
+            name: RouteChain(name, self.chain, own, self.guards, named=named)
+            for name, own in routes.items()
         }
+        self._unrestricted = RouteChain(
+            "chat", self.chain, RouteSettings(), self.guards, named=named
+        )
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self.providers = self.failing(self._simulation)
@@ -246,12 +258,13 @@ class Runtime:
         """How ``target`` writes Chat Completions; ``None`` for one that takes Messages."""
         return getattr(self._wires.get(target.provider), "form", None)
 
-    def _with_keys(self, specs: Sequence[str]) -> tuple[Target, ...]:
-        """The targets that have a key; all where none has: callers may bring their own."""
+    def _named(self, specs: Sequence[str]) -> tuple[Target, ...]:
         if not specs:
             raise SettingError("chain", "must name at least one target, such as anthropic/…")
-        given = frozenset(self._wires)
-        targets = [self.target(spec) for spec in specs]
+        return tuple(self.target(spec) for spec in specs)
+
+    def _with_keys(self, targets: tuple[Target, ...], given: Collection[str]) -> tuple[Target, ...]:
+        """The targets that have a key; all where none has: callers may bring their own."""
         keyless = {
             target.id: service.no_key
             for target in targets
@@ -259,7 +272,7 @@ class Runtime:
             and (service := service_of(target.provider, self.settings)).is_keyless
         }
         if len(keyless) == len(targets):
-            return tuple(targets)
+            return targets
         for target_id, problem in keyless.items():
             _log.warning("%s is left out of the chain: %s", target_id, problem)
         return tuple(target for target in targets if target.id not in keyless)

@@ -25,7 +25,7 @@ from failsoft.classify.wire_errors import (
     WireFailure,
 )
 from failsoft.providers.anthropic_message import MessageAssembler
-from failsoft.providers.payload import parsed
+from failsoft.providers.payload import parsed, unwrapped
 from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent, SSEReader
 
@@ -55,6 +55,8 @@ _OPENING_LIMIT = (
 
 def _is_stream(opening: bytes, *, announced: bool) -> bool | None:
     """Whether a body that begins so is a stream of events; ``None`` while that is open."""
+    if _BOM.startswith(opening):
+        return None
     text = opening.removeprefix(_BOM).lstrip()
     if len(opening) < _OPENING_LIMIT and any(field.startswith(text) for field in _FIELDS[1:]):
         return None
@@ -249,7 +251,7 @@ class EventExchange(ABC):
         return bytes(body)
 
     def _take_plain(self, body: bytes) -> Exception | None:
-        value = parsed(body.decode(errors="replace"))
+        value = unwrapped(parsed(body.decode(errors="replace")))
         fields = value if isinstance(value, dict) else {}
         if self._is_error(fields):
             return self._failure(ReplyFailed, "an error in the body of a 200", fields)

@@ -15,7 +15,7 @@ from failsoft.classify.wire_errors import StreamFailed
 from failsoft.dialects.chat_stream import ChatStreamReader
 from failsoft.dialects.completion import message_of
 from failsoft.providers.event_exchange import PLAIN, EventExchange
-from failsoft.providers.payload import parsed
+from failsoft.providers.payload import parsed, unwrapped
 from failsoft.providers.protocol import Reply, WireEvent
 from failsoft.providers.sse import ServerSentEvent
 
@@ -47,11 +47,17 @@ class OpenAIExchange(EventExchange):
         return self._chat.complete
 
     def _is_error(self, fields: Mapping[str, Any]) -> bool:
-        return bool(fields.get("error")) or fields.get("object") == "error"
+        choices = fields.get("choices")
+        reasons = (
+            choice.get("finish_reason")
+            for choice in (choices if isinstance(choices, list) else ())
+            if isinstance(choice, dict)
+        )
+        return bool(fields.get("error")) or fields.get("object") == "error" or "error" in reasons
 
     def _message_in(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-        choices = fields.get("choices")
-        return message_of(fields) if isinstance(choices, list) and choices else None
+        message = message_of(fields)
+        return message if message["stop_reason"] else None  # one that broke off is none
 
     def _at_end(self, error: Exception | None) -> Exception | None:
         failed = super()._at_end(error)
@@ -65,8 +71,8 @@ class OpenAIExchange(EventExchange):
             return self._given([("message", self._plain)])
         if sse.data.strip() == _DONE:
             return self._conclude()
-        chunk = parsed(sse.data)
-        if sse.name == "error" or (isinstance(chunk, dict) and self._has_failed(chunk)):
+        chunk = unwrapped(parsed(sse.data))
+        if sse.name == "error" or (isinstance(chunk, dict) and self._is_error(chunk)):
             body = chunk if isinstance(chunk, dict) else sse.data
             self._end_with(self._failure(StreamFailed, "an error came in the stream", body))
             return None
@@ -74,13 +80,6 @@ class OpenAIExchange(EventExchange):
             return self._given(self._chat.feed(chunk))
         self._skip(sse)
         return None
-
-    def _has_failed(self, chunk: Mapping[str, Any]) -> bool:
-        choices = chunk.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
-        return self._is_error(chunk) or (
-            isinstance(first, dict) and first.get("finish_reason") == "error"
-        )
 
     def _conclude(self) -> WireEvent | None:
         if not self._chat.complete:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["encode", "parse", "parsed"]
+__all__ = ["encode", "parse", "parsed", "unwrapped"]
 
 
 def parsed(text: str) -> Any:
@@ -19,6 +19,11 @@ def parsed(text: str) -> Any:
         return parse(text)
     except ValueError:
         return None
+
+
+def unwrapped(value: Any) -> Any:
+    """What a list of one holds, as Google sends its errors; any other value as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
