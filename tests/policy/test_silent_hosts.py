@@ -2,6 +2,7 @@
 
 import pytest
 from policy_verdicts import CHAIN, HAIKU, OPUS, OTHER, SONNET, VERDICTS
+from policy_world import HANGS, World, ok
 from test_gate import Yard
 
 from failsoft.classify.verdict import BreakerEffect
@@ -60,6 +61,19 @@ def test_failures_that_are_no_silence_say_nothing_of_other_targets():
 
     assert VERDICTS["overloaded"].breaker is BreakerEffect.COUNTS
     assert [state(yard, one) for one in (SONNET, HAIKU)] == [CLOSED, CLOSED]
+
+
+def test_a_request_that_met_silence_goes_to_another_host_first():
+    run = World().run((*CHAIN, OTHER), lambda one, _: ok() if one is OTHER else HANGS)
+
+    assert [sent.call.target for sent in run.sent] == [OPUS, OTHER]
+    assert [sent.call.position for sent in run.sent] == [0, 3]
+
+
+def test_on_one_host_the_next_target_is_the_next():
+    run = World().run(CHAIN, lambda one, _: HANGS if one is OPUS else ok())
+
+    assert [sent.call.target for sent in run.sent] == [OPUS, SONNET]
 
 
 def test_what_never_answered_is_given_no_longer_than_the_one_that_was_silent():

@@ -173,6 +173,10 @@ class Plan:
                 other.refusal = None
         candidate.ready_at = self._ready_at(candidate, verdict, now)
         restrict(self._candidates, candidate, verdict, hopped=hopped)
+        if verdict.reason == "no_answer":
+            # What hangs may be its host: the targets there come after all others.
+            silent = candidate.target.host
+            self._candidates.sort(key=lambda other: other.target.host == silent)
         if self._retries is not None and candidate.calls > self._retries:
             candidate.unfit = True
         if self._calls >= self._retry.max_attempts:
