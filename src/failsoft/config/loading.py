@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -30,16 +31,20 @@ __all__ = ["OWN_PROVIDERS", "ConfigurationError", "Gathered", "Loaded", "load_se
 
 @dataclass
 class Gathered:
-    """What was found so far, and ``origins``: where each value and each empty section is from."""
+    """What was found so far, and ``origins``: where each value and each empty section is from.
+
+    ``refused`` are the places of wrong values.
+    """
 
     values: dict[Place, Any] = field(default_factory=dict)
     origins: dict[Place, str] = field(default_factory=dict)
     empty: dict[Place, str] = field(default_factory=dict)
+    refused: list[Place] = field(default_factory=list)
     problems: list[SettingError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def put(self, place: Place, value: object, origin: str) -> None:
-        """Check a value and keep it, or note what is wrong with it."""
+    def put(self, place: Place, value: object, origin: str, *, used: bool = True) -> None:
+        """Check a value and keep it, or note what is wrong with it if it is ``used``."""
         known = lookup(place)
         if known is None:
             if _is_section(place) and value == {}:
@@ -51,7 +56,9 @@ class Gathered:
             self.values[place] = known.spec.check(known.name, value)
             self.origins[place] = origin
         except SettingError as error:
-            self.wrong(error.setting, error.problem, origin)
+            if used:
+                self.refused.append(place)
+                self.wrong(error.setting, error.problem, origin)
 
     def wrong(self, setting: str, problem: str, origin: str) -> None:
         """Note a problem and where it came from."""
@@ -296,7 +303,10 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
 
 
 def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
-    """Take keys and addresses of providers from where their own SDKs take them."""
+    """Take keys and addresses of providers from where their own SDKs take them.
+
+    What a program that never calls a provider has in its environment for it is no mistake.
+    """
     named = {place[1] for place in gathered.values if place[0] == "providers"}
     for name in sorted({*PRESETS, *named} - {"anthropic"}):
         below = ("providers", name)
@@ -309,19 +319,24 @@ def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
         _put_key(environ, (*below, "api_key"), variables, gathered, used=used)
         if preset is not None and preset.name == name:
             for variable in preset.addresses:
-                _put_address(environ, (*below, "base_url"), variable, gathered)
+                _put_address(environ, (*below, "base_url"), variable, gathered, used=used)
         if preset is not None:
             for field, names in (("region", preset.regions), ("project", preset.projects)):
-                _put_first(environ, (*below, field), names, gathered)
+                _put_first(environ, (*below, field), names, gathered, used=used)
 
 
 def _put_first(
-    environ: Mapping[str, str], place: names.Place, variables: Sequence[str], gathered: Gathered
+    environ: Mapping[str, str],
+    place: names.Place,
+    variables: Sequence[str],
+    gathered: Gathered,
+    *,
+    used: bool,
 ) -> None:
     """Take the first of these variables that is set, where nothing else says it."""
     variable = next((name for name in variables if environ.get(name, "").strip()), None)
     if variable is not None and place not in gathered.values:
-        gathered.put(place, environ[variable].strip(), variable)
+        gathered.put(place, environ[variable].strip(), variable, used=used)
 
 
 def _put_key(
@@ -337,21 +352,49 @@ def _put_key(
         problem = f"has several keys: set one of {', '.join(found)}, or name one in api_key_env"
         gathered.wrong(names.full_name(place), problem, ", ".join(found))
     for variable, key in found.items():
-        # What a program that never calls this provider has in its environment is no mistake.
-        if used or (key.isascii() and key.isprintable() and " " not in key):
-            gathered.put(place, key, variable)
+        gathered.put(place, key, variable, used=used)
         return
 
 
 def _put_address(
-    environ: Mapping[str, str], place: names.Place, variable: str, gathered: Gathered
+    environ: Mapping[str, str],
+    place: names.Place,
+    variable: str,
+    gathered: Gathered,
+    *,
+    used: bool,
 ) -> None:
     address = environ.get(variable, "").strip().rstrip("/")
     if not address:
         return
-    path = PRESETS[place[1]].address_path
-    full = address if "://" in address else f"http://{address}"
-    gathered.put(place, full if full.endswith(path) else full + path, variable)
+    preset = PRESETS[place[1]]
+    if preset.address_port:
+        address = _with_port(address, preset.address_port)
+    full = _with_path(address, preset.address_path)
+    if used or not provider_problem(preset.name, {"base_url": full}):
+        gathered.put(place, full, variable, used=used)
+
+
+def _with_port(address: str, port: int) -> str:
+    """An address that may have no scheme, no host or no port, as those of Ollama's server."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:/]*)(?::(\d+))?(/.*)?", address)
+    if found is None:
+        return address
+    return f"http://{found[1] or '127.0.0.1'}:{found[2] or port}{found[3] or ''}"
+
+
+def _with_path(address: str, path: str) -> str:
+    """``address`` with ``path`` behind it, of which it may have all or the beginning already.
+
+    One that is wrong stays as it is, to be shown: without a scheme, or with a query.
+    """
+    _, there, rest = address.partition("://")
+    if not there or set(rest) & {"?", "#"}:
+        return address
+    own = rest[len(rest.partition("/")[0]) :]
+    ends = [at for at in range(len(path) + 1) if path[at:].startswith("/") or at == len(path)]
+    known = max(at for at in ends if own.endswith(path[:at]))
+    return address + path[known:]
 
 
 def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> None:
@@ -365,7 +408,8 @@ def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> Non
 
 def _check_providers(gathered: Gathered, providers: Collection[str]) -> None:
     place = ("chain",)
-    providers = {*providers, *(one[1] for one in gathered.values if one[0] == "providers")}
+    found = (*gathered.values, *gathered.empty, *gathered.refused)
+    providers = {*providers, *(one[1] for one in found if one[0] == "providers" and one[1:])}
     for position, target in enumerate(gathered.values.get(place, ()), start=1):
         if target.partition("/")[0] not in providers:
             have = ", ".join(sorted(providers))

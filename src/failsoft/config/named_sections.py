@@ -123,9 +123,27 @@ def provider_problem(name: str, values: Mapping[str, Any]) -> tuple[str, str] | 
         )
     known = PRESETS.get(preset or name)
     direct = protocol == "anthropic" or (known is not None and known.name == "anthropic")
-    if direct and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
+    return _address_problem(str(base_url or "").rstrip("/"), direct=direct) or _place_problem(
+        values, cloud=known is not None and known.cloud is not None
+    )
+
+
+def _address_problem(base_url: str, *, direct: bool) -> tuple[str, str] | None:
+    """The problem with an address; ``direct`` is one of the Messages API."""
+    if set(base_url) & {"?", "#"}:
+        return "base_url", "has a path added to it: leave out what begins with ? or #"
+    if direct and base_url.endswith(("/v1", "/v1/messages")):
         return "base_url", "has /v1/messages added to it: leave that out"
+    if base_url.endswith("/chat/completions"):
+        return "base_url", "has /chat/completions added to it: leave that out"
     return None
+
+
+def _place_problem(values: Mapping[str, Any], *, cloud: bool) -> tuple[str, str] | None:
+    placed = next((one for one in ("region", "project") if values.get(one)), None)
+    if placed is None or cloud:
+        return None
+    return placed, "is only of bedrock and vertex: an address is set by base_url"
 
 
 @dataclass(frozen=True, kw_only=True)

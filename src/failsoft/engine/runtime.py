@@ -220,6 +220,9 @@ class Runtime:
         named = self._named(settings.chain if chain is None else chain_specs(chain))
         self.chain = self._with_keys(named, given=providers or ())
         routes = {"chat": RouteSettings(), **settings.routes}
+        for route, own in settings.routes.items():
+            for provider in own.allowed_providers or ():
+                self._check_name(provider, f"routes.{route}.allowed_providers")
         self.chains = {
             name: RouteChain(name, self.chain, own, self.guards, named=named)
             for name, own in routes.items()
@@ -243,13 +246,16 @@ class Runtime:
 
     def _add(self, name: str) -> None:
         """Make the wire to a provider of the settings."""
-        known = (*self._wires, *self.settings.providers, *PRESETS)
-        if name not in known:
-            there_is = ", ".join(dict.fromkeys(known))
-            raise SettingError("chain", f"no provider is called {name!r}; there is {there_is}")
+        self._check_name(name, "chain")
         wire = self._wires[name] = self._make_wire(name)
         self.providers[name] = self.breaking(wire)
         self.translates = self.translates or getattr(wire, "form", None) is not None
+
+    def _check_name(self, name: str, setting: str) -> None:
+        known = (*self._wires, *self.settings.providers, *PRESETS)
+        if name not in known:
+            there_is = ", ".join(dict.fromkeys(known))
+            raise SettingError(setting, f"no provider is called {name!r}; there is {there_is}")
 
     def _make_wire(self, name: str) -> Provider:
         return wire_for(name, self.settings)
