@@ -23,7 +23,8 @@ class Preset:
     ``keys``, ``addresses``, ``regions`` and ``projects`` are environment variables, of which the
     first that is set counts;
     ``address_path`` is added to an address from a variable, ``address_port`` to one without
-    scheme and port. ``cloud`` services sign their requests with what their owner's library finds. The ``takes_…`` say what a request may have.
+    scheme and port. ``cloud`` services sign their
+    requests with what their owner's library finds. The ``takes_…`` say what a request may have.
     """
 
     name: str

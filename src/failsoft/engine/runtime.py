@@ -219,17 +219,10 @@ class Runtime:
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
         named = self._named(settings.chain if chain is None else chain_specs(chain))
         self.chain = self._with_keys(named, given=providers or ())
-        routes = {"chat": RouteSettings(), **settings.routes}
-        for route, own in settings.routes.items():
-            for provider in own.allowed_providers or ():
-                self._check_name(provider, f"routes.{route}.allowed_providers")
-        self.chains = {
-            name: RouteChain(name, self.chain, own, self.guards, named=named)
-            for name, own in routes.items()
+        self._unrestricted = self._chain_for("chat", RouteSettings(), named)
+        self.chains = {"chat": self._unrestricted} | {
+            name: self._chain_for(name, own, named) for name, own in settings.routes.items()
         }
-        self._unrestricted = RouteChain(
-            "chat", self.chain, RouteSettings(), self.guards, named=named
-        )
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self.providers = self.failing(self._simulation)
@@ -250,6 +243,11 @@ class Runtime:
         wire = self._wires[name] = self._make_wire(name)
         self.providers[name] = self.breaking(wire)
         self.translates = self.translates or getattr(wire, "form", None) is not None
+
+    def _chain_for(self, route: str, own: RouteSettings, named: Sequence[Target]) -> RouteChain:
+        for provider in own.allowed_providers or ():
+            self._check_name(provider, f"routes.{route}.allowed_providers")
+        return RouteChain(route, self.chain, own, self.guards, named=named)
 
     def _check_name(self, name: str, setting: str) -> None:
         known = (*self._wires, *self.settings.providers, *PRESETS)
