@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from failsoft.config import names
 from failsoft.config.fields import told
@@ -32,11 +31,15 @@ __all__ = ["OWN_PROVIDERS", "ConfigurationError", "Gathered", "Loaded", "load_se
 
 @dataclass
 class Gathered:
-    """What was found so far, and ``origins``: where each value and each empty section is from."""
+    """What was found so far, and ``origins``: where each value and each empty section is from.
+
+    ``refused`` are the places of wrong values.
+    """
 
     values: dict[Place, Any] = field(default_factory=dict)
     origins: dict[Place, str] = field(default_factory=dict)
     empty: dict[Place, str] = field(default_factory=dict)
+    refused: list[Place] = field(default_factory=list)
     problems: list[SettingError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -58,6 +61,7 @@ class Gathered:
             self.origins[place] = origin
         except SettingError as error:
             if used:
+                self.refused.append(place)
                 self.wrong(error.setting, error.problem, origin)
 
     def wrong(self, setting: str, problem: str, origin: str) -> None:
@@ -306,7 +310,10 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
 
 
 def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
-    """Take keys and addresses of providers from where their own SDKs take them."""
+    """Take keys and addresses of providers from where their own SDKs take them.
+
+    What a program that never calls a provider has in its environment for it is no mistake.
+    """
     named = {place[1] for place in gathered.values if place[0] == "providers"}
     for name in sorted({*PRESETS, *named} - {"anthropic"}):
         below = ("providers", name)
@@ -323,9 +330,7 @@ def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
             )
         if preset is not None and preset.name == name:
             for variable in preset.addresses:
-                if address := environ.get(variable, "").strip().rstrip("/"):
-                    full = _full_address(address, preset)
-                    gathered.put((*below, "base_url"), full, variable, used=used)
+                _put_address(environ, (*below, "base_url"), variable, gathered, used=used)
         if preset is not None:
             for field, names in (("region", preset.regions), ("project", preset.projects)):
                 _put_first(environ, (*below, field), names, gathered, used=used)
@@ -366,15 +371,45 @@ def _put_key(
         return
 
 
-def _full_address(address: str, preset: Preset) -> str:
-    """The address in a variable, with what the service's own SDK adds to it."""
-    local = urlsplit(preset.base_url or "")
-    if "://" not in address and local.scheme == "http":
-        host, slash, path = address.partition("/")
-        host = f"{local.hostname}{host}" if host.startswith(":") else host
-        port = "" if re.search(r":\d+$", host) else f":{local.port}"
-        address = f"http://{host}{port}{slash}{path}"
-    return address if address.endswith(preset.address_path) else address + preset.address_path
+def _put_address(
+    environ: Mapping[str, str],
+    place: names.Place,
+    variable: str,
+    gathered: Gathered,
+    *,
+    used: bool,
+) -> None:
+    address = environ.get(variable, "").strip().rstrip("/")
+    if not address:
+        return
+    preset = PRESETS[place[1]]
+    if preset.address_port:
+        address = _with_port(address, preset.address_port)
+    full = _with_path(address, preset.address_path)
+    if used or not provider_problem(preset.name, {"base_url": full}):
+        gathered.put(place, full, variable, used=used)
+
+
+def _with_port(address: str, port: int) -> str:
+    """An address that may have no scheme, no host or no port, as those of Ollama's server."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:/]*)(?::(\d+))?(/.*)?", address)
+    if found is None:
+        return address
+    return f"http://{found[1] or '127.0.0.1'}:{found[2] or port}{found[3] or ''}"
+
+
+def _with_path(address: str, path: str) -> str:
+    """``address`` with ``path`` behind it, of which it may have all or the beginning already.
+
+    One that is wrong stays as it is, to be shown: without a scheme, or with a query.
+    """
+    _, there, rest = address.partition("://")
+    if not there or set(rest) & {"?", "#"}:
+        return address
+    own = rest[len(rest.partition("/")[0]) :]
+    ends = [at for at in range(len(path) + 1) if path[at:].startswith("/") or at == len(path)]
+    known = max(at for at in ends if own.endswith(path[:at]))
+    return address + path[known:]
 
 
 def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> None:
@@ -388,7 +423,8 @@ def _put_variable(known: names.KnownNames, text: str, gathered: Gathered) -> Non
 
 def _check_providers(gathered: Gathered, providers: Collection[str]) -> None:
     place = ("chain",)
-    providers = {*providers, *(one[1] for one in gathered.values if one[0] == "providers")}
+    found = (*gathered.values, *gathered.empty, *gathered.refused)
+    providers = {*providers, *(one[1] for one in found if one[0] == "providers" and one[1:])}
     for position, target in enumerate(gathered.values.get(place, ()), start=1):
         if target.partition("/")[0] not in providers:
             have = ", ".join(sorted(providers))

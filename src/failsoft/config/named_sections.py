@@ -123,9 +123,19 @@ def provider_problem(name: str, values: Mapping[str, Any]) -> tuple[str, str] | 
         )
     known = PRESETS.get(preset or name)
     direct = protocol == "anthropic" or (known is not None and known.name == "anthropic")
-    if direct and str(base_url).rstrip("/").endswith(("/v1", "/v1/messages")):
+    address = str(base_url or "").rstrip("/")
+    return _address_problem(address, direct=direct) or _unread_field(known, values)
+
+
+def _address_problem(base_url: str, *, direct: bool) -> tuple[str, str] | None:
+    """The problem with an address; ``direct`` is one of the Messages API."""
+    if set(base_url) & {"?", "#"}:
+        return "base_url", "has a path added to it: leave out what begins with ? or #"
+    if direct and base_url.endswith(("/v1", "/v1/messages")):
         return "base_url", "has /v1/messages added to it: leave that out"
-    return _unread_field(known, values)
+    if base_url.endswith("/chat/completions"):
+        return "base_url", "has /chat/completions added to it: leave that out"
+    return None
 
 
 def _unread_field(known: Preset | None, values: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -27,8 +27,9 @@ class Preset:
 
     ``keys``, ``addresses``, ``regions`` and ``projects`` are environment variables, of which the
     first that is set counts;
-    ``address_path`` is added to an address from a variable. ``cloud`` services sign their requests
-    with what their owner's library finds. The ``takes_…`` say what a request may have.
+    ``address_path`` is added to an address from a variable, ``address_port`` to one without
+    scheme and port. ``cloud`` services sign their
+    requests with what their owner's library finds. The ``takes_…`` say what a request may have.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Preset:
     keys: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     address_path: str = ""
+    address_port: int | None = None
     regions: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     key_header: Literal["authorization", "api-key"] = "authorization"
@@ -198,6 +200,7 @@ _SERVICES: Final = (
         keys=("OLLAMA_API_KEY",),
         addresses=("OLLAMA_HOST",),
         address_path="/v1",
+        address_port=11434,
         needs_key=False,
         takes_parallel_tool_calls=False,
         takes_reasoning_effort=True,

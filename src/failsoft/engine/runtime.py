@@ -219,17 +219,14 @@ class Runtime:
         self.translates = any(getattr(one, "form", None) for one in self._wires.values())
         named = self._named(settings.chain if chain is None else chain_specs(chain))
         self.chain = self._with_keys(named, given=providers or ())
-        self._unrestricted = self._route_chain("chat", RouteSettings(), named)
+        self._unrestricted = self._chain_for("chat", RouteSettings(), named)
         self.chains = {"chat": self._unrestricted} | {
-            name: self._route_chain(name, own, named) for name, own in settings.routes.items()
+            name: self._chain_for(name, own, named) for name, own in settings.routes.items()
         }
         self._simulation = simulation_in(settings, self.chain)
         if self._simulation is not None:
             self.providers = self.failing(self._simulation)
         in_every_child(self._forked)
-
-    def _route_chain(self, name: str, own: RouteSettings, named: tuple[Target, ...]) -> RouteChain:
-        return RouteChain(name, self.chain, own, self.guards, named=named)
 
     def target(self, spec: str) -> Target:
         """The target of ``provider/model``; a bare model is of the first target's provider."""
@@ -242,13 +239,21 @@ class Runtime:
 
     def _add(self, name: str) -> None:
         """Make the wire to a provider of the settings."""
-        known = (*self._wires, *self.settings.providers, *PRESETS)
-        if name not in known:
-            there_is = ", ".join(dict.fromkeys(known))
-            raise SettingError("chain", f"no provider is called {name!r}; there is {there_is}")
+        self._check_name(name, "chain")
         wire = self._wires[name] = self._make_wire(name)
         self.providers[name] = self.breaking(wire)
         self.translates = self.translates or getattr(wire, "form", None) is not None
+
+    def _chain_for(self, route: str, own: RouteSettings, named: Sequence[Target]) -> RouteChain:
+        for provider in own.allowed_providers or ():
+            self._check_name(provider, f"routes.{route}.allowed_providers")
+        return RouteChain(route, self.chain, own, self.guards, named=named)
+
+    def _check_name(self, name: str, setting: str) -> None:
+        known = (*self._wires, *self.settings.providers, *PRESETS)
+        if name not in known:
+            there_is = ", ".join(dict.fromkeys(known))
+            raise SettingError(setting, f"no provider is called {name!r}; there is {there_is}")
 
     def _make_wire(self, name: str) -> Provider:
         return wire_for(name, self.settings)

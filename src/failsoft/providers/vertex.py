@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.services import Endpoint
@@ -66,7 +67,8 @@ class VertexWire:
             raise ReplyFailed(problem, status=401)
         place = f"projects/{self._project}/locations/{self._service.region}"
         base = self._service.base_url.rstrip("/")
-        return f"{base}/{place}/publishers/anthropic/models/{model}:streamRawPredict"
+        named = quote(model, safe="@")
+        return f"{base}/{place}/publishers/anthropic/models/{named}:streamRawPredict"
 
     def _token_at_hand(self) -> str:
         credentials = self._credentials
