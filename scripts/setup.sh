@@ -26,6 +26,7 @@ fi
 # What is there for the tests stays there: the pins of dev are those of run, and more.
 [ "$set" != run ] || [ ! -e .venv/.dev ] || set=dev
 log=$env/setup.log
+[ -e "$env/.$set" ] || echo "Setting up $env: up to a minute, the first time only." >&2
 if ! {
     $env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.txt &&
     $env/bin/uv pip sync --quiet --python $env/bin/python --require-hashes "requirements/$set.txt" &&

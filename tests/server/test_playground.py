@@ -57,6 +57,7 @@ async def demo(
                     ai,
                     demo=Demo(
                         simulator=simulator.url,
+                        faults=faults,
                         providers={"anthropic": "claude-*"},
                         cut_redis=redis,
                         no_redis=no_redis,
@@ -306,6 +307,15 @@ async def test_faults_are_set_read_and_set_back():
         back = await call(app, "/playground/simulator", method="DELETE")
         assert back.json["models"] == began["models"]
         del simulator
+
+
+async def test_what_was_set_around_the_page_is_not_how_the_demo_began():
+    began = {"*": ["529@0.2"]}
+    async with demo(**began) as (app, simulator):
+        simulator.set("claude-*", faults=["529;for=60s"])
+        assert (await get(app, "/playground/simulator")).json["began"] == began
+        back = await call(app, "/playground/simulator", method="DELETE")
+        assert back.json["models"] == {**began, "claude-*": []}
 
 
 async def test_what_was_set_happens_and_setting_back_closes_breakers():

@@ -7,7 +7,7 @@ from failsoft.telemetry.events import AttemptFinished, RequestFinished
 from failsoft.testing.cases import CASES, PLANTED, Seen, judged
 from failsoft.testing.exchange import AppReply
 
-TRANSIENT, RATE_LIMITED, TIMEOUT, POLICY, *_, CUT = CASES
+TRANSIENT, RATE_LIMITED, TIMEOUT, POLICY, AUTH, *_, CUT = CASES
 GOOD = "The assistant could not answer. You did nothing wrong. Try again in a minute."
 
 
@@ -67,6 +67,15 @@ def test_what_holds_has_no_findings():
     row = judged(TRANSIENT, seen(events=[attempt(), attempt(), ended()]))
     assert row.cells == {"notice": [], "retried": [], "level": [], "metrics": []}
     assert (row.name, row.calls) == ("transient", 2)
+
+
+@pytest.mark.parametrize("paths", [("/v1/messages",), ("/v1/messages", "/v1/chat/completions")])
+def test_a_wrong_key_is_met_once_with_each_key(paths):
+    calls = [JournalRecord(request_id=path, path=path, arrived_s=0.0, model=path) for path in paths]
+    once = Seen(reply=AppReply(shown=GOOD, raw=GOOD), calls=calls, events=None)
+    assert cell(AUTH, once, "retried") == []
+    (found,) = cell(AUTH, seen("one", "two"), "retried")
+    assert "called once with each key" in found
 
 
 def test_from_outside_two_columns_are_not_judged():

@@ -59,3 +59,11 @@ def test_what_makes_an_application_is_told_from_one():
     assert not makes(FastAPI())
     with pytest.raises(TypeError, match="must be an ASGI application"):
         makes("module:app")
+
+
+async def test_calls_in_both_dialects_are_seen(monkeypatch):
+    monkeypatch.setenv("FAILSOFT_CHAIN", "anthropic/claude-opus-5-5,openai/gpt-5.5")
+    async with Trial.of(create_app, Ask()) as trial:
+        trial.break_all("bad_key")
+        seen = await trial.ask("What?")
+    assert [call.model for call in seen.calls] == ["claude-opus-5-5", "gpt-5.5"]

@@ -264,6 +264,7 @@ async def _simulated(settings: Settings) -> None:
         providers = whole_providers(settings.chain)
         demo = Demo(
             simulator=simulator.url,
+            faults=simulator.faults,
             providers=providers,
             cut_redis=redis.cut,
             no_redis=redis.problem,

@@ -140,7 +140,9 @@ def api_address() -> FieldKind:
     def check(value: object) -> Any:
         found = web.check(value)
         if found.rstrip("/").endswith(("/v1", "/v1/messages")):
-            raise ValueError(f"/v1/messages is added to it, leave it out; it is {told(value)}")
+            raise ValueError(
+                f"it must end before /v1, since /v1/messages is added; it is {told(value)}"
+            )
         return found
 
     return FieldKind(web.allowed, check)

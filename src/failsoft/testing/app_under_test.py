@@ -35,6 +35,7 @@ __all__ = ["SHORT_LIMITS", "SHORT_TIMERS", "Trial", "heard", "makes", "served"]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LOOK_SECONDS = 0.005
+_CALLS = ("/messages", "/chat/completions")
 
 
 @contextmanager
@@ -163,7 +164,7 @@ class Trial:
         )
 
     def _requests(self) -> list[Any]:
-        return [call for call in self._simulator.requests if call.path == "/v1/messages"]
+        return [call for call in self._simulator.requests if call.path.endswith(_CALLS)]
 
     @classmethod
     @asynccontextmanager

@@ -30,9 +30,9 @@ _MANY: Final = 12
 class Case:
     """A fault of every model, and how often they may be called for one question.
 
-    ``least`` and ``most`` are calls in all, ``each`` those to one model. ``demand`` says it in
-    words. ``stream`` is asked over the stream where there is one; ``silent`` is a fault that only a
-    timer ends.
+    ``least`` and ``most`` are calls in all, ``each`` those to one model, ``each_api`` those in
+    one dialect, which has one key. ``demand`` says it in words. ``stream`` is asked over the
+    stream where there is one; ``silent`` is a fault that only a timer ends.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Case:
     least: int = 1
     most: int = _MANY
     each: int = _MANY
+    each_api: int = _MANY
     stream: bool = False
     silent: bool = False
 
@@ -86,8 +87,8 @@ CASES: Final = (
         category="auth_error",
         fault="bad_key",
         question="Can two people share one account?",
-        demand="called once: the key stays wrong",
-        most=1,
+        demand="called once with each key: it stays wrong",
+        each_api=1,
     ),
     Case(
         name="permanent",
@@ -120,7 +121,7 @@ _LEAST_CHARACTERS: Final = 20
 
 _RAW: Final[dict[str, re.Pattern[str]]] = {
     "the provider's own words": re.compile(re.escape(PLANTED)),
-    "the name of the provider or a model": re.compile(r"(?i)anthropic|claude-[\w.-]+"),
+    "the name of the provider or a model": re.compile(r"(?i)anthropic|openai|(claude|gpt)-[\w.-]+"),
     "the provider's error type": re.compile(
         r"\b(overloaded|rate_limit|authentication|invalid_request|api)_error\b"
     ),
@@ -217,10 +218,11 @@ def _retried(case: Case, seen: Seen) -> list[Finding]:
     where, total = f"{case.name}, retried", len(seen.calls)
     most = 1 if _kept(case, seen) else case.most
     model, each = (seen.models.most_common(1) or [("no model", 0)])[0]
-    if case.least <= total <= most and each <= case.each:
+    by_api = max(Counter(call.path for call in seen.calls).values(), default=0)
+    if case.least <= total <= most and each <= case.each and by_api <= case.each_api:
         return []
     remedy = f"it has to be {case.demand}"
-    if total > 1 and most == 1:
+    if by_api > 1 and 1 in {most, case.each_api}:
         remedy += "; an SDK retries by itself unless max_retries=0"
     if each > case.each:
         return [Finding(where, f"{model} was called {each} times", remedy)]

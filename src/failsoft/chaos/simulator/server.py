@@ -22,7 +22,7 @@ from failsoft.chaos.simulator.script import Board, ScriptStep, load_script
 from failsoft.chaos.simulator.simulated_answer import BadCallError
 from failsoft.chaos.simulator.time import Clock
 from failsoft.chaos.simulator.wire import error_reply
-from failsoft.faults.fault_grammar import parse_assignments, parse_fault
+from failsoft.faults.fault_grammar import format_fault, parse_assignments, parse_fault
 
 __all__ = ["BOARD", "JOURNAL", "Simulator", "create_app", "serve_simulator"]
 
@@ -169,6 +169,12 @@ class Simulator:
     def requests(self) -> list[JournalRecord]:
         """The journal: every request so far, in order of arrival, those in flight too."""
         return self._app[JOURNAL].records
+
+    @property
+    def faults(self) -> dict[str, list[str]]:
+        """The faults in force, by model, as they are written."""
+        board = self._app[BOARD].faults()
+        return {model: [format_fault(each) for each in faults] for model, faults in board.items()}
 
     def set(self, model: str, *, faults: Sequence[str] = ()) -> None:
         """Replace the faults of a model, or of ``gpt-*`` or ``*``; their windows begin now."""

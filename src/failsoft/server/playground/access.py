@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -41,14 +41,15 @@ class Access:
 class Demo:
     """What the playground may break.
 
-    ``simulator`` is the address of the one that plays the models; ``providers`` has a name there
-    for all models of a provider, as ``gpt-*``. ``cut_redis`` cuts the service
-    off from its Redis, given true, and lets it through again; ``None`` where it cannot, and
-    ``no_redis`` says why and what to do. ``log_on_disk`` keeps the request log there although there
-    is a Redis: one that keeps nothing is no place for it.
+    ``simulator`` is the address of the one that plays the models, ``faults`` what it began
+    with, by model; ``providers`` has a name there for all models of a provider, as ``gpt-*``.
+    ``cut_redis`` cuts the service off from its Redis, given true, and lets it through again;
+    ``None`` where it cannot, and ``no_redis`` says why and what to do. ``log_on_disk`` keeps
+    the request log there although there is a Redis: one that keeps nothing is no place for it.
     """
 
     simulator: str
+    faults: Mapping[str, Sequence[str]] = field(default_factory=dict)
     providers: Mapping[str, str] = field(default_factory=dict)
     cut_redis: Callable[[bool], Awaitable[None]] | None = None
     no_redis: str = ""

@@ -82,7 +82,7 @@ class Controls:
         targets = (target for route in self._ai.health()["routes"] for target in route["targets"])
         models = (each.partition("/")[2] for each in targets)
         self._models = dict.fromkeys((*models, *self._providers.values(), _EVERY))
-        self._began: dict[str, list[str]] | None = None
+        self._began = {model: list(faults) for model, faults in demo.faults.items()}
 
     async def show(self, request: Request, _request_id: str) -> Response:
         """The faults in force by model, those that the demo began with, and whole providers."""
@@ -99,7 +99,6 @@ class Controls:
             raise Problem.of_field(404, "model", f"{shown_name(model)} is none of {known}")
         body = await read_json(request, limit=_BODY_BYTES, seconds=_SECONDS)
         faults = _checked(body)
-        await self._faults()
         await self._put(model, faults)
         return JsonResponse({"faults": faults})
 
@@ -107,7 +106,7 @@ class Controls:
         """Everything as the demo began: faults, breakers, benches and parks, and the Redis."""
         self._access.check(request)
         await self._redis.turn(off=False)
-        now, began = await self._faults(), self._began or {}
+        now, began = await self._faults(), self._began
         for model in dict.fromkeys((*began, *now)):
             await self._put(model, began.get(model, []))
         self._ai.reset()
@@ -115,10 +114,7 @@ class Controls:
 
     async def _faults(self) -> dict[str, list[str]]:
         told = await self._call("GET", self._url)
-        faults = {model: behaviour["faults"] for model, behaviour in told["models"].items()}
-        if self._began is None:
-            self._began = faults
-        return faults
+        return {model: behaviour["faults"] for model, behaviour in told["models"].items()}
 
     async def _put(self, model: str, faults: Sequence[str]) -> None:
         await self._call("PUT", f"{self._url}/{quote(model, safe='')}", {"faults": list(faults)})
