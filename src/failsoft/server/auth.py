@@ -134,7 +134,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _netloc(origin: str) -> str:
-    """The host and port of an origin; of "null", or what is none, a name that nobody has."""
+    """The host and port of an origin; of "null", or what is none, one that is never known."""
     try:
         return urlsplit(origin).netloc or "-"
     except ValueError:  # a bracket that is not closed
