@@ -41,6 +41,7 @@ _HEADERS = {
 }
 _PROBES = ("/livez", "/readyz")
 _REQUEST_ID = re.compile("req_[0-9a-f]{32}")
+_SHORT = 9  # characters; no key is so short, and most parts of a path are
 _PATH_LOGGED = 200  # characters; the service's own have at most 60
 
 
@@ -94,7 +95,11 @@ class Edge:
 def _told(path: str) -> str:
     """A path as it may be logged: people put keys into addresses, and anybody sends long ones."""
     parts = path[:_PATH_LOGGED].split("/")
-    return "/".join(part if _REQUEST_ID.fullmatch(part) else redact(part) for part in parts)
+    return "/".join(redact(part) if _may_be_key(part) else part for part in parts)
+
+
+def _may_be_key(part: str) -> bool:
+    return len(part) > _SHORT and not _REQUEST_ID.fullmatch(part)
 
 
 def trace_where_possible(ai: Failsoft) -> None:
