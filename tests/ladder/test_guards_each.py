@@ -124,3 +124,45 @@ def test_normalized_changes_no_meaning():
     assert normalized("\uff28ow") == "how"
     assert normalized("Is it -5?") != normalized("Is it 5?")
     assert normalized("C++?") != normalized("C?")
+
+
+SIGNS = [
+    ("Is it safe to drive at -5 degrees?", "Is it safe to drive at 5 degrees?"),
+    ("Is it safe to drive at \u22125 degrees?", "Is it safe to drive at 5 degrees?"),
+    ("Can I have a balance of -200 euros?", "Can I have a balance of 200 euros?"),
+    ("Can I have a balance of \u2013200 euros?", "Can I have a balance of 200 euros?"),
+    ("Can I have a balance of -$200?", "Can I have a balance of $200?"),
+    ("Can I have a balance of - 200 euros?", "Can I have a balance of 200 euros?"),
+    ("What is 5 - 3?", "What is 5 3?"),
+    ("Who can receive O- blood?", "Who can receive O blood?"),
+    ("Is a grade of A- enough?", "Is a grade of A enough?"),
+    ("How much is 5\u00b2?", "How much is 52?"),
+    ("How do you say 10\u2076 in words?", "How do you say 106 in words?"),
+    ("What is x\u00b2 here?", "What is x2 here?"),
+    ("How long is 5' in metres?", 'How long is 5" in metres?'),
+    ("How long is 5'", 'How long is 5"'),
+    ("What is 5!", "What is 5"),
+    ("How much is 5! in words?", "How much is 5 in words?"),
+    ("What is 2**3?", "What is 2*3?"),
+    ("What is 8*3?", "What is 8 3?"),
+]
+
+
+@pytest.mark.parametrize(("asked", "saved"), SIGNS)
+def test_a_sign_at_a_figure_or_grade_is_no_mark(asked, saved):
+    assert normalized(asked) != normalized(saved)
+    assert difference(asked, saved) is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "saved"),
+    [
+        ("Is it -5?", "is it \u22125"),
+        ("How large is 50 m\u00b2?", "how large is 50 m2"),
+        ('Can I pay "5"?', "Can I pay 5?"),
+        ("How do I *pay* my bill?", "How do I pay my bill?"),
+        ("How do I pay my bill - by card?", "How do I pay my bill by card?"),
+    ],
+)
+def test_a_mark_that_says_nothing_is_none(asked, saved):
+    assert difference(asked, saved) is None

@@ -2,11 +2,13 @@ import asyncio
 
 import pytest
 from server_kit import FakeProvider, assistant, call, service
+from starlette.datastructures import Headers
 
 from failsoft.config.settings import ServerSettings, Settings
 from failsoft.errors import SettingError
 from failsoft.server import create_app
 from failsoft.server.auth import Guard, check_exposure
+from failsoft.server.problem import Problem
 
 KEYS = ("bank:sk-one", "bank:sk-two", "plain", "law.firm:last")
 QUESTION = {"message": "?"}
@@ -55,6 +57,29 @@ async def test_nobody_else_comes_in(headers, method, path):
     assert reply.headers["www-authenticate"].startswith("Bearer")
     assert reply.headers["content-type"] == "application/problem+json"
     assert provider.calls == []
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key"])
+def test_a_request_that_shows_two_keys_is_nobodys(name):
+    shown = [f"Bearer {key}" if name == "authorization" else key for key in ("sk-one", "plain")]
+    headers = Headers(raw=[(name.encode(), key.encode()) for key in shown])
+    with pytest.raises(Problem, match="once") as caught:
+        Guard(Settings(api_keys=KEYS)).tenant(headers)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a]b", "http://[x]", "", "["])
+async def test_an_origin_that_is_none_is_refused_in_words(origin):
+    reply = await call(service("Hi."), body=QUESTION, headers={"origin": origin})
+    assert reply.status == 403
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_every_origin_must_be_of_this_machine():
+    origins = (b"http://localhost", b"https://evil.example")
+    headers = Headers(raw=[(b"host", b"localhost"), *((b"origin", each) for each in origins)])
+    with pytest.raises(Problem, match="not of this machine"):
+        Guard(Settings()).check_site(headers)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/", "/openapi.json"])

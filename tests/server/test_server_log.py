@@ -56,6 +56,18 @@ async def test_a_request_can_be_followed_by_its_id(caplog):
     assert SECRET not in json.dumps(lines(caplog))
 
 
+async def test_a_path_is_logged_without_a_key_in_it_and_cut(caplog):
+    caplog.set_level(logging.INFO, "failsoft")
+    app, known = create_app(assistant(FakeProvider(("Hi.",)))), "req_" + "0a" * 16
+    key = "sk-ant-api03-0123456789abcdef"
+    for path in (key, known, "a" * 9999):
+        await call(app, f"/api/requests/{path}", method="GET")
+    first, second, third = (str(line["path"]) for line in lines(caplog) if line["event"] == "http")
+    assert first == "/api/requests/[removed]"
+    assert second == f"/api/requests/{known}"
+    assert len(third) <= 200
+
+
 def test_a_record_is_one_as_logging_makes_it(caplog):
     """A formatter of somebody else's may ask for any of its attributes."""
     caplog.set_level(logging.INFO, "failsoft")

@@ -41,8 +41,9 @@ class Guard:
     def tenant(self, headers: Headers) -> str | None:
         """Whose request this is; ``None`` where the service has no keys.
 
-        Raises :class:`~failsoft.server.problem.Problem` (401) without a key that is known. Every
-        key is compared, each in constant time, so that the time it takes shows nothing.
+        Raises :class:`~failsoft.server.problem.Problem`: 401 without a key that is known, 400 where
+        a header that shows one is there twice. Every key is compared, each in constant time, so
+        that the time it takes shows nothing.
         """
         if not self._tenants:
             return None
@@ -65,10 +66,10 @@ class Guard:
         """
         if self._known_hosts is None:
             return
-        origin = headers.get("origin")
-        named = {"Host": headers.get("host"), "Origin": origin and (urlsplit(origin).netloc or "-")}
-        for header, name in named.items():
-            if name is not None and not self.knows_host(name):
+        named = [("Host", name) for name in headers.getlist("host")]
+        named += [("Origin", _netloc(origin)) for origin in headers.getlist("origin")]
+        for header, name in named:
+            if not self.knows_host(name):
                 raise Problem.of_field(
                     403,
                     header,
@@ -132,7 +133,18 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _netloc(origin: str) -> str:
+    """The host and port of an origin; of "null", or what is none, one that is never known."""
+    try:
+        return urlsplit(origin).netloc or "-"
+    except ValueError:  # a bracket that is not closed
+        return "-"
+
+
 def _shown_key(headers: Headers) -> str:
+    for name in ("Authorization", "x-api-key"):  # of two, a proxy may have checked the other
+        if len(headers.getlist(name)) > 1:
+            raise Problem.of_field(400, name, "must be sent once")
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()

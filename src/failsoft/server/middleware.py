@@ -7,6 +7,7 @@ everything: the headers of every reply, and its line in the log.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from failsoft.classify.redact import redact
 from failsoft.engine.client import Failsoft
 from failsoft.engine.request import new_request_id
 from failsoft.server.auth import PRINCIPAL, Guard
@@ -38,6 +40,9 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _PROBES = ("/livez", "/readyz")
+_REQUEST_ID = re.compile("req_[0-9a-f]{32}")
+_SHORT = 9  # characters; no key is so short, and most parts of a path are
+_PATH_LOGGED = 200  # characters; the service's own have at most 60
 
 
 class Edge:
@@ -54,7 +59,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        line: dict[str, object] = {"method": scope["method"], "path": scope["path"]}
+        line: dict[str, object] = {"method": scope["method"], "path": _told(scope["path"])}
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -85,6 +90,16 @@ class Edge:
         except Problem as problem:
             return problem.response()
         return self._app
+
+
+def _told(path: str) -> str:
+    """A path as it may be logged: people put keys into addresses, and anybody sends long ones."""
+    parts = path[:_PATH_LOGGED].split("/")
+    return "/".join(redact(part) if _may_be_key(part) else part for part in parts)
+
+
+def _may_be_key(part: str) -> bool:
+    return len(part) > _SHORT and not _REQUEST_ID.fullmatch(part)
 
 
 def trace_where_possible(ai: Failsoft) -> None:

@@ -7,7 +7,6 @@ one that the other lacks is a difference. Anything not understood is a differenc
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 
 from failsoft.ladder.paraphrase.compare import (
@@ -20,10 +19,12 @@ from failsoft.ladder.paraphrase.compare import (
 from failsoft.ladder.paraphrase.language import Language, language_of, speaks
 from failsoft.ladder.paraphrase.reading import Reading, read
 from failsoft.ladder.paraphrase.rewrite import abbreviated, compounded
+from failsoft.ladder.paraphrase.tokens import plain
 
 __all__ = ["difference", "normalized"]
 
 _ENDS = " \t\n.,;:!?¡¿…\"'()"
+_OF_FIGURES = "!\"'"  # 5! is 120, 5" an eighth of a metre, 5' one and a half
 
 # A question is compared with several saved ones, and these with many.
 _KEPT = 4096
@@ -34,8 +35,12 @@ _LONGEST = 300
 
 
 def normalized(question: str) -> str:
-    """The question without case, spacing, and the marks at its ends."""
-    return " ".join(unicodedata.normalize("NFKC", question).casefold().split()).strip(_ENDS)
+    """The question without case, spacing, and the marks at its ends that change no figure."""
+    spaced = " ".join(plain(question).casefold().split())
+    ended = spaced.rstrip(_ENDS)
+    mark = spaced[len(ended) :][:1]
+    tells = mark and mark in _OF_FIGURES and ended[-1:].isdigit() and spaced[0] != mark
+    return f"{ended}{mark if tells else ''}".lstrip(_ENDS)
 
 
 def difference(asked: str, saved: str, *, locale: str = "en") -> str | None:
