@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+import sys
+from io import FileIO, TextIOWrapper
 
 import aiohttp
 import pytest
-from cli_command import running
+from cli_command import FAILSOFT, READY, environment, running
+
+from failsoft.cli.serve_command import _ready
+from failsoft.cli.terminal import tell
 
 URL = r"(http://127\.0\.0\.1:\d+)"
 
@@ -44,3 +51,34 @@ async def test_a_service_without_a_key_says_so(tmp_path):
         await serving.until(r"no API key: .*\n.*serving at", "stderr")
         ended = await serving.stop(signal.SIGTERM)
     assert ended.code == 0
+
+
+@pytest.mark.parametrize("sink", ["full disk", "closed pipe"])
+def test_what_cannot_be_printed_stops_no_service(sink, monkeypatch):
+    raw = _unwritable(sink)
+    try:
+        stream = TextIOWrapper(raw, write_through=True)
+        monkeypatch.setattr(sys, "stderr", stream)
+        _ready("http://127.0.0.1:8787")
+        tell("no API key")
+    finally:
+        monkeypatch.undo()
+        raw.close()
+
+
+def _unwritable(sink):
+    if sink == "full disk":
+        return FileIO("/dev/full", "w")
+    reader, writer = os.pipe()
+    os.close(reader)
+    return FileIO(writer, "w")
+
+
+async def test_a_service_without_standard_streams_writes_to_no_file_of_its_own(tmp_path):
+    """A number that is free is taken by the next file that is opened, and written to as a log."""
+    command = 'exec "$0" config check <&- >&- 2>&-'
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", command, FAILSOFT, cwd=tmp_path, env=environment(ANTHROPIC_API_KEY="any")
+    )
+    async with asyncio.timeout(READY):
+        assert await process.wait() == 0

@@ -29,6 +29,7 @@ from failsoft.classify.wire_errors import (
     StreamCut,
     StreamFailed,
 )
+from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.protocol import WireEvent
 
 HTML_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n"
@@ -470,3 +471,37 @@ async def test_events_after_message_stop_are_ignored() -> None:
 
     assert outcome.error is None
     assert outcome.text == SAID
+
+
+class Flood:
+    """A reply that has all of its body at once."""
+
+    status, headers, ended = 200, {"content-type": "text/event-stream"}, False
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    async def read(self) -> bytes:
+        return self._left.pop() if self._left else b""
+
+    async def free(self) -> None: ...
+
+
+async def test_a_flood_of_lines_without_meaning_leaves_turns_to_others() -> None:
+    async def send() -> Flood:
+        return Flood(b": x\n\n" * 200_000)
+
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    async with AnthropicExchange(send, max_bytes=10_000_000) as exchange:
+        with pytest.raises(BadReply, match="no event came"):
+            await anext(exchange)
+    other.cancel()
+    assert turns > 50

@@ -89,6 +89,15 @@ async def test_a_key_that_holds_something_else_is_refused_and_ends_who_waits(ano
             assert not again.entry.durable
 
 
+async def test_a_refusal_that_goes_on_is_logged_once_in_a_while(another, admin, caplog):
+    log, asked = await another(), intent("k")
+    await admin.set(place_keys(place_of(asked))[0], "another program's")
+    for _ in range(3):
+        opened = await log.open(asked)
+        assert not opened.entry.durable
+    assert [record.message for record in caplog.records].count("request_log_refused") == 1
+
+
 async def kept_frames(log, record):
     return bool((await log.events(record.id, record.run, 0)).data)
 

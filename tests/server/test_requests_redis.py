@@ -212,6 +212,35 @@ async def test_without_redis_everybody_is_answered_and_it_comes_back(redis, tmp_
             assert (await post(there, "before"))[2] == first
 
 
+async def test_a_key_that_holds_something_else_keeps_no_other_out_of_the_log(redis, tmp_path):
+    async with servers(redis, tmp_path, count=2) as ((_, here), (_, there)):
+        await post(here, "foreign")
+        await overwrite_records(redis)
+        _, headers, _ = await post(here, "foreign")
+        assert headers["Idempotency-Status"] == "unprotected"
+        redis.freeze()
+        _, headers, answer = await post(here, "own")
+        assert headers["Idempotency-Status"] == "unprotected"
+        redis.thaw()
+        await healthy(here)
+        await known(there, headers["x-request-id"])
+        assert (await post(there, "own"))[2] == answer
+
+
+async def known(session, request_id):
+    async with asyncio.timeout(15):
+        while True:
+            if (await status(session, request_id)).get("status") == "done":
+                return
+            await asyncio.sleep(0.1)
+
+
+async def overwrite_records(redis):
+    async with connect(redis.url, timeout=5) as admin:
+        for key in await admin.keys("failsoft:*:record"):
+            await admin.set(key, "another program's")
+
+
 async def healthy(session):
     give_up = time.monotonic() + 15
     while True:

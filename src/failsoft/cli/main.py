@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from importlib.metadata import version
@@ -71,7 +72,14 @@ def _unexpected(error: Exception) -> str:
 
 
 def _write_what_can_be_written() -> None:
-    """A terminal that knows no “·” shows a question mark in its place, not an exception."""
+    """A terminal that knows no “·” shows a question mark in its place, not an exception.
+
+    What was started without a standard output or error writes them to nowhere: their numbers
+    are taken, so that no file of the data folder gets them.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r+"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from failsoft.cli.options import ConfigFile, load, tell_what_will_fail
-from failsoft.cli.terminal import ends_when_told, errors, listening_on, output
+from failsoft.cli.terminal import ends_when_told, listening_on, output, tell
 
 __all__ = ["serve", "simulator"]
 
@@ -45,7 +45,7 @@ def serve(
 
 
 def _ready(url: str) -> None:
-    errors().print(Text(f"failsoft: serving at {url}", "bold"), soft_wrap=True)
+    tell(f"serving at {url}")
 
 
 def simulator(

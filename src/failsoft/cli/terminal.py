@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
@@ -83,9 +83,13 @@ class CommandError(Exception):
 
 
 def tell(message: str) -> None:
-    """Print a trouble, each of its lines marked as ours."""
-    for line in message.splitlines():
-        sys.stderr.write(f"failsoft: {printable(line)}\n")
+    """Print a message, each of its lines marked as ours.
+
+    A full disk or a closed pipe in place of standard error stops no command, a service least.
+    """
+    with suppress(OSError):
+        for line in message.splitlines():
+            sys.stderr.write(f"failsoft: {printable(line)}\n")
 
 
 @contextmanager

@@ -39,6 +39,7 @@ PING = WireEvent("ping", {"type": "ping"}, content=False, text="")
 _ERROR_BODY_LIMIT = 64 * 1024  # bytes; real error bodies have a few hundred
 _ERROR_BODY_SECONDS = 1.0  # how long an error that is already known waits for its words
 _LINGER_SECONDS = 0.05  # how long a body may take to end after its last event
+_PIECE = 16 * 1024  # bytes looked at in one turn of the event loop
 _SOFT_END_SECONDS = 1.0  # how long an answer that is all here waits for its terminal event
 _READ_ERRORS = (aiohttp.ClientError, OSError)
 _STOPPED = ("refusal", "model_context_window_exceeded")
@@ -92,6 +93,7 @@ class EventExchange(ABC):
         self._send = send
         self._left = self._max_bytes = max_bytes
         self._passes = passes
+        self._pieces: deque[bytes] = deque()  # of what was read, not looked at yet
         self._waiting: deque[ServerSentEvent] = deque()
         self._assembler = MessageAssembler()
         self._plain: dict[str, Any] = {}  # the message of an upstream that does not stream
@@ -205,7 +207,18 @@ class EventExchange(ABC):
         return await self._begin(self._within(chunk))
 
     async def _read(self) -> bytes:
-        """The next bytes; of an answer that is all here, at most for a second, whatever comes."""
+        """The next bytes, few enough that a flood of lines without meaning holds up no other."""
+        if self._pieces:
+            await asyncio.sleep(0)
+            return self._pieces.popleft()
+        chunk = await self._read_chunk()
+        if len(chunk) <= _PIECE:
+            return chunk
+        self._pieces.extend(chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
+        return self._pieces.popleft()
+
+    async def _read_chunk(self) -> bytes:
+        """What comes next; of an answer that is all here, at most for a second, whatever it is."""
         if not self._all_here:
             return await self._reply.read()
         if self._soft_end_at is None:
@@ -246,7 +259,7 @@ class EventExchange(ABC):
 
     async def _read_body(self) -> bytes:
         body = bytearray(self._opening)
-        while not self._too_large and (chunk := await self._reply.read()):
+        while not self._too_large and (chunk := await self._read()):
             body += self._within(chunk)
         return bytes(body)
 

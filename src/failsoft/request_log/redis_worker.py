@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from failsoft.request_log.contract import (
     LogDownError,
@@ -25,6 +25,25 @@ from failsoft.storage.status import StoreHealth, StoreStatus
 from failsoft.storage.times import StoreTimes
 
 __all__ = ["OwnerTasks", "RedisOp", "RedisWorker"]
+
+_NOTE_SECONDS: Final = 60.0
+
+
+class _Refusals:
+    """Logs what Redis refuses, of each kind once a minute: it is tried twice a second."""
+
+    def __init__(self) -> None:
+        self._noted_at: dict[str, float] = {}
+
+    def note(self, reply: object) -> None:
+        """Log it if it is a refusal."""
+        if not isinstance(reply, Exception):
+            return
+        kind = f"{type(reply).__name__} {str(reply).partition(' ')[0]}"
+        now = time.monotonic()
+        if now - self._noted_at.get(kind, -math.inf) >= _NOTE_SECONDS:
+            self._noted_at[kind] = now
+            _log.error("request_log_refused", exc_info=reply)
 
 
 class OwnerTasks:
@@ -44,6 +63,7 @@ class OwnerTasks:
         times: StoreTimes,
     ) -> None:
         self.protection = Protection(times.dead)
+        self.refusals = _Refusals()
         self._times = times
         self._heartbeat_at = -math.inf
         self._owner = owner
@@ -84,13 +104,13 @@ class OwnerTasks:
         """Interrupt what this owner has left running, and remove the owner."""
         await self._mark_interrupted(self._owner)
         for reply in await self._wire.send(self._commands.leave()):
-            _note_refusal(reply)
+            self.refusals.note(reply)
 
     async def _pass_on_cancels(self) -> None:
         """Cancel here what other processes ask to be cancelled, and then remove the request."""
         (cancels,) = await self._wire.send([self._commands.cancels()])
         if isinstance(cancels, Exception):  # the key is ours by its name, and holds another's
-            _note_refusal(cancels)
+            self.refusals.note(cancels)
             await self._wire.require([self._commands.forget_cancels()])
             return
         for cancel in cancels:
@@ -114,13 +134,13 @@ class OwnerTasks:
         (places,) = await self._wire.send([("SMEMBERS", runs_key(owner))])
         commands: list[Command] = []
         if isinstance(places, Exception):  # its runs are found when they are asked for
-            _note_refusal(places)
+            self.refusals.note(places)
             places = ()
         for place in places:
             commands.append(self._commands.cut(place.decode(), owner, RequestState.INTERRUPTED))
             commands.append(("SREM", runs_key(owner), place))
         for reply in await self._wire.send(commands):
-            _note_refusal(reply)  # of one place: the others are ended all the same
+            self.refusals.note(reply)  # of one place: the others are ended all the same
 
 
 _log = logging.getLogger(__name__)
@@ -241,10 +261,13 @@ class RedisWorker:
         for gift in gifts:
             self._given(gift, next(replies))
         for op in ops:
-            _answer(op, list(islice(replies, len(op.commands))))
+            answers = list(islice(replies, len(op.commands)))
+            for reply in answers:
+                self._owner_tasks.refusals.note(reply)
+            _answer(op, answers)
 
     def _given(self, gift: Gift, reply: Any) -> None:
-        _note_refusal(reply)
+        self._owner_tasks.refusals.note(reply)
         if reply == 1:
             self.pending.release(gift.tail, gift.count)
         else:  # another owner has the run now, or Redis does not take it
@@ -289,14 +312,8 @@ class RedisWorker:
         await self._wire.aclose()
 
 
-def _note_refusal(reply: object) -> None:
-    if isinstance(reply, Exception):
-        _log.error("request_log_refused", exc_info=reply)
-
-
 def _answer(op: RedisOp, replies: list[Any]) -> None:
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    _note_refusal(failed)
     if op.answer is None or op.answer.done():
         return
     if failed is not None:

@@ -52,14 +52,16 @@ class HeldRuns:
         self._tidy()
         return next((run for run, _, _ in self._runs.values() if run.record.id == request_id), None)
 
-    def oldest(self) -> Run | None:
-        """The run that has waited longest for the log."""
+    def oldest_first(self) -> tuple[Run, ...]:
+        """All of them; the first has waited longest for the log."""
         self._tidy()
-        return next((run for run, _, _ in self._runs.values()), None)
+        return tuple(run for run, _, _ in self._runs.values())
 
-    def remove(self, name: Name) -> None:
-        """Hold it no longer."""
-        if found := self._runs.pop(name, None):
+    def remove(self, name: Name, run: Run | None = None) -> None:
+        """Hold that name no longer; with ``run`` only if that is the one that is held."""
+        found = self._runs.get(name)
+        if found is not None and (run is None or run is found[0]):
+            del self._runs[name]
             self._bytes -= found[2]
 
     def _tidy(self) -> None:

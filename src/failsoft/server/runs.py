@@ -190,12 +190,16 @@ class RunRegistry:
         return self._service.ai.settings.on_log_down == "refuse"
 
     async def _write_back(self) -> None:
-        """Enter what is held in the log once it is back, the oldest first."""
-        while run := self._held.oldest():
-            if not (self.log.status.up and await self._entered(run)):
+        """Enter what is held in the log once it is back, the oldest first.
+
+        What the log refuses, since something else is in its place, keeps no other from it.
+        """
+        while held := self._held.oldest_first():
+            for run in held:
+                if self.log.status.up and await self._entered(run):
+                    self._held.remove((run.record.scope, run.record.key or ""), run)
+            if len(self._held):
                 await asyncio.sleep(_BACK_SECONDS)
-                continue
-            self._held.remove((run.record.scope, run.record.key or ""))
 
     async def _entered(self, run: Run) -> bool:
         """Whether the log has it, or the same request of another process; enters it else."""
