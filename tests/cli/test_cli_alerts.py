@@ -34,7 +34,7 @@ async def test_alerts_fire_while_a_provider_is_down_and_resolve_when_it_is_back(
 ):
     down = {"FailsoftCircuitOpen", "FailsoftTransient"}
     rules = rules_text(times=1 / 30)  # five minutes are ten seconds
-    async with asyncio.timeout(120), receiving() as webhook, aiohttp.ClientSession() as session:
+    async with asyncio.timeout(300), receiving() as webhook, aiohttp.ClientSession() as session:
         environ |= BREAKER | {"FAILSOFT_ALERTS_WEBHOOK_URL": webhook.url}
         async with running("serve", "--port", "0", cwd=tmp_path, environ=environ) as serving:
             url = await serving.until(URL, "stderr")
