@@ -83,7 +83,7 @@ async def test_a_key_is_not_lost_to_it(tmp_path):
 
 @pytest.mark.parametrize("end", ["/v1", "/v1/", "/v1/messages", "/anthropic/v1"])
 def test_an_address_with_the_path_of_the_call_is_refused(end):
-    with pytest.raises(SettingError, match=r"anthropic\.base_url: .*must end before /v1") as refused:
+    with pytest.raises(SettingError, match=r"base_url: .*must end before /v1") as refused:
         ProviderSettings(base_url=f"https://gateway.example{end}")
     assert end in str(refused.value)
 
