@@ -310,10 +310,7 @@ def _read_environ(environ: Mapping[str, str], gathered: Gathered) -> None:
 
 
 def _read_providers(environ: Mapping[str, str], gathered: Gathered) -> None:
-    """Take keys and addresses of providers from where their own SDKs take them.
-
-    What a program that never calls a provider has in its environment for it is no mistake.
-    """
+    """Take keys and addresses of providers from where their own SDKs take them."""
     named = {place[1] for place in gathered.values if place[0] == "providers"}
     for name in sorted({*PRESETS, *named} - {"anthropic"}):
         below = ("providers", name)
@@ -366,9 +363,9 @@ def _put_key(
     if len(set(found.values())) > 1 and used:
         problem = f"has several keys: set one of {', '.join(found)}, or name one in api_key_env"
         gathered.wrong(names.full_name(place), problem, ", ".join(found))
-    for variable, key in found.items():
+    if found:
+        variable, key = next(iter(found.items()))
         gathered.put(place, key, variable, used=used)
-        return
 
 
 def _put_address(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from failsoft.config.services import Endpoint
 from failsoft.providers.anthropic_stream import AnthropicExchange
-from failsoft.providers.http_wire import HttpWire, WireReply
+from failsoft.providers.http_wire import HttpProvider, WireReply
 from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall
 
@@ -16,27 +13,14 @@ __all__ = ["API_VERSION", "AnthropicWire"]
 API_VERSION = "2026-10-21"
 
 
-class AnthropicWire:
+class AnthropicWire(HttpProvider):
     """One service that speaks the Messages API; its contract is in :mod:`.protocol`."""
 
-    def __init__(self, service: Endpoint) -> None:
-        self._url = service.base_url.rstrip("/") + "/v1/messages"
-        self._http = HttpWire(service)
-
-    def exchange(self, call: ProviderCall) -> AnthropicExchange:
-        """Send one request when entered; see :class:`AnthropicExchange` for what it raises.
-
-        Nothing is sent, and :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401 is
-        raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
-        has no JSON form.
-        """
-        return AnthropicExchange(partial(self._send, call), max_bytes=call.max_bytes)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop. Idempotent."""
-        await self._http.aclose()
+    _exchange = AnthropicExchange
 
     async def _send(self, call: ProviderCall) -> WireReply:
         headers = self._http.headers({"anthropic-version": API_VERSION}, call.headers)
         body = encode({**call.body, "model": call.target.model, "stream": True})
-        return await self._http.post(self._url, body, headers, fresh=call.fresh)
+        return await self._http.post(
+            f"{self._base_url}/v1/messages", body, headers, fresh=call.fresh
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from failsoft.errors import extra
 from failsoft.providers.anthropic import API_VERSION
 from failsoft.providers.anthropic_stream import AnthropicExchange
 from failsoft.providers.aws_frames import AwsFrameReader
-from failsoft.providers.http_wire import HttpWire, WireReply
+from failsoft.providers.http_wire import HttpProvider, WireReply
 from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall
 
@@ -35,36 +35,24 @@ class BedrockExchange(AnthropicExchange):
         return AwsFrameReader() if _FRAMES in self._content_type else None
 
 
-class BedrockWire:
+class BedrockWire(HttpProvider):
     """Bedrock in one region; :mod:`failsoft.providers.protocol` is its contract.
 
     Raises :class:`~failsoft.errors.MissingExtraError` without the extra ``bedrock``, unless there
     is an API key.
     """
 
+    _exchange = BedrockExchange
+
     def __init__(self, service: Endpoint) -> None:
-        self._service = service
-        self._http = HttpWire(service)
+        super().__init__(service)
         if not service.key:
             with extra("bedrock", f"providers.{service.name}"):
                 import botocore.auth  # noqa: F401, PLC0415 - an extra, and slow to load
 
-    def exchange(self, call: ProviderCall) -> BedrockExchange:
-        """Send one request when entered.
-
-        Raises what :class:`AnthropicExchange` does, and
-        :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401, before anything is
-        sent, where no credentials are found.
-        """
-        return BedrockExchange(partial(self._send, call), max_bytes=call.max_bytes)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop. Idempotent."""
-        await self._http.aclose()
-
     async def _send(self, call: ProviderCall) -> WireReply:
         model = quote(call.target.model, safe=":")
-        url = f"{self._service.base_url.rstrip('/')}/model/{model}/invoke-with-response-stream"
+        url = f"{self._base_url}/model/{model}/invoke-with-response-stream"
         passed = {name.lower(): value for name, value in call.headers.items()}
         body = {**call.body, "anthropic_version": passed.pop("anthropic-version", API_VERSION)}
         if betas := passed.pop("anthropic-beta", ""):

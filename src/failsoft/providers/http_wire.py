@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from yarl import URL
 
 from failsoft.classify.wire_errors import ReplyFailed
 from failsoft.config.services import Endpoint
+from failsoft.providers.event_exchange import EventExchange
+from failsoft.providers.protocol import ProviderCall
 from failsoft.providers.sessions import SessionPerLoop, fail_when_lost
 
-__all__ = ["KEY_HEADERS", "HttpWire", "WireReply", "key_in"]
+__all__ = ["KEY_HEADERS", "HttpProvider", "HttpWire", "WireReply", "key_in"]
 
 
 class WireReply:
@@ -156,3 +160,31 @@ class HttpWire:
             f"{self._service.section}.follow_redirects_to",
             status=response.status,
         )
+
+
+class HttpProvider(ABC):
+    """One service over HTTP; :mod:`failsoft.providers.protocol` is its contract."""
+
+    _exchange: ClassVar[type[EventExchange]]
+
+    def __init__(self, service: Endpoint) -> None:
+        self._service = service
+        self._http = HttpWire(service)
+        self._base_url = service.base_url.rstrip("/")
+
+    def exchange(self, call: ProviderCall) -> EventExchange:
+        """Send one request when entered; see :class:`.EventExchange` for what it raises.
+
+        Nothing is sent, and :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401 is
+        raised, where there is no key, or what stands for one; :class:`ValueError` or
+        :class:`TypeError`, where the body has no JSON form.
+        """
+        return self._exchange(partial(self._send, call), max_bytes=call.max_bytes)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. Idempotent."""
+        await self._http.aclose()
+
+    @abstractmethod
+    async def _send(self, call: ProviderCall) -> WireReply:
+        """The reply to the request of one call."""

@@ -186,9 +186,9 @@ def _count(usage: Mapping[str, Any], name: str) -> int:
 def _prices(target: str, prompt_tokens: int, settings: Settings) -> tuple[float | None, ...]:
     """The price of each of the kinds."""
     provider, _, model = target.partition("/")
-    service = _service(provider, settings)
-    priced = service is not None and service.preset.name in _PRICED
-    listed = _listed(model if priced else "", long=prompt_tokens > _LONG_PROMPT_TOKENS)
+    own_name = settings.providers.get(provider)
+    preset = own_name.preset if own_name is not None and own_name.preset else provider
+    listed = _listed(model if preset in _PRICED else "", long=prompt_tokens > _LONG_PROMPT_TOKENS)
     own = settings.targets.get(target)
     if own is None:
         return listed

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from failsoft.config.presets import Preset
 from failsoft.config.services import Endpoint
 from failsoft.dialects.chat_format import ChatFormat
-from failsoft.providers.http_wire import HttpWire, WireReply
+from failsoft.providers.http_wire import HttpProvider, WireReply
 from failsoft.providers.openai_stream import OpenAIExchange
 from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall
@@ -15,30 +13,19 @@ from failsoft.providers.protocol import ProviderCall
 __all__ = ["OpenAIWire"]
 
 
-class OpenAIWire:
+class OpenAIWire(HttpProvider):
     """One service that speaks Chat Completions; :mod:`failsoft.providers.protocol` is its contract.
 
     The body of a call is one of Chat Completions, its events and message are of the Messages API.
     """
 
+    _exchange = OpenAIExchange
+
     def __init__(self, service: Endpoint) -> None:
-        self._url = service.base_url.rstrip("/") + "/chat/completions"
-        self._http = HttpWire(service)
+        super().__init__(service)
+        self._url = f"{self._base_url}/chat/completions"
         self.form = _chat_format(service.preset)
         self._usage = service.preset.takes_stream_options
-
-    def exchange(self, call: ProviderCall) -> OpenAIExchange:
-        """Send one request when entered; see :class:`OpenAIExchange` for what it raises.
-
-        Nothing is sent, and :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401 is
-        raised, where there is no key; :class:`ValueError` or :class:`TypeError`, where the body
-        has no JSON form.
-        """
-        return OpenAIExchange(partial(self._send, call), max_bytes=call.max_bytes)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop. Idempotent."""
-        await self._http.aclose()
 
     async def _send(self, call: ProviderCall) -> WireReply:
         body = {**call.body, "model": call.target.model, "stream": True}

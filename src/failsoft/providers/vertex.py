@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from failsoft.config.services import Endpoint
 from failsoft.errors import extra
 from failsoft.providers.anthropic import API_VERSION
 from failsoft.providers.anthropic_stream import AnthropicExchange
-from failsoft.providers.http_wire import HttpWire, WireReply
+from failsoft.providers.http_wire import HttpProvider, WireReply
 from failsoft.providers.payload import encode
 from failsoft.providers.protocol import ProviderCall
 
@@ -22,33 +21,21 @@ __all__ = ["VertexWire"]
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-class VertexWire:
+class VertexWire(HttpProvider):
     """Vertex in one project and region; :mod:`failsoft.providers.protocol` is its contract.
 
     Raises :class:`~failsoft.errors.MissingExtraError` without the extra ``vertex``.
     """
 
+    _exchange = AnthropicExchange
+
     def __init__(self, service: Endpoint) -> None:
-        self._service = service
-        self._http = HttpWire(service)
+        super().__init__(service)
         self._credentials: Any = None
         self._project = service.project
         self._one_at_a_time = Lock()
         with extra("vertex", f"providers.{service.name}"):
             import google.auth.transport.requests  # noqa: F401, PLC0415 - an extra, slow to load
-
-    def exchange(self, call: ProviderCall) -> AnthropicExchange:
-        """Send one request when entered.
-
-        Raises what :class:`AnthropicExchange` does, and
-        :class:`~failsoft.classify.wire_errors.ReplyFailed` with status 401, before anything is
-        sent, where there are no credentials or no project.
-        """
-        return AnthropicExchange(partial(self._send, call), max_bytes=call.max_bytes)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop. Idempotent."""
-        await self._http.aclose()
 
     async def _send(self, call: ProviderCall) -> WireReply:
         token = self._token_at_hand() or await asyncio.to_thread(self._token)
@@ -66,9 +53,8 @@ class VertexWire:
             )
             raise ReplyFailed(problem, status=401)
         place = f"projects/{self._project}/locations/{self._service.region}"
-        base = self._service.base_url.rstrip("/")
         named = quote(model, safe="@")
-        return f"{base}/{place}/publishers/anthropic/models/{named}:streamRawPredict"
+        return f"{self._base_url}/{place}/publishers/anthropic/models/{named}:streamRawPredict"
 
     def _token_at_hand(self) -> str:
         credentials = self._credentials

@@ -36,9 +36,8 @@ def wire_for(name: str, settings: Settings) -> Provider:
         variables = " or ".join(service.preset.regions or service.preset.addresses)
         problem = f"must be set, here or as {variables}: {service.preset.name} has many addresses"
         raise SettingError(f"providers.{name}.{field}", problem)
-    if (
-        service.preset.cloud and not service.region and not service.key
-    ):  # it is signed, or in a path
+    # It is signed, or in a path.
+    if service.preset.cloud and not service.region and not service.key:
         variables = " or ".join(service.preset.regions)
         raise SettingError(f"providers.{name}.region", f"must be set, here or as {variables}")
     return _KINDS[service.preset.cloud or service.preset.protocol](service)
